@@ -1,0 +1,1 @@
+"""vadose, the product's face: COGs, STAC, stores."""

@@ -1,0 +1,151 @@
+"""Every error vadose raises on bad input: one class per cause, each with its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class VadoseError(Exception):
+    """Something a user or operator can mend; shows the value, what was allowed and what to do.
+
+    Args:
+        what: one sentence that names the problem and the file or option.
+        value: the offending value, shown as is.
+        allowed: what would have been accepted (a text or several).
+        remedy: what to do now.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        value: object = None,
+        allowed: str | Iterable[object] | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.what, self.value, self.remedy = what, value, remedy
+        self.allowed = allowed if isinstance(allowed, str) or allowed is None else ", ".join(map(str, allowed))
+        parts = [what.rstrip(".") + "."]
+        if value is not None:
+            parts.append(f"Got: {value}.")
+        if self.allowed is not None:
+            parts.append(f"Allowed: {self.allowed}.")
+        if remedy is not None:
+            parts.append(remedy)
+        super().__init__(" ".join(parts))
+
+
+class ConfigError(VadoseError):
+    """A setting or option is unknown or has no valid value."""
+
+    exit_code = 3
+
+
+class DomainError(ConfigError):
+    """A domain is unknown, empty or outside the grid."""
+
+    exit_code = 4
+
+
+class GranuleError(VadoseError):
+    """A SMAP granule cannot be used."""
+
+    exit_code = 10
+
+
+class GranuleMissingError(GranuleError):
+    """No granule is there for the date."""
+
+    exit_code = 11
+
+
+class GranuleUnreadableError(GranuleError):
+    """The file is no HDF5 or is cut short."""
+
+    exit_code = 12
+
+
+class GranuleLayoutError(GranuleError):
+    """The file is HDF5 but lacks the groups or variables of a SMAP soil moisture product."""
+
+    exit_code = 13
+
+
+class GranuleGridError(GranuleError):
+    """The granule's grid is not the one its product is defined on."""
+
+    exit_code = 14
+
+
+class NoRetrievalError(GranuleError):
+    """No cell of the domain holds a recommended retrieval on this day."""
+
+    exit_code = 15
+
+
+class PriorError(VadoseError):
+    """A ParFlow-CLM file or prior cannot be used."""
+
+    exit_code = 20
+
+
+class PriorUnreadableError(PriorError):
+    """A ParFlow file or prior store is missing, cut short or of another format."""
+
+    exit_code = 21
+
+
+class PriorCoverageError(PriorError):
+    """The prior does not cover the domain."""
+
+    exit_code = 22
+
+
+class PriorSchemaError(PriorError):
+    """A variable, unit or description of the prior is missing or wrong."""
+
+    exit_code = 23
+
+
+class ModelError(VadoseError):
+    """A model folder cannot be used."""
+
+    exit_code = 30
+
+
+class ModelUnreadableError(ModelError):
+    """The model folder is missing, incomplete or fails its checksum."""
+
+    exit_code = 31
+
+
+class ModelFeatureError(ModelError):
+    """The model was trained for features that this run cannot supply, or for others than this version has."""
+
+    exit_code = 32
+
+
+class TrainingError(ModelError):
+    """There is too little data to train or calibrate on."""
+
+    exit_code = 33
+
+
+class CatalogError(VadoseError):
+    """The catalogue cannot be read or written."""
+
+    exit_code = 40
+
+
+class StorageFullError(CatalogError):
+    """The disk or bucket is full; nothing of the day was published."""
+
+    exit_code = 41
+
+
+class StationError(VadoseError):
+    """A station archive cannot be read."""
+
+    exit_code = 50

@@ -1,0 +1,197 @@
+"""The product, declared once: grid, domains, variables, encodings, flags, versions. All else derives from here."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from enum import IntFlag
+
+from downscaler.errors import DomainError
+from downscaler.grid import M01, M09, M36, Domain, EaseGrid
+
+PRODUCT_NAME = "vadose-soil-moisture-1km"
+TITLE = "vadose 1 km² surface soil moisture"
+PRODUCT_VERSION = "0.1.0"  # the published numbers and files; a change makes published days stale
+ALGORITHM_VERSION = "0.1.0"  # the hybrid
+SCHEMA_VERSION = "1"  # layout of prior stores, model folders and items
+METHOD_DOI = "10.5194/egusphere-2026-2956"
+METHOD_CITATION = (
+    "Leonarduzzi, E., Gruber, A., and Maxwell, R. (2026): A hybrid physics and machine learning approach highlights "
+    "and alleviates soil moisture downscaling challenges, EGUsphere, https://doi.org/10.5194/egusphere-2026-2956"
+)
+LICENSE = "CC-BY-4.0"
+DEPTH_NOTE = (
+    "The prior's top layer is 0-10 cm, SMAP senses about 0-5 cm: the sub-grid pattern and the coarse value are of "
+    "different depths."
+)
+SIMULATED_LABEL = "simulated sample"
+
+GRID: EaseGrid = M01
+COARSE_GRIDS: dict[str, EaseGrid] = {grid.name: grid for grid in (M09, M36)}
+THETA_MIN, THETA_MAX = 0.0, 1.0  # m3/m3, hard physical limits of a volume fraction
+CONSERVATION_TOLERANCE = 1e-6  # m3/m3, |block mean - SMAP| before encoding
+INTERVAL = 0.90  # nominal coverage of [lower, upper]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """One raster of the product.
+
+    ``dtype`` is the stored type; ``nodata`` the fill in the file (NaN for floats); ``precision`` the largest error
+    that bit-rounding may make twice over (values are kept to within precision / 2), None where values are exact.
+    """
+
+    name: str
+    title: str
+    description: str
+    units: str
+    dtype: str
+    nodata: float
+    valid_min: float
+    valid_max: float
+    precision: float | None = None
+    standard_name: str | None = None
+    cell_methods: str | None = None
+
+
+SOIL_MOISTURE = Variable(
+    name="soil_moisture",
+    title="Volumetric surface soil moisture",
+    description="Volume of liquid water per volume of soil near the surface; the mean over the active cells of each "
+    "SMAP cell equals the SMAP retrieval.",
+    units="m3 m-3",
+    dtype="float32",
+    nodata=float("nan"),
+    valid_min=THETA_MIN,
+    valid_max=THETA_MAX,
+    precision=1e-4,
+    standard_name="volume_fraction_of_condensed_water_in_soil",
+    cell_methods="area: mean",
+)
+UNCERTAINTY = Variable(
+    name="uncertainty",
+    title="Standard uncertainty of soil moisture",
+    description="Standard deviation of the error of soil_moisture at 1 km: the downscaling's error on held-out "
+    "blocks combined with the retrieval error.",
+    units="m3 m-3",
+    dtype="float32",
+    nodata=float("nan"),
+    valid_min=0.0,
+    valid_max=THETA_MAX,
+    precision=1e-4,
+    standard_name="volume_fraction_of_condensed_water_in_soil standard_error",
+)
+LOWER = Variable(
+    name="lower",
+    title="Lower bound of the 90 % interval",
+    description="Lower end of the interval meant to hold the true 1 km value with 90 % probability.",
+    units="m3 m-3",
+    dtype="float32",
+    nodata=float("nan"),
+    valid_min=THETA_MIN,
+    valid_max=THETA_MAX,
+    precision=1e-4,
+)
+UPPER = Variable(
+    name="upper",
+    title="Upper bound of the 90 % interval",
+    description="Upper end of the interval meant to hold the true 1 km value with 90 % probability.",
+    units="m3 m-3",
+    dtype="float32",
+    nodata=float("nan"),
+    valid_min=THETA_MIN,
+    valid_max=THETA_MAX,
+    precision=1e-4,
+)
+QUALITY_FLAG = Variable(
+    name="quality_flag",
+    title="Quality flags",
+    description="Bit field; 0 is a value without reservation.",
+    units="1",
+    dtype="uint16",
+    nodata=65535,
+    valid_min=0,
+    valid_max=1023,
+    standard_name="quality_flag",
+)
+OBSERVATION_TIME = Variable(
+    name="observation_time",
+    title="Time of the SMAP observation",
+    description="Minutes from 00:00 UTC of the item's day to the SMAP observation used; negative when it is of an "
+    "earlier day.",
+    units="min",
+    dtype="int16",
+    nodata=-32768,
+    valid_min=-32767,
+    valid_max=2879,
+    cell_methods="time: point",
+)
+VARIABLES: tuple[Variable, ...] = (SOIL_MOISTURE, UNCERTAINTY, LOWER, UPPER, QUALITY_FLAG, OBSERVATION_TIME)
+
+
+class Flag(IntFlag):
+    """Bits of ``quality_flag``; several may be set."""
+
+    FILL = 1 << 0
+    SMAP_NOT_RECOMMENDED = 1 << 1
+    GAP_FILLED = 1 << 2
+    FROZEN_OR_SNOW = 1 << 3
+    OPEN_WATER = 1 << 4
+    URBAN = 1 << 5
+    DENSE_VEGETATION = 1 << 6
+    OUTSIDE_APPLICABILITY = 1 << 7
+    STALE_PRIOR = 1 << 8
+    CLIPPED = 1 << 9
+
+
+FLAG_MEANINGS: dict[Flag, str] = {
+    Flag.FILL: "no value: no retrieval, or no land with a prior here",
+    Flag.SMAP_NOT_RECOMMENDED: "a SMAP retrieval exists but is not recommended; no value is published",
+    Flag.GAP_FILLED: "carried forward from an earlier retrieval and the prior",
+    Flag.FROZEN_OR_SNOW: "SMAP reports frozen ground, snow or ice in the cell",
+    Flag.OPEN_WATER: "SMAP reports open water in the cell",
+    Flag.URBAN: "SMAP reports urban area in the cell",
+    Flag.DENSE_VEGETATION: "SMAP reports dense vegetation in the cell",
+    Flag.OUTSIDE_APPLICABILITY: "predictors unlike those the model was trained on",
+    Flag.STALE_PRIOR: "the prior has no data of this date; its day-of-year climatology stands in",
+    Flag.CLIPPED: "held at residual water content or porosity",
+}
+
+CONUS = Domain.from_bounds("conus", "Contiguous USA", west=-125.0, south=24.5, east=-66.5, north=49.5)
+LITTLE_WASHITA = Domain.from_bounds(
+    "little-washita", "Little Washita, Oklahoma", west=-98.331, south=34.674, east=-97.882, north=35.044
+)
+UPPER_VERDE = Domain.from_bounds(
+    "upper-verde", "Upper Verde, Arizona", west=-112.726, south=34.438, east=-111.354, north=35.408
+)
+DEMO = Domain.from_bounds(
+    "demo", "Ouachita Mountains, Arkansas and Oklahoma", west=-95.1, south=34.0, east=-93.6, north=35.3
+)
+DOMAINS: dict[str, Domain] = {d.name: d for d in (CONUS, LITTLE_WASHITA, UPPER_VERDE, DEMO)}
+
+
+def variable(name: str) -> Variable:
+    """The product's variable of that name; raises KeyError when there is none."""
+    return {v.name: v for v in VARIABLES}[name]
+
+
+def domain(name: str) -> Domain:
+    """A preset by name, or ``west,south,east,north`` in degrees snapped outward; raises DomainError."""
+    if name in DOMAINS:
+        return DOMAINS[name]
+    if "," in name:
+        try:
+            west, south, east, north = (float(part) for part in name.split(","))
+        except ValueError:
+            raise DomainError(
+                "A domain's bounds are four numbers", value=name, allowed="west,south,east,north"
+            ) from None
+        slug = "box" + "".join(f"_{'m' if v < 0 else ''}{abs(v):g}" for v in (west, south, east, north))
+        return Domain.from_bounds(slug, f"Box {name}", west=west, south=south, east=east, north=north)
+    near = difflib.get_close_matches(name, DOMAINS, n=1)
+    raise DomainError(
+        "Unknown domain",
+        value=repr(name),
+        allowed=[*DOMAINS, "west,south,east,north in degrees"],
+        remedy=f"Did you mean {near[0]!r}?" if near else None,
+    )
