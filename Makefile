@@ -1,0 +1,56 @@
+# Everything starts from plain Python 3.11 with pip: each target makes .venv first, once.
+PYTHON ?= $(shell for p in python3.11 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO ?= build/demo
+DAYS ?= 12
+PORT ?= 8080
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint format serve lock clean
+
+help:  ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
+
+setup: $(STAMP)  ## make .venv with everything in it
+
+# --no-deps: the lock file is complete, and pip 23.2 refuses hashes of requirements named with extras otherwise.
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "vadose needs Python 3.11 or newer: install it or set PYTHON=/path/to/python" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup  ## simulated sample -> prior -> model -> catalogue under build/demo (DEMO=DIR DAYS=N)
+	$(BIN)/vadose demo --out $(DEMO) --days $(DAYS)
+
+# pytest's own exit code is kept in build/pytest-exit, since make answers 2 to every failure.
+test: setup  ## run the test suite (PYTEST_ARGS=...)
+	@mkdir -p build; rm -f build/pytest-exit; code=0; \
+	$(BIN)/python -m pytest $(PYTEST_ARGS) || code=$$?; echo $$code > build/pytest-exit; exit $$code
+
+bench: setup  ## run the benchmarks (ratios within one run)
+	$(BIN)/python -m pytest tests/benchmarks -q -s -o python_files='bench_*.py' $(PYTEST_ARGS)
+
+lint: setup  ## ruff (format and rules) and mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup  ## let ruff put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+serve: setup  ## serve the demo catalogue over HTTP with range requests (DEMO=DIR PORT=N)
+	$(BIN)/vadose serve $(DEMO)/catalog --port $(PORT)
+
+lock: setup  ## resolve pyproject.toml anew into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -o requirements.lock
+
+clean:  ## remove what was built (not .venv)
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
