@@ -85,6 +85,12 @@ class NoRetrievalError(GranuleError):
     exit_code = 15
 
 
+class GranuleNameError(GranuleError):
+    """A file's name is not that of a SMAP granule, and nothing in the file says what it is."""
+
+    exit_code = 16
+
+
 class PriorError(VadoseError):
     """A ParFlow-CLM file or prior cannot be used."""
 
@@ -149,3 +155,9 @@ class StationError(VadoseError):
     """A station archive cannot be read."""
 
     exit_code = 50
+
+
+class BackfillError(VadoseError):
+    """Some days of a backfill failed; the others are done."""
+
+    exit_code = 60

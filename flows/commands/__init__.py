@@ -1,0 +1,1 @@
+"""The commands of ``vadose``, one module per stage; each imports its machinery only when it runs."""

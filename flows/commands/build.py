@@ -1,0 +1,135 @@
+"""``vadose sample``, ``vadose prior build`` and ``vadose train``: what a day's run needs beforehand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from downscaler.errors import ConfigError
+from flows import console
+
+if TYPE_CHECKING:
+    from downscaler.sources.prior import Prior
+
+
+class SourceKind(StrEnum):
+    """Formats in which ParFlow-CLM output comes."""
+
+    PFB = "pfb"
+    NETCDF = "netcdf"
+    ZARR = "zarr"
+
+
+DomainName = Annotated[
+    str | None, typer.Option(help="Preset (conus, demo, little-washita, upper-verde) or west,south,east,north.")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the same one gives the same bytes.")]
+
+
+def sample(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write in.")],
+    days: Annotated[int, typer.Option(min=1, help="Days with SMAP granules.")] = 12,
+    domain: DomainName = None,
+    seed: Seed = None,
+    start: Annotated[
+        dt.datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="First day with a granule.")
+    ] = dt.datetime(2024, 5, 20),  # noqa: DTZ001  (a calendar day, no instant)
+    history: Annotated[int, typer.Option(min=30, help="Days of the prior before the first granule.")] = 365,
+) -> None:
+    """Write the simulated sample: SMAP granules, ParFlow-CLM-like priors and stations, in their native formats.
+
+    Landscape, weather and hydrology come from a seed. Every file says that it is simulated.
+    """
+    from flows.settings import load_settings
+
+    settings = load_settings(context.obj.config, domain=domain, seed=seed)
+    # The sample is a few counties by default, not the whole product's domain.
+    name = domain if domain or "domain" in settings.model_fields_set else "demo"
+    make_sample(out, name or settings.domain, days=days, seed=settings.seed, start=start.date(), history=history)
+    console.say(f"simulated sample of {days} days: {out}")
+
+
+def make_sample(out: Path, domain: str, *, days: int, seed: int, start: dt.date, history: int) -> None:
+    """The sample on a named domain, with a progress bar."""
+    from downscaler import product
+    from downscaler.sample import write_sample
+
+    where = product.domain(domain)
+    with console.progress_bar("simulating days") as tell:
+        write_sample(out, where, days=days, start=start, seed=seed, history=history, progress=tell)
+
+
+def prior_build(
+    context: typer.Context,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH", help="Folder with .pfb and prior.toml, NetCDF file, folder or glob, or Zarr store."
+        ),
+    ],
+    source: Annotated[SourceKind, typer.Option(help="Format of PATH.")],
+    out: Annotated[Path, typer.Option(metavar="PRIOR", help="Prior store to write.")],
+    domain: DomainName = None,
+    statics: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Terrain, soil and land cover, if in a file of their own.")
+    ] = None,
+) -> None:
+    """Bring ParFlow-CLM output onto the 1 km product grid, with its day-of-year climatology.
+
+    For pfb, PATH is a folder with the files and a prior.toml that says what they cannot: grid, ij bounds, start, step
+    and the variable of each file pattern.
+    """
+    from flows.settings import load_settings
+
+    settings = load_settings(context.obj.config, domain=domain)
+    made = make_prior(source.value, path, settings.domain, out, statics)
+    first, last = made.period
+    console.say(f"prior {made.title!r}, {first} to {last}, on {made.domain.name}: {out}")
+
+
+def train(
+    context: typer.Context,
+    prior: Annotated[Path | None, typer.Option(metavar="PRIOR", help="Prior to learn from.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="MODEL", help="Model folder to write.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the training report here.")] = None,
+    seed: Seed = None,
+) -> None:
+    """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on blocks held out in space."""
+    from flows.settings import load_settings
+
+    settings = load_settings(context.obj.config, prior=prior, seed=seed, model=out)
+    if settings.prior is None or settings.model is None:
+        raise ConfigError("Training needs a prior and a place for the model", remedy="Give --prior PRIOR --out MODEL.")
+    report = make_model(settings.prior, settings.model, settings.seed)
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        json.write_text(console.as_json(report) + "\n", encoding="utf-8")
+    console.say(f"model: {settings.model}")
+
+
+def make_model(prior: Path, out: Path, seed: int) -> dict[str, Any]:
+    """Train on a prior store, save the model folder, return its training report."""
+    from downscaler.hybrid import train as fit
+    from downscaler.sources.prior import open_prior
+
+    with console.err.status("training") if console.err.is_terminal else nullcontext():
+        model = fit(open_prior(prior), seed=seed)
+    model.save(out)
+    return dict(model.report)
+
+
+def make_prior(kind: str, path: Path, domain: str, out: Path, statics: Path | None) -> Prior:
+    """The prior of a named domain, built from ParFlow-CLM output with a progress bar."""
+    from downscaler import product
+    from downscaler.sources.parflow import open_source
+    from downscaler.sources.prior import build_prior
+
+    where = product.domain(domain)
+    with console.progress_bar("regridding days") as tell:
+        return build_prior(open_source(kind, path, statics), where, out, progress=tell)

@@ -1,0 +1,79 @@
+"""What a person sees: one console for results, one for progress and errors, and how tables and bars look."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["Table", "Text", "as_json", "err", "facts", "fail", "out", "progress_bar", "say", "table"]
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def say(message: str) -> None:
+    """A line on standard output, taken literally (paths may hold square brackets)."""
+    out.print(Text(message))
+
+
+def fail(message: str) -> None:
+    """One red message on standard error."""
+    err.print(Text.assemble(("error: ", "bold red"), (message, "red")))
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error that is fed ``(done, total)``; silent when that is no terminal."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done, whole: bar.update(task, completed=done, total=whole)
+
+
+def table(title: str, *columns: str) -> Table:
+    """An empty table in the house style; numbers are right-aligned by their column's trailing ``>``."""
+    made = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        made.add_column(column.rstrip(">"), justify="right" if column.endswith(">") else "left", overflow="fold")
+    return made
+
+
+def facts(title: str, values: Mapping[str, Any]) -> None:
+    """Print names and values, nested ones as compact JSON."""
+    made = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in values.items():
+        made.add_row(name, Text(value if isinstance(value, str) else as_json(value, indent=None)))
+    out.print(made)
+
+
+def as_json(value: Any, indent: int | None = 2) -> str:
+    """JSON text; dates become ISO, paths and numpy scalars plain values, NaN null."""
+    return json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, (dt.date, dt.datetime)):
+        return value.isoformat()
+    return value if isinstance(value, (str, int, bool, type(None))) else str(value)

@@ -1,0 +1,114 @@
+"""What an operator can set, once, in ``vadose.toml`` or the environment.
+
+Command line wins over environment (``VADOSE_<KEY>``), environment over file, file over the defaults here. Unknown
+keys and unknown ``VADOSE_*`` variables are refused, so a misspelt setting is never a silent default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from downscaler.errors import ConfigError
+
+PREFIX = "VADOSE_"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+DEFAULT_FILE = Path("vadose.toml")
+_PATHS = ("prior", "model", "granules", "catalog")
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults; each description is what README.md and ``--help`` say."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+
+    domain: str = Field(
+        default="conus",
+        description="where: a preset (conus, demo, little-washita, upper-verde) or west,south,east,north in degrees",
+    )
+    prior: Path | None = Field(default=None, description="prior store made by `vadose prior build`")
+    model: Path | None = Field(default=None, description="model folder made by `vadose train`")
+    granules: Path | None = Field(default=None, description="folder with SMAP granules")
+    catalog: str = Field(
+        default="build/catalog", description="catalogue to publish in: a folder, file:// or s3://bucket/prefix"
+    )
+    smap_product: Literal["SPL3SMP_E", "SPL3SMP", "SPL2SMP_E", "SPL2SMP"] | None = Field(
+        default=None, description="the only SMAP product to take from `granules`; unset, the finest one of the day"
+    )
+    workers: int = Field(default=1, ge=1, le=256, description="processes of a backfill")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of the simulated sample and of training")
+
+
+def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
+    """Settings of this process.
+
+    Args:
+        config: the file; without it ``VADOSE_CONFIG``, then ``vadose.toml`` in the working folder where there is one.
+        overrides: values from the command line; None means not given.
+
+    Raises:
+        ConfigError: unknown key or variable (with the nearest valid name), bad value, or unreadable file.
+    """
+    environment = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    _refuse_unknown(environment, [*map(_variable, Settings.model_fields), CONFIG_VARIABLE], "environment variable")
+    path = _config_path(config, environment.get(CONFIG_VARIABLE))
+    from_file = _read_file(path) if path else {}
+    values = {key: value for key, value in from_file.items() if not environment.get(_variable(key))}
+    values |= {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise _bad_value(error) from None
+
+
+def _variable(key: str) -> str:
+    return PREFIX + key.upper()
+
+
+def _config_path(given: Path | None, variable: str | None) -> Path | None:
+    chosen = given or (Path(variable) if variable else None)
+    if chosen is None:
+        return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+    if not chosen.is_file():
+        source = "--config" if given else CONFIG_VARIABLE
+        raise ConfigError(f"The config file named by {source} is not there", value=chosen)
+    return chosen
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """Keys of a config file, its relative paths counted from its own folder."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"The config file {path} cannot be read", value=error) from None
+    _refuse_unknown(values, list(Settings.model_fields), f"key in {path}")
+    for key in _PATHS:
+        value = values.get(key)
+        if isinstance(value, str) and "://" not in value:
+            values[key] = str(path.parent / Path(value).expanduser())
+    return values
+
+
+def _refuse_unknown(names: Iterable[str], valid: list[str], what: str) -> None:
+    for name in names:
+        if name not in valid:
+            near = difflib.get_close_matches(name.replace("-", "_"), valid, n=1, cutoff=0.0)
+            raise ConfigError(
+                f"Unknown {what}", value=repr(name), allowed=sorted(valid), remedy=f"Did you mean {near[0]!r}?"
+            )
+
+
+def _bad_value(error: ValidationError) -> ConfigError:
+    """The first complaint of pydantic, said in our words."""
+    first: Mapping[str, Any] = error.errors()[0]
+    key = ".".join(map(str, first["loc"]))
+    return ConfigError(
+        f"Setting {key!r} ({_variable(key)}) has no valid value", value=repr(first["input"]), allowed=first["msg"]
+    )
