@@ -1,0 +1,97 @@
+"""Day-of-year climatology: what the model holds normal on a day, and how far single days stray from it.
+
+Days are first added up by day of year, then smoothed around the circle of the year with triangular weights, so that
+memory depends on neither the number of years nor the order of days.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+DAYS = 366
+HALF_WINDOW = 15  # days
+MIN_SUPPORT = 5.0  # effective days below which a day of year borrows from its neighbours
+SPREAD_FLOOR = 0.005  # m3 m-3
+
+Array = NDArray[np.float32]
+
+
+def kernel(half_window: int = HALF_WINDOW) -> NDArray[np.float64]:
+    """Circular triangular weights [366, 366]: 1 on the day, 0 beyond ``half_window`` days."""
+    day = np.arange(DAYS)
+    distance = np.abs(day[:, None] - day[None, :])
+    distance = np.minimum(distance, DAYS - distance)
+    return np.clip(1.0 - distance / (half_window + 1.0), 0.0, None)
+
+
+def support(day_counts: NDArray[np.integer], half_window: int = HALF_WINDOW) -> Array:
+    """Effective number of days behind each day of year (Kish: (sum w)^2 / sum w^2), 0 where the window holds none.
+
+    ``day_counts`` [366] is how many days of data fall on each day of year.
+    """
+    weights = kernel(half_window)
+    total, squares = weights @ day_counts, weights**2 @ day_counts
+    with np.errstate(invalid="ignore"):
+        return np.where(total > 0, total**2 / np.where(total > 0, squares, 1.0), 0.0).astype(np.float32)
+
+
+class Climatology:
+    """Running climatology of one tile; add every day once for the mean, then once more for the spread.
+
+    Shapes: days [y, x] in m3 m-3 (or another unit), results [366, y, x] in the same unit.
+    """
+
+    def __init__(self, day_counts: NDArray[np.integer], shape: tuple[int, int], half_window: int = HALF_WINDOW) -> None:
+        self._half_window = half_window
+        self.support = support(day_counts, half_window)
+        enough = self.support >= min(MIN_SUPPORT, float(self.support.max(initial=0.0)))
+        self._enough = enough & (self.support > 0)
+        self._sum = np.zeros((DAYS, *shape), dtype=np.float32)
+        self._count = np.zeros((DAYS, *shape), dtype=np.float32)
+
+    def add(self, day_of_year: int, values: Array) -> None:
+        """Count one day towards the mean."""
+        finite = np.isfinite(values)
+        self._sum[day_of_year - 1] += np.where(finite, values, np.float32(0))
+        self._count[day_of_year - 1] += finite
+
+    def mean(self) -> Array:
+        """Mean of each day of year; ends the first pass. NaN where a cell has no data at all."""
+        self._mean = self._smooth()
+        self._sum[...] = 0
+        return self._mean
+
+    def add_departure(self, day_of_year: int, values: Array) -> None:
+        """Count one day towards the spread: its squared departure from the smooth mean."""
+        departure = values - self._mean[day_of_year - 1]
+        self._sum[day_of_year - 1] += np.where(np.isfinite(departure), departure, np.float32(0)) ** 2
+
+    def spread(self, floor: float = SPREAD_FLOOR) -> Array:
+        """Standard deviation of the departures, at least ``floor``; corrected for the days the mean has used up."""
+        effective = np.maximum(self.support, 2.0)[:, None, None]
+        return np.maximum(np.sqrt(self._smooth() * (effective / (effective - 1))), np.float32(floor))
+
+    def _smooth(self) -> Array:
+        """Weighted mean around the year; days of year without support lie linearly between their neighbours."""
+        weights = (_bridge(self._enough) @ kernel(self._half_window)[self._enough]).astype(np.float32)
+        flat_sum, flat_count = self._sum.reshape(DAYS, -1), self._count.reshape(DAYS, -1)
+        cells = flat_sum.shape[1]
+        result = np.full((DAYS, cells), np.nan, dtype=np.float32)
+        for start in range(0, cells, 8192):
+            part = slice(start, start + 8192)
+            days = flat_count[:, part].sum(axis=0)
+            overall = flat_sum[:, part].sum(axis=0) / np.where(days > 0, days, np.nan)
+            total = weights @ flat_count[:, part]
+            mean = (weights @ flat_sum[:, part]) / np.where(total > 0, total, np.nan)
+            result[:, part] = np.where(np.isfinite(mean), mean, overall)
+        return result.reshape(self._sum.shape)
+
+
+def _bridge(known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Matrix [366, known days] that keeps known days and interpolates the others around the year."""
+    days = np.flatnonzero(known)
+    bridge = np.zeros((DAYS, days.size))
+    for column, row in enumerate(np.eye(days.size)):
+        bridge[:, column] = np.interp(np.arange(DAYS), days, row, period=DAYS)
+    return bridge

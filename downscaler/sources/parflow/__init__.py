@@ -1,0 +1,1 @@
+"""ParFlow-CLM output: native .pfb, NetCDF and Zarr."""

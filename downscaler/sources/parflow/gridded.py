@@ -1,0 +1,288 @@
+"""ParFlow-CLM output as CF NetCDF or Zarr: one reader over xarray, whatever the container."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from downscaler.errors import PriorSchemaError, PriorUnreadableError
+from downscaler.lattice import IJWindow, Lattice, from_centres
+from downscaler.sources.parflow.names import (
+    CLASS_NAMES,
+    STATIC_NAMES,
+    check_units,
+    find_name,
+    require,
+)
+from downscaler.sources.parflow.source import DAILY_NAMES, SourceInfo
+
+Array = NDArray[np.float32]
+_TOP_LAYER_DIMS = ("layer", "z", "level", "depth", "soil_layer")
+
+
+class GriddedSource:
+    """Days and static fields of opened datasets; a PriorSource.
+
+    ``parts`` are consecutive pieces of time of one run; ``statics`` may bring static fields. Rows may run either way in
+    the files. Raises PriorSchemaError for missing variables, other units, unlike grids.
+    """
+
+    def __init__(
+        self, parts: Iterable[xr.Dataset], statics: xr.Dataset | None, *, where: str, inputs: tuple[dict[str, Any], ...]
+    ) -> None:
+        self._where = where
+        self._inputs = inputs
+        self._parts = [_south_up(part, where) for part in parts]
+        self._static_files = [_south_up(statics, f"{where} (statics)")] if statics is not None else []
+        self._static_files.append(self._parts[0])
+        self._notes: list[str] = []
+        self._names = self._find_daily()
+        for other in (*self._parts[1:], *self._static_files):
+            _same_grid(self._parts[0], other, where)
+        self._steps = self._index_days()
+
+    def _find_daily(self) -> dict[str, str]:
+        present = _attributes(self._parts[0])
+        names = {name: find_name(name, present) for name in DAILY_NAMES}
+        require("soil_moisture", names["soil_moisture"], present, self._where)
+        found = {name: variable for name, variable in names.items() if variable is not None}
+        for name, variable in found.items():
+            check_units(name, variable, present[variable].get("units"), self._where)
+            lacking = [part for part in self._parts if variable not in part or "time" not in part[variable].dims]
+            if lacking:
+                raise PriorSchemaError(
+                    f"Variable {variable!r} of {self._where} is not there with a time axis in every file",
+                    value=f"{len(lacking)} of {len(self._parts)} files lack it",
+                )
+        return found
+
+    @cached_property
+    def lattice(self) -> Lattice:
+        """Where the arrays lie, from x, y and the grid mapping."""
+        first = self._parts[0]
+        return from_centres(first["x"].values, first["y"].values, _crs(first, self._where), where=self._where)
+
+    @property
+    def info(self) -> SourceInfo:
+        """Title and notes as the file's attributes tell them."""
+        attributes = self._parts[0].attrs
+        notes = [str(attributes[key]) for key in ("comment", "grid_note", "note") if attributes.get(key)]
+        flagged = str(attributes.get("vadose_simulated", "false")).lower() == "true"
+        return SourceInfo(
+            title=str(attributes.get("title", self._where)),
+            model=str(attributes.get("source", "ParFlow-CLM")),
+            simulated=flagged,
+            notes=(*notes, *self._notes),
+            inputs=self._inputs,
+        )
+
+    @property
+    def days(self) -> tuple[dt.date, ...]:
+        """UTC days with soil moisture, spin-up left out."""
+        return tuple(self._steps)
+
+    @property
+    def daily(self) -> tuple[str, ...]:
+        """Daily fields at hand."""
+        return tuple(self._names)
+
+    @cached_property
+    def _static_names(self) -> dict[str, tuple[xr.Dataset, str]]:
+        found: dict[str, tuple[xr.Dataset, str]] = {}
+        for name in (*STATIC_NAMES, "mask"):
+            for dataset in self._static_files:
+                present = {k: a for k, a in _attributes(dataset).items() if "time" not in dataset[k].dims}
+                variable = find_name(name, present)
+                if variable is not None and name not in found:
+                    check_units(name, variable, present[variable].get("units"), self._where)
+                    found[name] = (dataset, variable)
+        return found
+
+    @property
+    def statics(self) -> tuple[str, ...]:
+        """Static fields at hand."""
+        return tuple(self._static_names)
+
+    def read_days(self, name: str, days: slice, window: IJWindow) -> Array:
+        """One daily field: [day, j, i]; several states of one day are averaged, a series (time,) is uniform in space."""
+        chosen = list(self._steps.values())[days]
+        result = np.empty((len(chosen), *window.shape), dtype=np.float32)
+        for row, steps in enumerate(chosen):
+            states = [self._read_state(name, part, steps_of_part, window) for part, steps_of_part in steps]
+            stack = np.concatenate(states)
+            result[row] = stack[0] if len(stack) == 1 else _mean_of_states(stack)
+        return result
+
+    def _read_state(self, name: str, part: int, steps: slice, window: IJWindow) -> Array:
+        values = _top(self._parts[part][self._names[name]], self._where).isel(time=steps)
+        if "x" not in values.dims:
+            return np.broadcast_to(
+                values.values.astype(np.float32)[:, None, None], (values.sizes["time"], *window.shape)
+            ).copy()
+        cut = values.transpose("time", "y", "x").isel(y=window.j.slice, x=window.i.slice)
+        return _without_fill(cut.values)
+
+    def read_static(self, name: str, window: IJWindow) -> NDArray[np.float64]:
+        """One static field of the top layer: [j, i]."""
+        dataset, variable = self._static_names[name]
+        values = _top(dataset[variable], self._where)
+        if set(values.dims) != {"y", "x"}:
+            raise PriorSchemaError(
+                f"Static variable {variable!r} of {self._where} has other dimensions",
+                value=values.dims,
+                allowed="y, x and at most one layer axis",
+            )
+        cut = values.transpose("y", "x").isel(y=window.j.slice, x=window.i.slice).values
+        return cut.astype(np.float64) if name in CLASS_NAMES else _without_fill(cut).astype(np.float64)
+
+    def close(self) -> None:
+        """Let go of the open files."""
+        for dataset in (*self._parts, *self._static_files):
+            dataset.close()
+
+    def _index_days(self) -> dict[dt.date, list[tuple[int, slice]]]:
+        """For each day with data, the parts and runs of steps that belong to it."""
+        steps: dict[dt.date, list[tuple[int, slice]]] = {}
+        dropped, empty = 0, []
+        for number, part in enumerate(self._parts):
+            spinup = find_name("spinup", _attributes(part))
+            skip = part[spinup].values.astype(bool) if spinup else np.zeros(part.sizes["time"], dtype=bool)
+            filled = _steps_with_data(_top(part[self._names["soil_moisture"]], self._where))
+            for step, stamp in enumerate(_utc_days(part, self._where)):
+                dropped += int(skip[step])
+                if not skip[step] and filled[step]:
+                    steps.setdefault(stamp, []).append((number, slice(step, step + 1)))
+                elif not skip[step]:
+                    empty.append(stamp.isoformat())
+        if dropped:
+            self._notes.append(f"{dropped} time steps flagged as spin-up were left out.")
+        if lost := [day for day in empty if dt.date.fromisoformat(day) not in steps]:
+            self._notes.append(f"{len(lost)} days without soil moisture were left out: {', '.join(lost[:5])}.")
+        if not steps:
+            raise PriorSchemaError(f"{self._where} holds no day with soil moisture", value="all missing or spin-up")
+        return dict(sorted(steps.items()))
+
+
+def _mean_of_states(stack: Array) -> Array:
+    count = np.isfinite(stack).sum(axis=0)
+    total = np.where(np.isfinite(stack), stack, 0).sum(axis=0)
+    return np.where(count > 0, total / np.where(count > 0, count, 1), np.nan).astype(np.float32)
+
+
+def _without_fill(values: NDArray[Any]) -> Array:
+    wide = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(wide) < 1e30, wide, np.nan).astype(np.float32)
+
+
+def _steps_with_data(values: xr.DataArray) -> NDArray[np.bool_]:
+    """Which time steps hold any number; read in blocks."""
+    found = [
+        np.isfinite(values.isel(time=slice(start, start + 30)).transpose("time", ...).values)
+        for start in range(0, values.sizes["time"], 30)
+    ]
+    return np.concatenate([block.reshape(block.shape[0], -1).any(axis=1) for block in found])
+
+
+def _attributes(dataset: xr.Dataset) -> dict[str, dict[str, object]]:
+    return {str(name): dict(dataset[name].attrs) for name in dataset.data_vars}
+
+
+def _top(values: xr.DataArray, where: str) -> xr.DataArray:
+    """The top layer of a field with a layer axis: the end that the file's depths or words name as top."""
+    axes = [str(d) for d in values.dims if str(d).lower() in _TOP_LAYER_DIMS]
+    if not axes:
+        return values
+    axis = axes[0]
+    if values.sizes[axis] == 1:
+        return values.isel({axis: 0})
+    depths = [name for name in (f"{axis}_top", "layer_top", "depth") if name in values.coords]
+    if depths:
+        return values.isel({axis: int(np.argmin(np.abs(values.coords[depths[0]].values)))})
+    words = (
+        " ".join(str(values.coords[axis].attrs.get(k, "")) for k in ("long_name", "comment"))
+        if axis in values.coords
+        else ""
+    )
+    if "1 = top" in words or "0 = top" in words:
+        return values.isel({axis: 0})
+    if axis == "z":
+        return values.isel({axis: -1})  # ParFlow's own order: the last z is the top
+    raise PriorSchemaError(
+        f"It is not clear which end of axis {axis!r} of {values.name!r} in {where} is the top",
+        value=f"{values.sizes[axis]} layers",
+        allowed=f"a coordinate layer_top (m), or '1 = top' in the long_name of {axis!r}",
+    )
+
+
+def _south_up(dataset: xr.Dataset, where: str) -> xr.Dataset:
+    """The dataset with y ascending; raises PriorSchemaError without projected x and y."""
+    if "x" not in dataset.coords or "y" not in dataset.coords:
+        raise PriorSchemaError(
+            f"{where} has no projected coordinates",
+            value=", ".join(map(str, dataset.coords)) or "no coordinate",
+            allowed="one-dimensional coordinates x and y in metres, with a grid mapping",
+        )
+    axes = [str(d) for d in dataset.dims if str(d).lower() in _TOP_LAYER_DIMS]
+    depths = [n for n in ("layer_top",) if n in dataset and dataset[n].dims in [(a,) for a in axes]]
+    dataset = dataset.set_coords(depths)
+    if dataset["y"].size > 1 and dataset["y"].values[0] > dataset["y"].values[-1]:
+        return dataset.isel(y=slice(None, None, -1))
+    return dataset
+
+
+def _same_grid(first: xr.Dataset, other: xr.Dataset, where: str) -> None:
+    for axis in ("x", "y"):
+        if first[axis].size != other[axis].size or not np.allclose(first[axis], other[axis], atol=1.0):
+            raise PriorSchemaError(
+                f"The files of {where} lie on different grids",
+                value=f"{other.sizes['y']} x {other.sizes['x']} cells from {float(other['x'][0]):.1f}, {float(other['y'][0]):.1f}",
+                allowed=f"{first.sizes['y']} x {first.sizes['x']} from {float(first['x'][0]):.1f}, {float(first['y'][0]):.1f}",
+            )
+
+
+def _crs(dataset: xr.Dataset, where: str) -> str:
+    """PROJ string or WKT of the dataset's grid mapping."""
+    named = {str(v.attrs["grid_mapping"]) for v in dataset.variables.values() if "grid_mapping" in v.attrs}
+    named |= {str(v.encoding["grid_mapping"]) for v in dataset.variables.values() if "grid_mapping" in v.encoding}
+    mapping = next((m for m in (*sorted(named), "crs", "spatial_ref") if m in dataset.variables), None)
+    attributes = dict(dataset[mapping].attrs) if mapping else {}
+    for key in ("crs_wkt", "spatial_ref", "proj4"):
+        if attributes.get(key):
+            return str(attributes[key])
+    try:
+        return str(CRS.from_cf(attributes).to_wkt())
+    except (CRSError, KeyError) as error:
+        raise PriorSchemaError(
+            f"{where} does not say its map projection",
+            value=f"grid mapping variable: {mapping}",
+            allowed="a CF grid mapping with crs_wkt, proj4 or CF parameters",
+        ) from error
+
+
+def _utc_days(dataset: xr.Dataset, where: str) -> list[dt.date]:
+    if "time" not in dataset.coords or dataset["time"].dtype.kind != "M":
+        raise PriorSchemaError(f"{where} has no decodable time axis", allowed="a CF time coordinate named time")
+    stamps = dataset["time"].values.astype("datetime64[D]").astype(object)
+    return cast("list[dt.date]", list(stamps))
+
+
+def open_dataset(path: Path) -> xr.Dataset:
+    """Open one NetCDF file or Zarr store lazily; raises PriorUnreadableError."""
+    try:
+        if path.is_dir():
+            return xr.open_zarr(path, chunks=None, consolidated=False)
+        return xr.open_dataset(path, engine="netcdf4")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise PriorUnreadableError(
+            "A ParFlow-CLM file cannot be opened", value=f"{path}: {error}", remedy="Check that it was copied whole."
+        ) from error

@@ -1,0 +1,70 @@
+"""What every reader of ParFlow-CLM output gives: days and static fields on the model's own lattice."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from downscaler.lattice import IJWindow, Lattice
+from downscaler.records import file_sha256
+
+DAILY_NAMES = ("soil_moisture", "precipitation", "air_temperature")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceInfo:
+    """What is known of a run beside its numbers; ``notes`` are sentences for the user."""
+
+    title: str
+    model: str = "ParFlow-CLM"
+    simulated: bool = False
+    notes: tuple[str, ...] = ()
+    inputs: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+
+
+class PriorSource(Protocol):
+    """A ParFlow-CLM run in some file format.
+
+    ``days`` are the UTC days with soil moisture, ascending; ``daily`` names the fields of ``DAILY_NAMES`` at hand;
+    ``statics`` names the static fields (names of the prior store, but ``residual_saturation`` for ``residual``).
+    """
+
+    @property
+    def lattice(self) -> Lattice:
+        """Where the arrays lie."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """Title, model, notes and inputs."""
+
+    @property
+    def days(self) -> tuple[dt.date, ...]:
+        """UTC days with soil moisture."""
+
+    @property
+    def daily(self) -> tuple[str, ...]:
+        """Daily fields at hand."""
+
+    @property
+    def statics(self) -> tuple[str, ...]:
+        """Static fields at hand."""
+
+    def read_days(self, name: str, days: slice, window: IJWindow) -> NDArray[np.float32]:
+        """One daily field for a run of ``days``: [day, j, i], row 0 in the south, NaN where inactive."""
+
+    def read_static(self, name: str, window: IJWindow) -> NDArray[np.float64]:
+        """One static field of the top layer: [j, i], row 0 in the south, NaN where missing."""
+
+    def close(self) -> None:
+        """Let go of open files."""
+
+
+def file_inputs(paths: list[Path]) -> tuple[dict[str, Any], ...]:
+    """Name, checksum and size of every file read, in order of their names."""
+    return tuple({"name": p.name, "sha256": file_sha256(p), "size": p.stat().st_size} for p in sorted(set(paths)))

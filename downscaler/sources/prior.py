@@ -1,0 +1,241 @@
+"""The prior store: a ParFlow-CLM run on the product grid, as one Zarr store that the model reads.
+
+Schema (see ``FIELDS``): daily soil moisture and forcing, its day-of-year climatology, and static terrain, soil and land
+cover on the M01 window of a domain. ``time`` is the UTC day; ``dayofyear`` runs from 1 to 366; row 0 is in the north.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from downscaler import product
+from downscaler.errors import PriorCoverageError, PriorSchemaError, PriorUnreadableError
+from downscaler.grid import M01, Domain, Span, Window
+from downscaler.records import InputRecord
+
+KIND = "vadose-prior"
+CHUNK = 288  # cells: eight M36 cells, the tile of the model
+TIME_CHUNK = 30  # days
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorField:
+    """One variable of the store: dimensions, stored type, units and meaning."""
+
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    title: str
+    required: bool = False
+    standard_name: str | None = None
+
+
+DAILY, CLIMATE, STATIC = ("time", "y", "x"), ("dayofyear", "y", "x"), ("y", "x")
+_SM = "volume_fraction_of_condensed_water_in_soil"
+
+
+def _field(name: str, dims: tuple[str, ...], units: str, title: str, **more: Any) -> PriorField:
+    return PriorField(name=name, dims=dims, units=units, title=title, **{"dtype": "float32", **more})
+
+
+FIELDS: dict[str, PriorField] = {
+    f.name: f
+    for f in (
+        _field(
+            "soil_moisture", DAILY, "m3 m-3", "Daily mean of the model's top layer", required=True, standard_name=_SM
+        ),
+        _field("soil_moisture_mean", CLIMATE, "m3 m-3", "Day-of-year mean, smoothed over 31 days", required=True),
+        _field("soil_moisture_spread", CLIMATE, "m3 m-3", "Day-of-year standard deviation", required=True),
+        _field(
+            "climatology_support", ("dayofyear",), "1", "Effective number of days behind a day of year", required=True
+        ),
+        _field("precipitation", DAILY, "mm day-1", "Daily precipitation that drove the model"),
+        _field("air_temperature", DAILY, "K", "Daily mean air temperature that drove the model"),
+        _field("active", STATIC, "1", "1 where the model has soil moisture", dtype="uint8", required=True),
+        _field("porosity", STATIC, "m3 m-3", "Porosity of the top layer", required=True),
+        _field("residual", STATIC, "m3 m-3", "Residual water content of the top layer", required=True),
+        _field("elevation", STATIC, "m", "Surface elevation"),
+        _field("slope_x", STATIC, "1", "Topographic slope eastward"),
+        _field("slope_y", STATIC, "1", "Topographic slope northward"),
+        _field("topographic_wetness", STATIC, "1", "ln(upslope area per contour length / slope), lattice cells"),
+        _field("permeability", STATIC, "m h-1", "Saturated hydraulic conductivity of the top layer"),
+        _field("van_genuchten_alpha", STATIC, "m-1", "van Genuchten alpha of the top layer"),
+        _field("van_genuchten_n", STATIC, "1", "van Genuchten n of the top layer"),
+        _field("sand_fraction", STATIC, "1", "Sand fraction"),
+        _field("clay_fraction", STATIC, "1", "Clay fraction"),
+        _field("indicator", STATIC, "1", "Soil unit of the top layer, -1 where missing", dtype="int16"),
+        _field("land_cover", STATIC, "1", "IGBP land cover class, -1 where missing", dtype="int16"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior store, opened lazily; ``data`` reads from disk what is indexed."""
+
+    path: Path
+    data: xr.Dataset
+    domain: Domain
+    attributes: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """What run this is."""
+        return str(self.attributes["title"])
+
+    @property
+    def simulated(self) -> bool:
+        """True where weather or hydrology are of a generator, not of a model run on observed inputs."""
+        return bool(self.attributes["simulated"])
+
+    @property
+    def lattice(self) -> str:
+        """Name of the model lattice it came from."""
+        return str(self.attributes["lattice"])
+
+    @property
+    def period(self) -> tuple[dt.date, dt.date]:
+        """First and last day with data (days between may lack)."""
+        first, last = self.attributes["period"]
+        return dt.date.fromisoformat(first), dt.date.fromisoformat(last)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user has to know of the run."""
+        return tuple(self.attributes["notes"])
+
+    def record(self) -> InputRecord:
+        """The prior as an input of a product; ``sha256`` is of the stored numbers, not of their packing."""
+        first, last = self.attributes["period"]
+        return InputRecord(
+            kind="prior",
+            name=self.path.name,
+            version=str(self.attributes["schema_version"]),
+            sha256=str(self.attributes["digest"]),
+            size=sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
+            title=self.title,
+            attributes={
+                "model": self.attributes["model"],
+                "lattice": self.lattice,
+                "registration": self.attributes["registration"],
+                "period": f"{first}/{last}",
+                "days": self.attributes["days"],
+                "simulated": self.simulated,
+                "notes": list(self.notes),
+                "sources": list(self.attributes["inputs"]),
+            },
+        )
+
+    def require(self, domain: Domain) -> None:
+        """Raise PriorCoverageError unless the prior covers the domain and has active cells in it."""
+        if not self.domain.holds(domain):
+            raise PriorCoverageError(
+                f"The prior {self.path} does not cover the domain {domain.name!r}",
+                value=f"prior of {self.domain.name!r}: {_extent(self.domain)}",
+                allowed=f"a prior that holds {_extent(domain)}",
+                remedy=f"Build one with: vadose prior build --domain {domain.name} ...",
+            )
+        whole = Window(rows=Span(start=0, stop=domain.shape(M01).y), columns=Span(start=0, stop=domain.shape(M01).x))
+        if not bool(self.window(domain, whole)["active"].any()):
+            raise PriorCoverageError(
+                f"The prior {self.path} has no active cell in the domain {domain.name!r}",
+                value=_extent(domain),
+                remedy="Choose a domain inside the model's land mask.",
+            )
+
+    def window(self, domain: Domain, local: Window) -> xr.Dataset:
+        """The store on an M01 window counted from the upper left corner of ``domain``; lazy."""
+        origin = domain.window(M01).relative_to(self.domain.window(M01))
+        rows, columns = local.rows.shifted(origin.rows.start), local.columns.shifted(origin.columns.start)
+        return self.data.isel(Window(rows=rows, columns=columns).slices)
+
+
+def _extent(domain: Domain) -> str:
+    m36 = domain.m36
+    return f"M36 rows {m36.rows.start}-{m36.rows.stop}, columns {m36.columns.start}-{m36.columns.stop}"
+
+
+def domain_attributes(domain: Domain) -> dict[str, Any]:
+    """A domain as JSON: its name, title and M36 window."""
+    m36 = domain.m36
+    window = [m36.rows.start, m36.rows.stop, m36.columns.start, m36.columns.stop]
+    return {"name": domain.name, "title": domain.title, "m36_rows_columns": window}
+
+
+def _domain_of(attributes: Mapping[str, Any]) -> Domain:
+    stored = attributes["domain"]
+    top, bottom, left, right = stored["m36_rows_columns"]
+    window = Window(rows=Span(start=top, stop=bottom), columns=Span(start=left, stop=right))
+    return Domain(name=stored["name"], title=stored["title"], m36=window)
+
+
+ATTRIBUTES = (
+    *("kind", "schema_version", "domain", "title", "model", "lattice", "registration", "ij_bounds", "period", "days"),
+    *("simulated", "notes", "inputs", "created", "vadose_version", "digest"),
+)
+
+
+def is_prior(path: Path) -> bool:
+    """Whether a folder says that it is a prior store."""
+    try:
+        metadata = json.loads((path / "zarr.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(metadata, dict) and metadata.get("attributes", {}).get("kind") == KIND
+
+
+def open_prior(path: Path | str) -> Prior:
+    """Open a prior store.
+
+    Raises PriorUnreadableError when there is no store or it is incomplete, PriorSchemaError when it is of another
+    schema version or lacks a variable.
+    """
+    path = Path(path)
+    if not is_prior(path):
+        raise PriorUnreadableError(
+            "This is no prior store",
+            value=path if path.exists() else f"{path} (not there)",
+            allowed="a folder written by: vadose prior build",
+        )
+    try:
+        data = xr.open_zarr(path, consolidated=False, chunks=None)
+    except (OSError, ValueError, KeyError) as error:
+        raise PriorUnreadableError(
+            "The prior store cannot be opened", value=f"{path}: {error}", remedy="Build it again: vadose prior build."
+        ) from error
+    _check_schema(path, data)
+    return Prior(path=path, data=data, domain=_domain_of(data.attrs), attributes=data.attrs)
+
+
+def _check_schema(path: Path, data: xr.Dataset) -> None:
+    version = data.attrs.get("schema_version")
+    if version != product.SCHEMA_VERSION:
+        raise PriorSchemaError(
+            f"The prior {path} is of another schema version",
+            value=version,
+            allowed=product.SCHEMA_VERSION,
+            remedy="Build it again: vadose prior build.",
+        )
+    missing = [name for name in ATTRIBUTES if name not in data.attrs]
+    missing += [f.name for f in FIELDS.values() if f.required and f.name not in data]
+    missing += [
+        f"{f.name}({', '.join(f.dims)})" for f in FIELDS.values() if f.name in data and data[f.name].dims != f.dims
+    ]
+    if missing:
+        raise PriorSchemaError(f"The prior {path} lacks variables or attributes", value=", ".join(missing))
+    shape = _domain_of(data.attrs).shape(M01)
+    if (data.sizes["y"], data.sizes["x"]) != (shape.y, shape.x) or not np.all(np.diff(data["y"].values) < 0):
+        raise PriorSchemaError(
+            f"The prior {path} is not on its domain's grid",
+            value=dict(data.sizes),
+            allowed=f"y={shape.y} (north to south), x={shape.x}",
+        )
