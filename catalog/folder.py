@@ -1,0 +1,150 @@
+"""A catalogue in a local folder: staged on the same disk, synced, then renamed into place."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalog.room import storage_errors
+from downscaler.errors import CatalogError
+
+if TYPE_CHECKING:
+    from catalog.store import Write
+
+STAGING = ".staging"
+
+
+class FolderStore:
+    """Objects are files below ``root``; renames make each appear whole, a lock on ``root`` keeps writers apart."""
+
+    exclusive = True
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.uri = self.root.as_uri()
+        self._mutex = threading.RLock()
+        self._depth = 0
+
+    def get(self, key: str) -> bytes | None:
+        """The file's bytes, None where there is none."""
+        with storage_errors(self.root):
+            try:
+                return (self.root / key).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def list(self, prefix: str) -> list[str]:
+        """Keys of all files below a folder, sorted."""
+        found = (self.root / prefix).rglob("*")
+        return sorted(p.relative_to(self.root).as_posix() for p in found if p.is_file())
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove files and the folders that they leave empty."""
+        with storage_errors(self.root):
+            for key in keys:
+                path = self.root / key
+                path.unlink(missing_ok=True)
+                for folder in path.parents:
+                    if folder == self.root or not folder.is_dir() or any(folder.iterdir()):
+                        break
+                    folder.rmdir()
+
+    def apply(self, writes: Sequence[Write], staging: Path) -> None:
+        """Stage and sync everything and make the folders; only then rename, in order."""
+        with self.lock(), storage_errors(self.root):
+            moves = [move for number, write in enumerate(writes) if (move := self._stage(write, staging, number))]
+            for _, target in moves:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            for staged, target in moves:
+                staged.replace(target)
+                _sync(target.parent)
+
+    def _stage(self, write: Write, staging: Path, number: int) -> tuple[Path, Path] | None:
+        """The synced file and where it goes; None when the object already holds the content."""
+        target = self.root / write.key
+        if write.create and target.exists():
+            raise CatalogError("Another publication of the same day came first", value=target, remedy="Run it again.")
+        if isinstance(write.content, Path):
+            staged = write.content
+        else:
+            before = self.get(write.key)
+            after = write.content if isinstance(write.content, bytes) else write.content(before)
+            if after == before:
+                return None
+            staged = staging / f"object-{number}"
+            staged.write_bytes(after)
+        _sync(staged)
+        return staged, target
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the advisory lock of the root folder; the kernel lets go of it when a process dies."""
+        with self._mutex:
+            self._depth += 1
+            try:
+                if self._depth > 1:
+                    yield
+                    return
+                with storage_errors(self.root):
+                    self.root.mkdir(parents=True, exist_ok=True)
+                    handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX)
+                    yield
+                finally:
+                    os.close(handle)
+            finally:
+                self._depth -= 1
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder below ``.staging``, locked while in use; those of killed processes are swept first."""
+        with storage_errors(self.root):
+            folder, handle = self._claim()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
+            with self.lock(), contextlib.suppress(OSError):  # others may still be at work there
+                (self.root / STAGING).rmdir()
+
+    def _claim(self) -> tuple[Path, int]:
+        # Under the store's lock, so that nobody sweeps a folder between its making and its locking.
+        with self.lock():
+            parent = self.root / STAGING
+            parent.mkdir(parents=True, exist_ok=True)
+            for stale in parent.iterdir():
+                _sweep(stale)
+            folder = Path(tempfile.mkdtemp(dir=parent))
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            return folder, handle
+
+
+def _sweep(folder: Path) -> None:
+    """Remove a staging folder that no living process holds."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass  # in use
+    finally:
+        os.close(handle)
+
+
+def _sync(path: Path) -> None:
+    """Force a file, or a folder's entries, to disk: a rename must not outlive the bytes it names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
