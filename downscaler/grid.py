@@ -191,7 +191,7 @@ class Domain:
     def geobox(self, grid: EaseGrid = M01) -> GeoBox:
         """The domain as a GeoBox: CRS, affine and shape in one."""
         window = self.window(grid)
-        corner = grid.transform * Affine.translation(window.columns.start, window.rows.start)
+        corner = grid.transform @ Affine.translation(window.columns.start, window.rows.start)
         return GeoBox(window.shape, corner, CRS)
 
     def holds(self, other: Domain) -> bool:

@@ -1,0 +1,19 @@
+"""SMAP soil moisture granules, daily (SPL3SMP_E, SPL3SMP) and half orbits (SPL2SMP_E, SPL2SMP)."""
+
+from downscaler.sources.smap.composite import MERGE_RULE
+from downscaler.sources.smap.day import read_day
+from downscaler.sources.smap.describe import describe
+from downscaler.sources.smap.granule import Granule, open_granule
+from downscaler.sources.smap.names import PRODUCTS, GranuleName
+from downscaler.sources.smap.search import find_granules
+
+__all__ = [
+    "MERGE_RULE",
+    "PRODUCTS",
+    "Granule",
+    "GranuleName",
+    "describe",
+    "find_granules",
+    "open_granule",
+    "read_day",
+]

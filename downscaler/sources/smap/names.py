@@ -1,0 +1,103 @@
+"""Names of SMAP soil moisture granules: what they say, and which granule supersedes which."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from downscaler.errors import GranuleNameError
+from downscaler.grid import M09, M36, EaseGrid
+
+PRODUCTS: dict[str, EaseGrid] = {"SPL3SMP_E": M09, "SPL3SMP": M36, "SPL2SMP_E": M09, "SPL2SMP": M36}
+"""Short names that vadose reads, the preferred first, each with its grid."""
+
+HALF_ORBITS = frozenset({"SPL2SMP_E", "SPL2SMP"})
+HALF_ORBIT_LENGTH = dt.timedelta(minutes=55)
+"""Longest half orbit with its overlap at both poles (98.5 min a revolution, Extent of SPL2SMP R18290: 53.4 min)."""
+
+_PATTERN = re.compile(
+    r"SMAP_L(?P<level>[23])_SM_P(?P<enhanced>_E)?_"
+    r"(?:(?P<orbit>\d{5})_(?P<direction>[AD])_(?P<start>\d{8}T\d{6})|(?P<day>\d{8}))_"
+    r"(?P<crid>[A-Z]\d{5})_(?P<counter>\d{3})(?:[_.-].*)?"
+)
+_FORM = "SMAP_L3_SM_P[_E]_YYYYMMDD_Rccccc_nnn.h5, SMAP_L2_SM_P[_E]_ORBIT_A|D_YYYYMMDDThhmmss_Rccccc_nnn.h5"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GranuleName:
+    """What identifies one granule of one release.
+
+    ``crid`` is the composite release (``R19240``) and ``counter`` the production number in it; ``orbit``,
+    ``direction`` (``A`` ascending, about 18:00 local; ``D`` descending, about 06:00) and ``start`` (UTC) belong to
+    half orbits only. Granules sort so that the one that supersedes comes last.
+
+    Source: SMAP product specification documents, section "File naming".
+    """
+
+    short_name: str
+    date: dt.date
+    crid: str
+    counter: int
+    orbit: int | None = None
+    direction: str | None = None
+    start: dt.datetime | None = None
+
+    @classmethod
+    def parse(cls, name: str | Path) -> GranuleName:
+        """Read a file's name; text after the counter (a subsetter's mark) is let through; raises GranuleNameError."""
+        text = Path(name).name
+        match = _PATTERN.fullmatch(text)
+        if match is None or (match["level"] == "2") != (match["orbit"] is not None):
+            raise GranuleNameError("This is not the name of a SMAP soil moisture granule", value=text, allowed=_FORM)
+        try:
+            start = dt.datetime.fromisoformat(match["start"] or match["day"]).replace(tzinfo=dt.UTC)
+        except ValueError:
+            raise GranuleNameError("A granule's name holds no valid date", value=text, allowed=_FORM) from None
+        return cls(
+            short_name=f"SPL{match['level']}SMP{match['enhanced'] or ''}",
+            date=start.date(),
+            crid=match["crid"],
+            counter=int(match["counter"]),
+            orbit=int(match["orbit"]) if match["orbit"] else None,
+            direction=match["direction"],
+            start=start if match["start"] else None,
+        )
+
+    @property
+    def grid(self) -> EaseGrid:
+        """The grid its product is defined on."""
+        return PRODUCTS[self.short_name]
+
+    @property
+    def half_orbit(self) -> bool:
+        """Whether it is one half orbit rather than a day."""
+        return self.short_name in HALF_ORBITS
+
+    @property
+    def version(self) -> str:
+        """CRID and counter in one text, ``R19240.001``."""
+        return f"{self.crid}.{self.counter:03d}"
+
+    @property
+    def scene(self) -> tuple[str, str, int, str]:
+        """What was observed, whatever the release: granules of one scene supersede one another."""
+        if self.half_orbit and self.orbit is not None:
+            return (self.short_name, "", self.orbit, self.direction or "")
+        return (self.short_name, (self.start or self.date).isoformat(), 0, self.direction or "")
+
+    @property
+    def release(self) -> tuple[bool, str, int]:
+        """Rank within a scene, the greatest is current: R releases over test releases, then CRID, then counter."""
+        return (self.crid.startswith("R"), self.crid, self.counter)
+
+    def __lt__(self, other: GranuleName) -> bool:
+        """Whether the other comes later: by scene, then by release."""
+        return (self.scene, self.release) < (other.scene, other.release)
+
+    def covers(self, date: dt.date) -> bool:
+        """Whether it may hold observations of a UTC day; a half orbit that began before midnight reaches into it."""
+        if self.start is None:
+            return self.date == date
+        return self.date == date or (self.start + HALF_ORBIT_LENGTH).date() == date

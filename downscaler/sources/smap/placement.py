@@ -1,0 +1,206 @@
+"""Where a granule's values lie on the EASE grid: by position or by row and column index, never by coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from downscaler.errors import GranuleGridError
+from downscaler.grid import CRS, M09, M36, EaseGrid, Span, Window
+from downscaler.sources.smap.flags import FLAG_FILL, FLOAT_FILL
+from downscaler.sources.smap.granule import Granule, Group, find
+
+_TO_EASE = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
+_TO_DEGREES = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
+_SAMPLE = 256  # cells whose stated latitude and longitude are compared with the grid's own
+_TOLERANCE = 0.1  # cells; the files' float32 degrees are good to 1e-4 of a 9 km cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """How values of a group's arrays come onto a window of its grid.
+
+    With ``full`` the arrays are the whole grid and only the window is read; otherwise ``source`` are positions in the
+    flattened array and ``rows`` and ``columns`` the window's cells that they belong to.
+    """
+
+    grid: EaseGrid
+    window: Window
+    full: bool
+    source: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+    def take(self, dataset: Any, fill: Any) -> NDArray[Any]:
+        """Values of one variable on the window [y, x], ``fill`` where the granule has none."""
+        if self.full:
+            return np.asarray(dataset[self.window.rows.slice, self.window.columns.slice])
+        out = np.full(tuple(self.window.shape.yx), fill, dtype=dataset.dtype)
+        out[self.rows, self.columns] = np.asarray(dataset[...]).ravel()[self.source]
+        return out
+
+
+def whole(grid: EaseGrid) -> Window:
+    """The window that is the whole grid."""
+    return Window(rows=Span(start=0, stop=grid.shape.y), columns=Span(start=0, stop=grid.shape.x))
+
+
+def longitudes(grid: EaseGrid, window: Window) -> NDArray[np.float64]:
+    """Longitudes of the window's column centres, degrees east [x]."""
+    columns = np.arange(window.columns.start, window.columns.stop)
+    return np.asarray(-180.0 + 360.0 * (columns + 0.5) / grid.shape.x)
+
+
+def latitudes(grid: EaseGrid, window: Window) -> NDArray[np.float64]:
+    """Latitudes of the window's row centres, degrees north [y]."""
+    rows = np.arange(window.rows.start, window.rows.stop)
+    y = grid.transform.f + (rows + 0.5) * grid.transform.e
+    return np.asarray(_TO_DEGREES.transform(np.zeros_like(y), y)[1])
+
+
+def place(file: Any, granule: Granule, group: Group, window: Window) -> Placement:
+    """Find where the group's values lie on a window of the granule's grid.
+
+    Raises GranuleGridError when the arrays are of another grid than the product's, cannot be indexed, point outside
+    the grid, hold two values for a cell, or state latitudes and longitudes that are not those of their cells.
+    """
+    shape = find(file, group, "soil_moisture").shape
+    _check_shapes(file, granule, group, shape)
+    grid = granule.grid
+    if shape == tuple(grid.shape.yx):
+        return _by_position(file, granule, group, window)
+    for other in (M09, M36):
+        if shape == tuple(other.shape.yx):
+            raise GranuleGridError(
+                f"{granule.path.name} says it is {granule.name.short_name}, whose grid is {grid.name}, but its arrays "
+                f"are the whole of {other.name}",
+                value=shape,
+                allowed=f"{tuple(grid.shape.yx)}, a clip or a half orbit with row and column indices",
+            )
+    return _by_index(file, granule, group, window)
+
+
+def _check_shapes(file: Any, granule: Granule, group: Group, shape: tuple[int, ...]) -> None:
+    """All variables that are read must have the shape of soil_moisture."""
+    names = ("retrieval_qual_flag", "surface_flag", "soil_moisture_error", "tb_time_seconds", "tb_time_utc")
+    for name in (*names, "EASE_row_index", "EASE_column_index"):
+        dataset = find(file, group, name)
+        if dataset is not None and dataset.shape != shape:
+            raise GranuleGridError(
+                f"{granule.path.name}: {name} and soil_moisture in {group.path} are of different shapes",
+                value=dataset.shape,
+                allowed=str(shape),
+            )
+    if len(shape) not in (1, 2):
+        raise GranuleGridError(
+            f"{granule.path.name}: soil_moisture is neither a grid nor a list of cells",
+            value=shape,
+            allowed="one or two dimensions",
+        )
+
+
+def _by_position(file: Any, granule: Granule, group: Group, window: Window) -> Placement:
+    """A whole grid: an array's position is its cell; indices, where given, must agree."""
+    none = np.empty(0, dtype=np.intp)
+    placement = Placement(grid=granule.grid, window=window, full=True, source=none, rows=none, columns=none)
+    rows, columns = np.indices(tuple(window.shape.yx), dtype=np.intp)
+    rows, columns = rows + window.rows.start, columns + window.columns.start
+    for name, expected in (("EASE_row_index", rows), ("EASE_column_index", columns)):
+        dataset = find(file, group, name)
+        if dataset is None:
+            continue
+        index = placement.take(dataset, FLAG_FILL)
+        wrong = (index != FLAG_FILL) & (index != expected)
+        if wrong.any():
+            raise GranuleGridError(
+                f"{granule.path.name}: {name} is not the position in the whole {granule.grid.name} grid",
+                value=f"{index[wrong][0]} at {expected[wrong][0]}, {wrong.sum()} cells in all",
+                allowed="rows from the north, columns from the west, both from 0",
+            )
+    degrees = [find(file, group, name) for name in ("latitude", "longitude")]
+    if None not in degrees and all(d.shape == tuple(granule.grid.shape.yx) for d in degrees):
+        lat, lon = (placement.take(d, FLOAT_FILL) for d in degrees)
+        _check_centres(granule, rows.ravel(), columns.ravel(), lat.ravel(), lon.ravel())
+    return placement
+
+
+def _by_index(file: Any, granule: Granule, group: Group, window: Window) -> Placement:
+    """A clip or a half orbit: each value's cell is named by its row and column index."""
+    datasets = [find(file, group, name) for name in ("EASE_row_index", "EASE_column_index")]
+    grid = granule.grid
+    if None in datasets:
+        raise GranuleGridError(
+            f"{granule.path.name} is not the whole {grid.name} grid and has no row and column indices to place it by",
+            value=find(file, group, "soil_moisture").shape,
+            allowed=f"{tuple(grid.shape.yx)}, or EASE_row_index and EASE_column_index beside soil_moisture",
+        )
+    row, column = (np.asarray(d[...]).ravel().astype(np.intp) for d in datasets)
+    known = (row != FLAG_FILL) & (column != FLAG_FILL)
+    outside = known & ((row < 0) | (row >= grid.shape.y) | (column < 0) | (column >= grid.shape.x))
+    if outside.any():
+        raise GranuleGridError(
+            f"{granule.path.name}: cells lie outside the grid {grid.name} of {granule.name.short_name}",
+            value=f"row {row[outside][0]}, column {column[outside][0]}, {outside.sum()} cells in all",
+            allowed=f"rows 0 to {grid.shape.y - 1}, columns 0 to {grid.shape.x - 1}",
+        )
+    _check_values_placed(file, granule, group, known)
+    cell = row[known] * grid.shape.x + column[known]
+    if np.unique(cell).size != cell.size:
+        raise GranuleGridError(
+            f"{granule.path.name}: two values claim the same cell of {grid.name}",
+            value=f"{cell.size - np.unique(cell).size} cells",
+            allowed="one value for a cell",
+        )
+    degrees = [find(file, group, name) for name in ("latitude", "longitude")]
+    if None not in degrees and all(d.shape == datasets[0].shape for d in degrees):
+        lat, lon = (np.asarray(d[...]).ravel()[known] for d in degrees)
+        _check_centres(granule, row[known], column[known], lat, lon)
+    top, left = window.rows.start, window.columns.start
+    inside = known & (row >= top) & (row < window.rows.stop) & (column >= left) & (column < window.columns.stop)
+    source = np.flatnonzero(inside)
+    return Placement(
+        grid=grid, window=window, full=False, source=source, rows=row[source] - top, columns=column[source] - left
+    )
+
+
+def _check_values_placed(file: Any, granule: Granule, group: Group, known: NDArray[np.bool_]) -> None:
+    """A value without a cell would be lost in silence."""
+    value = np.asarray(find(file, group, "soil_moisture")[...]).ravel()
+    lost = ~known & np.isfinite(value) & (value != FLOAT_FILL)
+    if lost.any():
+        raise GranuleGridError(
+            f"{granule.path.name}: soil_moisture has values whose row or column index is fill",
+            value=f"{lost.sum()} cells",
+            allowed="an index for each value",
+        )
+
+
+def _check_centres(
+    granule: Granule,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    lat: NDArray[np.floating],
+    lon: NDArray[np.floating],
+) -> None:
+    """Stated degrees, where not fill, must be the cells' centres: this unmasks another grid's rows and columns."""
+    stated = np.flatnonzero((np.abs(lat) <= 90.0) & (np.abs(lon) <= 180.0))
+    if stated.size == 0:
+        return
+    pick = stated[np.linspace(0, stated.size - 1, min(_SAMPLE, stated.size)).astype(np.intp)]
+    x, y = _TO_EASE.transform(lon[pick].astype(np.float64), lat[pick].astype(np.float64))
+    column, row = ~granule.grid.transform @ (np.asarray(x), np.asarray(y))
+    off = np.maximum(np.abs(column - columns[pick] - 0.5), np.abs(row - rows[pick] - 0.5))
+    worst = int(np.argmax(off))
+    if not off[worst] <= _TOLERANCE:
+        at = pick[worst]
+        raise GranuleGridError(
+            f"{granule.path.name}: stated positions are not those of the grid {granule.grid.name} of "
+            f"{granule.name.short_name}",
+            value=f"row {rows[at]}, column {columns[at]} at latitude {lat[at]:.4f}, longitude {lon[at]:.4f}",
+            allowed="the cells' centres",
+            remedy="The file is of another grid than it says.",
+        )

@@ -1,0 +1,116 @@
+"""The retrievals of one group of a granule, decoded onto a window of its grid."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from downscaler.errors import GranuleLayoutError
+from downscaler.grid import Window
+from downscaler.product import THETA_MAX, THETA_MIN
+from downscaler.sources.smap.composite import Retrievals
+from downscaler.sources.smap.flags import FLAG_FILL, FLOAT_FILL, masked, recommended, successful, surface_bits
+from downscaler.sources.smap.granule import Granule, Group, find
+from downscaler.sources.smap.placement import Placement, place
+from downscaler.sources.smap.times import from_seconds, from_text
+
+
+def read_group(file: Any, granule: Granule, group: Group, window: Window) -> tuple[Retrievals, int]:
+    """Decode one group on a window of the granule's grid; only the window is read from whole-grid arrays.
+
+    Returns the retrievals and the number of cells in which the file has a soil moisture value, successful or not.
+    Raises GranuleGridError and GranuleLayoutError.
+    """
+    placement = place(file, granule, group, window)
+    value, valid = values(file, granule, group, placement)
+    qual = words(file, granule, group, placement, "retrieval_qual_flag")
+    surface = words(file, granule, group, placement, "surface_flag")
+    error_set = find(file, group, "soil_moisture_error")
+    error = np.full(value.shape, np.nan)
+    if error_set is not None:
+        error = masked(placement.take(error_set, FLOAT_FILL), _attribute(error_set, "_FillValue", FLOAT_FILL))
+    time = _times(file, group, placement)
+    success = successful(qual)
+    observed = ~np.isnat(time) | np.isfinite(value)
+    retrievals = Retrievals(
+        soil_moisture=np.where(success, value, np.nan),
+        soil_moisture_error=np.where(success, error, np.nan),
+        recommended=recommended(qual, value, valid_min=valid[0], valid_max=valid[1]),
+        retrieval_qual_flag=qual,
+        surface_flag=np.where(observed, surface_bits(surface), np.uint16(0)),
+        observation_time=time,
+        overpass=np.where(observed, group.overpass, 0).astype(np.int8),
+    )
+    return retrievals, int(np.isfinite(value).sum())
+
+
+def values(
+    file: Any, granule: Granule, group: Group, placement: Placement
+) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    """Soil moisture of the window, m3 m-3 with NaN for fill, and the valid range that the variable declares."""
+    dataset = find(file, group, "soil_moisture")
+    if dataset.dtype.kind != "f":
+        raise GranuleLayoutError(
+            f"{granule.path.name}: soil_moisture in {group.path} is no floating-point variable",
+            value=dataset.dtype,
+            allowed="float32 or float64",
+        )
+    value = masked(placement.take(dataset, FLOAT_FILL), _attribute(dataset, "_FillValue", FLOAT_FILL))
+    return value, (_attribute(dataset, "valid_min", THETA_MIN), _attribute(dataset, "valid_max", THETA_MAX))
+
+
+def words(file: Any, granule: Granule, group: Group, placement: Placement, name: str) -> NDArray[np.uint16]:
+    """A flag variable of the window as uint16; 65534 throughout where the granule has none."""
+    dataset = find(file, group, name)
+    if dataset is None:
+        return np.full(tuple(placement.window.shape.yx), FLAG_FILL, dtype=np.uint16)
+    if dataset.dtype.kind not in "ui":
+        raise GranuleLayoutError(
+            f"{granule.path.name}: {name} in {group.path} is no whole-number variable",
+            value=dataset.dtype,
+            allowed="uint16",
+        )
+    word = placement.take(dataset, FLAG_FILL).astype(np.int64)
+    fill = _attribute(dataset, "_FillValue", FLAG_FILL)
+    unknown = (word == fill) | (word < 0) | (word >= FLAG_FILL)
+    return np.where(unknown, FLAG_FILL, word).astype(np.uint16)
+
+
+def only_on(retrievals: Retrievals, date: dt.date) -> Retrievals:
+    """The same, emptied where the observation is of another UTC day; a cell without a time is kept."""
+    time = retrievals.observation_time
+    keep = np.isnat(time) | (time.astype("datetime64[D]") == np.datetime64(date))
+    empty: dict[str, Any] = {
+        "soil_moisture": np.nan,
+        "soil_moisture_error": np.nan,
+        "recommended": False,
+        "retrieval_qual_flag": np.uint16(FLAG_FILL),
+        "surface_flag": np.uint16(0),
+        "observation_time": np.datetime64("NaT", "s"),
+        "overpass": np.int8(0),
+    }
+    return replace(
+        retrievals, **{f.name: np.where(keep, getattr(retrievals, f.name), empty[f.name]) for f in fields(Retrievals)}
+    )
+
+
+def _times(file: Any, group: Group, placement: Placement) -> NDArray[np.datetime64]:
+    """Observation times from the count of seconds, from the text where there is no count; NaT without either."""
+    seconds, text = (find(file, group, name) for name in ("tb_time_seconds", "tb_time_utc"))
+    if seconds is not None:
+        return from_seconds(placement.take(seconds, FLOAT_FILL).astype(np.float64))
+    if text is not None and text.dtype.kind == "S":
+        return from_text(placement.take(text, b""))
+    return np.full(tuple(placement.window.shape.yx), np.datetime64("NaT", "s"))
+
+
+def _attribute(dataset: Any, name: str, default: float) -> float:
+    """A numeric attribute of a variable, in the variable's own precision, or the default."""
+    given = np.asarray(dataset.attrs.get(name, default)).ravel()
+    if given.size != 1 or given.dtype.kind not in "fui":
+        return default
+    return float(given[0])
