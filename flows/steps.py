@@ -1,20 +1,17 @@
-"""A day's product as one sentence: locate, read, open, check, predict, publish; and many days, each on its own.
+"""A day's product as one sentence: locate, read, open, check, predict, publish.
 
-Only dates, paths and small frozen records cross a process boundary; arrays never do.
+The machinery is imported where it is used, so that the command line starts at once.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from downscaler.errors import ConfigError, GranuleMissingError, NoRetrievalError, VadoseError
+from downscaler.errors import GranuleMissingError, GranuleNameError, NoRetrievalError, VadoseError
+from flows.jobs import DayJob, DayOutcome, Status
 
 if TYPE_CHECKING:
     from downscaler.coarse import CoarseDay
@@ -23,39 +20,17 @@ if TYPE_CHECKING:
     from downscaler.records import RunRecord
     from downscaler.sources.prior import Prior
 
-Status = Literal["published", "current", "no-coverage", "failed"]
 
+def prepare(job: DayJob) -> tuple[Domain, Prior, Model]:
+    """Domain, prior and model of a job, checked against each other before any expensive step."""
+    from downscaler import product
+    from downscaler.hybrid import Model
+    from downscaler.sources.prior import open_prior
 
-@dataclass(frozen=True, kw_only=True)
-class DayJob:
-    """What is the same for all days of a run: where, from what, into which catalogue.
-
-    ``granules`` names files outright; without any they are looked for in ``folder``. ``force`` publishes anew even
-    when the catalogue already holds the day from the same inputs.
-    """
-
-    domain: str
-    prior: Path
-    model: Path
-    catalog: str
-    granules: tuple[Path, ...] = ()
-    folder: Path | None = None
-    smap_product: str | None = None
-    force: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class DayOutcome:
-    """What became of one day; ``error`` is the class and ``exit_code`` the code of what stopped it."""
-
-    date: dt.date
-    status: Status
-    href: str | None = None
-    reason: str = ""
-    error: str | None = None
-    exit_code: int = 0
-    seconds: float = 0.0
-    statistics: dict[str, Any] = field(default_factory=dict)
+    domain = product.domain(job.domain)
+    prior = open_prior(job.prior)
+    prior.require(domain)
+    return domain, prior, Model.load(job.model)
 
 
 def run_day(date: dt.date, job: DayJob) -> DayOutcome:
@@ -67,16 +42,11 @@ def run_day(date: dt.date, job: DayJob) -> DayOutcome:
         VadoseError: the typed error of whatever was wrong; nothing of the day is published then.
     """
     from catalog.publish import is_current, publish
-    from downscaler import product
-    from downscaler.hybrid import Model, predict
-    from downscaler.sources.prior import open_prior
+    from downscaler.hybrid import predict
     from downscaler.sources.smap import read_day
 
     started = time.monotonic()
-    domain = product.domain(job.domain)
-    prior = open_prior(job.prior)
-    prior.require(domain)
-    model = Model.load(job.model)
+    domain, prior, model = prepare(job)
     day = read_day(locate(date, job), domain, date=date)
     run = record(day, prior, model, domain)
     if not job.force and is_current(job.catalog, run, domain):
@@ -91,13 +61,6 @@ def run_day(date: dt.date, job: DayJob) -> DayOutcome:
         statistics=dict(done.statistics),
         seconds=time.monotonic() - started,
     )
-
-
-def days_between(start: dt.date, end: dt.date) -> list[dt.date]:
-    """All days from start to end, both included; raises ConfigError when end is earlier."""
-    if end < start:
-        raise ConfigError("The period ends before it starts", value=f"{start} to {end}", allowed="START <= END")
-    return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
 
 
 def try_day(date: dt.date, job: DayJob) -> DayOutcome:
@@ -120,61 +83,39 @@ def try_day(date: dt.date, job: DayJob) -> DayOutcome:
     )
 
 
-def run_days(
-    dates: Iterable[dt.date], job: DayJob, *, workers: int = 1, progress: Callable[[DayOutcome], None] | None = None
-) -> list[DayOutcome]:
-    """Outcomes of all days in order of date; ``progress`` hears each as it is done.
-
-    ``workers`` processes share the days; with one, all is done in this process.
-    """
-    outcomes = []
-    for outcome in _in_turn(list(dates), job, workers):
-        outcomes.append(outcome)
-        if progress:
-            progress(outcome)
-    return sorted(outcomes, key=lambda outcome: outcome.date)
-
-
-def _in_turn(dates: list[dt.date], job: DayJob, workers: int) -> Iterator[DayOutcome]:
-    if workers == 1 or len(dates) < 2:
-        yield from (try_day(date, job) for date in dates)
-        return
-    # spawn: forking after GDAL and XGBoost have started their threads deadlocks.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=min(workers, len(dates)), mp_context=context) as pool:
-        futures = {pool.submit(try_day, date, job): date for date in dates}
-        for future in as_completed(futures):
-            error = future.exception()
-            yield future.result() if error is None else _lost(futures[future], error)
-
-
-def _lost(date: dt.date, error: BaseException) -> DayOutcome:
-    """A day whose process died (killed for memory, say)."""
-    return DayOutcome(
-        date=date, status="failed", reason=f"the process died: {error}", error=type(error).__name__, exit_code=1
-    )
-
-
 def locate(date: dt.date, job: DayJob) -> list[Path]:
     """The day's granule files: those named, else the newest ones in the folder; raises GranuleMissingError."""
     from downscaler.sources.smap import find_granules
 
     if job.granules:
-        absent = [path for path in job.granules if not path.is_file()]
-        if absent:
-            raise GranuleMissingError("A granule named on the command line is not there", value=absent[0])
-        return list(job.granules)
+        return _named(date, job.granules)
     if job.folder is None:
         raise GranuleMissingError(
             f"No granule is named for {date}",
             remedy="Give --granule FILE or --granules DIR, or set `granules` in vadose.toml.",
         )
-    if not job.folder.is_dir():
-        raise GranuleMissingError("The granule folder is not there", value=job.folder)
-    found = find_granules(job.folder, date, job.smap_product)
-    if not found:
-        raise GranuleMissingError(f"No SMAP granule of {date} in the folder", value=job.folder)
-    return found
+    return find_granules(job.folder, date, job.smap_product)
+
+
+def _named(date: dt.date, granules: tuple[Path, ...]) -> list[Path]:
+    """Those named files that hold the day; a file that does not bear a granule's name may hold any."""
+    from downscaler.sources.smap import GranuleName
+
+    absent = [path for path in granules if not path.is_file()]
+    if absent:
+        raise GranuleMissingError("A granule named by --granule is not there", value=absent[0])
+
+    def may_hold(path: Path) -> bool:
+        try:
+            return GranuleName.parse(path).covers(date)
+        except GranuleNameError:
+            return True
+
+    of_day = [path for path in granules if may_hold(path)]
+    if not of_day:
+        names = ", ".join(path.name for path in granules)
+        raise GranuleMissingError(f"None of the granules named is of {date}", value=names)
+    return of_day
 
 
 def record(day: CoarseDay, prior: Prior, model: Model, domain: Domain) -> RunRecord:

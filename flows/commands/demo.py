@@ -36,7 +36,10 @@ def demo(
     seed = load_settings(context.obj.config).seed
     started = time.monotonic()
     job = demo_job(out)
-    stage("simulated sample", lambda: build.make_sample(out / "sample", DOMAIN, days=days, seed=seed, start=START, history=HISTORY))
+    stage(
+        "simulated sample",
+        lambda: build.make_sample(out / "sample", DOMAIN, days=days, seed=seed, start=START, history=HISTORY),
+    )
     native = out / "sample" / "prior"
     stage("prior", lambda: build.make_prior("netcdf", native / "daily.nc", DOMAIN, job.prior, native / "static.nc"))
     stage("model", lambda: build.make_model(job.prior, job.model, seed))

@@ -11,7 +11,10 @@ from downscaler.errors import CatalogError, ConfigError
 from flows import console
 
 if TYPE_CHECKING:
+    from socket import socket as Socket  # noqa: N812
+
     from starlette.applications import Starlette
+    from uvicorn import Server
 
 
 def serve(
@@ -21,14 +24,28 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
 ) -> None:
     """Serve a local catalogue over HTTP for browsers, QGIS and GDAL (Ctrl-C ends it)."""
-    import uvicorn
-
     from flows.settings import load_settings
 
     folder = catalog_folder(load_settings(context.obj.config, catalog=catalog).catalog)
-    server = uvicorn.Server(uvicorn.Config(application(folder), host=host, port=port, log_level="warning"))
-    console.say(f"http://{host}:{port}/catalog.json  (Ctrl-C ends it)")
-    server.run()
+    running, socket = server(folder, host, port)
+    console.say(f"http://{host}:{socket.getsockname()[1]}/catalog.json  (Ctrl-C ends it)")
+    running.run(sockets=[socket])
+
+
+def server(folder: Path, host: str, port: int) -> tuple[Server, Socket]:
+    """A server of the folder and the socket it is bound to; raises ConfigError when the address is taken."""
+    import socket
+
+    import uvicorn
+
+    try:
+        bound = socket.create_server((host, port))
+    except OSError as error:
+        raise ConfigError(
+            "Cannot listen there", value=f"{host}:{port}: {error.strerror}", remedy="Give another --port; 0 takes any."
+        ) from None
+    config = uvicorn.Config(application(folder), log_level="warning", ws="none", lifespan="off")
+    return uvicorn.Server(config), bound
 
 
 def catalog_folder(catalog: str) -> Path:

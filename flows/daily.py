@@ -1,0 +1,44 @@
+"""The same days as Prefect flows, for a schedule and its history; all work is in ``flows.steps``.
+
+One task is one day: only dates, paths and outcomes cross its boundary.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from prefect import flow, task
+
+from flows.jobs import DayJob, DayOutcome, days_between, job_of
+from flows.many import judge
+from flows.settings import load_settings
+from flows.steps import prepare, run_day, try_day
+
+
+@task(task_run_name="{date}")
+def publish_day(date: dt.date, job: DayJob) -> DayOutcome:
+    """One day; fails with the typed error of what was wrong."""
+    return run_day(date, job)
+
+
+@task(task_run_name="{date}")
+def attempt_day(date: dt.date, job: DayJob) -> DayOutcome:
+    """One day whose failure is an outcome."""
+    return try_day(date, job)
+
+
+@flow(flow_run_name="{day}")
+def daily(day: dt.date, config: Path | None = None) -> DayOutcome:
+    """Publish one day by the settings of ``config`` and the environment (as ``vadose run``)."""
+    return publish_day(day, job_of(load_settings(config)))
+
+
+@flow(flow_run_name="{start} to {end}")
+def backfill(start: dt.date, end: dt.date, config: Path | None = None) -> list[DayOutcome]:
+    """Publish all days from start to end, one after the other (as ``vadose backfill``)."""
+    days, job = days_between(start, end), job_of(load_settings(config))
+    prepare(job)
+    outcomes = [attempt_day(day, job) for day in days]
+    judge(outcomes)
+    return outcomes

@@ -1,0 +1,81 @@
+"""What a day's work is and what became of it: small frozen records that cross process and task boundaries."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from downscaler.errors import ConfigError
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+
+Status = Literal["published", "current", "no-coverage", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayJob:
+    """What is the same for all days of a run: where, from what, into which catalogue.
+
+    ``granules`` names files outright; without any they are looked for in ``folder``. ``force`` publishes anew even
+    when the catalogue already holds the day from the same inputs.
+    """
+
+    domain: str
+    prior: Path
+    model: Path
+    catalog: str
+    granules: tuple[Path, ...] = ()
+    folder: Path | None = None
+    smap_product: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayOutcome:
+    """What became of one day; ``error`` is the class and ``exit_code`` the code of what stopped it."""
+
+    date: dt.date
+    status: Status
+    href: str | None = None
+    reason: str = ""
+    error: str | None = None
+    exit_code: int = 0
+    seconds: float = 0.0
+    statistics: dict[str, Any] = field(default_factory=dict)
+
+
+def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force: bool = False) -> DayJob:
+    """The job that the settings describe; raises ConfigError where a prior or model is missing."""
+    if settings.prior is None:
+        raise ConfigError(
+            "No prior is given",
+            remedy="Make one with `vadose prior build --domain NAME --source netcdf PATH --out PRIOR`, then give "
+            "--prior PRIOR or set `prior` in vadose.toml. `vadose demo` shows the whole chain.",
+        )
+    if settings.model is None:
+        raise ConfigError(
+            "No model is given",
+            remedy="Make one with `vadose train --prior PRIOR --out MODEL`, then give --model MODEL or set `model` in "
+            "vadose.toml.",
+        )
+    return DayJob(
+        domain=settings.domain,
+        prior=settings.prior,
+        model=settings.model,
+        catalog=settings.catalog,
+        granules=tuple(granules or ()),
+        folder=settings.granules,
+        smap_product=settings.smap_product,
+        force=force,
+    )
+
+
+def days_between(start: dt.date, end: dt.date) -> list[dt.date]:
+    """All days from start to end, both included; raises ConfigError when end is earlier."""
+    if end < start:
+        raise ConfigError("The period ends before it starts", value=f"{start} to {end}", allowed="START <= END")
+    return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
