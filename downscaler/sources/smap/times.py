@@ -28,7 +28,8 @@ def from_text(text: NDArray[np.bytes_]) -> NDArray[np.datetime64]:
 
     A fallback only: in releases R13 and R18 the texts count from noon, not from J2000, and so run 64 s late.
     """
-    flat = [item.decode("ascii", "replace") for item in text.ravel().tolist()]
+    words = (item.decode("ascii", "replace") for item in text.ravel().tolist())
+    flat = [word if word[10:11] == "T" else "" for word in words]  # "-9999" would parse as a year
     parsed = pd.to_datetime(pd.Series(flat, dtype=object), format="ISO8601", errors="coerce", utc=True)
     times = parsed.dt.tz_localize(None).to_numpy().astype("datetime64[s]")
     return np.asarray(times).reshape(text.shape)
