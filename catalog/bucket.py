@@ -43,7 +43,7 @@ class BucketStore:
             except (NotFoundError, FileNotFoundError):
                 return None, None
 
-    def list(self, prefix: str) -> list[str]:
+    def keys(self, prefix: str) -> list[str]:
         """Keys below a prefix, sorted."""
         with storage_errors(self.uri):
             return sorted(entry["path"] for batch in self._objects.list(prefix) for entry in batch)
@@ -56,23 +56,35 @@ class BucketStore:
 
     def apply(self, writes: Sequence[Write], staging: Path) -> None:
         """Put each object in order; a change is retried on what another writer left."""
-        for write in writes:
-            with storage_errors(self.uri):
-                if callable(write.content):
-                    self._change(write)
-                else:
-                    self._put(write.key, write.content, mode="create" if write.create else "overwrite")
+        created: list[str] = []
+        try:
+            for write in writes:
+                with storage_errors(self.uri):
+                    self._apply_one(write)
+                if write.create:
+                    created.append(write.key)
+                if write.commit:
+                    created.clear()
+        except BaseException:
+            self.delete(created)
+            raise
+
+    def _apply_one(self, write: Write) -> None:
+        if callable(write.content):
+            self._change(write)
+            return
+        try:
+            self._put(write.key, write.content, mode="create" if write.create else "overwrite")
+        except (AlreadyExistsError, FileExistsError) as error:
+            raise CatalogError(
+                "Another publication of the same day came first", value=write.key, remedy="Run it again."
+            ) from error
 
     def _put(self, key: str, content: Path | bytes, *, mode: Any) -> None:
         kind = _TYPES.get(Path(key).suffix, "application/octet-stream")
-        try:
-            # A conditional write has to be one request; obstore streams the file either way.
-            multipart = None if mode == "overwrite" else False
-            self._objects.put(key, content, mode=mode, use_multipart=multipart, attributes={"Content-Type": kind})
-        except (AlreadyExistsError, FileExistsError) as error:
-            raise CatalogError(
-                "Another publication of the same day came first", value=key, remedy="Run it again."
-            ) from error
+        # A conditional write has to be a single request.
+        multipart = None if mode == "overwrite" else False
+        self._objects.put(key, content, mode=mode, use_multipart=multipart, attributes={"Content-Type": kind})
 
     def _change(self, write: Write) -> None:
         assert callable(write.content)
@@ -82,7 +94,7 @@ class BucketStore:
             if after == before:
                 return
             mode: Any = "create" if tag is None else {"e_tag": tag}
-            with contextlib.suppress(PreconditionError, CatalogError if tag is None else PreconditionError):
+            with contextlib.suppress(PreconditionError, AlreadyExistsError):  # another writer was faster: look again
                 self._put(write.key, after, mode=mode)
                 return
         raise CatalogError(

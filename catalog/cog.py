@@ -15,13 +15,13 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio.windows import Window as RasterWindow
-from rio_cogeo import cog_validate
+from rio_cogeo.cogeo import cog_validate
 
 from catalog.encoding import Array, Statistics, encode
 from catalog.room import require_room, storage_errors
 from downscaler import product
 from downscaler.errors import CatalogError
-from downscaler.grid import M01, Domain, Window
+from downscaler.grid import M01, Domain, Span, Window
 from downscaler.product import Variable
 from downscaler.tiles import Tile
 
@@ -92,10 +92,11 @@ def _write_drafts(folder: Path, domain: Domain, tiles: Iterable[Tile], variables
 
 def _mark(covered: np.ndarray[Any, np.dtype[np.bool_]], window: Window) -> None:
     """Note a tile's cells; raises CatalogError when it leaves the domain or overlaps another."""
+    height, width = covered.shape
+    whole = Window(rows=Span(start=0, stop=height), columns=Span(start=0, stop=width))
     rows, columns = window.rows, window.columns
-    inside = 0 <= rows.start and rows.stop <= covered.shape[0] and 0 <= columns.start
-    if not inside or columns.stop > covered.shape[1] or covered[rows.slice, columns.slice].any():
-        raise CatalogError("A tile leaves the domain or overlaps another", value=window, allowed=f"{covered.shape}")
+    if not whole.holds(window) or covered[rows.slice, columns.slice].any():
+        raise CatalogError("A tile leaves the domain or overlaps another", value=window, allowed=f"within {whole}")
     covered[rows.slice, columns.slice] = True
 
 

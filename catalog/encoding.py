@@ -54,10 +54,10 @@ def encode(variable: Variable, values: Array) -> Array:
 
 @dataclass
 class Statistics:
-    """Running count, extremes, mean and variance of one variable, and pixels per flag; tile order does not matter
-    beyond float64 rounding.
+    """Running count, extremes, mean and variance of one variable, and pixels per flag.
 
-    ``total`` counts all pixels, ``count`` those with a value. Source: Chan, Golub and LeVeque (1983,
+    ``total`` counts all pixels, ``count`` those with a value; the order of tiles matters only within float64
+    rounding. Source: Chan, Golub and LeVeque (1983,
     doi:10.1080/00031305.1983.10483115) for merging means and sums of squares.
     """
 
@@ -77,7 +77,7 @@ class Statistics:
         values = stored[valid].astype(np.float64)
         self.total += stored.size
         if self.variable is QUALITY_FLAG:
-            bits = stored[valid]
+            bits = stored[valid].astype(np.int64)
             for flag in Flag:
                 self.flags[flag] = self.flags.get(flag, 0) + int(np.count_nonzero(bits & flag.value))
         if values.size == 0:
@@ -96,7 +96,7 @@ class Statistics:
     def as_stac(self) -> dict[str, float | int]:
         """The ``statistics`` object of a STAC 1.1 band; without extremes and moments where nothing is valid."""
         result: dict[str, float | int] = {"count": self.total, "valid_percent": round(self.valid_percent, 4)}
-        if self.count:
+        if self.count and self.variable is not QUALITY_FLAG:  # a bit field has no order and no mean
             result |= {"minimum": _short(self.minimum), "maximum": _short(self.maximum), "mean": _short(self.mean)}
             result["stddev"] = _short(math.sqrt(max(self.squares, 0.0) / self.count))
         return result

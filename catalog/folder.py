@@ -40,7 +40,7 @@ class FolderStore:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    def list(self, prefix: str) -> list[str]:
+    def keys(self, prefix: str) -> list[str]:
         """Keys of all files below a folder, sorted."""
         found = (self.root / prefix).rglob("*")
         return sorted(p.relative_to(self.root).as_posix() for p in found if p.is_file())
@@ -57,17 +57,31 @@ class FolderStore:
                     folder.rmdir()
 
     def apply(self, writes: Sequence[Write], staging: Path) -> None:
-        """Stage and sync everything and make the folders; only then rename, in order."""
+        """Stage and sync everything; only then rename, in order."""
         with self.lock(), storage_errors(self.root):
-            moves = [move for number, write in enumerate(writes) if (move := self._stage(write, staging, number))]
-            for _, target in moves:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            for staged, target in moves:
-                staged.replace(target)
-                _sync(target.parent)
+            moves = [(write, self._stage(write, staging, number)) for number, write in enumerate(writes)]
+            created: list[str] = []
+            try:
+                for write, staged in moves:
+                    self._move(write, staged, created)
+            except BaseException:
+                self.delete(created)
+                raise
 
-    def _stage(self, write: Write, staging: Path, number: int) -> tuple[Path, Path] | None:
-        """The synced file and where it goes; None when the object already holds the content."""
+    def _move(self, write: Write, staged: Path | None, created: list[str]) -> None:
+        """Rename a staged file into place; ``created`` keeps what a failure has to undo, nothing after the commit."""
+        target = self.root / write.key
+        if write.create:
+            created.append(write.key)
+        if staged is not None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            staged.replace(target)
+            _sync(target.parent)
+        if write.commit:
+            created.clear()
+
+    def _stage(self, write: Write, staging: Path, number: int) -> Path | None:
+        """The synced file to move; None when the object already holds the content."""
         target = self.root / write.key
         if write.create and target.exists():
             raise CatalogError("Another publication of the same day came first", value=target, remedy="Run it again.")
@@ -81,7 +95,7 @@ class FolderStore:
             staged = staging / f"object-{number}"
             staged.write_bytes(after)
         _sync(staged)
-        return staged, target
+        return staged
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -24,18 +24,23 @@ Change = Callable[[bytes | None], bytes]
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
-    """One object to write: a staged file (moved), bytes, or a change of what is there; ``create`` refuses to replace."""
+    """One object to write: a staged file (moved), bytes, or a change of what is there.
+
+    ``create`` never replaces an object; ``commit`` marks the write that makes the ones before it visible.
+    """
 
     key: str
     content: Path | bytes | Change
     create: bool = False
+    commit: bool = False
 
 
 class Store(Protocol):
     """Objects by key (relative, with /) below one root.
 
     ``apply`` writes in the order given. In a folder all is staged, synced and room made before the first object
-    appears; ``exclusive`` says that ``lock`` keeps other writers out. Raises StorageFullError and CatalogError.
+    appears. After a failure before the commit write the objects it created are removed again. ``exclusive`` says that
+    ``lock`` keeps other writers out. Raises StorageFullError and CatalogError.
     """
 
     uri: str
@@ -45,7 +50,7 @@ class Store(Protocol):
         """The object's bytes, None where there is none."""
         ...
 
-    def list(self, prefix: str) -> list[str]:
+    def keys(self, prefix: str) -> list[str]:
         """Keys below a folder-like prefix, sorted."""
         ...
 

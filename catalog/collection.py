@@ -1,0 +1,161 @@
+"""The catalogue above the items: root, collection, year, month, each rewritten from what it already links to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pystac
+
+from catalog.assets import item_asset_definitions
+from catalog.item import LINEAGE, Footprint, render
+from catalog.naming import DayName, collection_id
+from catalog.store import Change, Write
+from catalog.thumbnail import colormap
+from catalog.validation import STAC_VERSION, extension_uri, validate
+from downscaler import product
+from downscaler.errors import CatalogError
+from downscaler.grid import CRS, Domain
+
+_EXTENSIONS = ("classification", "projection", "raster", "render", "scientific")
+_LICENSE_HREF = "https://creativecommons.org/licenses/by/4.0/"
+Document = dict[str, Any]
+
+
+def serialise(document: Mapping[str, Any]) -> bytes:
+    """A STAC object as the catalogue stores it."""
+    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def parent_writes(name: DayName, domain: Domain, item: Mapping[str, Any]) -> list[Write]:
+    """The links that lead to an item, from the item upward: month, year, collection, root."""
+    day, month, year = name.date, f"./{name.date:%m}/catalog.json", f"./{name.date:%Y}/catalog.json"
+    title = f"{product.TITLE}, {domain.title}"
+    item_link = _link("item", f"./{name.item_id}/{name.item_id}.json", name.item_id, pystac.MediaType.GEOJSON)
+    up = {"root": "../../../catalog.json", "parent": "../catalog.json"}
+    month_document = _catalog(f"{collection_id(domain.name)}-{day:%Y-%m}", f"{title}, {day:%Y-%m}", up)
+    up = {"root": "../../catalog.json", "parent": "../collection.json"}
+    year_document = _catalog(f"{collection_id(domain.name)}-{day:%Y}", f"{title}, {day:%Y}", up)
+    return [
+        Write(key=name.month_key, content=_linking(lambda _: month_document, item_link)),
+        Write(key=name.year_key, content=_linking(lambda _: year_document, _link("child", month, f"{day:%Y-%m}"))),
+        Write(
+            key=name.collection_key,
+            content=_linking(lambda old: collection(domain, item, old), _link("child", year, f"{day:%Y}")),
+        ),
+        root_write(_link("child", f"./{name.collection_key}", title)),
+    ]
+
+
+def root_write(link: Document) -> Write:
+    """The root catalogue with one more child."""
+    document = _catalog(product.PRODUCT_NAME, product.TITLE, {"root": "./catalog.json"})
+    return Write(key="catalog.json", content=_linking(lambda _: document, link))
+
+
+def _link(rel: str, href: str, title: str, kind: str = pystac.MediaType.JSON) -> Document:
+    return {"rel": rel, "href": href, "type": str(kind), "title": title}
+
+
+def _catalog(identifier: str, title: str, up: Mapping[str, str]) -> Document:
+    return {
+        "type": "Catalog",
+        "id": identifier,
+        "stac_version": STAC_VERSION,
+        "title": title,
+        "description": f"{title}: volumetric surface soil moisture of every published day.",
+        "links": [_link(rel, href, product.TITLE) for rel, href in up.items()],
+    }
+
+
+def _linking(build: Callable[[Document | None], Document], link: Document) -> Change:
+    """A change that rebuilds a document and keeps its old item and child links beside the new one, sorted."""
+
+    def change(before: bytes | None) -> bytes:
+        old = _parse(before)
+        document = build(old)
+        kept = [entry for entry in (old or {}).get("links", []) if entry.get("rel") in ("item", "child")]
+        linked = {entry["href"]: entry for entry in [*kept, link]}
+        document = document | {"links": document["links"] + [linked[href] for href in sorted(linked)]}
+        validate(document)
+        return serialise(document)
+
+    return change
+
+
+def _parse(content: bytes | None) -> Document | None:
+    if content is None:
+        return None
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise CatalogError("A catalogue file is no JSON", value=error, remedy="Restore or remove it.") from error
+    return document if isinstance(document, dict) else None
+
+
+def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = None) -> Document:
+    """A domain's collection, written anew from the product; ``old`` lends its time span and whether data are simulated.
+
+    Raises CatalogError when ``old`` describes another window under the same name.
+    """
+    box = domain.geobox()
+    grid = {"proj:code": [CRS], "proj:shape": [[box.shape.y, box.shape.x]], "proj:transform": [list(box.transform)[:6]]}
+    summaries = (old or {}).get("summaries", {})
+    if summaries.get("proj:transform", grid["proj:transform"]) != grid["proj:transform"]:
+        raise CatalogError(
+            f"The catalogue already holds another domain named {domain.name!r}",
+            value=summaries["proj:transform"],
+            allowed=f"{grid['proj:transform']}",
+            remedy="Publish to another catalogue or rename the domain.",
+        )
+    simulated = sorted({*summaries.get("vadose:simulated", []), item["properties"]["vadose:simulated"]})
+    label = f" ({product.SIMULATED_LABEL})" if simulated == [True] else ""
+    title = f"{product.TITLE}, {domain.title}{label}"
+    return {
+        "type": "Collection",
+        "id": collection_id(domain.name),
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [extension_uri(name) for name in _EXTENSIONS],
+        "title": title,
+        "description": f"{title}. {product.SOIL_MOISTURE.description} {LINEAGE} {product.DEPTH_NOTE}",
+        "keywords": [
+            "soil moisture",
+            "SMAP",
+            "ParFlow-CLM",
+            "downscaling",
+            "1 km",
+            *([label.strip(" ()")] if label else []),
+        ],
+        "license": product.LICENSE,
+        "providers": [{"name": "vadose", "description": product.TITLE, "roles": ["producer", "processor"]}],
+        "extent": _extent(domain, item, old),
+        "summaries": grid | _summaries(simulated),
+        "item_assets": item_asset_definitions(),
+        "renders": {product.SOIL_MOISTURE.name: render() | {"colormap": colormap()}},
+        "sci:publications": [{"doi": product.METHOD_DOI, "citation": product.METHOD_CITATION}],
+        "links": [
+            _link("root", "../catalog.json", product.TITLE),
+            _link("parent", "../catalog.json", product.TITLE),
+            {"rel": "license", "href": _LICENSE_HREF, "title": product.LICENSE},
+            {"rel": "cite-as", "href": f"https://doi.org/{product.METHOD_DOI}", "title": product.METHOD_CITATION},
+        ],
+    }
+
+
+def _summaries(simulated: list[bool]) -> Document:
+    return {
+        "gsd": [round(product.GRID.cell, 3)],
+        "vadose:simulated": simulated,
+        "vadose:product_version": [product.PRODUCT_VERSION],
+        "vadose:interval": [product.INTERVAL],
+    }
+
+
+def _extent(domain: Domain, item: Mapping[str, Any], old: Document | None) -> Document:
+    """The domain's box, and the time from the first to the last published day."""
+    start, end = item["properties"]["start_datetime"], item["properties"]["end_datetime"]
+    if old is not None:
+        earlier, later = old["extent"]["temporal"]["interval"][0]
+        start, end = min(start, earlier), max(end, later)
+    return {"spatial": {"bbox": [Footprint.of(domain).bbox]}, "temporal": {"interval": [[start, end]]}}

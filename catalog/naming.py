@@ -1,0 +1,75 @@
+"""Identifiers and keys of the catalogue: collection / year / month / item / revision."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from downscaler.grid import Domain
+
+ROOT = "catalog.json"
+_PREFIX = "vadose-sm-1km"
+
+
+def collection_id(domain_name: str) -> str:
+    """One collection per domain."""
+    return f"{_PREFIX}_{domain_name}"
+
+
+def collection_key(domain_name: str) -> str:
+    """Key of a domain's collection."""
+    return f"{collection_id(domain_name)}/collection.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayName:
+    """Names of one domain's day."""
+
+    domain_name: str
+    date: dt.date
+
+    @classmethod
+    def of(cls, domain: Domain, date: dt.date) -> DayName:
+        """The day's names on a domain."""
+        return cls(domain_name=domain.name, date=date)
+
+    @property
+    def item_id(self) -> str:
+        """Unique over all domains and days."""
+        return f"{collection_id(self.domain_name)}_{self.date:%Y%m%d}"
+
+    @property
+    def collection_key(self) -> str:
+        """Key of the collection."""
+        return collection_key(self.domain_name)
+
+    @property
+    def year_key(self) -> str:
+        """Key of the year's catalogue."""
+        return f"{collection_id(self.domain_name)}/{self.date:%Y}/catalog.json"
+
+    @property
+    def month_key(self) -> str:
+        """Key of the month's catalogue."""
+        return f"{collection_id(self.domain_name)}/{self.date:%Y}/{self.date:%m}/catalog.json"
+
+    @property
+    def folder(self) -> str:
+        """Folder of the item and its revisions."""
+        return f"{collection_id(self.domain_name)}/{self.date:%Y}/{self.date:%m}/{self.item_id}"
+
+    @property
+    def item_key(self) -> str:
+        """Key of the item: the commit point of the day."""
+        return f"{self.folder}/{self.item_id}.json"
+
+    def revision_of(self, key: str) -> int | None:
+        """The revision that a key below ``folder`` belongs to, None for the item itself."""
+        match = re.match(r"r(\d+)/", key.removeprefix(self.folder + "/"))
+        return int(match.group(1)) if match else None
+
+
+def revision_folder(revision: int) -> str:
+    """Folder of a revision's assets below the item: r001, r002, ..."""
+    return f"r{revision:03d}"

@@ -1,0 +1,188 @@
+"""Publishing one day: build everything in staging, then assets, then the item, then the links to it.
+
+The item file is the commit point. Until it is renamed into place the day does not exist, whatever lies about; once it
+is, the day is whole. A re-publication writes its assets beside the old ones (r002, ...) and replaces the item alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from catalog.assets import FileFacts, other_file
+from catalog.cog import Raster, build_rasters, file_tags
+from catalog.collection import parent_writes, serialise
+from catalog.item import build_item
+from catalog.naming import DayName, revision_folder
+from catalog.provenance import fingerprint, provenance
+from catalog.room import storage_errors
+from catalog.store import Change, Store, Write, open_store
+from catalog.thumbnail import draw
+from catalog.validation import validate_item
+from downscaler import product
+from downscaler.errors import CatalogError
+from downscaler.grid import Domain
+from downscaler.records import RunRecord
+from downscaler.tiles import Tile
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A day in the catalogue: ``status`` is published, or unchanged when the same files were there already.
+
+    ``statistics`` are STAC band statistics by variable name, of the stored values.
+    """
+
+    item_id: str
+    item_href: str
+    revision: int
+    statistics: Mapping[str, Mapping[str, float | int]]
+    status: str
+
+
+def publish(uri: str | Path, run: RunRecord, domain: Domain, tiles: Iterable[Tile]) -> Published:
+    """Write a day's rasters, picture, provenance and item; replaces an earlier revision of the day atomically.
+
+    ``tiles`` cover the domain once. Raises StorageFullError when the disk or bucket fills, CatalogError when the
+    tiles, the item or the catalogue are unusable; then nothing of this call is visible and staging is gone.
+    """
+    store = open_store(uri)
+    with store.staging() as folder:
+        tags = file_tags(run.date, simulated=run.simulated, caveats=run.caveats)
+        rasters = build_rasters(folder, domain, tiles, tags, variables=product.VARIABLES)
+        if rasters[product.SOIL_MOISTURE.name].statistics.count == 0:
+            raise CatalogError(
+                f"{run.date} has no soil moisture in {domain.name}", remedy="There is nothing to publish."
+            )
+        with storage_errors(folder):
+            files = _write_others(folder, run, domain, rasters)
+        with store.lock():
+            return _commit(store, folder, _Day(run=run, domain=domain, rasters=rasters, files=files))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Day:
+    """All that a day consists of, still in staging."""
+
+    run: RunRecord
+    domain: Domain
+    rasters: Mapping[str, Raster]
+    files: Mapping[str, FileFacts]
+
+    @property
+    def name(self) -> DayName:
+        return DayName.of(self.domain, self.run.date)
+
+    def published(self, store: Store, *, revision: int, status: str) -> Published:
+        return Published(
+            item_id=self.name.item_id,
+            item_href=f"{store.uri}/{self.name.item_key}",
+            revision=revision,
+            statistics={key: raster.statistics.as_stac() for key, raster in self.rasters.items()},
+            status=status,
+        )
+
+    def same_as(self, item: Document) -> bool:
+        """Whether an item already describes these very files, made from the same inputs."""
+        wanted = {key: facts.fields["file:checksum"] for key, facts in self.files.items()}
+        present = {key: asset.get("file:checksum") for key, asset in item["assets"].items()}
+        same_run = item["properties"].get("vadose:fingerprint") == fingerprint(self.run, self.domain)
+        return same_run and wanted == present
+
+
+def _write_others(folder: Path, run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[str, FileFacts]:
+    """Thumbnail and provenance beside the rasters; the facts of all files by asset key."""
+    thumbnail, record = folder / other_file("thumbnail"), folder / other_file("provenance")
+    thumbnail.write_bytes(draw(rasters[product.SOIL_MOISTURE.name].path, domain, run))
+    record.write_bytes(serialise(json.loads(json.dumps(provenance(run, domain, rasters), default=str))))
+    paths = {name: raster.path for name, raster in rasters.items()} | {"thumbnail": thumbnail, "provenance": record}
+    return {key: FileFacts.of(path) for key, path in paths.items()}
+
+
+def _commit(store: Store, folder: Path, day: _Day) -> Published:
+    """Put the day into the catalogue as its next revision, or only mend the links when nothing changed."""
+    name = day.name
+    current = store.get(name.item_key)
+    old = None if current is None else _parse_item(current, name)
+    present = int(old["properties"]["version"]) if old else 0
+    if old is not None and day.same_as(old):
+        store.apply(parent_writes(name, day.domain, old), folder)
+        return day.published(store, revision=present, status="unchanged")
+    revision = _next_revision(store, name, present)
+    item = build_item(
+        day.run,
+        day.domain,
+        day.rasters,
+        day.files,
+        revision=revision,
+        predecessor=present or None,
+        created=old["properties"]["created"] if old else None,
+    )
+    document = item.to_dict(include_self_link=False, transform_hrefs=False)
+    validate_item(document)
+    writes = [
+        Write(key=f"{name.folder}/{revision_folder(revision)}/{facts.path.name}", content=facts.path, create=True)
+        for facts in day.files.values()
+    ]
+    if old is not None:
+        writes.append(_archive(old, name, present))
+    writes.append(Write(key=name.item_key, content=_replacing(current, serialise(document)), commit=True))
+    store.apply([*writes, *parent_writes(name, day.domain, document)], folder)
+    return day.published(store, revision=revision, status="published")
+
+
+def _parse_item(content: bytes, name: DayName) -> Document:
+    try:
+        document = json.loads(content)
+        validate_item(document)
+    except (ValueError, CatalogError) as error:
+        raise CatalogError(
+            "The day's present item is damaged", value=f"{name.item_key}: {error}", remedy="Restore or remove it."
+        ) from error
+    return dict(document)
+
+
+def _next_revision(store: Store, name: DayName, present: int) -> int:
+    """The number after the published one; files of publications that died on the way are cleared or passed over."""
+    numbered = [(number, key) for key in store.keys(f"{name.folder}/") if (number := name.revision_of(key))]
+    orphans = [key for number, key in numbered if number > present]
+    if store.exclusive:
+        store.delete(orphans)  # the lock is held, so nobody is still writing them
+        return present + 1
+    return max([present, *(number for number, _ in numbered)]) + 1
+
+
+def _archive(old: Document, name: DayName, revision: int) -> Write:
+    """The item that is about to be replaced, kept beside its assets, with links that hold from there."""
+
+    def moved(href: str) -> str:
+        if "://" in href:
+            return href
+        own = f"./{revision_folder(revision)}/"
+        return f"./{href.removeprefix(own)}" if href.startswith(own) else f"../{href.removeprefix('./')}"
+
+    document = json.loads(json.dumps(old))
+    for entry in [*document["links"], *document["assets"].values()]:
+        entry["href"] = moved(entry["href"])
+    document["properties"]["deprecated"] = True
+    document["links"].append(
+        {"rel": "latest-version", "href": f"../{name.item_id}.json", "type": "application/geo+json"}
+    )
+    validate_item(document)
+    return Write(key=f"{name.folder}/{revision_folder(revision)}/item.json", content=serialise(document))
+
+
+def _replacing(expected: bytes | None, content: bytes) -> Change:
+    """A change that goes through only while the item is still the one that this publication started from."""
+
+    def change(before: bytes | None) -> bytes:
+        if before != expected:
+            raise CatalogError("Another publication of the same day came first", remedy="Run it again.")
+        return content
+
+    return change

@@ -1,0 +1,135 @@
+"""STAC validation that never touches the network: core schemas from pystac, extension schemas from this package."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pystac
+from pystac.stac_object import STACObjectType
+from pystac.validation import set_validator
+from pystac.validation.stac_validator import JsonSchemaSTACValidator
+
+from catalog.store import Store
+from downscaler.errors import CatalogError
+
+STAC_VERSION = "1.1.0"
+_OWN = "vadose-item.json"
+_TYPES = {
+    "Feature": STACObjectType.ITEM,
+    "Collection": STACObjectType.COLLECTION,
+    "Catalog": STACObjectType.CATALOG,
+}
+
+
+@functools.cache
+def extension_schemas() -> Mapping[str, dict[str, Any]]:
+    """The bundled extension schemas by their public URI."""
+    folder = resources.files("catalog.schemas")
+    files = [f for f in folder.iterdir() if f.name.endswith(".json") and f.name != _OWN]
+    schemas = [json.loads(f.read_text(encoding="utf-8")) for f in files]
+    return {schema["$id"]: schema for schema in schemas}
+
+
+def extension_uri(name: str) -> str:
+    """The URI of an extension in the version used here, by its short name (``projection``)."""
+    return next(uri for uri in extension_schemas() if f"/{name}/" in uri)
+
+
+def offline_validator() -> JsonSchemaSTACValidator:
+    """A pystac validator that knows every schema a vadose catalogue refers to."""
+    validator = JsonSchemaSTACValidator()
+    validator.schema_cache.update(extension_schemas())
+    return validator
+
+
+def install_validator() -> None:
+    """Make pystac's own ``validate()`` offline too, for all objects of this process."""
+    set_validator(offline_validator())
+
+
+@functools.cache
+def _own_schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(resources.files("catalog.schemas").joinpath(_OWN).read_text(encoding="utf-8"))
+    return schema
+
+
+@functools.cache
+def _shared_validator() -> JsonSchemaSTACValidator:
+    return offline_validator()
+
+
+def validate(document: Mapping[str, Any]) -> None:
+    """Check a STAC item, collection or catalogue; raises CatalogError naming the object and the first fault."""
+    kind, name = str(document.get("type")), str(document.get("id"))
+    if kind not in _TYPES or document.get("stac_version") != STAC_VERSION:
+        raise CatalogError(
+            f"{name} is no STAC {STAC_VERSION} object", value=f"{kind} {document.get('stac_version')}", allowed=_TYPES
+        )
+    extensions = [str(uri) for uri in document.get("stac_extensions", [])]
+    unknown = [uri for uri in extensions if uri not in extension_schemas()]
+    if unknown:
+        raise CatalogError(
+            f"{name} uses extensions without a bundled schema", value=unknown, allowed=extension_schemas()
+        )
+    try:
+        _shared_validator().validate(dict(document), _TYPES[kind], STAC_VERSION, extensions)
+    except pystac.STACValidationError as error:
+        raise CatalogError(f"{name} is no valid STAC {kind}", value=error) from error
+
+
+def validate_item(item: Mapping[str, Any] | pystac.Item) -> None:
+    """Check an item against STAC, its extensions and the project's own properties; raises CatalogError."""
+    document = item.to_dict(include_self_link=False, transform_hrefs=False) if isinstance(item, pystac.Item) else item
+    validate(document)
+    try:
+        jsonschema.validate(document, _own_schema())
+    except jsonschema.ValidationError as error:
+        raise CatalogError(f"{document.get('id')} is no valid vadose item", value=error.message) from error
+
+
+def validate_store(store: Store) -> list[str]:
+    """Check every object reachable from the root by child and item links; returns their keys in the order walked.
+
+    Raises CatalogError at the first missing, unreadable or invalid one.
+    """
+    seen: list[str] = []
+    waiting = ["catalog.json"]
+    while waiting:
+        key = waiting.pop(0)
+        document = read_document(store, key)
+        (validate_item if document.get("type") == "Feature" else validate)(document)
+        seen.append(key)
+        waiting += [
+            resolve(key, link["href"]) for link in document.get("links", []) if link["rel"] in ("child", "item")
+        ]
+    return seen
+
+
+def read_document(store: Store, key: str) -> dict[str, Any]:
+    """A STAC object of the store; raises CatalogError when it is missing or no JSON object."""
+    content = store.get(key)
+    if content is None:
+        raise CatalogError("A linked object is missing from the catalogue", value=f"{store.uri}/{key}")
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise CatalogError("An object of the catalogue is no JSON", value=f"{store.uri}/{key}: {error}") from error
+    if not isinstance(document, dict):
+        raise CatalogError("An object of the catalogue is no JSON object", value=f"{store.uri}/{key}")
+    return document
+
+
+def resolve(key: str, href: str) -> str:
+    """The key that a relative link in the object ``key`` points to."""
+    parts = key.split("/")[:-1]
+    for step in href.split("/"):
+        if step == "..":
+            parts = parts[:-1]
+        elif step not in (".", ""):
+            parts.append(step)
+    return "/".join(parts)
