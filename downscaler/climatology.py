@@ -22,7 +22,7 @@ def kernel(half_window: int = HALF_WINDOW) -> NDArray[np.float64]:
     day = np.arange(DAYS)
     distance = np.abs(day[:, None] - day[None, :])
     distance = np.minimum(distance, DAYS - distance)
-    return np.clip(1.0 - distance / (half_window + 1.0), 0.0, None)
+    return np.asarray(np.clip(1.0 - distance / (half_window + 1.0), 0.0, None), dtype=np.float64)
 
 
 def support(day_counts: NDArray[np.integer], half_window: int = HALF_WINDOW) -> Array:
@@ -70,7 +70,8 @@ class Climatology:
     def spread(self, floor: float = SPREAD_FLOOR) -> Array:
         """Standard deviation of the departures, at least ``floor``; corrected for the days the mean has used up."""
         effective = np.maximum(self.support, 2.0)[:, None, None]
-        return np.maximum(np.sqrt(self._smooth() * (effective / (effective - 1))), np.float32(floor))
+        spread = np.sqrt(self._smooth() * (effective / (effective - 1)))
+        return np.asarray(np.maximum(spread, floor), dtype=np.float32)
 
     def _smooth(self) -> Array:
         """Weighted mean around the year; days of year without support lie linearly between their neighbours."""

@@ -3,8 +3,9 @@
 A lattice counts i eastward and j northward from its lower-left corner, as ParFlow does; arrays on it are [j, i] with
 row 0 in the south. Product grids count rows from the north, so the two index types are kept apart.
 
-Source: Maxwell et al. (2015, doi:10.5194/gmd-8-923-2015) for CONUS1; Yang et al. (2023, doi:10.1016/j.jhydrol.2023.130294)
-for CONUS2; lower-left corners as distributed with ``hf_hydrodata`` and with CLM's ``drv_vegm`` tables.
+Source: Maxwell et al. (2015, doi:10.5194/gmd-8-923-2015) for CONUS1; Yang et al. (2023,
+doi:10.1016/j.jhydrol.2023.130294) for CONUS2; lower-left corners as distributed with ``hf_hydrodata`` and with CLM's
+``drv_vegm`` tables.
 """
 
 from __future__ import annotations
@@ -86,12 +87,12 @@ class Lattice:
     @property
     def x(self) -> NDArray[np.float64]:
         """Cell centres west to east, metres."""
-        return self.lower_left.x + (np.arange(self.shape.x) + 0.5) * self.cell
+        return np.asarray(self.lower_left.x + (np.arange(self.shape.x) + 0.5) * self.cell, dtype=np.float64)
 
     @property
     def y(self) -> NDArray[np.float64]:
         """Cell centres south to north, metres."""
-        return self.lower_left.y + (np.arange(self.shape.y) + 0.5) * self.cell
+        return np.asarray(self.lower_left.y + (np.arange(self.shape.y) + 0.5) * self.cell, dtype=np.float64)
 
     def lonlat(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Longitudes and latitudes of the cell centres, [j, i] each, degrees."""
@@ -109,7 +110,7 @@ class Parent:
     registrations: Mapping[str, XY[float]]
 
     def cut(self, bounds: Sequence[int], registration: str) -> Lattice:
-        """The lattice of an ``ij_bounds`` cut; raises PriorSchemaError off the parent or for an unknown registration."""
+        """The lattice of an ``ij_bounds`` cut; raises PriorSchemaError off the parent or for another registration."""
         if registration not in self.registrations:
             raise PriorSchemaError(
                 f"Unknown registration of {self.name}", value=repr(registration), allowed=sorted(self.registrations)

@@ -1,1 +1,43 @@
-"""ParFlow-CLM output: native .pfb, NetCDF and Zarr."""
+"""ParFlow-CLM output: native .pfb, NetCDF and Zarr, one function for each and one tuple that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from downscaler.errors import ConfigError
+from downscaler.sources.parflow.describe import describe
+from downscaler.sources.parflow.native import NativeSource
+from downscaler.sources.parflow.netcdf import open_netcdf
+from downscaler.sources.parflow.source import PriorSource, SourceInfo
+from downscaler.sources.parflow.zarrstore import open_zarr
+
+__all__ = ["SOURCES", "PriorSource", "SourceInfo", "describe", "open_source"]
+
+
+def _open_pfb(path: Path, statics: Path | None) -> PriorSource:
+    if statics is not None:
+        raise ConfigError(
+            "--statics is for netcdf and zarr",
+            value=statics,
+            remedy="Name static .pfb files in prior.toml under [files].",
+        )
+    return NativeSource(path)
+
+
+SOURCES: tuple[tuple[str, Callable[[Path, Path | None], PriorSource]], ...] = (
+    ("pfb", _open_pfb),
+    ("netcdf", open_netcdf),
+    ("zarr", open_zarr),
+)
+
+
+def open_source(kind: str, path: Path, statics: Path | None = None) -> PriorSource:
+    """Open ParFlow-CLM output of a kind ("pfb", "netcdf" or "zarr").
+
+    Raises ConfigError for another kind, PriorUnreadableError and PriorSchemaError as the readers do.
+    """
+    readers = dict(SOURCES)
+    if kind not in readers:
+        raise ConfigError("Unknown kind of ParFlow-CLM source", value=repr(kind), allowed=readers)
+    return readers[kind](Path(path), Path(statics) if statics is not None else None)

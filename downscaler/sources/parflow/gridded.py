@@ -113,13 +113,15 @@ class GriddedSource:
         return tuple(self._static_names)
 
     def read_days(self, name: str, days: slice, window: IJWindow) -> Array:
-        """One daily field: [day, j, i]; several states of one day are averaged, a series (time,) is uniform in space."""
+        """One daily field: [day, j, i]; states of one day are averaged, a series (time,) is uniform in space."""
         chosen = list(self._steps.values())[days]
         result = np.empty((len(chosen), *window.shape), dtype=np.float32)
         for row, steps in enumerate(chosen):
             states = [self._read_state(name, part, steps_of_part, window) for part, steps_of_part in steps]
             stack = np.concatenate(states)
             result[row] = stack[0] if len(stack) == 1 else _mean_of_states(stack)
+        if name == "soil_moisture" and "mask" in self._static_names:
+            result[:, ~(self.read_static("mask", window) > 0)] = np.nan
         return result
 
     def _read_state(self, name: str, part: int, steps: slice, window: IJWindow) -> Array:
@@ -240,13 +242,18 @@ def _south_up(dataset: xr.Dataset, where: str) -> xr.Dataset:
     return dataset
 
 
+def _place(dataset: xr.Dataset) -> str:
+    x, y = dataset["x"].values, dataset["y"].values
+    return f"{y.size} x {x.size} cells from x {x[0]:.1f}, y {y[0]:.1f}"
+
+
 def _same_grid(first: xr.Dataset, other: xr.Dataset, where: str) -> None:
     for axis in ("x", "y"):
         if first[axis].size != other[axis].size or not np.allclose(first[axis], other[axis], atol=1.0):
             raise PriorSchemaError(
                 f"The files of {where} lie on different grids",
-                value=f"{other.sizes['y']} x {other.sizes['x']} cells from {float(other['x'][0]):.1f}, {float(other['y'][0]):.1f}",
-                allowed=f"{first.sizes['y']} x {first.sizes['x']} from {float(first['x'][0]):.1f}, {float(first['y'][0]):.1f}",
+                value=_place(other),
+                allowed=_place(first),
             )
 
 
@@ -280,7 +287,8 @@ def open_dataset(path: Path) -> xr.Dataset:
     """Open one NetCDF file or Zarr store lazily; raises PriorUnreadableError."""
     try:
         if path.is_dir():
-            return xr.open_zarr(path, chunks=None, consolidated=False)
+            store: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
+            return store
         return xr.open_dataset(path, engine="netcdf4")
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise PriorUnreadableError(

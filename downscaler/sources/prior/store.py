@@ -1,8 +1,4 @@
-"""The prior store: a ParFlow-CLM run on the product grid, as one Zarr store that the model reads.
-
-Schema (see ``FIELDS``): daily soil moisture and forcing, its day-of-year climatology, and static terrain, soil and land
-cover on the M01 window of a domain. ``time`` is the UTC day; ``dayofyear`` runs from 1 to 366; row 0 is in the north.
-"""
+"""Opening a prior store and reading windows of it."""
 
 from __future__ import annotations
 
@@ -20,62 +16,7 @@ from downscaler import product
 from downscaler.errors import PriorCoverageError, PriorSchemaError, PriorUnreadableError
 from downscaler.grid import M01, Domain, Span, Window
 from downscaler.records import InputRecord
-
-KIND = "vadose-prior"
-CHUNK = 288  # cells: eight M36 cells, the tile of the model
-TIME_CHUNK = 30  # days
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriorField:
-    """One variable of the store: dimensions, stored type, units and meaning."""
-
-    name: str
-    dims: tuple[str, ...]
-    dtype: str
-    units: str
-    title: str
-    required: bool = False
-    standard_name: str | None = None
-
-
-DAILY, CLIMATE, STATIC = ("time", "y", "x"), ("dayofyear", "y", "x"), ("y", "x")
-_SM = "volume_fraction_of_condensed_water_in_soil"
-
-
-def _field(name: str, dims: tuple[str, ...], units: str, title: str, **more: Any) -> PriorField:
-    return PriorField(name=name, dims=dims, units=units, title=title, **{"dtype": "float32", **more})
-
-
-FIELDS: dict[str, PriorField] = {
-    f.name: f
-    for f in (
-        _field(
-            "soil_moisture", DAILY, "m3 m-3", "Daily mean of the model's top layer", required=True, standard_name=_SM
-        ),
-        _field("soil_moisture_mean", CLIMATE, "m3 m-3", "Day-of-year mean, smoothed over 31 days", required=True),
-        _field("soil_moisture_spread", CLIMATE, "m3 m-3", "Day-of-year standard deviation", required=True),
-        _field(
-            "climatology_support", ("dayofyear",), "1", "Effective number of days behind a day of year", required=True
-        ),
-        _field("precipitation", DAILY, "mm day-1", "Daily precipitation that drove the model"),
-        _field("air_temperature", DAILY, "K", "Daily mean air temperature that drove the model"),
-        _field("active", STATIC, "1", "1 where the model has soil moisture", dtype="uint8", required=True),
-        _field("porosity", STATIC, "m3 m-3", "Porosity of the top layer", required=True),
-        _field("residual", STATIC, "m3 m-3", "Residual water content of the top layer", required=True),
-        _field("elevation", STATIC, "m", "Surface elevation"),
-        _field("slope_x", STATIC, "1", "Topographic slope eastward"),
-        _field("slope_y", STATIC, "1", "Topographic slope northward"),
-        _field("topographic_wetness", STATIC, "1", "ln(upslope area per contour length / slope), lattice cells"),
-        _field("permeability", STATIC, "m h-1", "Saturated hydraulic conductivity of the top layer"),
-        _field("van_genuchten_alpha", STATIC, "m-1", "van Genuchten alpha of the top layer"),
-        _field("van_genuchten_n", STATIC, "1", "van Genuchten n of the top layer"),
-        _field("sand_fraction", STATIC, "1", "Sand fraction"),
-        _field("clay_fraction", STATIC, "1", "Clay fraction"),
-        _field("indicator", STATIC, "1", "Soil unit of the top layer, -1 where missing", dtype="int16"),
-        _field("land_cover", STATIC, "1", "IGBP land cover class, -1 where missing", dtype="int16"),
-    )
-}
+from downscaler.sources.prior.schema import ATTRIBUTES, FIELDS, KIND
 
 
 @dataclass(frozen=True)
@@ -178,12 +119,6 @@ def _domain_of(attributes: Mapping[str, Any]) -> Domain:
     return Domain(name=stored["name"], title=stored["title"], m36=window)
 
 
-ATTRIBUTES = (
-    *("kind", "schema_version", "domain", "title", "model", "lattice", "registration", "ij_bounds", "period", "days"),
-    *("simulated", "notes", "inputs", "created", "vadose_version", "digest"),
-)
-
-
 def is_prior(path: Path) -> bool:
     """Whether a folder says that it is a prior store."""
     try:
@@ -239,3 +174,20 @@ def _check_schema(path: Path, data: xr.Dataset) -> None:
             value=dict(data.sizes),
             allowed=f"y={shape.y} (north to south), x={shape.x}",
         )
+
+
+def describe(path: Path | str) -> dict[str, Any]:
+    """What a prior store is, for ``vadose info``; raises as ``open_prior`` does."""
+    prior = open_prior(path)
+    facts = {key: prior.attributes[key] for key in ATTRIBUTES if key not in ("kind", "inputs", "created")}
+    active = prior.data["active"].values
+    return {
+        **facts,
+        "kind": "prior",
+        "domain": prior.domain.name,
+        "size": {str(name): size for name, size in prior.data.sizes.items()},
+        "active_cells": int(active.sum()),
+        "variables": {str(name): str(v.attrs.get("units", "")) for name, v in prior.data.data_vars.items()},
+        "inputs": [record["name"] for record in prior.attributes["inputs"]],
+        "created": prior.attributes["created"],
+    }

@@ -1,0 +1,170 @@
+"""``prior.toml``: what a folder of .pfb files cannot say of itself (grid, time, which file is what)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from odc.geo import Shape2d, xy_
+
+from downscaler.errors import PriorSchemaError, PriorUnreadableError
+from downscaler.lattice import PARENTS, Lattice
+from downscaler.sources.parflow.names import STATIC_NAMES
+
+FILE_NAME = "prior.toml"
+STATE_FILES = ("soil_moisture", "saturation", "pressure", "precipitation", "air_temperature")
+KEYS: dict[str, dict[str, tuple[type, ...]]] = {
+    "grid": {
+        "lattice": (str,),
+        "registration": (str,),
+        "ij_bounds": (list,),
+        "lower_left": (list,),
+        "crs": (str,),
+        "cell": (int, float),
+    },
+    "time": {"start": (str, dt.datetime), "step": (str,)},
+    "files": dict.fromkeys((*STATE_FILES, "mask", *STATIC_NAMES), (str,)),
+    "soil": {"residual_saturation": (int, float)},
+    "source": {"title": (str,), "model": (str,), "simulated": (bool,), "note": (str,)},
+}
+_STEP = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|min|s)")
+_UNIT = {"d": "days", "h": "hours", "min": "minutes", "s": "seconds"}
+_DEFAULT_REGISTRATION = {"CONUS1": "drv_vegm", "CONUS2": "hydrodata"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """A checked ``prior.toml``: sections as tables of known keys, time decoded."""
+
+    path: Path
+    grid: Mapping[str, Any]
+    files: Mapping[str, str]
+    start: dt.datetime
+    step: dt.timedelta
+    residual_saturation: float | None
+    source: Mapping[str, Any]
+
+    def lattice(self, shape: Shape2d) -> Lattice:
+        """The lattice of files of this shape; raises PriorSchemaError when ``ij_bounds`` tell another size."""
+        name = self.grid["lattice"]
+        if name in PARENTS and "ij_bounds" in self.grid:
+            registration = self.grid.get("registration", _DEFAULT_REGISTRATION[name])
+            lattice = PARENTS[name].cut(self.grid["ij_bounds"], registration)
+            if lattice.shape != shape:
+                raise PriorSchemaError(
+                    f"ij_bounds in {self.path} do not fit the files",
+                    value=f"{lattice.shape.x} x {lattice.shape.y} cells by {list(self.grid['ij_bounds'])}",
+                    allowed=f"{shape.x} x {shape.y} cells",
+                )
+            return lattice
+        corner = self.grid.get("lower_left", ())
+        crs = PARENTS[name].crs if name in PARENTS else self.grid.get("crs")
+        if crs is None or len(corner) != 2 or not all(isinstance(c, int | float) for c in corner):
+            raise PriorSchemaError(
+                f"[grid] in {self.path} does not say where the files lie",
+                value=dict(self.grid),
+                allowed='lattice = "CONUS1" or "CONUS2" with ij_bounds = [i0, j0, i1, j1] or lower_left = [x, y]; '
+                'or lattice = "custom" with crs, lower_left and cell',
+            )
+        cell = float(self.grid.get("cell", 1000.0))
+        return Lattice(name=name, crs=crs, lower_left=xy_(float(corner[0]), float(corner[1])), shape=shape, cell=cell)
+
+
+def read_description(folder: Path) -> Description:
+    """Read and check ``prior.toml`` in a folder.
+
+    Raises PriorUnreadableError when it is missing or no TOML, PriorSchemaError for unknown keys and wrong values.
+    """
+    path = folder / FILE_NAME
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PriorUnreadableError(
+            f"The folder has no {FILE_NAME}",
+            value=folder,
+            allowed=f"a folder of .pfb files with a {FILE_NAME} that gives [grid], [time] and [files]",
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PriorUnreadableError(f"{FILE_NAME} cannot be read", value=f"{path}: {error}") from error
+    _check_keys(tables, path)
+    grid, time, files = (dict(tables[name]) for name in ("grid", "time", "files"))
+    if "lattice" not in grid or ("soil_moisture" not in files and not {"saturation", "porosity"} <= files.keys()):
+        raise PriorSchemaError(
+            f"{path} leaves out what is needed",
+            value=f"[grid] {sorted(grid)}, [files] {sorted(files)}",
+            allowed="[grid] lattice; [files] soil_moisture, or saturation and porosity",
+        )
+    return Description(
+        path=path,
+        grid=grid,
+        files=files,
+        start=_moment(time.get("start"), path),
+        step=_duration(time.get("step"), path),
+        residual_saturation=_saturation(tables.get("soil", {}).get("residual_saturation"), path),
+        source=dict(tables.get("source", {})),
+    )
+
+
+def _check_keys(tables: Mapping[str, Any], path: Path) -> None:
+    for section in tables:
+        _known(section, KEYS, f"section of {path}")
+        if not isinstance(tables[section], Mapping):
+            raise PriorSchemaError(
+                f"{section!r} in {path} is no section", value=tables[section], allowed=f"[{section}]"
+            )
+        for key, value in tables[section].items():
+            _known(key, KEYS[section], f"key in [{section}] of {path}")
+            types = KEYS[section][key]
+            if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+                raise PriorSchemaError(
+                    f"{key!r} in [{section}] of {path} has the wrong type",
+                    value=repr(value),
+                    allowed=" or ".join(t.__name__ for t in types),
+                )
+    for section in ("grid", "time", "files"):
+        if section not in tables:
+            raise PriorSchemaError(f"{path} lacks a section", value=sorted(tables), allowed="[grid], [time], [files]")
+
+
+def _known(name: str, allowed: Mapping[str, Any] | Sequence[str], what: str) -> None:
+    if name not in allowed:
+        near = difflib.get_close_matches(name, list(allowed), n=1)
+        raise PriorSchemaError(
+            f"Unknown {what}",
+            value=repr(name),
+            allowed=allowed,
+            remedy=f"Did you mean {near[0]!r}?" if near else None,
+        )
+
+
+def _moment(value: object, path: Path) -> dt.datetime:
+    try:
+        moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
+    except ValueError:
+        raise PriorSchemaError(
+            f"[time] start in {path} is no time", value=repr(value), allowed='such as "2016-10-01T12:00:00Z"'
+        ) from None
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+
+
+def _duration(value: object, path: Path) -> dt.timedelta:
+    found = _STEP.fullmatch(str(value).strip()) if value is not None else None
+    if found is None or float(found[1]) == 0:
+        raise PriorSchemaError(
+            f"[time] step in {path} is no duration", value=repr(value), allowed='"1d", "3h", "30min"'
+        )
+    return dt.timedelta(**{_UNIT[found[2]]: float(found[1])})
+
+
+def _saturation(value: float | None, path: Path) -> float | None:
+    if value is not None and not 0 <= value < 1:
+        raise PriorSchemaError(
+            f"[soil] residual_saturation in {path} is no saturation", value=value, allowed="0 <= value < 1"
+        )
+    return value

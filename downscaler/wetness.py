@@ -1,0 +1,68 @@
+"""Topographic wetness: where water gathers, from a model's own slopes or from elevation.
+
+Computed on the whole model lattice before regridding, since a cell's upslope area may reach far beyond the domain.
+
+Source: Beven and Kirkby (1979, doi:10.1080/02626667909491834).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from downscaler.simulation.drainage import drain, fill_pits
+
+Field = NDArray[np.float64]
+Index = NDArray[np.int64]
+FLAT = 1e-3  # least slope: a stream cell without one would be infinitely wet
+
+
+def receivers(slope_x: Field, slope_y: Field) -> tuple[Index, Field]:
+    """Flat index of the cell that each cell drains to by ParFlow's slopes (-1 out of the model or none), and the slope.
+
+    ParFlow's slopes belong to the cell and point uphill, so water leaves against the larger of the two, to one of four
+    neighbours. Arrays are [j, i], row 0 in the south; missing slopes count as none.
+    """
+    east, north = np.nan_to_num(slope_x), np.nan_to_num(slope_y)
+    along_x = np.abs(east) >= np.abs(north)
+    steep = np.where(along_x, np.abs(east), np.abs(north))
+    j, i = np.mgrid[: east.shape[0], : east.shape[1]]
+    to_i = i - np.where(along_x, np.sign(east), 0).astype(np.int64)
+    to_j = j - np.where(along_x, 0, np.sign(north)).astype(np.int64)
+    inside = (to_i >= 0) & (to_i < east.shape[1]) & (to_j >= 0) & (to_j < east.shape[0]) & (steep > 0)
+    return np.where(inside, to_j * east.shape[1] + to_i, -1).ravel(), steep
+
+
+def upslope_cells(receiver: Index) -> Field:
+    """Cells that drain through each cell, itself included; flat, as ``receiver``.
+
+    Cells of a loop, which noisy slopes may form, keep what reached them from outside it.
+    """
+    total = np.ones(receiver.size)
+    waiting = np.bincount(receiver[receiver >= 0], minlength=receiver.size)
+    front = np.flatnonzero(waiting == 0)
+    while front.size:
+        front = front[receiver[front] >= 0]
+        below = receiver[front]
+        np.add.at(total, below, total[front])
+        np.subtract.at(waiting, below, 1)
+        below = np.unique(below)
+        front = below[waiting[below] == 0]
+    return total
+
+
+def from_slopes(slope_x: Field, slope_y: Field, cell: float) -> Field:
+    """Wetness index ln(a / tan b) [j, i] from ParFlow's slopes (1) and the cell size (m); b at least ``FLAT``."""
+    receiver, steep = receivers(slope_x, slope_y)
+    area = upslope_cells(receiver).reshape(steep.shape) * cell
+    return np.log(area / np.maximum(steep, FLAT))
+
+
+def from_elevation(elevation: Field, cell: float) -> Field:
+    """Wetness index ln(a / tan b) [j, i] from elevation (m), its pits filled first; NaN where elevation is missing."""
+    known = np.isfinite(elevation)
+    rim = float(np.nanmin(elevation, initial=0.0)) - 1.0  # beyond the known terrain lies an outlet
+    drainage = drain(fill_pits(np.where(known, elevation, rim)), cell)
+    area = np.asarray(drainage.area).reshape(elevation.shape) * cell
+    steep = np.asarray(drainage.drop).reshape(elevation.shape)
+    return np.where(known, np.log(area / np.maximum(steep, FLAT)), np.nan)
