@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -29,9 +29,16 @@ def fail(message: str) -> None:
     err.print(Text.assemble(("error: ", "bold red"), (message, "red")))
 
 
+class Tell(Protocol):
+    """Feeds a progress bar; ``what`` renames it."""
+
+    def __call__(self, done: int, total: int, what: str | None = None) -> None:
+        """``done`` steps of ``total`` are behind us."""
+
+
 @contextmanager
-def progress_bar(title: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error that is fed ``(done, total)``; silent when that is no terminal."""
+def progress_bar(title: str, total: int | None = None) -> Iterator[Tell]:
+    """A bar on standard error; silent when that is no terminal."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -41,7 +48,11 @@ def progress_bar(title: str, total: int | None = None) -> Iterator[Callable[[int
     )
     with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda done, whole: bar.update(task, completed=done, total=whole)
+
+        def tell(done: int, total: int, what: str | None = None) -> None:
+            bar.update(task, completed=done, total=total, description=what or title)
+
+        yield tell
 
 
 def table(title: str, *columns: str) -> Table:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from downscaler.errors import ConfigError
 
@@ -45,7 +45,6 @@ class DayOutcome:
     error: str | None = None
     exit_code: int = 0
     seconds: float = 0.0
-    statistics: dict[str, Any] = field(default_factory=dict)
 
 
 def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force: bool = False) -> DayJob:

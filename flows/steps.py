@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,20 +18,31 @@ if TYPE_CHECKING:
     from downscaler.coarse import CoarseDay
     from downscaler.grid import Domain
     from downscaler.hybrid import Model
-    from downscaler.records import RunRecord
+    from downscaler.records import InputRecord, RunRecord
     from downscaler.sources.prior import Prior
 
 
-def prepare(job: DayJob) -> tuple[Domain, Prior, Model]:
-    """Domain, prior and model of a job, checked against each other before any expensive step."""
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What a job's days are made with, opened and checked against each other."""
+
+    domain: Domain
+    prior: Prior
+    model: Model
+    records: tuple[InputRecord, ...]
+
+
+def prepare(job: DayJob) -> Means:
+    """Domain, prior and model of a job; raises their typed errors before any expensive step."""
     from downscaler import product
-    from downscaler.hybrid import Model
+    from downscaler.sources.model import load_model, model_record
     from downscaler.sources.prior import open_prior
 
     domain = product.domain(job.domain)
     prior = open_prior(job.prior)
     prior.require(domain)
-    return domain, prior, Model.load(job.model)
+    model = load_model(job.model)
+    return Means(domain=domain, prior=prior, model=model, records=(prior.record(), model_record(job.model)))
 
 
 def run_day(date: dt.date, job: DayJob) -> DayOutcome:
@@ -46,19 +58,18 @@ def run_day(date: dt.date, job: DayJob) -> DayOutcome:
     from downscaler.sources.smap import read_day
 
     started = time.monotonic()
-    domain, prior, model = prepare(job)
-    day = read_day(locate(date, job), domain, date=date)
-    run = record(day, prior, model, domain)
-    if not job.force and is_current(job.catalog, run, domain):
+    means = prepare(job)
+    day = read_day(locate(date, job), means.domain, date=date)
+    run = record(day, means)
+    if not job.force and is_current(job.catalog, run, means.domain):
         reason = "already published from the same inputs, model and versions"
         return DayOutcome(date=date, status="current", reason=reason, seconds=time.monotonic() - started)
-    done = publish(job.catalog, run, domain, predict(model, prior, day))
+    done = publish(job.catalog, run, means.domain, predict(means.model, means.prior, day))
     return DayOutcome(
         date=date,
         status="published",
         href=done.item_href,
         reason=f"revision {done.revision}",
-        statistics=dict(done.statistics),
         seconds=time.monotonic() - started,
     )
 
@@ -118,33 +129,39 @@ def _named(date: dt.date, granules: tuple[Path, ...]) -> list[Path]:
     return of_day
 
 
-def record(day: CoarseDay, prior: Prior, model: Model, domain: Domain) -> RunRecord:
+def record(day: CoarseDay, means: Means) -> RunRecord:
     """What the catalogue is told of the run: inputs, caveats, observed period, parameters."""
     from downscaler.records import RunRecord
+    from downscaler.sources.smap import MERGE_RULE
 
-    parameters = {"smap_grid": day.grid.name, **model.parameters}
     return RunRecord(
         date=day.date,
-        domain_name=domain.name,
-        inputs=(*day.inputs, prior.record(), model.record()),
+        domain_name=means.domain.name,
+        inputs=(*day.inputs, *means.records),
         observed=observed(day),
-        simulated=day.simulated or prior.simulated,
-        caveats=caveats(day, prior),
-        parameters=parameters,
+        simulated=any(_simulated(day, means).values()),
+        caveats=caveats(day, means),
+        parameters={"smap_grid": day.grid.name, "smap_merge_rule": MERGE_RULE},
     )
 
 
-def caveats(day: CoarseDay, prior: Prior) -> tuple[str, ...]:
+def _simulated(day: CoarseDay, means: Means) -> dict[str, bool]:
+    return {
+        "the SMAP retrievals": day.simulated,
+        "the prior": means.prior.simulated,
+        "the record that the model was trained on": bool(means.model.card["simulated"]),
+    }
+
+
+def caveats(day: CoarseDay, means: Means) -> tuple[str, ...]:
     """Sentences that a user of the day has to read."""
+    import numpy as np
+
     from downscaler.product import SIMULATED_LABEL
 
-    said = []
-    if day.simulated:
-        said.append(f"{SIMULATED_LABEL}: the SMAP retrievals are simulated")
-    if prior.simulated:
-        said.append(f"{SIMULATED_LABEL}: the prior is simulated")
-    first, last = prior.period
-    if not first <= day.date <= last:
+    said = [f"{SIMULATED_LABEL}: {what}" for what, is_so in _simulated(day, means).items() if is_so]
+    if np.datetime64(day.date) not in means.prior.data["time"].values.astype("datetime64[D]"):
+        first, last = means.prior.period
         said.append(f"prior is of {first} to {last}, not of {day.date}: its day-of-year climatology stands in")
     return tuple(said)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import nullcontext
+from collections.abc import Mapping
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,22 +107,39 @@ def train(
     settings = load_settings(context.obj.config, prior=prior, seed=seed, model=out)
     if settings.prior is None or settings.model is None:
         raise ConfigError("Training needs a prior and a place for the model", remedy="Give --prior PRIOR --out MODEL.")
-    report = make_model(settings.prior, settings.model, settings.seed)
+    card = make_model(settings.prior, settings.model, settings.seed)
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_text(console.as_json(report) + "\n", encoding="utf-8")
+        json.write_text(console.as_json(card) + "\n", encoding="utf-8")
+    console.out.print(skill_table(card))
     console.say(f"model: {settings.model}")
 
 
 def make_model(prior: Path, out: Path, seed: int) -> dict[str, Any]:
-    """Train on a prior store, save the model folder, return its training report."""
-    from downscaler.hybrid import train as fit
+    """Train on a prior store, save the model folder, return its card: data, options and skill on held-out days."""
+    from downscaler.sources.model import save_model
     from downscaler.sources.prior import open_prior
+    from downscaler.training import Options
+    from downscaler.training import train as fit
 
-    with console.err.status("training") if console.err.is_terminal else nullcontext():
-        model = fit(open_prior(prior), seed=seed)
-    model.save(out)
-    return dict(model.report)
+    with console.progress_bar("training") as tell:
+        model = fit(
+            open_prior(prior),
+            options=Options(seed=seed),
+            progress=lambda what, done, total: tell(done, total, f"training: {what}"),
+        )
+    save_model(model, out)
+    return dict(model.card)
+
+
+def skill_table(card: Mapping[str, Any]) -> console.Table:
+    """Errors on the held-out days of the prior, a column a method, a row a branch of the model."""
+    skill: Mapping[str, Any] = card["skill"]
+    methods = list(next(iter(skill.values()))["rmse"])
+    made = console.table("RMSE on held-out days of the prior, m3 m-3", "branch", *(f"{method}>" for method in methods))
+    for branch, figures in skill.items():
+        made.add_row(branch, *(f"{figures['rmse'][method]:.4f}" for method in methods))
+    return made
 
 
 def make_prior(kind: str, path: Path, domain: str, out: Path, statics: Path | None) -> Prior:
@@ -131,5 +149,5 @@ def make_prior(kind: str, path: Path, domain: str, out: Path, statics: Path | No
     from downscaler.sources.prior import build_prior
 
     where = product.domain(domain)
-    with console.progress_bar("regridding days") as tell:
-        return build_prior(open_source(kind, path, statics), where, out, progress=tell)
+    with closing(open_source(kind, path, statics)) as source, console.progress_bar("regridding tiles") as tell:
+        return build_prior(source, where, out, progress=tell)

@@ -56,7 +56,7 @@ def _of_file(path: Path) -> Callable[[Path], dict[str, Any]] | None:
 
 
 def _of_folder(path: Path) -> Callable[[Path], dict[str, Any]] | None:
-    from downscaler.hybrid import MANIFEST
+    from downscaler.sources.model import MANIFEST
 
     if (path / "zarr.json").is_file():
         return _prior
@@ -82,7 +82,7 @@ def _prior(path: Path) -> dict[str, Any]:
 
 
 def _model(path: Path) -> dict[str, Any]:
-    from downscaler.hybrid import describe
+    from downscaler.sources.model import describe
 
     return describe(path)
 
