@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ RANGE = (0.0, 0.5)  # m3/m3; the same on every day, so that pictures can be comp
 MISSING = "#c9c7c3"
 _ANCHORS = ("#5b3413", "#97632b", "#c99a5b", "#ead9a8", "#dfeccb", "#8fcbb9", "#3a94bd", "#1f5aa6", "#10225e")
 COLOURS = LinearSegmentedColormap.from_list("vadose_soil_moisture", _ANCHORS, N=256)
-_PIXELS, _DPI = 900, 120
-_INK = "#222222"
+_PIXELS, _DPI = 800, 120
+_INK, _GREY_INK = "#222222", "#666666"
 
 
 def colormap() -> dict[str, list[int]]:
@@ -34,25 +35,28 @@ def colormap() -> dict[str, list[int]]:
 
 
 def draw(raster: Path, domain: Domain, run: RunRecord) -> bytes:
-    """A PNG of the soil moisture in a COG ([y, x], m3/m3, NaN grey), at most about 900 pixels on the longer side.
+    """A PNG of the soil moisture in a COG ([y, x], m3/m3, NaN grey), its map 800 pixels on the longer side.
 
     Reads an overview, so memory does not grow with the domain; the same inputs give the same bytes.
     """
-    values = _overview(raster)
-    figure, axes = _frame(domain)
+    values = np.ma.masked_invalid(_overview(raster))
+    notes = textwrap.wrap(" ".join(run.caveats), width=110)
+    figure, axes, bar_axes = _frame(domain, lines=len(notes))
     bounds = domain.geobox().extent.boundingbox
     extent = (bounds.left, bounds.right, bounds.bottom, bounds.top)
     axes.set_facecolor(MISSING)
     image = axes.imshow(
-        np.ma.masked_invalid(values), cmap=COLOURS, vmin=RANGE[0], vmax=RANGE[1], extent=extent, interpolation="nearest"
+        values, cmap=COLOURS, vmin=RANGE[0], vmax=RANGE[1], extent=extent, interpolation="nearest", aspect="auto"
     )
-    axes.set_aspect(_true_aspect(domain))
     _label_degrees(axes, domain)
-    _annotate(figure, axes, image, domain, run)
+    _title(figure, axes, domain, run)
+    _scale(figure, image, bar_axes)
+    if notes:
+        figure.text(0.02, 0.02, "\n".join(notes), fontsize=6, color=_GREY_INK, va="bottom", linespacing=1.3)
     if run.simulated:
         _stamp(axes)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.12, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -75,15 +79,21 @@ def _true_aspect(domain: Domain) -> float:
     return (math.cos(math.radians(30)) / math.cos(math.radians(_middle_latitude(domain)))) ** 2
 
 
-def _frame(domain: Domain) -> tuple[Figure, Any]:
-    """A figure in the map's own shape, with room for titles and the colour bar."""
+def _frame(domain: Domain, *, lines: int) -> tuple[Figure, Any, Any]:
+    """A figure around a map of the domain's own shape: axes of the map and of the colour bar, ``lines`` of notes."""
     shape = domain.shape()
     ratio = shape.y / shape.x * _true_aspect(domain)
     longer = _PIXELS / _DPI
     width, height = (longer, longer * ratio) if ratio <= 1 else (longer / ratio, longer)
-    figure = Figure(figsize=(max(width, 4.5), height + 1.2), dpi=_DPI, facecolor="white")
+    left, right, top, below = 0.62, 0.22, 0.58, 1.0 + 0.13 * lines
+    total = (left + width + right, top + height + below)
+    figure = Figure(figsize=total, dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
+    axes = figure.add_axes((left / total[0], below / total[1], width / total[0], height / total[1]))
+    bar = figure.add_axes(
+        ((left + 0.1 * width) / total[0], (below - 0.48) / total[1], 0.8 * width / total[0], 0.14 / total[1])
+    )
+    return figure, axes, bar
 
 
 def _label_degrees(axes: Any, domain: Domain) -> None:
@@ -111,16 +121,24 @@ def _round_values(low: float, high: float) -> list[float]:
     return [round(i * step, 2) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def _annotate(figure: Figure, axes: Any, image: Any, domain: Domain, run: RunRecord) -> None:
-    axes.set_title(f"{domain.title}", loc="left", fontsize=10, color=_INK, fontweight="bold", pad=6)
-    axes.set_title(f"{run.date:%Y-%m-%d}", loc="right", fontsize=10, color=_INK, pad=6)
-    bar = figure.colorbar(image, ax=axes, orientation="horizontal", fraction=0.04, pad=0.08, aspect=38, extend="max")
-    bar.set_label(f"{product.SOIL_MOISTURE.title} (m³ m⁻³), 1 km²", fontsize=8, color=_INK)
+def _title(figure: Figure, axes: Any, domain: Domain, run: RunRecord) -> None:
+    inch = 1 / figure.get_size_inches()[1]
+    left, right = axes.get_position().x0, axes.get_position().x1
+    figure.text(left, 1 - 0.28 * inch, domain.title, fontsize=11, color=_INK, fontweight="bold")
+    figure.text(right, 1 - 0.28 * inch, f"{run.date:%Y-%m-%d}", fontsize=11, color=_INK, ha="right")
+    figure.text(left, 1 - 0.47 * inch, product.TITLE, fontsize=7.5, color=_GREY_INK)
+    figure.text(right, 1 - 0.47 * inch, "grey: no value", fontsize=7.5, color=_GREY_INK, ha="right")
+
+
+def _scale(figure: Figure, image: Any, axes: Any) -> None:
+    """The colour bar: units below, the words dry and wet at its ends."""
+    bar = figure.colorbar(image, cax=axes, orientation="horizontal", extend="max")
+    bar.set_label("volumetric soil moisture (m³ m⁻³)", fontsize=8, color=_INK, labelpad=2)
     bar.ax.tick_params(labelsize=7, colors=_INK, length=2)
     bar.outline.set_linewidth(0.4)
-    bar.ax.text(0, -3.0, "dry", transform=bar.ax.transAxes, fontsize=7, color=_ANCHORS[1], ha="left", va="top")
-    bar.ax.text(1, -3.0, "wet", transform=bar.ax.transAxes, fontsize=7, color=_ANCHORS[-2], ha="right", va="top")
-    figure.text(0.985, 0.0, "grey: no value", fontsize=6, color="#666666", ha="right", va="bottom")
+    ends = {"dry": (-0.015, "right", _ANCHORS[1]), "wet": (1.065, "left", _ANCHORS[-2])}
+    for word, (x, side, colour) in ends.items():
+        bar.ax.text(x, 0.5, word, transform=bar.ax.transAxes, fontsize=8, color=colour, ha=side, va="center")
 
 
 def _stamp(axes: Any) -> None:
