@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +54,7 @@ def run_day(date: dt.date, job: DayJob) -> DayOutcome:
     Raises:
         VadoseError: the typed error of whatever was wrong; nothing of the day is published then.
     """
-    from catalog.publish import is_current, publish
+    from catalog.publish import publish
     from downscaler.hybrid import predict
     from downscaler.sources.smap import read_day
 
@@ -61,17 +62,52 @@ def run_day(date: dt.date, job: DayJob) -> DayOutcome:
     means = prepare(job)
     day = read_day(locate(date, job), means.domain, date=date)
     run = record(day, means)
-    if not job.force and is_current(job.catalog, run, means.domain):
-        reason = "already published from the same inputs, model and versions"
-        return DayOutcome(date=date, status="current", reason=reason, seconds=time.monotonic() - started)
+    settled = None if job.force else already_there(run, means.domain, job.catalog)
+    if settled:
+        return DayOutcome(date=date, status="current", reason=settled, seconds=time.monotonic() - started)
     done = publish(job.catalog, run, means.domain, predict(means.model, means.prior, day))
     return DayOutcome(
         date=date,
-        status="published",
+        status="current" if done.status == "unchanged" else "published",
         href=done.item_href,
         reason=f"revision {done.revision}",
         seconds=time.monotonic() - started,
     )
+
+
+def already_there(run: RunRecord, domain: Domain, catalog: str) -> str | None:
+    """Why the day needs no work: the catalogue holds it from the same inputs, or from a newer release of a granule."""
+    from catalog.read import find_item, is_current
+
+    if is_current(catalog, run, domain):
+        return "already published from the same inputs, model and versions"
+    item = find_item(catalog, domain, run.date)
+    published = [entry["name"] for entry in item["properties"]["vadose:inputs"]] if item else []
+    offered = [entry.name for entry in run.inputs if entry.kind == "granule"]
+    newer = newer_release(published, offered)
+    return (
+        f"already published from {newer}, which supersedes the granule given; --force publishes all the same"
+        if newer
+        else None
+    )
+
+
+def newer_release(published: list[str], offered: list[str]) -> str | None:
+    """A published granule's file name that is a newer release of an offered one's scene, if any."""
+    from downscaler.sources.smap import GranuleName
+
+    standing = {}
+    for file in published:
+        with suppress(GranuleNameError):  # other inputs, and granules under names of their own
+            name = GranuleName.parse(file)
+            standing[name.scene] = (name.release, file)
+    for file in offered:
+        with suppress(GranuleNameError):
+            name = GranuleName.parse(file)
+            release, newer = standing.get(name.scene, (name.release, file))
+            if release > name.release:
+                return newer
+    return None
 
 
 def try_day(date: dt.date, job: DayJob) -> DayOutcome:

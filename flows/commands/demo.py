@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from flows import console
-
-if TYPE_CHECKING:
-    from flows.steps import DayJob
+from flows.jobs import DayJob, DayOutcome, days_between
 
 DOMAIN = "demo"
 START = dt.date(2024, 5, 20)
@@ -29,26 +29,58 @@ def demo(
     Needs no account and no download; takes a few minutes. Leaves DIR/catalog/catalog.json. All of it is simulated, and
     says so: the skill shown proves the method on a known truth, not the accuracy of the real product.
     """
-    from flows.commands import build, produce
+    from flows.many import judge
     from flows.settings import load_settings
-    from flows.steps import days_between
 
-    seed = load_settings(context.obj.config).seed
     started = time.monotonic()
-    job = demo_job(out)
-    stage(
-        "simulated sample",
-        lambda: build.make_sample(out / "sample", DOMAIN, days=days, seed=seed, start=START, history=HISTORY),
-    )
+    outcomes = make_days(out, days, load_settings(context.obj.config).seed)
+    judge(outcomes)
+    with stage("checking the catalogue"):
+        check(out / "catalog")
+    console.say(f"done in {time.monotonic() - started:.0f} s; all of it is a simulated sample")
+    console.say(f"catalogue: {out / 'catalog' / 'catalog.json'}")
+    console.say(f"serve it:  vadose serve {out / 'catalog'}")
+
+
+def make_days(out: Path, days: int, seed: int) -> list[DayOutcome]:
+    """Sample, prior, model and published days below ``out``, each stage announced."""
+    from flows.commands import build, produce
+
     native = out / "sample" / "prior"
-    stage("prior", lambda: build.make_prior("netcdf", native / "daily.nc", DOMAIN, job.prior, native / "static.nc"))
-    stage("model", lambda: build.make_model(job.prior, job.model, seed))
-    last = START + dt.timedelta(days=days - 1)
-    outcomes = stage("days", lambda: produce.run_with_bar(days_between(START, last), job, workers=1))
+    job = DayJob(
+        domain=DOMAIN,
+        prior=out / "prior",
+        model=out / "model",
+        catalog=str(out / "catalog"),
+        folder=out / "sample" / "granules",
+    )
+    with stage("simulating landscape, weather, ParFlow-CLM and SMAP"):
+        build.make_sample(out / "sample", DOMAIN, days=days, seed=seed, start=START, history=HISTORY)
+    with stage("bringing the prior onto the product grid"):
+        build.make_prior("netcdf", native / "daily.nc", DOMAIN, job.prior, native / "static.nc")
+    with stage("training the hybrid"):
+        card = build.make_model(job.prior, job.model, seed)
+    console.out.print(build.skill_table(card))
+    with stage("publishing days"):
+        outcomes = produce.run_with_bar(days_between(START, START + dt.timedelta(days=days - 1)), job, workers=1)
     console.out.print(produce.outcome_table(outcomes))
-    produce.judge(outcomes)
-    show_skill(out, job)
-    check_catalogue(out / "catalog")
-    console.say(f"catalogue  {out / 'catalog' / 'catalog.json'}")
-    console.say(f"thumbnail  {first_thumbnail(out / 'catalog')}")
-    console.say(f"done in {time.monotonic() - started:.0f} s. `vadose serve {out / 'catalog'}` serves it over HTTP.")
+    return outcomes
+
+
+@contextmanager
+def stage(what: str) -> Iterator[None]:
+    """Say what is done and how long it took."""
+    started = time.monotonic()
+    yield
+    console.say(f"{time.monotonic() - started:6.1f} s  {what}")
+
+
+def check(catalog: Path) -> None:
+    """Validate every object of the catalogue, offline, and say where the most complete day's picture is."""
+    from catalog.read import items, validate_catalog
+
+    keys = validate_catalog(catalog)
+    best = max(items(catalog), key=lambda item: float(item["properties"]["vadose:published_percent"]))
+    console.say(f"valid: {len(keys)} STAC objects")
+    (item,) = catalog.rglob(f"{best['id']}/{best['id']}.json")
+    console.say(f"look at: {(item.parent / best['assets']['thumbnail']['href']).resolve()}")

@@ -36,7 +36,12 @@ Out = Annotated[
     str | None, typer.Option(metavar="CATALOG", help="Catalogue to publish in: folder, file:// or s3://bucket/prefix.")
 ]
 Product = Annotated[str | None, typer.Option(help="Take only this SMAP product from --granules, such as SPL3SMP_E.")]
-Force = Annotated[bool, typer.Option("--force", help="Publish a new revision even when nothing changed.")]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Make the day again even when the catalogue holds it; changed files become a new revision."
+    ),
+]
 
 
 def run(
