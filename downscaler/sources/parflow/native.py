@@ -17,6 +17,7 @@ from downscaler.sources.parflow.description import STATE_FILES, Description, rea
 from downscaler.sources.parflow.names import STATIC_NAMES
 from downscaler.sources.parflow.pfb import read_header, read_layers, read_top, surface_soil_moisture
 from downscaler.sources.parflow.source import DAILY_NAMES, SourceInfo, file_inputs
+from downscaler.sources.parflow.vegm import VegetationTable, check_place, read_vegm
 
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
 
@@ -40,7 +41,16 @@ class NativeSource:
     @cached_property
     def lattice(self) -> Lattice:
         """Where the arrays lie, from ``prior.toml``."""
-        return self._about.lattice(self._shape)
+        lattice = self._about.lattice(self._shape)
+        if self._table is not None:
+            check_place(lattice, self._table, str(self._folder))
+        return lattice
+
+    @cached_property
+    def _table(self) -> VegetationTable | None:
+        """CLM's vegetation table, where land cover is given by one."""
+        file = self._single.get("land_cover")
+        return read_vegm(file) if file is not None and file.suffix == ".dat" else None
 
     @cached_property
     def info(self) -> SourceInfo:
@@ -115,6 +125,8 @@ class NativeSource:
         """One static field of the top layer: [j, i]."""
         if name == "residual_saturation" and name not in self._single:
             return np.full(window.shape, self._about.residual_saturation)
+        if name == "land_cover" and self._table is not None:
+            return self._table.land_cover[window.slices].astype(np.float64)
         return read_top(self._single[name], window)
 
     def close(self) -> None:
@@ -149,13 +161,13 @@ class NativeSource:
     def _check_sizes(self) -> Shape2d:
         """Walk every file once; all must have the same lattice."""
         files = [*self._single.values(), *(f for states in self._states.values() for f in states.values())]
-        sizes = {file: read_header(file) for file in files}
-        first = sizes[files[0]]
+        sizes = {file: read_header(file) for file in files if file.suffix == ".pfb"}
+        first = next(iter(sizes.values()))
         for file, size in sizes.items():
             if (size.nx, size.ny) != (first.nx, first.ny):
                 raise PriorSchemaError(
                     "The .pfb files are of different lattices",
                     value=f"{file.name}: {size.nx} x {size.ny}",
-                    allowed=f"{first.nx} x {first.ny}, as {files[0].name}",
+                    allowed=f"{first.nx} x {first.ny}, as {next(iter(sizes)).name}",
                 )
         return wh_(first.nx, first.ny)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import shutil
 import uuid
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 import downscaler
 from downscaler import climatology, product, wetness
-from downscaler.errors import PriorCoverageError, PriorSchemaError
+from downscaler.errors import PriorCoverageError, PriorSchemaError, StorageFullError
 from downscaler.grid import M01, Domain
 from downscaler.regrid import overlap
 from downscaler.sources.parflow.source import PriorSource
@@ -45,6 +46,10 @@ def build_prior(source: PriorSource, domain: Domain, out: Path, *, progress: Pro
     try:
         _fill(source, domain, staging, progress)
         _swap(staging, out)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFullError("The disk filled up while the prior was written", value=out) from error
+        raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return open_prior(out)

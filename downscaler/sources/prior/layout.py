@@ -15,7 +15,7 @@ from zarr.codecs import BloscCodec
 
 from downscaler.climatology import DAYS
 from downscaler.grid import M01, Domain, Window
-from downscaler.sources.prior.schema import CHUNK, FIELDS, FILLS, TIME_CHUNK
+from downscaler.sources.prior.schema import CHUNK, FIELDS, FILLS, TIME_CHUNK, contents
 
 _EPOCH = dt.date(1970, 1, 1)
 
@@ -26,6 +26,7 @@ class StoreWriter:
     def __init__(self, path: Path, domain: Domain, days: Sequence[dt.date], names: Iterable[str]) -> None:
         shape = domain.shape(M01)
         sizes = {"time": len(days), "dayofyear": DAYS, "y": shape.y, "x": shape.x}
+        self._path = path
         self._group = zarr.create_group(path, zarr_format=3)
         self._arrays = {name: self._create(name, sizes) for name in names}
         self._digest = hashlib.sha256()
@@ -33,7 +34,7 @@ class StoreWriter:
 
     def _create(self, name: str, sizes: Mapping[str, int]) -> zarr.Array[Any]:
         spec = FIELDS[name]
-        chunks = {"time": TIME_CHUNK, "dayofyear": 1 if len(spec.dims) > 1 else DAYS, "y": CHUNK, "x": CHUNK}
+        chunks = {"time": TIME_CHUNK, "dayofyear": TIME_CHUNK if len(spec.dims) > 1 else DAYS, "y": CHUNK, "x": CHUNK}
         attributes = {"units": spec.units, "long_name": spec.title}
         if spec.standard_name:
             attributes["standard_name"] = spec.standard_name
@@ -86,7 +87,10 @@ class StoreWriter:
     def finish(self, attributes: Mapping[str, Any], unsigned: Mapping[str, Any], text: str) -> None:
         """Write the attributes with the digest of numbers and ``text``; ``unsigned`` ones do not count towards it."""
         self._digest.update(text.encode())
-        self._group.attrs.update({**attributes, **unsigned, "digest": self._digest.hexdigest()})
+        files, size = contents(self._path)
+        self._group.attrs.update(
+            {**attributes, **unsigned, "digest": self._digest.hexdigest(), "files": files, "bytes": size}
+        )
 
 
 def _index(ndim: int, window: Window | None, first: slice | None) -> tuple[slice, ...]:

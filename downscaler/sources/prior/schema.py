@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from downscaler import product
@@ -80,5 +81,11 @@ FIELDS: dict[str, PriorField] = {
 }
 ATTRIBUTES = (
     *("kind", "schema_version", "domain", "title", "model", "lattice", "registration", "ij_bounds", "period", "days"),
-    *("simulated", "notes", "inputs", "created", "vadose_version", "digest"),
+    *("simulated", "notes", "inputs", "created", "vadose_version", "digest", "files", "bytes"),
 )
+
+
+def contents(path: Path) -> tuple[int, int]:
+    """Number and total size in bytes of a store's files, its root description apart; tells a store that lost some."""
+    sizes = [file.stat().st_size for file in path.rglob("*") if file.is_file() and file != path / "zarr.json"]
+    return len(sizes), sum(sizes)

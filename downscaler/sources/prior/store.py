@@ -16,7 +16,7 @@ from downscaler import product
 from downscaler.errors import PriorCoverageError, PriorSchemaError, PriorUnreadableError
 from downscaler.grid import M01, Domain, Span, Window
 from downscaler.records import InputRecord
-from downscaler.sources.prior.schema import ATTRIBUTES, FIELDS, KIND
+from downscaler.sources.prior.schema import ATTRIBUTES, FIELDS, KIND, contents
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Prior:
 
     @property
     def simulated(self) -> bool:
-        """True where weather or hydrology are of a generator, not of a model run on observed inputs."""
+        """True where the run says that it is a simulated sample."""
         return bool(self.attributes["simulated"])
 
     @property
@@ -62,7 +62,7 @@ class Prior:
             name=self.path.name,
             version=str(self.attributes["schema_version"]),
             sha256=str(self.attributes["digest"]),
-            size=sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
+            size=int(self.attributes["bytes"]),
             title=self.title,
             attributes={
                 "model": self.attributes["model"],
@@ -148,6 +148,13 @@ def open_prior(path: Path | str) -> Prior:
             "The prior store cannot be opened", value=f"{path}: {error}", remedy="Build it again: vadose prior build."
         ) from error
     _check_schema(path, data)
+    if contents(path) != (data.attrs["files"], data.attrs["bytes"]):
+        raise PriorUnreadableError(
+            "The prior store has lost or changed files",
+            value=f"{path}: %d files of %d bytes" % contents(path),
+            allowed=f"{data.attrs['files']} files of {data.attrs['bytes']} bytes",
+            remedy="Copy it again or build it again: vadose prior build.",
+        )
     return Prior(path=path, data=data, domain=_domain_of(data.attrs), attributes=data.attrs)
 
 
