@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -151,6 +152,7 @@ CONUS2 = Parent(
 PARENTS: dict[str, Parent] = {parent.name: parent for parent in (CONUS1, CONUS2)}
 
 
+@cache
 def same_projection(first: str, second: str) -> bool:
     """Whether two CRS put the corners of CONUS within a metre of each other."""
     lon, lat = [-124.0, -70.0, -96.0, -110.0], [25.0, 49.0, 39.0, 35.0]

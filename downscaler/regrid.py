@@ -1,8 +1,10 @@
 """From a model lattice to the product grid, once: area-weighted means for fields, modes for classes.
 
-Each product cell is sampled on a regular sub-grid; the samples that fall in a lattice cell are its share of the
-product cell's area. Both grids are locally affine over 1 km, so only the cell corners are projected and the samples
-lie between them bilinearly (error below 1 m).
+Each product cell is sampled at the points of a Fibonacci lattice, which fill it evenly in every direction; those that
+fall in a model cell are its share of the area, right to about 1 %. Both grids are locally affine over 1 km, so only the
+cell corners are projected and the samples lie between them bilinearly (error below 1 m).
+
+Source: Niederreiter (1992, doi:10.1137/1.9781611970081), section 5.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from scipy import sparse
 from downscaler.grid import CRS, Domain, Span, Window
 from downscaler.lattice import IJWindow, Lattice
 
-SAMPLES = 10  # along one edge: shares of area are right to about 1 %
+FIBONACCI = (144, 89)  # samples in a cell and the generator of their lattice
 MIN_COVER = 0.5  # a product cell needs at least half of its area on active lattice cells
 
 Field = NDArray[np.float64]
@@ -67,12 +69,14 @@ class Overlap:
         return result.reshape(shape.y, shape.x)
 
 
-def overlap(lattice: Lattice, domain: Domain, window: Window, *, samples: int = SAMPLES) -> Overlap | None:
+def overlap(
+    lattice: Lattice, domain: Domain, window: Window, *, fibonacci: tuple[int, int] = FIBONACCI
+) -> Overlap | None:
     """Shares of lattice cells in the M01 cells of ``window`` (counted from the domain's corner).
 
     None when the window and the lattice do not meet.
     """
-    i, j = _sample_cells(lattice, domain, window, samples)
+    i, j = _sample_cells(lattice, domain, window, fibonacci)
     inside = (i >= 0) & (i < lattice.shape.x) & (j >= 0) & (j < lattice.shape.y)
     if not inside.any():
         return None
@@ -82,20 +86,26 @@ def overlap(lattice: Lattice, domain: Domain, window: Window, *, samples: int = 
     )
     target = np.broadcast_to(np.arange(i.shape[0])[:, None], i.shape)
     column = (j - source.j.start) * len(source.i) + (i - source.i.start)
-    weight = np.full(int(inside.sum()), 1.0 / samples**2)
+    weight = np.full(int(inside.sum()), 1.0 / fibonacci[0])
     matrix = sparse.coo_matrix(
         (weight, (target[inside], column[inside])), shape=(i.shape[0], len(source.i) * len(source.j))
     )
     return Overlap(window=window, source=source, matrix=matrix.tocsr())
 
 
+def sample_points(fibonacci: tuple[int, int] = FIBONACCI) -> tuple[Field, Field]:
+    """Places of the samples within a cell, from 0 to 1 rightward and downward; flat."""
+    count, generator = fibonacci
+    number = np.arange(count)
+    return (number + 0.5) / count, (number * generator % count + 0.5) / count
+
+
 def _sample_cells(
-    lattice: Lattice, domain: Domain, window: Window, samples: int
+    lattice: Lattice, domain: Domain, window: Window, fibonacci: tuple[int, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Lattice i and j of every sample: [product cell, sample] each."""
     x, y = _corners(lattice, domain, window)
-    offsets = (np.arange(samples) + 0.5) / samples
-    right, down = (a.ravel() for a in np.meshgrid(offsets, offsets))
+    right, down = sample_points(fibonacci)
     parts = []
     for corner, origin in ((x, lattice.lower_left.x), (y, lattice.lower_left.y)):
         place = (corner - origin) / lattice.cell

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pyproj import Transformer
 
 import downscaler
 from downscaler import climatology, product, wetness
 from downscaler.errors import PriorCoverageError, PriorSchemaError, StorageFullError
-from downscaler.grid import M01, Domain
+from downscaler.grid import CRS, M01, Domain
 from downscaler.regrid import overlap
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.sources.prior.layout import StoreWriter
@@ -127,12 +128,13 @@ def _swap(staging: Path, out: Path) -> None:
 def _not_covered(source: PriorSource, domain: Domain) -> PriorCoverageError:
     lattice = source.lattice
     lon, lat = lattice.lonlat()
-    box = domain.geobox(M01).geographic_extent.boundingbox
+    box = domain.geobox(M01).boundingbox
+    to_degrees = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
+    (west, east), (south, north) = to_degrees.transform((box.left, box.right), (box.bottom, box.top))
     return PriorCoverageError(
         f"The run has no active cell in the domain {domain.name!r}",
         value=f"{lattice.name}{f' {lattice.ij_bounds}' if lattice.ij_bounds else ''}, longitudes {lon.min():.2f} to "
         f"{lon.max():.2f}, latitudes {lat.min():.2f} to {lat.max():.2f}",
-        allowed=f"active cells within longitudes {box.left:.2f} to {box.right:.2f}, latitudes {box.bottom:.2f} to "
-        f"{box.top:.2f}",
+        allowed=f"active cells within longitudes {west:.2f} to {east:.2f}, latitudes {south:.2f} to {north:.2f}",
         remedy="Choose a domain where the run is, or a run of this domain.",
     )

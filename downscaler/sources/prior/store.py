@@ -148,10 +148,11 @@ def open_prior(path: Path | str) -> Prior:
             "The prior store cannot be opened", value=f"{path}: {error}", remedy="Build it again: vadose prior build."
         ) from error
     _check_schema(path, data)
-    if contents(path) != (data.attrs["files"], data.attrs["bytes"]):
+    files, size = contents(path)
+    if (files, size) != (data.attrs["files"], data.attrs["bytes"]):
         raise PriorUnreadableError(
             "The prior store has lost or changed files",
-            value=f"{path}: %d files of %d bytes" % contents(path),
+            value=f"{path}: {files} files of {size} bytes",
             allowed=f"{data.attrs['files']} files of {data.attrs['bytes']} bytes",
             remedy="Copy it again or build it again: vadose prior build.",
         )
