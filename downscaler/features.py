@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from downscaler.blocks import Bools, Floats, block_mean
+from downscaler.blocks import Bools, Floats, block_mean, spread_blocks
 from downscaler.conserve import departure, smooth_surface
 from downscaler.errors import PriorSchemaError
 from downscaler.grid import EaseGrid
@@ -187,6 +187,14 @@ class Ground:
                 pairs[f"{name}_departure"] = departure(field, self.active & np.isfinite(field), self.ratio)
         return pairs
 
+    def surface(self, coarse: Floats) -> Floats:
+        """Smooth mass-preserving surface through coarse values of the window."""
+        return smooth_surface(coarse, self.active, self.ratio)
+
+    def spread(self, coarse: Floats) -> Floats:
+        """Coarse values as they are on the fine cells of their blocks."""
+        return spread_blocks(coarse, self.ratio)
+
     def day(self, coarse: Floats, date: dt.date, forcing: Mapping[str, Floats] | None) -> Fields:
         """The predictors that change from day to day.
 
@@ -196,9 +204,9 @@ class Ground:
             forcing: ``precipitation`` (mm day-1) and perhaps ``air_temperature`` (K), each [days, ny, nx] of at
                 most ``FORCING_DAYS`` days ending with ``date``; None when not at hand.
         """
-        surface = smooth_surface(coarse, self.active, self.ratio)
+        surface = self.surface(coarse)
         anomaly = surface - self.smooth_level
-        down, across = np.gradient(surface) if min(surface.shape) > 1 else (surface * 0, surface * 0)
+        down, across = (np.asarray(g, dtype=np.float64) for g in np.gradient(surface))
         fields: dict[str, Floats] = {
             "coarse": surface,
             "coarse_anomaly": anomaly,
