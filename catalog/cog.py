@@ -26,7 +26,7 @@ from downscaler.product import Variable
 from downscaler.tiles import Tile
 
 BLOCK = 512  # pixels; one range request brings 512 x 512 km
-_STRIPE_BLOCK = M01.per_m36 * 8  # the default tile, so that each tile fills whole blocks of the uncompressed draft
+_DRAFT_BLOCK = M01.per_m36 * 8  # the default tile, so that each tile fills whole blocks of the uncompressed draft
 _CACHE = 64  # MB; GDAL's default of 5 % of memory would grow with the machine
 _SMALLEST_OVERVIEW = 128
 
@@ -49,12 +49,24 @@ def build_rasters(
     Each file is read back and compared with what was handed in before it counts. Raises StorageFullError, and
     CatalogError when tiles overlap, leave gaps, lack a variable or hold values out of range.
     """
-    shape = domain.shape()
-    draft_size = sum(np.dtype(v.dtype).itemsize for v in variables) * shape.y * shape.x
+    draft_size = sum(np.dtype(v.dtype).itemsize for v in variables) * _draft_pixels(domain)
     require_room(folder, draft_size)
     with rasterio.Env(GDAL_CACHEMAX=_CACHE), storage_errors(folder, needs=draft_size):
         drafts = _write_drafts(folder, domain, tiles, variables)
         return {draft.variable.name: _finish(draft, domain, tags) for draft in drafts}
+
+
+def _draft_block(domain: Domain) -> tuple[int, int]:
+    """Rows and columns of a draft's blocks: those of a default tile, or the whole domain in TIFF's steps of 16."""
+    shape = domain.shape()
+    rows, columns = (min(_DRAFT_BLOCK, 16 * math.ceil(side / 16)) for side in (shape.y, shape.x))
+    return rows, columns
+
+
+def _draft_pixels(domain: Domain) -> int:
+    """Pixels that a draft takes on disk: whole blocks."""
+    shape, (rows, columns) = domain.shape(), _draft_block(domain)
+    return math.ceil(shape.y / rows) * rows * math.ceil(shape.x / columns) * columns
 
 
 @dataclass
@@ -123,7 +135,8 @@ def _checksum(stored: Array) -> int:
 def _open_draft(draft: _Draft, domain: Domain) -> Iterator[Any]:
     box = domain.geobox()
     profile = {"width": box.shape.x, "height": box.shape.y, "crs": str(box.crs), "transform": box.transform}
-    layout = {"tiled": True, "blockxsize": _STRIPE_BLOCK, "blockysize": _STRIPE_BLOCK, "BIGTIFF": "IF_SAFER"}
+    rows, columns = _draft_block(domain)
+    layout = {"tiled": True, "blockxsize": columns, "blockysize": rows, "BIGTIFF": "IF_SAFER"}
     variable = draft.variable
     kind = {"count": 1, "dtype": variable.dtype, "nodata": variable.nodata}
     with rasterio.open(draft.path, "w", driver="GTiff", **profile, **layout, **kind) as file:
