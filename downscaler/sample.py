@@ -19,7 +19,7 @@ from odc.geo import wh_, xy_
 from pyproj import Transformer
 
 from downscaler.errors import ConfigError
-from downscaler.grid import CRS, M01, M09, Domain
+from downscaler.grid import CRS, Domain
 from downscaler.lattice import CELL, CONUS1, Lattice
 from downscaler.product import SIMULATED_LABEL
 from downscaler.simulation.hydrology import Run, Soil, State, initial_state, make_soil, simulate_day
@@ -152,14 +152,19 @@ def make_world(domain: Domain, seed: int) -> World:
 
 def nature_settings(seed: int) -> tuple[Run, Sky]:
     """The truth: soils vary within their class."""
-    run = Run(seed=seed, name="nature", conductivity_spread=0.45, porosity_spread=0.05, canopy_spread=0.08)
+    run = Run(seed=seed, name="nature", conductivity_spread=0.8, porosity_spread=0.08, canopy_spread=0.12)
     return run, Sky(seed=seed, name="nature")
 
 
 def prior_settings(seed: int) -> tuple[Run, Sky]:
     """The stand-in for ParFlow-CLM: storms some 4 km out of place, a tenth missed, amounts off by a third."""
     run = Run(
-        seed=seed, name="prior", conductivity_spread=0.3, canopy_spread=0.04, evaporation_factor=1.08, capillary_days=1.9
+        seed=seed,
+        name="prior",
+        conductivity_spread=0.5,
+        canopy_spread=0.05,
+        evaporation_factor=1.08,
+        capillary_days=1.9,
     )
     return run, Sky(seed=seed, name="prior", shift=4.0, missed=0.1, spread=0.35, warmth=0.5)
 
@@ -170,9 +175,7 @@ def simulate(world: World, run: Run, sky: Sky, *, first: dt.date, days: int) -> 
     state: State = initial_state(soil)
     for number in range(-_SPIN_UP, days):
         date = first + dt.timedelta(days=number)
-        weather = day_weather(
-            date, world.y, world.x, elevation=world.land.elevation, latitude=world.latitude, sky=sky
-        )
+        weather = day_weather(date, world.y, world.x, elevation=world.land.elevation, latitude=world.latitude, sky=sky)
         moisture = simulate_day(state, soil, weather, warm_season(date), run)
         yield Day(date=date, moisture=moisture, root=state.root, weather=weather), soil
 

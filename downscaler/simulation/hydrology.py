@@ -35,6 +35,8 @@ class Soil:
 
     porosity: Field
     residual: Field
+    top_pores: Field  # m of water that the drainable pores of the surface layer hold
+    root_pores: Field
     conductivity: Field  # m h-1
     exponent: Field
     drained: Field  # saturation at field capacity
@@ -81,9 +83,13 @@ def make_soil(landscape: Landscape, y: NDArray[np.float64], x: NDArray[np.float6
     canopy = landscape.vegetation + run.canopy_spread * fractal(y, x, 9.0, stream.child("canopy"), octaves=3)
     exponent = np.minimum(3.0 + 2.0 / (landscape.van_genuchten_n - 1.0), 16.0)
     slope = landscape.drainage.drop.reshape(landscape.shape)
+    porosity = np.asarray(landscape.porosity * np.clip(wide, 0.8, 1.2), np.float32)
+    pores = porosity - landscape.residual
     return Soil(
-        porosity=np.asarray(landscape.porosity * np.clip(wide, 0.8, 1.2), np.float32),
+        porosity=porosity,
         residual=landscape.residual,
+        top_pores=pores * np.float32(TOP),
+        root_pores=pores * np.float32(ROOT),
         conductivity=np.asarray(ks, np.float32),
         exponent=np.asarray(exponent, np.float32),
         drained=np.asarray(np.clip((_FIELD_CAPACITY_FLUX / ks) ** (1.0 / exponent), 0.05, 0.95), np.float32),
@@ -128,14 +134,10 @@ def simulate_day(state: State, soil: Soil, weather: Weather, greenness: float, r
     return moisture
 
 
-def _pores(soil: Soil, depth: float) -> Field:
-    return np.asarray((soil.porosity - soil.residual) * np.float32(depth), np.float32)
-
-
-def _gravity(saturation: Field, soil: Soil, depth: float) -> Field:
+def _gravity(saturation: Field, soil: Soil, pores: Field) -> Field:
     """Saturation after a step of dS/dt = -k S^c, exact: (S^(1-c) + (c - 1) k t)^(1/(1-c))."""
     c = soil.exponent
-    k = soil.conductivity * np.float32(_HOURS) / _pores(soil, depth)
+    k = soil.conductivity * np.float32(_HOURS) / pores
     base = np.maximum(saturation, np.float32(0.02))
     after = (base ** (1 - c) + (c - 1) * k) ** (1 / (1 - c))
     return np.asarray(np.minimum(after, saturation), np.float32)
@@ -143,9 +145,9 @@ def _gravity(saturation: Field, soil: Soil, depth: float) -> Field:
 
 def _infiltrate(state: State, soil: Soil, rain: Field) -> None:
     """Rain enters the surface layer, and what finds no room there the root zone; the rest runs off."""
-    water = np.minimum(rain, soil.conductivity * np.float32(_HOURS) + _pores(soil, TOP) * (1 - state.top))
-    for name, depth in (("top", TOP), ("root", ROOT)):
-        saturation, pores = getattr(state, name), _pores(soil, depth)
+    water = np.minimum(rain, soil.conductivity * np.float32(_HOURS) + soil.top_pores * (1 - state.top))
+    for name, pores in (("top", soil.top_pores), ("root", soil.root_pores)):
+        saturation = getattr(state, name)
         taken = np.minimum(water, (1 - saturation) * pores)
         setattr(state, name, saturation + taken / pores)
         water = water - taken
@@ -156,32 +158,32 @@ def _evaporate(state: State, soil: Soil, demand: Field, canopy: Field) -> None:
     bare = demand * (1 - 0.6 * canopy) * wet_top**1.5
     roots = demand * canopy
     stress_top, stress_root = (np.clip((w - 0.25) / 0.5, 0.0, 1.0) for w in (wet_top, wet_root))
-    top = state.top - (bare + 0.45 * roots * stress_top) / _pores(soil, TOP)
-    root = state.root - 0.55 * roots * stress_root / _pores(soil, ROOT)
+    top = state.top - (bare + 0.45 * roots * stress_top) / soil.top_pores
+    root = state.root - 0.55 * roots * stress_root / soil.root_pores
     state.top, state.root = np.maximum(top, 0.01), np.maximum(root, 0.01)
 
 
 def _drain(state: State, soil: Soil) -> Field:
     """Gravity drainage of both layers; returns what leaves the root zone downward, m."""
-    top = _gravity(state.top, soil, TOP)
-    root = state.root + (state.top - top) * _pores(soil, TOP) / _pores(soil, ROOT)
-    state.top = top + np.maximum(root - 1, 0) * _pores(soil, ROOT) / _pores(soil, TOP)
+    top = _gravity(state.top, soil, soil.top_pores)
+    root = state.root + (state.top - top) * soil.top_pores / soil.root_pores
+    state.top = top + np.maximum(root - 1, 0) * soil.root_pores / soil.top_pores
     root = np.minimum(root, 1)
-    after = _gravity(root, soil, ROOT)
-    lost = (root - after) * _pores(soil, ROOT)
+    after = _gravity(root, soil, soil.root_pores)
+    lost = (root - after) * soil.root_pores
     aside = lost * soil.downslope
     inflow = np.bincount(soil.receiver, weights=aside.ravel(), minlength=aside.size).reshape(aside.shape)
-    state.root = np.minimum(after + inflow.astype(np.float32) / _pores(soil, ROOT), 1)
+    state.root = np.minimum(after + inflow.astype(np.float32) / soil.root_pores, 1)
     state.top = np.minimum(state.top, 1)
     return np.asarray(lost - aside, np.float32)
 
 
 def _rise(state: State, soil: Soil, ground: Field, days: float) -> None:
     """Ground water comes up in valleys, and a dry surface draws on a wetter root zone."""
-    wanted = np.float32(1 - np.exp(-_HOURS / 48.0)) * (1 - state.root) * _pores(soil, ROOT)
-    state.root = state.root + np.minimum(soil.discharge * ground, wanted) / _pores(soil, ROOT)
+    wanted = np.float32(1 - np.exp(-_HOURS / 12.0)) * (1 - state.root) * soil.root_pores
+    state.root = state.root + np.minimum(soil.discharge * ground, wanted) / soil.root_pores
     share = np.float32(1 - np.exp(-_HOURS / (24.0 * days)))
     wetter = np.clip(state.root - np.maximum(state.top, soil.drained), 0, None)
-    up = share * (2 * wetter + 0.15 * np.clip(state.root - state.top, 0, None)) * _pores(soil, TOP)
-    state.top = state.top + up / _pores(soil, TOP)
-    state.root = np.maximum(state.root - up / _pores(soil, ROOT), 0.01)
+    up = share * (4 * wetter + 0.15 * np.clip(state.root - state.top, 0, None)) * soil.top_pores
+    state.top = state.top + up / soil.top_pores
+    state.root = np.maximum(state.root - up / soil.root_pores, 0.01)

@@ -17,7 +17,7 @@ from downscaler.simulation.noise import Field, Stream, fractal, smooth_noise
 from downscaler.simulation.soils import soil_property
 
 WATER, URBAN, WETLAND, CROPLAND, MOSAIC, GRASSLAND, MIXED_FOREST, BROADLEAF = 17, 13, 11, 12, 14, 10, 5, 4
-_CARVINGS = 14  # how often rivers find their course anew; more only sharpens the ridges
+_CARVINGS = 10  # how often rivers find their course anew; more only sharpens the ridges
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from scipy.ndimage import map_coordinates
 from scipy.special import ndtri
 
@@ -77,18 +78,20 @@ def smooth_noise(y: ArrayLike, x: ArrayLike, wavelength: float, stream: Stream, 
     columns = np.arange(column, int(np.floor(u.max())) + 4)
     nodes = node_normals(rows, columns, stream) / _AXIS_VARIANCE
     if v.ndim == 1:
-        field = _spline(v - row, len(rows)) @ nodes @ _spline(u - column, len(columns)).T
+        field = (_spline(u - column, len(columns)) @ (_spline(v - row, len(rows)) @ nodes).T).T
     else:
         field = map_coordinates(nodes, [v - row, u - column], order=3, prefilter=False, mode="nearest")
     return np.asarray(field, np.float32)
 
 
-def _spline(position: NDArray[np.float64], nodes: int) -> NDArray[np.float64]:
-    """Cubic B-spline weights [point, node] at positions counted in nodes."""
-    distance = np.abs(position[:, None] - np.arange(nodes)[None, :])
-    near = 2.0 / 3.0 - distance**2 + distance**3 / 2.0
-    far = np.clip(2.0 - distance, 0.0, None) ** 3 / 6.0
-    return np.where(distance < 1.0, near, far)
+def _spline(position: NDArray[np.float64], nodes: int) -> sparse.csr_matrix:
+    """Cubic B-spline weights [point, node] at positions counted in nodes; sparse, so the sums' order is fixed."""
+    first = np.floor(position).astype(np.int64) - 1
+    t = position - first - 1
+    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6.0
+    columns = first[:, None] + np.arange(4)
+    rows = np.arange(0, 4 * position.size + 1, 4)
+    return sparse.csr_matrix((weights.ravel(), columns.ravel(), rows), shape=(position.size, nodes))
 
 
 def fractal(

@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter
 from downscaler.simulation.noise import Stream, smooth_noise
 from downscaler.simulation.orbit import Overpass
 
-Field = NDArray[np.float64]
+Field = NDArray[np.floating]
 SURFACE_BITS = {
     "static_water": 0,
     "radar_water": 1,
@@ -97,7 +97,7 @@ def retrieve(
 ) -> dict[str, NDArray[np.generic]]:
     """The fields of one overpass, by the names of the granule's variables; NaN (65534, 254) outside the swath.
 
-    The error of soil moisture has three parts: white in each cell (0.015 m3 m-3), smooth within the pass (0.018, some
+    The error of soil moisture has three parts: white in each cell (0.017 m3 m-3), smooth within the pass (0.024, some
     60 km wide) and a lasting one (0.012) of the land.
 
     Args:
@@ -113,7 +113,7 @@ def retrieve(
     luck = smooth_noise(y, x, 9.0, stream.child("luck")).astype(np.float64)
     white = stream.child("white").generator().normal(size=scene.moisture.shape)
     seen = _OWN * scene.moisture + (1 - _OWN) * gaussian_filter(scene.moisture, _FOOTPRINT, mode="nearest")
-    seen = seen + 0.015 * white + 0.018 * smooth_noise(y, x, 60.0, stream) + 0.012 * smooth_noise(y, x, 40.0, lasting)
+    seen = seen + 0.017 * white + 0.024 * smooth_noise(y, x, 60.0, stream) + 0.012 * smooth_noise(y, x, 40.0, lasting)
     quality = quality_flags(scene, luck)
     moisture = np.where(quality & (NOT_ATTEMPTED | FAILED), np.nan, np.clip(seen, *VALID))
     error = np.clip(0.025 + 0.006 * scene.vegetation + 0.1 * scene.water, 0.0, 0.2)
@@ -132,7 +132,7 @@ def retrieve(
         "boresight_incidence": np.full(seen.shape, _INCIDENCE),
         "vegetation_water_content": scene.vegetation,
     }
-    fields |= {name: scene.water for name in _WATER}
+    fields |= dict.fromkeys(_WATER, scene.water)
     fields |= emission(np.clip(seen, *VALID), scene, white)
     return {name: _blank(values, overpass.seen) for name, values in fields.items()}
 

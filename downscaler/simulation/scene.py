@@ -16,7 +16,15 @@ from downscaler.simulation.noise import Stream
 from downscaler.simulation.retrieval import Scene
 
 BLOCK = M01.shape.y // M09.shape.y
-_CANOPY_WATER = {MIXED_FOREST: 6.2, BROADLEAF: 5.8, MOSAIC: 3.0, CROPLAND: 2.4, GRASSLAND: 1.4, WETLAND: 2.5, URBAN: 0.6}
+_CANOPY_WATER = {
+    MIXED_FOREST: 6.2,
+    BROADLEAF: 5.8,
+    MOSAIC: 3.0,
+    CROPLAND: 2.4,
+    GRASSLAND: 1.4,
+    WETLAND: 2.5,
+    URBAN: 0.6,
+}
 _GRAIN_DENSITY = 2.65  # g cm-3
 _KEPT = 3  # land cover classes a granule names
 COVER_NAMES = {
@@ -31,7 +39,9 @@ COVER_NAMES = {
 }
 
 
-def block_mean(field: NDArray[np.generic], where: NDArray[np.bool_] | None = None, size: int = BLOCK) -> NDArray[np.float64]:
+def block_mean(
+    field: NDArray[np.generic], where: NDArray[np.bool_] | None = None, size: int = BLOCK
+) -> NDArray[np.float64]:
     """Mean over ``size`` x ``size`` blocks of the cells in ``where`` (all by default); NaN where a block has none."""
     shape = (field.shape[0] // size, size, field.shape[1] // size, size)
     weight = np.isfinite(field) if where is None else where & np.isfinite(field)
@@ -41,8 +51,13 @@ def block_mean(field: NDArray[np.generic], where: NDArray[np.bool_] | None = Non
 
 
 def make_scene(
-    statics: Mapping[str, NDArray[np.generic]], moisture: NDArray[np.floating], *, warmth: float, greenness: float,
-    temperature: NDArray[np.floating], rain: NDArray[np.floating],
+    statics: Mapping[str, NDArray[np.generic]],
+    moisture: NDArray[np.floating],
+    *,
+    warmth: float,
+    greenness: float,
+    temperature: NDArray[np.floating],
+    rain: NDArray[np.floating],
 ) -> Scene:
     """Cell means of 1 km fields on [y, x], row 0 in the north.
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import RegularGridInterpolator
 from scipy.special import erf
 
 from downscaler.simulation.noise import Field, Stream, fractal, smooth_noise
@@ -24,6 +25,7 @@ STEPS = 4  # per day, of six hours, the first from 00 UTC
 _EPOCH = dt.date(2015, 1, 1)
 _TILE = 160.0  # km, storms are drawn tile by tile
 _REACH = 1  # tiles a storm may travel
+_COARSE = 16.0  # km, fronts are drawn at this spacing and interpolated
 _ZONAL = 620.0  # km day-1, how fast fronts move eastward
 
 
@@ -105,17 +107,19 @@ def front_rain(
 ) -> NDArray[np.float64]:
     """Daily rain of fronts, mm: bands hundreds of kilometres long that lean north-east and move east."""
     dy, dx = sky.shift * error.child("front").generator().normal(size=2) * 2.0
-    yy, xx = np.meshgrid(y + dy, x + dx, indexing="ij")
+    knots = tuple(np.arange(np.floor(a[0] / _COARSE), np.ceil(a[-1] / _COARSE) + 2) * _COARSE for a in (y, x))
+    yy, xx = np.meshgrid(knots[0] + dy, knots[1] + dx, indexing="ij")
     across = smooth_noise(0.35 * yy, xx - 0.7 * yy - _ZONAL * number, 430.0, nature.child("fronts"), aspect=1.2)
-    return np.asarray(15.0 * np.clip(across - 0.75, 0.0, None) ** 1.3, np.float64)
+    between = RegularGridInterpolator(knots, across)(np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1))
+    return np.asarray(15.0 * np.clip(between - 0.75, 0.0, None) ** 1.3, np.float64)
 
 
 def texture(
     number: int, y: NDArray[np.float64], x: NDArray[np.float64], nature: Stream, *, error: Stream, sky: Sky
 ) -> NDArray[np.float64]:
     """Factor of mean about 1 that gives rain its streaks and cores; the analysis' own amounts err smoothly."""
-    fine = fractal(y, x * 0.6, 16.0, nature.child("texture", number), octaves=3, gain=0.6)
-    factor = np.exp(0.55 * fine - 0.15)
+    fine = fractal(y, x * 0.6, 13.0, nature.child("texture", number), octaves=3, gain=0.6)
+    factor = np.exp(0.7 * fine - 0.25)
     if sky.spread > 0:
         wrong = fractal(y, x, 40.0, error.child("amounts"), octaves=3, gain=0.7)
         factor = factor * np.exp(sky.spread * wrong - 0.5 * sky.spread**2)
@@ -168,7 +172,9 @@ def _as_seen(cluster: list[Storm], wrong: np.random.Generator, sky: Sky) -> Iter
             yield replace(storm, y=storm.y + dy, x=storm.x + dx, peak=storm.peak * float(factor))
 
 
-def storm_rain(storm: Storm, y: NDArray[np.float64], x: NDArray[np.float64]) -> tuple[slice, slice, NDArray[np.float64]]:
+def storm_rain(
+    storm: Storm, y: NDArray[np.float64], x: NDArray[np.float64]
+) -> tuple[slice, slice, NDArray[np.float64]]:
     """Rain in mm that a moving Gaussian cell leaves, with the rows and columns it falls on.
 
     With s along and c across the track, the depth is

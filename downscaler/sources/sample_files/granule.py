@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from pyproj import Transformer
 
 from downscaler.grid import M09, Window
 from downscaler.product import SIMULATED_LABEL
@@ -88,7 +89,7 @@ def write_granule(
 
 def _places(window: Window, fields: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
     """Coordinates, indices and times of the cells that were seen, fill elsewhere."""
-    time = fields["time"]
+    time = fields["time"].astype("datetime64[ms]")
     seen = ~np.isnat(time)
     rows = np.arange(window.rows.start, window.rows.stop)
     columns = np.arange(window.columns.start, window.columns.stop)
@@ -110,8 +111,6 @@ def _places(window: Window, fields: Mapping[str, NDArray[np.generic]]) -> dict[s
 
 def cell_centres(window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Latitudes and longitudes of a window of the 9 km grid, degrees, [y, x] each."""
-    from pyproj import Transformer
-
     x = M09.transform.c + (np.arange(window.columns.start, window.columns.stop) + 0.5) * M09.cell
     y = M09.transform.f - (np.arange(window.rows.start, window.rows.stop) + 0.5) * M09.cell
     longitude, latitude = Transformer.from_crs("EPSG:6933", "EPSG:4326", always_xy=True).transform(*np.meshgrid(x, y))
@@ -126,7 +125,7 @@ def _write(
     window: Window,
 ) -> None:
     dtype = np.dtype(description["dtype"])
-    fill = {"f": FILL_FLOAT, "S": FILL_TIME}.get(dtype.kind, FILL_CLASS if dtype.itemsize == 1 else FILL_FLAG)
+    fill = _fill(dtype)
     planes = (description["planes"],) if "planes" in description else ()
     dataset = group.create_dataset(
         name,
@@ -143,8 +142,16 @@ def _write(
         dataset.attrs[key] = np.bytes_(value) if isinstance(value, str) else dtype.type(value)
     if values is not None:
         if dtype.kind == "f":
-            values = np.where(np.isfinite(values.astype(np.float64)), values, fill)
+            values = np.nan_to_num(values.astype(np.float64), nan=FILL_FLOAT)
         dataset[window.rows.slice, window.columns.slice] = values.astype(dtype)
+
+
+def _fill(dtype: np.dtype[Any]) -> float | int | bytes:
+    if dtype.kind == "f":
+        return FILL_FLOAT
+    if dtype.kind == "S":
+        return FILL_TIME
+    return FILL_CLASS if dtype.itemsize == 1 else FILL_FLAG
 
 
 def _write_metadata(file: h5py.File, date: dt.date, revolutions: tuple[int, int]) -> None:

@@ -10,7 +10,9 @@ from types import TracebackType
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
+from pyproj import CRS
 
+from downscaler.grid import CRS as EASE_CRS
 from downscaler.grid import M09, Domain
 from downscaler.lattice import Lattice
 from downscaler.product import SIMULATED_LABEL
@@ -40,10 +42,7 @@ class ObservedWriter:
         self._statics = {
             "active": self._active,
             "land_cover": self._modes(land.land_cover),
-            **{
-                name: self._means(getattr(land, name))
-                for name in ("clay", "porosity", "elevation", "vegetation")
-            },
+            **{name: self._means(getattr(land, name)) for name in ("clay", "porosity", "elevation", "vegetation")},
         }
         self._window = domain.window(M09)
         self._latitude, self._longitude = cell_centres(self._window)
@@ -84,15 +83,15 @@ class ObservedWriter:
                 warmth=_WARMTH[name],
                 greenness=warm_season(date),
             )
-            fields = retrieve(
-                scene, overpass, *self._centres(), day=date.toordinal(), seed=self._seed
-            )
+            fields = retrieve(scene, overpass, *self._centres(), day=date.toordinal(), seed=self._seed)
             overpasses[name] = fields | {"time": overpass.time}
             seen.extend(overpass.revolution[overpass.seen].tolist())
-        write_granule(self._out / "granules", date, self._window, overpasses, (min(seen, default=0), max(seen, default=0)))
+        write_granule(
+            self._out / "granules", date, self._window, overpasses, (min(seen, default=0), max(seen, default=0))
+        )
         self._sites.read(date, moisture, root, soil)
 
-    def _centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _centres(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Cell centres of the 9 km window in km, rows from the north."""
         y = -(np.arange(self._window.rows.start, self._window.rows.stop) + 0.5) * M09.cell / 1000.0
         x = (np.arange(self._window.columns.start, self._window.columns.stop) + 0.5) * M09.cell / 1000.0
@@ -149,7 +148,7 @@ def _create_truth(
         variable.setncatts({"units": "m", "standard_name": f"projection_{name}_coordinate"})
         variable[:] = centres
     crs = file.createVariable("crs", "i4")
-    crs.setncatts({"crs_wkt": geobox.crs.to_wkt(), "spatial_ref": geobox.crs.to_wkt()})
+    crs.setncatts(CRS.from_user_input(EASE_CRS).to_cf())
     for name, units in (("soil_moisture", "m3 m-3"), ("precipitation", "mm day-1")):
         variable = file.createVariable(
             name, "f4", ("time", "y", "x"), zlib=True, complevel=3, fill_value=np.float32(np.nan)
