@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from downscaler.sources.parflow.gridded import open_dataset
+from downscaler.sources.parflow.cf import open_dataset
 from downscaler.sources.parflow.netcdf import open_netcdf
 from downscaler.sources.parflow.pfb import describe as describe_pfb
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from functools import cached_property
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 
-from downscaler.errors import PriorSchemaError, PriorUnreadableError
+from downscaler.errors import PriorSchemaError
 from downscaler.lattice import IJWindow, Lattice, from_centres
+from downscaler.sources.parflow.cf import attributes_of, check_same_grid, crs_of, south_up, top_layer, utc_days
 from downscaler.sources.parflow.names import (
     CLASS_NAMES,
     STATIC_NAMES,
@@ -26,7 +24,6 @@ from downscaler.sources.parflow.names import (
 from downscaler.sources.parflow.source import DAILY_NAMES, SourceInfo
 
 Array = NDArray[np.float32]
-_TOP_LAYER_DIMS = ("layer", "z", "level", "depth", "soil_layer")
 
 
 class GriddedSource:
@@ -41,17 +38,17 @@ class GriddedSource:
     ) -> None:
         self._where = where
         self._inputs = inputs
-        self._parts = [_south_up(part, where) for part in parts]
-        self._static_files = [_south_up(statics, f"{where} (statics)")] if statics is not None else []
+        self._parts = [south_up(part, where) for part in parts]
+        self._static_files = [south_up(statics, f"{where} (statics)")] if statics is not None else []
         self._static_files.append(self._parts[0])
         self._notes: list[str] = []
         self._names = self._find_daily()
         for other in (*self._parts[1:], *self._static_files):
-            _same_grid(self._parts[0], other, where)
+            check_same_grid(self._parts[0], other, where)
         self._steps = self._index_days()
 
     def _find_daily(self) -> dict[str, str]:
-        present = _attributes(self._parts[0])
+        present = attributes_of(self._parts[0])
         names = {name: find_name(name, present) for name in DAILY_NAMES}
         require("soil_moisture", names["soil_moisture"], present, self._where)
         found = {name: variable for name, variable in names.items() if variable is not None}
@@ -69,7 +66,7 @@ class GriddedSource:
     def lattice(self) -> Lattice:
         """Where the arrays lie, from x, y and the grid mapping."""
         first = self._parts[0]
-        return from_centres(first["x"].values, first["y"].values, _crs(first, self._where), where=self._where)
+        return from_centres(first["x"].values, first["y"].values, crs_of(first, self._where), where=self._where)
 
     @property
     def info(self) -> SourceInfo:
@@ -100,7 +97,7 @@ class GriddedSource:
         found: dict[str, tuple[xr.Dataset, str]] = {}
         for name in (*STATIC_NAMES, "mask"):
             for dataset in self._static_files:
-                present = {k: a for k, a in _attributes(dataset).items() if "time" not in dataset[k].dims}
+                present = {k: a for k, a in attributes_of(dataset).items() if "time" not in dataset[k].dims}
                 variable = find_name(name, present)
                 if variable is not None and name not in found:
                     check_units(name, variable, present[variable].get("units"), self._where)
@@ -125,7 +122,7 @@ class GriddedSource:
         return result
 
     def _read_state(self, name: str, part: int, steps: slice, window: IJWindow) -> Array:
-        values = _top(self._parts[part][self._names[name]], self._where).isel(time=steps)
+        values = top_layer(self._parts[part][self._names[name]], self._where).isel(time=steps)
         if "x" not in values.dims:
             return np.broadcast_to(
                 values.values.astype(np.float32)[:, None, None], (values.sizes["time"], *window.shape)
@@ -136,7 +133,7 @@ class GriddedSource:
     def read_static(self, name: str, window: IJWindow) -> NDArray[np.float64]:
         """One static field of the top layer: [j, i]."""
         dataset, variable = self._static_names[name]
-        values = _top(dataset[variable], self._where)
+        values = top_layer(dataset[variable], self._where)
         if set(values.dims) != {"y", "x"}:
             raise PriorSchemaError(
                 f"Static variable {variable!r} of {self._where} has other dimensions",
@@ -156,10 +153,10 @@ class GriddedSource:
         steps: dict[dt.date, list[tuple[int, slice]]] = {}
         dropped, empty = 0, []
         for number, part in enumerate(self._parts):
-            spinup = find_name("spinup", _attributes(part))
+            spinup = find_name("spinup", attributes_of(part))
             skip = part[spinup].values.astype(bool) if spinup else np.zeros(part.sizes["time"], dtype=bool)
-            filled = _steps_with_data(_top(part[self._names["soil_moisture"]], self._where))
-            for step, stamp in enumerate(_utc_days(part, self._where)):
+            filled = _steps_with_data(top_layer(part[self._names["soil_moisture"]], self._where))
+            for step, stamp in enumerate(utc_days(part, self._where)):
                 dropped += int(skip[step])
                 if not skip[step] and filled[step]:
                     steps.setdefault(stamp, []).append((number, slice(step, step + 1)))
@@ -193,104 +190,3 @@ def _steps_with_data(values: xr.DataArray) -> NDArray[np.bool_]:
         for start in range(0, values.sizes["time"], 30)
     ]
     return np.concatenate([block.reshape(block.shape[0], -1).any(axis=1) for block in found])
-
-
-def _attributes(dataset: xr.Dataset) -> dict[str, dict[str, object]]:
-    return {str(name): dict(dataset[name].attrs) for name in dataset.data_vars}
-
-
-def _top(values: xr.DataArray, where: str) -> xr.DataArray:
-    """The top layer of a field with a layer axis: the end that the file's depths or words name as top."""
-    axes = [str(d) for d in values.dims if str(d).lower() in _TOP_LAYER_DIMS]
-    if not axes:
-        return values
-    axis = axes[0]
-    if values.sizes[axis] == 1:
-        return values.isel({axis: 0})
-    depths = [name for name in (f"{axis}_top", "layer_top", "depth") if name in values.coords]
-    if depths:
-        return values.isel({axis: int(np.argmin(np.abs(values.coords[depths[0]].values)))})
-    words = (
-        " ".join(str(values.coords[axis].attrs.get(k, "")) for k in ("long_name", "comment"))
-        if axis in values.coords
-        else ""
-    )
-    if "1 = top" in words or "0 = top" in words:
-        return values.isel({axis: 0})
-    if axis == "z":
-        return values.isel({axis: -1})  # ParFlow's own order: the last z is the top
-    raise PriorSchemaError(
-        f"It is not clear which end of axis {axis!r} of {values.name!r} in {where} is the top",
-        value=f"{values.sizes[axis]} layers",
-        allowed=f"a coordinate layer_top (m), or '1 = top' in the long_name of {axis!r}",
-    )
-
-
-def _south_up(dataset: xr.Dataset, where: str) -> xr.Dataset:
-    """The dataset with y ascending; raises PriorSchemaError without projected x and y."""
-    if "x" not in dataset.coords or "y" not in dataset.coords:
-        raise PriorSchemaError(
-            f"{where} has no projected coordinates",
-            value=", ".join(map(str, dataset.coords)) or "no coordinate",
-            allowed="one-dimensional coordinates x and y in metres, with a grid mapping",
-        )
-    axes = [str(d) for d in dataset.dims if str(d).lower() in _TOP_LAYER_DIMS]
-    depths = [n for n in ("layer_top",) if n in dataset and dataset[n].dims in [(a,) for a in axes]]
-    dataset = dataset.set_coords(depths)
-    if dataset["y"].size > 1 and dataset["y"].values[0] > dataset["y"].values[-1]:
-        return dataset.isel(y=slice(None, None, -1))
-    return dataset
-
-
-def _place(dataset: xr.Dataset) -> str:
-    x, y = dataset["x"].values, dataset["y"].values
-    return f"{y.size} x {x.size} cells from x {x[0]:.1f}, y {y[0]:.1f}"
-
-
-def _same_grid(first: xr.Dataset, other: xr.Dataset, where: str) -> None:
-    for axis in ("x", "y"):
-        if first[axis].size != other[axis].size or not np.allclose(first[axis], other[axis], atol=1.0):
-            raise PriorSchemaError(
-                f"The files of {where} lie on different grids",
-                value=_place(other),
-                allowed=_place(first),
-            )
-
-
-def _crs(dataset: xr.Dataset, where: str) -> str:
-    """PROJ string or WKT of the dataset's grid mapping."""
-    named = {str(v.attrs["grid_mapping"]) for v in dataset.variables.values() if "grid_mapping" in v.attrs}
-    named |= {str(v.encoding["grid_mapping"]) for v in dataset.variables.values() if "grid_mapping" in v.encoding}
-    mapping = next((m for m in (*sorted(named), "crs", "spatial_ref") if m in dataset.variables), None)
-    attributes = dict(dataset[mapping].attrs) if mapping else {}
-    for key in ("crs_wkt", "spatial_ref", "proj4"):
-        if attributes.get(key):
-            return str(attributes[key])
-    try:
-        return str(CRS.from_cf(attributes).to_wkt())
-    except (CRSError, KeyError) as error:
-        raise PriorSchemaError(
-            f"{where} does not say its map projection",
-            value=f"grid mapping variable: {mapping}",
-            allowed="a CF grid mapping with crs_wkt, proj4 or CF parameters",
-        ) from error
-
-
-def _utc_days(dataset: xr.Dataset, where: str) -> list[dt.date]:
-    if "time" not in dataset.coords or dataset["time"].dtype.kind != "M":
-        raise PriorSchemaError(f"{where} has no decodable time axis", allowed="a CF time coordinate named time")
-    stamps = dataset["time"].values.astype("datetime64[D]").astype(object)
-    return cast("list[dt.date]", list(stamps))
-
-
-def open_dataset(path: Path) -> xr.Dataset:
-    """Open one NetCDF file or Zarr store lazily; raises PriorUnreadableError."""
-    try:
-        if path.is_dir():
-            store: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
-            return store
-        return xr.open_dataset(path, engine="netcdf4")
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise PriorUnreadableError(
-            "A ParFlow-CLM file cannot be opened", value=f"{path}: {error}", remedy="Check that it was copied whole."
-        ) from error

@@ -7,7 +7,8 @@ from pathlib import Path
 import xarray as xr
 
 from downscaler.errors import PriorUnreadableError
-from downscaler.sources.parflow.gridded import GriddedSource, open_dataset
+from downscaler.sources.parflow.cf import open_dataset
+from downscaler.sources.parflow.gridded import GriddedSource
 from downscaler.sources.parflow.names import find_name
 from downscaler.sources.parflow.source import file_inputs
 

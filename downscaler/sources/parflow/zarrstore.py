@@ -6,7 +6,8 @@ from pathlib import Path
 
 from downscaler.errors import PriorUnreadableError
 from downscaler.records import folder_sha256
-from downscaler.sources.parflow.gridded import GriddedSource, open_dataset
+from downscaler.sources.parflow.cf import open_dataset
+from downscaler.sources.parflow.gridded import GriddedSource
 from downscaler.sources.parflow.source import file_inputs
 
 

@@ -1,0 +1,123 @@
+"""CF conventions as ParFlow-CLM files follow them: rows, layers, projection and days of an opened dataset."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import xarray as xr
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from downscaler.errors import PriorSchemaError, PriorUnreadableError
+
+_LAYER_AXES = ("layer", "z", "level", "depth", "soil_layer")
+
+
+def attributes_of(dataset: xr.Dataset) -> dict[str, dict[str, object]]:
+    """Attributes of every data variable, by name."""
+    return {str(name): dict(dataset[name].attrs) for name in dataset.data_vars}
+
+
+def top_layer(values: xr.DataArray, where: str) -> xr.DataArray:
+    """The top layer of a field with a layer axis: the end that the file's depths or words name as top.
+
+    Raises PriorSchemaError when neither says which end it is.
+    """
+    axes = [str(d) for d in values.dims if str(d).lower() in _LAYER_AXES]
+    if not axes:
+        return values
+    axis = axes[0]
+    if values.sizes[axis] == 1:
+        return values.isel({axis: 0})
+    depths = [name for name in (f"{axis}_top", "layer_top", "depth") if name in values.coords]
+    if depths:
+        return values.isel({axis: int(np.argmin(np.abs(values.coords[depths[0]].values)))})
+    words = (
+        " ".join(str(values.coords[axis].attrs.get(k, "")) for k in ("long_name", "comment"))
+        if axis in values.coords
+        else ""
+    )
+    if "1 = top" in words or "0 = top" in words:
+        return values.isel({axis: 0})
+    if axis == "z":
+        return values.isel({axis: -1})  # ParFlow's own order: the last z is the top
+    raise PriorSchemaError(
+        f"It is not clear which end of axis {axis!r} of {values.name!r} in {where} is the top",
+        value=f"{values.sizes[axis]} layers",
+        allowed=f"a coordinate layer_top (m), or '1 = top' in the long_name of {axis!r}",
+    )
+
+
+def south_up(dataset: xr.Dataset, where: str) -> xr.Dataset:
+    """The dataset with y ascending; raises PriorSchemaError without projected x and y."""
+    if "x" not in dataset.coords or "y" not in dataset.coords:
+        raise PriorSchemaError(
+            f"{where} has no projected coordinates",
+            value=", ".join(map(str, dataset.coords)) or "no coordinate",
+            allowed="one-dimensional coordinates x and y in metres, with a grid mapping",
+        )
+    axes = [str(d) for d in dataset.dims if str(d).lower() in _LAYER_AXES]
+    depths = [n for n in ("layer_top",) if n in dataset and dataset[n].dims in [(a,) for a in axes]]
+    dataset = dataset.set_coords(depths)
+    if dataset["y"].size > 1 and dataset["y"].values[0] > dataset["y"].values[-1]:
+        return dataset.isel(y=slice(None, None, -1))
+    return dataset
+
+
+def _place(dataset: xr.Dataset) -> str:
+    x, y = dataset["x"].values, dataset["y"].values
+    return f"{y.size} x {x.size} cells from x {x[0]:.1f}, y {y[0]:.1f}"
+
+
+def check_same_grid(first: xr.Dataset, other: xr.Dataset, where: str) -> None:
+    """Raise PriorSchemaError unless both datasets have the same x and y."""
+    for axis in ("x", "y"):
+        if first[axis].size != other[axis].size or not np.allclose(first[axis], other[axis], atol=1.0):
+            raise PriorSchemaError(
+                f"The files of {where} lie on different grids",
+                value=_place(other),
+                allowed=_place(first),
+            )
+
+
+def crs_of(dataset: xr.Dataset, where: str) -> str:
+    """PROJ string or WKT of the dataset's grid mapping; raises PriorSchemaError without one."""
+    named = {str(v.attrs["grid_mapping"]) for v in dataset.variables.values() if "grid_mapping" in v.attrs}
+    named |= {str(v.encoding["grid_mapping"]) for v in dataset.variables.values() if "grid_mapping" in v.encoding}
+    mapping = next((m for m in (*sorted(named), "crs", "spatial_ref") if m in dataset.variables), None)
+    attributes = dict(dataset[mapping].attrs) if mapping else {}
+    for key in ("crs_wkt", "spatial_ref", "proj4"):
+        if attributes.get(key):
+            return str(attributes[key])
+    try:
+        return str(CRS.from_cf(attributes).to_wkt())
+    except (CRSError, KeyError) as error:
+        raise PriorSchemaError(
+            f"{where} does not say its map projection",
+            value=f"grid mapping variable: {mapping}",
+            allowed="a CF grid mapping with crs_wkt, proj4 or CF parameters",
+        ) from error
+
+
+def utc_days(dataset: xr.Dataset, where: str) -> list[dt.date]:
+    """UTC day of every time step; raises PriorSchemaError without a decoded time axis."""
+    if "time" not in dataset.coords or dataset["time"].dtype.kind != "M":
+        raise PriorSchemaError(f"{where} has no decodable time axis", allowed="a CF time coordinate named time")
+    stamps = dataset["time"].values.astype("datetime64[D]").astype(object)
+    return cast("list[dt.date]", list(stamps))
+
+
+def open_dataset(path: Path) -> xr.Dataset:
+    """Open one NetCDF file or Zarr store lazily; raises PriorUnreadableError."""
+    try:
+        if path.is_dir():
+            store: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
+            return store
+        return xr.open_dataset(path, engine="netcdf4")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise PriorUnreadableError(
+            "A ParFlow-CLM file cannot be opened", value=f"{path}: {error}", remedy="Check that it was copied whole."
+        ) from error
