@@ -14,6 +14,7 @@ from downscaler.simulation.drainage import drain, fill_pits
 
 Field = NDArray[np.float64]
 Index = NDArray[np.int64]
+MAX_PITS = 0.01  # share of pits beyond which slopes are mere gradients that do not carry water
 FLAT = 1e-3  # least slope: a stream cell without one would be infinitely wet
 
 
@@ -49,6 +50,12 @@ def upslope_cells(receiver: Index) -> Field:
         below = np.unique(below)
         front = below[waiting[below] == 0]
     return total
+
+
+def pits(receiver: Index) -> float:
+    """Share of cells that drain into a cell that drains back: near 0 for slopes made for flow, as ParFlow's are."""
+    back = receiver[np.maximum(receiver, 0)] == np.arange(receiver.size)
+    return float(((receiver >= 0) & back).mean())
 
 
 def from_slopes(slope_x: Field, slope_y: Field, cell: float) -> Field:

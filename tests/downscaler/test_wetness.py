@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from downscaler.wetness import FLAT, from_elevation, from_slopes, receivers, upslope_cells
+from downscaler.wetness import FLAT, from_elevation, from_slopes, pits, receivers, upslope_cells
 
 SLOPES = hnp.arrays(np.float64, (6, 7), elements=st.floats(-0.5, 0.5))
 
@@ -55,6 +55,12 @@ def test_elevation_with_pits_and_gaps_gives_finite_wetness(elevation):
     assert index[np.isfinite(index)].max() <= np.log(elevation.size * 1000 / FLAT)
 
 
+def test_plain_gradients_of_rough_terrain_are_full_of_pits():
+    rng = np.random.default_rng(4)
+    slope_y, slope_x = np.gradient(rng.normal(size=(40, 40)))
+    assert pits(receivers(slope_x, slope_y)[0]) > 0.05
+
+
 def test_a_valley_is_wetter_than_its_ridges():
     x = np.abs(np.arange(-10, 11))[None, :]
     elevation = 50.0 * x + 5.0 * np.arange(30)[:, None]
@@ -67,4 +73,5 @@ def test_little_washita_drains_592_cells_through_its_outlet(shared: Path):
         receiver, _ = receivers(static["slope_x"].values, static["slope_y"].values)
         cells = upslope_cells(receiver).reshape(41, 41)
         np.testing.assert_array_equal(cells, static["flow_accum"].values)
+        assert pits(receiver) == 0
         assert cells[31, 40] == 592 == pytest.approx(static["watershed"].values.sum())

@@ -81,13 +81,17 @@ def _fill(source: PriorSource, domain: Domain, staging: Path, progress: Progress
 
 
 def topographic_wetness(source: PriorSource) -> NDArray[np.float64] | None:
-    """Wetness index of the whole lattice [j, i], from the model's slopes, else its elevation; None without either."""
-    whole = source.lattice.window
-    if {"slope_x", "slope_y"} <= set(source.statics):
+    """Wetness index of the whole lattice [j, i]; None without slopes and elevation.
+
+    From the model's slopes where water can follow them, else from elevation with its pits filled.
+    """
+    whole, cell, statics = source.lattice.window, source.lattice.cell, set(source.statics)
+    if {"slope_x", "slope_y"} <= statics:
         east, north = source.read_static("slope_x", whole), source.read_static("slope_y", whole)
-        return wetness.from_slopes(east, north, cell=source.lattice.cell)
-    if "elevation" in source.statics:
-        return wetness.from_elevation(source.read_static("elevation", whole), cell=source.lattice.cell)
+        if "elevation" not in statics or wetness.pits(wetness.receivers(east, north)[0]) <= wetness.MAX_PITS:
+            return wetness.from_slopes(east, north, cell=cell)
+    if "elevation" in statics:
+        return wetness.from_elevation(source.read_static("elevation", whole), cell=cell)
     return None
 
 
