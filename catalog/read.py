@@ -127,7 +127,9 @@ def _intact(folder: Path, asset: Mapping[str, Any]) -> bool:
 
 def _describe_parent(document: Document) -> Document:
     links = document.get("links", [])
-    result: Document = {rel + "s": sum(link.get("rel") == rel for link in links) for rel in ("item", "child")}
+    result: Document = {
+        name: sum(link.get("rel") == rel for link in links) for rel, name in (("item", "items"), ("child", "children"))
+    }
     if "extent" in document:
         result["extent"] = document["extent"]
     return result

@@ -29,6 +29,7 @@ def require_room(folder: Path, nbytes: int) -> None:
 
 
 def _full(where: Path | str, value: object, *, allowed: str | None = None) -> StorageFullError:
+    where = str(where).split("/.staging/")[0]  # a place that still exists when the message is read
     return StorageFullError(f"The disk or bucket of {where} is full", value=value, allowed=allowed, remedy=_REMEDY)
 
 

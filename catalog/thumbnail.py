@@ -152,5 +152,5 @@ def _stamp(axes: Any) -> None:
         color="white",
         ha="right",
         va="top",
-        bbox={"facecolor": "#b3261e", "edgecolor": "none", "boxstyle": "round,pad=0.35", "alpha": 0.92},
+        bbox={"facecolor": "#b3261e", "edgecolor": "none", "boxstyle": "round,pad=0.35"},
     )

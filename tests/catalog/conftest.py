@@ -2,12 +2,14 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from catalog import publish
 from downscaler import product
 from downscaler.grid import Domain
 from downscaler.product import Flag
@@ -93,3 +95,13 @@ def run_record(
 @pytest.fixture
 def record() -> Callable[..., RunRecord]:
     return run_record
+
+
+@pytest.fixture(scope="session")
+def published_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue to read, never to change: 2015-04-01 in its second revision (seed 1), 2015-04-02 (seed 2)."""
+    root, domain = tmp_path_factory.mktemp("published"), product.LITTLE_WASHITA
+    publish(root, run_record(domain), domain, whole_tiles(domain))
+    publish(root, run_record(domain, granule="d" * 64), domain, whole_tiles(domain, seed=1))
+    publish(root, run_record(domain, DATE + dt.timedelta(days=1)), domain, whole_tiles(domain, seed=2))
+    return root

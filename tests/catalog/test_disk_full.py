@@ -61,6 +61,7 @@ def test_a_disk_that_fills_during_a_publication(small_disk, domain, tiles, recor
     assert published.revision == 2
     assert len(causes) > 10
     assert "MB free" in causes[0]
+    assert not any(".staging" in cause for cause in causes)
     assert any("rite" in cause for cause in causes), "no step failed inside a raster"
     assert "Nothing of this day was published" in causes[-1]
     assert find_item(root, domain, dt.date(2015, 4, 1))["properties"]["version"] == "2"
@@ -91,7 +92,8 @@ from downscaler.errors import StorageFullError
 domain = product.LITTLE_WASHITA
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
 try:
-    publish(Path(sys.argv[1]), helpers.run_record(domain, granule="d" * 64), domain, helpers.whole_tiles(domain, seed=1))
+    run = helpers.run_record(domain, granule="d" * 64)
+    publish(Path(sys.argv[1]), run, domain, helpers.whole_tiles(domain, seed=1))
 except StorageFullError as error:
     print("StorageFullError", error.exit_code)
 """
