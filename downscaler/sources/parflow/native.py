@@ -132,11 +132,18 @@ class NativeSource:
     def close(self) -> None:
         """Nothing is held open."""
 
+    def _matching(self, pattern: str) -> list[Path]:
+        """Files of a pattern, which counts from the folder unless it is absolute."""
+        path = Path(pattern)
+        if path.is_absolute():
+            return sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        return sorted(self._folder.glob(pattern))
+
     def _numbered(self, name: str) -> dict[int, Path]:
         """Files of a pattern by the number in their name."""
         pattern = self._about.files[name]
         files: dict[int, Path] = {}
-        for file in sorted(self._folder.glob(pattern)):
+        for file in self._matching(pattern):
             found = _NUMBER.search(file.stem)
             if found is None or int(found[1]) in files:
                 raise PriorSchemaError(
@@ -150,7 +157,7 @@ class NativeSource:
         return files
 
     def _one(self, name: str) -> Path:
-        files = sorted(self._folder.glob(self._about.files[name]))
+        files = self._matching(self._about.files[name])
         if len(files) != 1:
             raise PriorUnreadableError(
                 f"{name} in {self._about.path} must be one file",

@@ -16,6 +16,7 @@ from downscaler import product
 from downscaler.errors import PriorCoverageError, PriorSchemaError, PriorUnreadableError
 from downscaler.grid import M01, Domain, Span, Window
 from downscaler.records import InputRecord
+from downscaler.sources import parflow
 from downscaler.sources.prior.schema import ATTRIBUTES, FIELDS, KIND, contents
 
 
@@ -185,7 +186,9 @@ def _check_schema(path: Path, data: xr.Dataset) -> None:
 
 
 def describe(path: Path | str) -> dict[str, Any]:
-    """What a prior store is, for ``vadose info``; raises as ``open_prior`` does."""
+    """What a prior store or a ParFlow-CLM file is, for ``vadose info``; raises as ``open_prior`` and the readers do."""
+    if Path(path).is_file():
+        return parflow.describe(Path(path))
     prior = open_prior(path)
     facts = {key: prior.attributes[key] for key in ATTRIBUTES if key not in ("kind", "inputs", "created")}
     active = prior.data["active"].values

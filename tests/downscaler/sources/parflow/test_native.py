@@ -44,6 +44,18 @@ def test_every_file_of_the_folder_is_an_input_with_its_checksum(pfb_folder):
     assert all(len(i["sha256"]) == 64 for i in inputs)
 
 
+@pytest.mark.parametrize("absolute", [True, False])
+def test_static_files_may_lie_elsewhere(pfb_folder, soil_moisture, lattice, absolute):
+    static = pfb_folder.parent / "static"
+    static.mkdir()
+    (pfb_folder / "run.out.porosity.pfb").rename(static / "porosity.pfb")
+    where = f"{static}/por*.pfb" if absolute else "../static/porosity.pfb"
+    toml = pfb_folder / "prior.toml"
+    toml.write_text(toml.read_text().replace("run.out.porosity.pfb", where))
+    days = open_source("pfb", pfb_folder).read_days("soil_moisture", slice(0, 1), lattice.window)
+    np.testing.assert_allclose(days[0], soil_moisture[0], rtol=1e-6)
+
+
 def test_a_mask_file_decides_what_is_active(pfb_folder, lattice):
     mask = np.zeros((1, lattice.shape.y, lattice.shape.x))
     mask[:, 30:, 20:] = 1

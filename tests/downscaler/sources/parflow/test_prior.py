@@ -172,6 +172,7 @@ def test_progress_and_description(netcdf, domain, tmp_path):
     assert facts["days"] == 40
     assert facts["domain"] == "cell"
     json.dumps(facts)
+    assert describe(netcdf())["kind"] == "parflow-netcdf"
     assert is_prior(tmp_path / "p")
     assert not is_prior(tmp_path)
 
