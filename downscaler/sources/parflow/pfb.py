@@ -113,13 +113,13 @@ def describe(path: Path) -> dict[str, Any]:
     path = Path(path)
     header = read_header(path)
     values = read_layers(path)
-    active = np.isfinite(values)
+    active = np.isfinite(values).all(axis=0)  # above its deepest layer ParFlow fills inactive columns
     return {
         "kind": "pfb",
         "name": path.name,
         "shape": [header.nz, header.ny, header.nx],
         "subgrids": header.subgrids,
-        "active_cells": int(active[-1].sum()),
-        "minimum": float(np.nanmin(values)) if active.any() else None,
-        "maximum": float(np.nanmax(values)) if active.any() else None,
+        "active_cells": int(active.sum()),
+        "minimum": float(values[:, active].min()) if active.any() else None,
+        "maximum": float(values[:, active].max()) if active.any() else None,
     }
