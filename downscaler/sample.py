@@ -98,22 +98,9 @@ def write_sample(
         raise ConfigError("A sample needs at least one day", value=(days, history), allowed="days >= 1, history >= 0")
     _clear(out)
     world = make_world(domain, seed)
-    total, done = history + 2 * days + 2 * _SPIN_UP, 0
-    prior_from = start - dt.timedelta(days=history)
-    with PriorWriter(out / "prior", world.lattice, world.land, prior_from, history + days) as prior:
-        run, sky = prior_settings(seed)
-        for day, soil in simulate(world, run, sky, first=prior_from, days=history + days):
-            done = _tell(progress, done + 1, total)
-            if day.date >= prior_from:
-                prior.add(day.date, day.moisture, day.root, day.weather, soil)
-    with ObservedWriter(out, domain, world.lattice, world.land, seed) as observed:
-        run, sky = nature_settings(seed)
-        before = None
-        for day, soil in simulate(world, run, sky, first=start, days=days):
-            done = _tell(progress, done + 1, total)
-            if day.date >= start:
-                observed.add(day.date, before, day.moisture, day.root, day.weather, soil)
-            before = day.moisture[-1]
+    tell = _Count(progress, history + 2 * days + 2 * _SPIN_UP)
+    _write_prior(out / "prior", world, seed, start - dt.timedelta(days=history), history + days, tell)
+    _write_observed(out, domain, world, seed, start, days, tell)
     _write_readme(out, domain, start, days, seed)
     return SamplePaths(root=out, **{name: out / name for name in ("granules", "prior", "stations", "truth")})
 
@@ -180,10 +167,40 @@ def simulate(world: World, run: Run, sky: Sky, *, first: dt.date, days: int) -> 
         yield Day(date=date, moisture=moisture, root=state.root, weather=weather), soil
 
 
-def _tell(progress: Progress | None, done: int, total: int) -> int:
-    if progress is not None:
-        progress(done, total)
-    return done
+@dataclass
+class _Count:
+    """Tells a progress function how many days are done."""
+
+    progress: Progress | None
+    total: int
+    done: int = 0
+
+    def __call__(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+def _write_prior(folder: Path, world: World, seed: int, first: dt.date, days: int, tell: _Count) -> None:
+    run, sky = prior_settings(seed)
+    with PriorWriter(folder, world.lattice, world.land, first, days) as writer:
+        for day, soil in simulate(world, run, sky, first=first, days=days):
+            tell()
+            if day.date >= first:
+                writer.add(day.date, day.moisture, day.root, day.weather, soil)
+
+
+def _write_observed(
+    out: Path, domain: Domain, world: World, seed: int, start: dt.date, days: int, tell: _Count
+) -> None:
+    run, sky = nature_settings(seed)
+    before = None
+    with ObservedWriter(out, domain, world.lattice, world.land, seed) as writer:
+        for day, soil in simulate(world, run, sky, first=start, days=days):
+            tell()
+            if day.date >= start:
+                writer.add(day.date, before, day.moisture, day.root, day.weather, soil)
+            before = day.moisture[-1]
 
 
 def _clear(out: Path) -> None:

@@ -97,9 +97,6 @@ def retrieve(
 ) -> dict[str, NDArray[np.generic]]:
     """The fields of one overpass, by the names of the granule's variables; NaN (65534, 254) outside the swath.
 
-    The error of soil moisture has three parts: white in each cell (0.017 m3 m-3), smooth within the pass (0.024, some
-    60 km wide) and a lasting one (0.012) of the land.
-
     Args:
         scene: cell means at the time of the overpass.
         overpass: where and when SMAP looks.
@@ -109,11 +106,9 @@ def retrieve(
         seed: of the sample.
     """
     stream = Stream(seed=seed, name=f"retrieval/{overpass.name}/{day}")
-    lasting = Stream(seed=seed, name="retrieval/land")
     luck = smooth_noise(y, x, 9.0, stream.child("luck")).astype(np.float64)
     white = stream.child("white").generator().normal(size=scene.moisture.shape)
-    seen = _OWN * scene.moisture + (1 - _OWN) * gaussian_filter(scene.moisture, _FOOTPRINT, mode="nearest")
-    seen = seen + 0.017 * white + 0.024 * smooth_noise(y, x, 60.0, stream) + 0.012 * smooth_noise(y, x, 40.0, lasting)
+    seen = _observed(scene.moisture, white, y, x, stream)
     quality = quality_flags(scene, luck)
     moisture = np.where(quality & (NOT_ATTEMPTED | FAILED), np.nan, np.clip(seen, *VALID))
     error = np.clip(0.025 + 0.006 * scene.vegetation + 0.1 * scene.water, 0.0, 0.2)
@@ -135,6 +130,19 @@ def retrieve(
     fields |= dict.fromkeys(_WATER, scene.water)
     fields |= emission(np.clip(seen, *VALID), scene, white)
     return {name: _blank(values, overpass.seen) for name, values in fields.items()}
+
+
+def _observed(moisture: Field, white: Field, y: Field, x: Field, stream: Stream) -> Field:
+    """Moisture through the antenna and the retrieval.
+
+    The error has three parts: white in each cell (0.017 m3 m-3), smooth within the pass (0.024, some 60 km wide) and
+    a lasting one of the land (0.012).
+    """
+    lasting = Stream(seed=stream.seed, name="retrieval/land")
+    seen = _OWN * moisture + (1 - _OWN) * gaussian_filter(moisture, _FOOTPRINT, mode="nearest")
+    return np.asarray(
+        seen + 0.017 * white + 0.024 * smooth_noise(y, x, 60.0, stream) + 0.012 * smooth_noise(y, x, 40.0, lasting)
+    )
 
 
 _WATER = (

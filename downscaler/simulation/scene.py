@@ -71,13 +71,11 @@ def make_scene(
     """
     cover, active = statics["land_cover"], statics["active"].astype(bool)
     height = statics["elevation"].astype(np.float64)
-    roughness = np.sqrt(np.maximum(block_mean(height**2) - block_mean(height) ** 2, 0.0))
     amount = np.zeros(18)
     amount[list(_CANOPY_WATER)] = list(_CANOPY_WATER.values())
     water = block_mean(amount[np.maximum(cover, 0)] * statics["vegetation"]) * (0.4 + 0.6 * greenness)
     classes, shares = commonest(cover)
-    wet = block_mean(moisture, active)
-    porosity = block_mean(statics["porosity"], active)
+    wet, porosity = (block_mean(field, active) for field in (moisture, statics["porosity"]))
     return Scene(
         moisture=np.where(np.isfinite(wet), wet, 0.4),
         temperature=block_mean(temperature) + warmth,
@@ -87,7 +85,7 @@ def make_scene(
         urban=block_mean((cover == URBAN).astype(np.float64)),
         clay=np.nan_to_num(block_mean(statics["clay"], active), nan=0.2),
         bulk_density=_GRAIN_DENSITY * (1.0 - np.nan_to_num(porosity, nan=0.4)),
-        roughness=roughness,
+        roughness=np.sqrt(np.maximum(block_mean(height**2) - block_mean(height) ** 2, 0.0)),
         cover=classes,
         cover_fraction=shares,
     )

@@ -176,15 +176,7 @@ def _write_metadata(file: h5py.File, date: dt.date, revolutions: tuple[int, int]
             "creationDate": f"{date:%Y-%m-%d}",
         },
         "SeriesIdentification": common | {"CompositeReleaseID": CRID[:3], "mission": "none (simulated SMAP)"},
-        "Extent": {
-            "description": "Soil moisture on the descending (AM) and ascending (PM) simulated half orbits.",
-            "westBoundLongitude": np.float32(-180.0),
-            "eastBoundLongitude": np.float32(180.0),
-            "southBoundLatitude": np.float32(-85.04450226),
-            "northBoundLatitude": np.float32(85.04450226),
-            "rangeBeginningDateTime": f"{date:%Y-%m-%d}T00:00:00.000Z",
-            "rangeEndingDateTime": f"{date:%Y-%m-%d}T23:59:59.999Z",
-        },
+        "Extent": _extent(date),
         "OrbitMeasuredLocation": {
             "startRevNumber": np.int32(revolutions[0]),
             "stopRevNumber": np.int32(revolutions[1]),
@@ -196,3 +188,15 @@ def _write_metadata(file: h5py.File, date: dt.date, revolutions: tuple[int, int]
     }
     for name, attributes in groups.items():
         file.require_group(f"Metadata/{name}").attrs.update(attributes)
+
+
+def _extent(date: dt.date) -> dict[str, Any]:
+    return {
+        "description": "Soil moisture on the descending (AM) and ascending (PM) simulated half orbits.",
+        "westBoundLongitude": np.float32(-180.0),
+        "eastBoundLongitude": np.float32(180.0),
+        "southBoundLatitude": np.float32(-85.04450226),
+        "northBoundLatitude": np.float32(85.04450226),
+        "rangeBeginningDateTime": f"{date:%Y-%m-%d}T00:00:00.000Z",
+        "rangeEndingDateTime": f"{date:%Y-%m-%d}T23:59:59.999Z",
+    }
