@@ -16,6 +16,7 @@ from downscaler.regrid import overlap
 from downscaler.sample import sample_lattice, write_sample
 from downscaler.sources.insitu import ismn
 from downscaler.sources.parflow import open_source
+from downscaler.sources.prior.build import build_prior
 from downscaler.sources.sample_files.granule import layout
 from downscaler.sources.smap import describe, find_granules, read_day
 
@@ -148,6 +149,16 @@ def test_prior_readers_take_both_forms(sample):
         assert np.isnan(theta[:, ~active]).all()
         assert (theta[:, active] <= static.porosity.values[0][active] + 1e-4).all()
         assert (theta[:, active] >= (static.vg_sres * static.porosity).values[0][active] - 1e-4).all()
+
+
+def test_both_forms_of_the_prior_agree(sample, tmp_path):
+    priors = [build_prior(open_source(kind, sample.prior, None), DOMAIN, tmp_path / kind) for kind in ("pfb", "netcdf")]
+    for name in ("porosity", "residual", "elevation", "active", "land_cover", "permeability"):
+        first, second = (prior.data[name].values for prior in priors)
+        np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6, err_msg=name)
+    state, mean = (prior.data.soil_moisture.values[-1] for prior in priors)
+    wet = np.isfinite(state)
+    assert np.corrcoef(state[wet], mean[wet])[0, 1] > 0.98
 
 
 def test_lattice_holds_the_domain_with_a_margin():

@@ -82,6 +82,7 @@ class PriorWriter:
             "porosity": layers["porosity"],
             "permeability": layers["permeability"],
             "indicator": layers["indicator"],
+            "residual_saturation": layers["vg_sres"],
             "van_genuchten_alpha": layers["vg_alpha"],
             "van_genuchten_n": layers["vg_n"],
             "elevation": land.elevation,
