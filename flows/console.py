@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -15,7 +16,8 @@ from rich.text import Text
 
 __all__ = ["Table", "Text", "as_json", "err", "facts", "fail", "out", "progress_bar", "say", "table"]
 
-out = Console(soft_wrap=True, highlight=False)
+_LOG_WIDTH = 140  # columns where no terminal says how wide it is
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _LOG_WIDTH)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 

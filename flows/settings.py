@@ -43,6 +43,14 @@ class Settings(BaseSettings):
         default=None, description="the only SMAP product to take from `granules`; unset, the finest one of the day"
     )
     workers: int = Field(default=1, ge=1, le=256, description="processes of a backfill")
+    training_rows: int | None = Field(
+        default=None,
+        ge=1000,
+        description="cells and days that each branch of a model learns from; unset, as many as suit",
+    )
+    training_rounds: int | None = Field(
+        default=None, ge=1, description="most trees of each branch of a model; unset, as many as suit"
+    )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of the simulated sample and of training")
 
 

@@ -118,12 +118,15 @@ def try_day(date: dt.date, job: DayJob) -> DayOutcome:
     except (NoRetrievalError, GranuleMissingError) as error:
         status: Status = "no-coverage"
         caught: Exception = error
+        reason = error.what
     except Exception as error:  # noqa: BLE001  (the day's failure is reported, the other days go on)
-        status, caught = "failed", error
+        status, caught, reason = "failed", error, str(error) or repr(error)
     return DayOutcome(
         date=date,
         status=status,
-        reason=str(caught) or repr(caught),
+        reason=caught.what
+        if status == "no-coverage" and isinstance(caught, VadoseError)
+        else str(caught) or repr(caught),
         error=type(caught).__name__,
         exit_code=caught.exit_code if isinstance(caught, VadoseError) else 1,
         seconds=time.monotonic() - started,
@@ -183,9 +186,9 @@ def record(day: CoarseDay, means: Means) -> RunRecord:
 
 def _simulated(day: CoarseDay, means: Means) -> dict[str, bool]:
     return {
-        "the SMAP retrievals": day.simulated,
-        "the prior": means.prior.simulated,
-        "the record that the model was trained on": bool(means.model.card["simulated"]),
+        "SMAP retrievals": day.simulated,
+        "prior": means.prior.simulated,
+        "training record": bool(means.model.card["simulated"]),
     }
 
 
@@ -195,10 +198,11 @@ def caveats(day: CoarseDay, means: Means) -> tuple[str, ...]:
 
     from downscaler.product import SIMULATED_LABEL
 
-    said = [f"{SIMULATED_LABEL}: {what}" for what, is_so in _simulated(day, means).items() if is_so]
+    made_up = [what for what, is_so in _simulated(day, means).items() if is_so]
+    said = [f"{SIMULATED_LABEL.capitalize()}: {', '.join(made_up)}."] if made_up else []
     if np.datetime64(day.date) not in means.prior.data["time"].values.astype("datetime64[D]"):
         first, last = means.prior.period
-        said.append(f"prior is of {first} to {last}, not of {day.date}: its day-of-year climatology stands in")
+        said.append(f"Prior is of {first} to {last}, not of {day.date}: its day-of-year climatology stands in.")
     return tuple(said)
 
 

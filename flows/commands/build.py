@@ -16,6 +16,7 @@ from flows import console
 
 if TYPE_CHECKING:
     from downscaler.sources.prior import Prior
+    from flows.settings import Settings
 
 
 class SourceKind(StrEnum):
@@ -40,7 +41,7 @@ def sample(
     seed: Seed = None,
     start: Annotated[
         dt.datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="First day with a granule.")
-    ] = dt.datetime(2024, 5, 20),  # noqa: DTZ001  (a calendar day, no instant)
+    ] = dt.datetime(2024, 5, 23),  # noqa: DTZ001  (a calendar day, no instant)
     history: Annotated[int, typer.Option(min=30, help="Days of the prior before the first granule.")] = 365,
 ) -> None:
     """Write the simulated sample: SMAP granules, ParFlow-CLM-like priors and stations, in their native formats.
@@ -107,7 +108,7 @@ def train(
     settings = load_settings(context.obj.config, prior=prior, seed=seed, model=out)
     if settings.prior is None or settings.model is None:
         raise ConfigError("Training needs a prior and a place for the model", remedy="Give --prior PRIOR --out MODEL.")
-    card = make_model(settings.prior, settings.model, settings.seed)
+    card = make_model(settings.prior, settings.model, settings)
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
         json.write_text(console.as_json(card) + "\n", encoding="utf-8")
@@ -115,17 +116,19 @@ def train(
     console.say(f"model: {settings.model}")
 
 
-def make_model(prior: Path, out: Path, seed: int) -> dict[str, Any]:
+def make_model(prior: Path, out: Path, settings: Settings) -> dict[str, Any]:
     """Train on a prior store, save the model folder, return its card: data, options and skill on held-out days."""
     from downscaler.sources.model import save_model
     from downscaler.sources.prior import open_prior
     from downscaler.training import Options
     from downscaler.training import train as fit
 
+    given = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
+    options = Options(**{name: value for name, value in given.items() if value is not None})
     with console.progress_bar("training") as tell:
         model = fit(
             open_prior(prior),
-            options=Options(seed=seed),
+            options=options,
             progress=lambda what, done, total: tell(done, total, f"training: {what}"),
         )
     save_model(model, out)

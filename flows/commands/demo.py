@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows import console
 from flows.jobs import DayJob, DayOutcome, days_between
 
+if TYPE_CHECKING:
+    from downscaler.evaluation import Interval
+    from flows.settings import Settings
+
 DOMAIN = "demo"
-START = dt.date(2024, 5, 20)
+START = dt.date(2024, 5, 23)
 HISTORY = 365
 
 
@@ -31,40 +36,62 @@ def demo(
     """
     from flows.many import judge
     from flows.settings import load_settings
+    from flows.skill import score, skill_table
 
     started = time.monotonic()
-    outcomes = make_days(out, days, load_settings(context.obj.config).seed)
+    job = demo_job(out)
+    outcomes = make_days(out, job, days, load_settings(context.obj.config))
     judge(outcomes)
+    with stage("comparing with the simulated truth"):
+        figures = score(job, [o.date for o in outcomes if o.status in ("published", "current")], truth_of(out))
+    console.out.print(skill_table(figures))
+    write_figures(figures, out / "skill.json")
     with stage("checking the catalogue"):
         check(out / "catalog")
     console.say(f"done in {time.monotonic() - started:.0f} s; all of it is a simulated sample")
+    console.say(f"skill:     {out / 'skill.json'}")
     console.say(f"catalogue: {out / 'catalog' / 'catalog.json'}")
     console.say(f"serve it:  vadose serve {out / 'catalog'}")
 
 
-def make_days(out: Path, days: int, seed: int) -> list[DayOutcome]:
-    """Sample, prior, model and published days below ``out``, each stage announced."""
-    from flows.commands import build, produce
-
-    native = out / "sample" / "prior"
-    job = DayJob(
+def demo_job(out: Path) -> DayJob:
+    """Where everything of a demo lies."""
+    return DayJob(
         domain=DOMAIN,
         prior=out / "prior",
         model=out / "model",
         catalog=str(out / "catalog"),
         folder=out / "sample" / "granules",
     )
+
+
+def truth_of(out: Path) -> Path:
+    """The truth that the sample was observed from."""
+    return out / "sample" / "truth" / "truth.nc"
+
+
+def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[DayOutcome]:
+    """Sample, prior, model and published days below ``out``, each stage announced."""
+    from flows.commands import build, produce
+
+    native = out / "sample" / "prior"
     with stage("simulating landscape, weather, ParFlow-CLM and SMAP"):
-        build.make_sample(out / "sample", DOMAIN, days=days, seed=seed, start=START, history=HISTORY)
+        build.make_sample(out / "sample", DOMAIN, days=days, seed=settings.seed, start=START, history=HISTORY)
     with stage("bringing the prior onto the product grid"):
         build.make_prior("netcdf", native / "daily.nc", DOMAIN, job.prior, native / "static.nc")
     with stage("training the hybrid"):
-        card = build.make_model(job.prior, job.model, seed)
+        card = build.make_model(job.prior, job.model, settings)
     console.out.print(build.skill_table(card))
     with stage("publishing days"):
         outcomes = produce.run_with_bar(days_between(START, START + dt.timedelta(days=days - 1)), job, workers=1)
     console.out.print(produce.outcome_table(outcomes))
     return outcomes
+
+
+def write_figures(figures: Mapping[str, Mapping[str, Interval]], file: Path) -> None:
+    """The skill as JSON: method, figure, value and interval."""
+    plain = {method: {name: asdict(value) for name, value in row.items()} for method, row in figures.items()}
+    file.write_text(console.as_json({"simulated": True, "figures": plain}) + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -131,7 +131,8 @@ def outcome_table(outcomes: Sequence[DayOutcome]) -> console.Table:
     for outcome in outcomes:
         status = console.Text(outcome.status, style=_COLOURS[outcome.status])
         why = f"{outcome.error}: {outcome.reason}" if outcome.error else outcome.reason
-        made.add_row(str(outcome.date), status, f"{outcome.seconds:.1f}", console.Text(outcome.href or why))
+        where = outcome.href.rsplit("/", 1)[-1].removesuffix(".json") if outcome.href else why
+        made.add_row(str(outcome.date), status, f"{outcome.seconds:.1f}", console.Text(where))
     counts = Counter(outcome.status for outcome in outcomes)
     made.caption = ", ".join(f"{counts[status]} {status}" for status in _COLOURS if counts[status])
     return made
