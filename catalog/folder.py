@@ -135,7 +135,7 @@ class FolderStore:
         with self.lock():
             parent = self.root / STAGING
             parent.mkdir(parents=True, exist_ok=True)
-            for stale in parent.iterdir():
+            for stale in list(parent.iterdir()):
                 _sweep(stale)
             folder = Path(tempfile.mkdtemp(dir=parent))
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -145,7 +145,10 @@ class FolderStore:
 
 def _sweep(folder: Path) -> None:
     """Remove a staging folder that no living process holds."""
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # its owner has just finished
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)

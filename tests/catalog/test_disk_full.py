@@ -99,7 +99,7 @@ except StorageFullError as error:
 """
 
 
-@pytest.mark.parametrize("limit", [4_000, 24_000, 40_000])
+@pytest.mark.parametrize("limit", [4_000, 40_000])
 def test_a_file_size_limit_is_a_full_disk_too(tmp_path, domain, tiles, record, limit):
     root = tmp_path / "catalog"
     publish(root, record(domain), domain, tiles(domain))

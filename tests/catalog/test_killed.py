@@ -61,8 +61,8 @@ for argument in sys.argv[2:]:
 
 DATE = dt.date(2015, 4, 1)
 # Objects of a first publication: 8 assets, item, month, year, collection, root; of a second: 8, old item, item.
-FIRST = ["tile", "1", "8", "9", "10", "11", "12", "13"]
-SECOND = ["tile", "1", "8", "9", "10"]
+FIRST = ["tile", "1", "9", "10", "11", "12", "13"]
+SECOND = ["tile", "8", "9", "10"]
 
 
 def kill_all(folder: Path, points: list[str]) -> dict[str, Path]:
