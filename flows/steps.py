@@ -124,9 +124,7 @@ def try_day(date: dt.date, job: DayJob) -> DayOutcome:
     return DayOutcome(
         date=date,
         status=status,
-        reason=caught.what
-        if status == "no-coverage" and isinstance(caught, VadoseError)
-        else str(caught) or repr(caught),
+        reason=reason,
         error=type(caught).__name__,
         exit_code=caught.exit_code if isinstance(caught, VadoseError) else 1,
         seconds=time.monotonic() - started,
