@@ -124,9 +124,13 @@ class Evaluation:
                 )
             )
 
-    def figures(self, *, block_days: int = BLOCK_DAYS, seed: int = 0) -> dict[str, dict[str, Interval]]:
-        """All figures of all methods: resampled in blocks of consecutive days, the same blocks for every method."""
+    def figures(self, *, block_days: int | None = None, seed: int = 0) -> dict[str, dict[str, Interval]]:
+        """All figures of all methods: resampled in blocks of consecutive days, the same blocks for every method.
+
+        ``block_days`` is a week by default, less where that would leave fewer than eight blocks.
+        """
         days = max((len(r.sums) for r in self._records.values()), default=0)
+        block_days = block_days or min(BLOCK_DAYS, max(1, days // 8))
         label = np.arange(days) // block_days
         blocks = int(label.max(initial=-1)) + 1
         rng = np.random.default_rng(seed)

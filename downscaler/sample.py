@@ -144,16 +144,20 @@ def nature_settings(seed: int) -> tuple[Run, Sky]:
 
 
 def prior_settings(seed: int) -> tuple[Run, Sky]:
-    """The stand-in for ParFlow-CLM: storms some 4 km out of place, a tenth missed, amounts off by a third."""
+    """The stand-in for ParFlow-CLM: storms some 7 km out of place, a fifth missed, amounts off by half, too dry.
+
+    A model run errs in its forcing and its evaporation more than in where the valleys lie; without such errors the
+    sample's prior would be better than any satellite, and prove nothing.
+    """
     run = Run(
         seed=seed,
         name="prior",
         conductivity_spread=0.5,
         canopy_spread=0.05,
-        evaporation_factor=1.08,
+        evaporation_factor=1.35,
         capillary_days=1.9,
     )
-    return run, Sky(seed=seed, name="prior", shift=4.0, missed=0.1, spread=0.35, warmth=0.5)
+    return run, Sky(seed=seed, name="prior", shift=7.0, missed=0.2, spread=0.5, warmth=0.5)
 
 
 def simulate(world: World, run: Run, sky: Sky, *, first: dt.date, days: int) -> Iterator[tuple[Day, Soil]]:
