@@ -66,7 +66,8 @@ def _of_folder(path: Path) -> Callable[[Path], dict[str, Any]] | None:
         return lambda folder: _stac(folder / "catalog.json")
     if next(path.rglob("*.stm"), None):
         return _stations
-    return None
+    archives = list(path.glob("*.zip"))
+    return (lambda _folder: _stations(archives[0])) if len(archives) == 1 else None
 
 
 def _granule(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The command line as its user meets it: arguments in, exit code and both streams out."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,5 +40,20 @@ def vadose(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
         code = ended.value.code
         assert isinstance(code, int)
         return Ended(code, streams.out, streams.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., str]:
+    """Runs ``vadose ARGUMENTS...`` in a process of its own, in folder ``cwd``, training small models; its output."""
+    small = {"VADOSE_TRAINING_ROWS": "20000", "VADOSE_TRAINING_ROUNDS": "20"}
+
+    def run(*arguments: object, cwd: Path) -> str:
+        line = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
+        settings = {"PATH": "/usr/bin:/bin", "HOME": str(cwd), "OMP_WAIT_POLICY": "PASSIVE", **small}
+        done = subprocess.run(line, cwd=cwd, env=settings, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
     return run

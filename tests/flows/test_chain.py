@@ -3,8 +3,6 @@
 import datetime as dt
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +11,11 @@ import numpy as np
 import pytest
 
 DOMAIN = "-94.9,34.3,-94.4,34.6"
-SMALL = {"VADOSE_TRAINING_ROWS": "20000", "VADOSE_TRAINING_ROUNDS": "20"}
 START, DAYS = dt.date(2024, 5, 23), 5  # SMAP misses the 27th
 
 
-def command(*arguments: object, cwd: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    """``vadose ARGUMENTS...`` in a process of its own."""
-    line = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
-    path = {"PATH": "/usr/bin:/bin", "HOME": str(cwd), "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(line, cwd=cwd, env=path | SMALL, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == expect, f"{line}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, command: Any) -> Path:
     """Sample, prior and model, made by the three commands."""
     work = tmp_path_factory.mktemp("chain")
     command("sample", "--out", "sample", "--days", DAYS, f"--domain={DOMAIN}", "--history", 90, cwd=work)
