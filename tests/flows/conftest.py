@@ -57,3 +57,16 @@ def command() -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, command: Callable[..., str]) -> Path:
+    """Folder with a sample of five days from 2024-05-23 on, a prior and a model, made by the three commands."""
+    where = "--domain=-94.9,34.3,-94.4,34.6"
+    work = tmp_path_factory.mktemp("chain")
+    command("sample", "--out", "sample", "--days", 5, where, "--history", 90, cwd=work)
+    native = work / "sample" / "prior"
+    source = ("--source", "netcdf", native / "daily.nc", "--statics", native / "static.nc")
+    command("prior", "build", where, *source, "--out", "prior", cwd=work)
+    command("train", "--prior", "prior", "--out", "model", "--json", "reports/training.json", cwd=work)
+    return work

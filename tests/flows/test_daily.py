@@ -1,0 +1,43 @@
+"""The Prefect flows do what the commands do, and fail as they fail."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+
+from downscaler.errors import ConfigError, PriorUnreadableError
+from flows.daily import backfill, daily
+
+DAY = dt.date(2024, 5, 23)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    with prefect_test_harness(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+
+
+def test_a_day_fails_with_the_typed_error_of_its_cause(vadose: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No prior is given"):
+        daily(DAY)
+    (tmp_path / "vadose.toml").write_text('prior = "absent"\nmodel = "absent"\n')
+    with pytest.raises(PriorUnreadableError):
+        daily(DAY)
+    with pytest.raises(PriorUnreadableError):
+        backfill(DAY, DAY + dt.timedelta(days=1))
+
+
+def test_days_are_published_and_left_alone(made: Path, tmp_path: Path) -> None:
+    config = tmp_path / "mine.toml"
+    config.write_text(
+        f'domain = "-94.9,34.3,-94.4,34.6"\nprior = "{made / "prior"}"\nmodel = "{made / "model"}"\n'
+        f'granules = "{made / "sample" / "granules"}"\ncatalog = "catalog"\n'
+    )
+    assert daily(DAY, config=config).status == "published"
+    outcomes = backfill(DAY - dt.timedelta(days=1), DAY + dt.timedelta(days=1), config=config)
+    assert [outcome.status for outcome in outcomes] == ["no-coverage", "current", "published"]
+    assert (tmp_path / "catalog" / "catalog.json").is_file()
