@@ -34,6 +34,11 @@ class Feature:
     why: str
     variable: str | None = None
 
+    @property
+    def needs_pattern(self) -> bool:
+        """Whether it rests on the prior's record of the very place: not to be had on unseen ground."""
+        return self.group == "pattern" or self.name in ("coarse_anomaly", "coarse_anomaly_scaled", "response")
+
 
 def _with_departure(variable: str, units: str, group: str, why: str) -> tuple[Feature, Feature]:
     own = Feature(name=variable, units=units, group=group, why=why, variable=variable)

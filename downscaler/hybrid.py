@@ -44,8 +44,9 @@ _SMAP_FLAGS: tuple[tuple[int, Flag], ...] = (
 class Branch:
     """One trained correction: for one coarse grid, with or without forcing at hand.
 
-    ``mean`` predicts the correction, ``bounds`` its 5 % and 95 % quantiles; ``stretch`` are the two factors by which
-    the distances to them were widened so that they hold ``product.INTERVAL`` of the held-out days.
+    Without ``pattern`` it corrects the smooth surface alone, for ground that has no record. ``mean`` predicts the
+    correction, ``bounds`` its 5 % and 95 % quantiles; ``stretch`` are the factors by which the distances to them were
+    widened so that they hold ``product.INTERVAL`` of what was held out.
     """
 
     grid: str
@@ -54,6 +55,7 @@ class Branch:
     mean: xgb.Booster
     bounds: xgb.Booster
     stretch: tuple[float, float]
+    pattern: bool = True
 
     @property
     def name(self) -> str:
@@ -121,7 +123,7 @@ def estimate(branch: Branch, ground: Ground, fields: Fields, coarse: Floats, err
     if use.any():
         rows = matrix(fields, branch.features, use)
         correction = branch.mean.inplace_predict(rows)
-        guess[use] = fields["coarse"][use] + ground.pattern[use] + correction
+        guess[use] = fields["coarse"][use] + correction + (ground.pattern[use] if branch.pattern else 0.0)
         low, high = branch.bounds.inplace_predict(rows).T
         below[use] = branch.stretch[0] * np.maximum(correction - low, 0.002)
         above[use] = branch.stretch[1] * np.maximum(high - correction, 0.002)

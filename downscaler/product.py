@@ -153,7 +153,7 @@ FLAG_MEANINGS: dict[Flag, str] = {
     Flag.URBAN: "SMAP reports urban area in the cell",
     Flag.DENSE_VEGETATION: "SMAP reports dense vegetation in the cell",
     Flag.OUTSIDE_APPLICABILITY: "predictors unlike those the model was trained on",
-    Flag.STALE_PRIOR: "the prior has no data of this date; its day-of-year climatology stands in",
+    Flag.STALE_PRIOR: "the prior has no data of this date; the statistics of its record stand in",
     Flag.CLIPPED: "held at residual water content or porosity",
 }
 

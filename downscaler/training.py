@@ -1,8 +1,7 @@
-"""Training the hybrid from everywhere in a prior's domain, judged and calibrated on days it has not seen."""
+"""Training the hybrid from everywhere in a prior's domain, judged and calibrated on what it has not seen."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,19 +11,19 @@ import xarray as xr
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from downscaler.blocks import Floats, block_mean
+from downscaler.blocks import Floats
 from downscaler.errors import TrainingError
-from downscaler.features import FEATURES, Fields, Ground, available, matrix
+from downscaler.features import FEATURES, available
 from downscaler.grid import M09, M36, EaseGrid, Window
 from downscaler.hybrid import TILE, Branch, Model, estimate, forcing_until
-from downscaler.pattern import pattern_statistics
 from downscaler.product import ALGORITHM_VERSION, INTERVAL, PRODUCT_VERSION, SCHEMA_VERSION
+from downscaler.samples import DayRecord, Draw, Part, Spool, TileRecord, draw
 from downscaler.sources.prior import Prior
 
 Progress = Callable[[str, int, int], None]
-MINIMUM_DAYS = 10
-_STATISTICS_DAYS = 400  # days of a tile held at once for its statistics
+MINIMUM_DAYS, MINIMUM_CELLS = 10, 10
 _QUANTILES = ((1.0 - INTERVAL) / 2.0, (1.0 + INTERVAL) / 2.0)
+_JUDGED_DAYS = 40  # held-out days that calibration looks at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +45,29 @@ class Options:
     days_per_tile: int = 150
     seed: int = 0
     threads: int = 2
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Which branch: the coarse grid, with forcing or without, with the prior's pattern or (unseen ground) without."""
+
+    grid: EaseGrid
+    forcing: bool
+    pattern: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One way to split what may be seen into rows to learn from and truth to judge and calibrate on."""
+
+    train: Part
+    held: Part
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Positions on the prior's time axis to train on and to judge on, ``gap`` days apart."""
+    """Positions in a record to train on and to judge on, ``gap`` days apart."""
 
     train: NDArray[np.intp]
     held: NDArray[np.intp]
@@ -71,8 +88,7 @@ def split_days(days: int, share: float, *, stretches: int = 4, gap: int = 7) -> 
     stretches = max(1, min(stretches, days // 25))
     length = max(1, round(days * share / stretches))
     gap = min(gap, length // 3)
-    held = np.zeros(days, bool)
-    near = np.zeros(days, bool)
+    held, near = np.zeros(days, bool), np.zeros(days, bool)
     for number in range(stretches):
         start = round((number + 0.5) * days / stretches - length / 2)
         held[start : start + length] = True
@@ -80,89 +96,159 @@ def split_days(days: int, share: float, *, stretches: int = 4, gap: int = 7) -> 
     return Split(train=np.flatnonzero(~near), held=np.flatnonzero(held), gap=gap)
 
 
-class TileRecord:
-    """One tile's days as training sees them: truth, coarse truth, predictors; statistics of the training days alone.
-
-    Args:
-        data: the prior on a window of whole M36 cells.
-        grid: coarse grid.
-        known: positions of the days whose statistics may be used.
-    """
-
-    def __init__(self, data: xr.Dataset, grid: EaseGrid, known: NDArray[np.intp]) -> None:
-        chosen = known[:: max(1, len(known) // _STATISTICS_DAYS)]
-        theta = data["soil_moisture"].isel(time=chosen).values
-        statistics = pattern_statistics(theta, data["active"].values.astype(bool))
-        self.data = data.assign({name: (("y", "x"), field) for name, field in statistics.items()})
-        self.ground = Ground(self.data, grid)
-
-    def day(self, position: int, *, forcing: bool, errors: Callable[[tuple[int, int]], Floats] | None) -> DayRecord:
-        """Truth and predictors of one day; ``errors`` draws the coarse field's noise."""
-        date = self.data["time"].values[position].astype("datetime64[D]").item()
-        theta = self.data["soil_moisture"].isel(time=position).values.astype(np.float64)
-        active = self.ground.active & np.isfinite(theta)
-        true = block_mean(theta, active, self.ground.ratio)
-        coarse = true if errors is None else np.clip(true + errors(true.shape), 0.001, 0.95)
-        weather = forcing_until(self.data, date) if forcing else None
-        fields = self.ground.fields | self.ground.day(coarse, date, weather)
-        return DayRecord(date=date, theta=theta, true=true, coarse=coarse, fields=fields, active=active)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DayRecord:
-    """One day of one tile: 1 km truth [y, x], its block means, the coarse field given to the model, predictors."""
-
-    date: dt.date
-    theta: Floats
-    true: Floats
-    coarse: Floats
-    fields: Fields
-    active: NDArray[np.bool_]
-
-
-def _tiles(prior: Prior, tile: int = TILE) -> Iterator[tuple[Window, xr.Dataset]]:
+def tiles(prior: Prior, tile: int = TILE) -> Iterator[tuple[Window, xr.Dataset]]:
+    """Windows of the prior's domain that hold active cells, and their data; short records are read at once."""
     for window in prior.domain.blocks(tile):
         data = prior.window(prior.domain, window)
         if bool(data["active"].any()):
-            yield window, data
+            yield window, data.load() if data.sizes["time"] < 800 else data
 
 
-def _days_with_data(prior: Prior) -> NDArray[np.intp]:
-    """Positions of the days with soil moisture, judged on one row of the store per day."""
+def days_with_data(prior: Prior) -> NDArray[np.intp]:
+    """Positions of the days with soil moisture, judged on every eighth row of cells."""
     counts = prior.data["soil_moisture"].isel(y=slice(None, None, 8)).count(("y", "x")).values
     return np.flatnonzero(counts > 0)
 
 
-def _draw(
-    record: TileRecord, positions: NDArray[np.intp], names: Sequence[str], rows: int, options: Options, *, forcing: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Feature rows and targets of randomly chosen cells and days of a tile."""
-    rng = np.random.default_rng([options.seed, rows, len(positions)])
-    days = rng.permutation(positions)[: options.days_per_tile]
-    features, targets = [], []
-    for count, position in enumerate(days):
-        noisy = options.noise > 0 and count % 2 == 1
-        errors = (lambda shape: rng.normal(0.0, options.noise, shape)) if noisy else None
-        day = record.day(int(position), forcing=forcing, errors=errors)
-        cells = np.flatnonzero(day.active.ravel())
-        chosen = rng.choice(cells, min(len(cells), -(-rows // len(days))), replace=False)
-        where = np.isin(np.arange(day.active.size), chosen).reshape(day.active.shape)
-        features.append(matrix(day.fields, names, where))
-        # of the noise-free surface: the correction must not learn to undo what conservation puts back
-        offset = record.ground.surface(day.true)[where] + record.ground.pattern[where]
-        targets.append((day.theta[where] - offset).astype(np.float32))
-    return np.concatenate(features), np.concatenate(targets)
+def with_weather(data: xr.Dataset, days: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Those days whose antecedent weather is in the record."""
+    one = data.isel(y=slice(0, 1), x=slice(0, 1))
+    dates = one["time"].values.astype("datetime64[D]")
+    return np.array([i for i in days if forcing_until(one, dates[i].item()) is not None], np.intp)
+
+
+class Ledger:
+    """Squared errors and interval misses gathered over held-out truth."""
+
+    def __init__(self) -> None:
+        self.squares: dict[str, float] = {}
+        self.cells = 0
+        self._below: list[Floats] = []
+        self._above: list[Floats] = []
+
+    def add(self, day: DayRecord, record: TileRecord, branch: Branch, cells: NDArray[np.bool_] | None) -> None:
+        """Judge one held-out day of a tile, on ``cells`` alone if given."""
+        ground = record.ground
+        result = estimate(branch, ground, day.fields, day.coarse, np.zeros(day.coarse.shape))
+        use = day.active & np.isfinite(result.soil_moisture)
+        use = use if cells is None else use & cells
+        truth, theta = day.theta[use], result.soil_moisture[use]
+        contrast = ground.level - ground.spread(ground.coarse_level)
+        rivals = {
+            "hybrid": theta,
+            "climatological_pattern": (ground.spread(day.coarse) + contrast)[use],
+            "smooth_coarse": day.fields["coarse"][use],
+            "nearest": ground.spread(day.coarse)[use],
+        }
+        for name, values in rivals.items():
+            self.squares[name] = self.squares.get(name, 0.0) + float(np.sum((values - truth) ** 2))
+        self.cells += truth.size
+        self._below.append(((theta - truth) / np.maximum(theta - result.lower[use], 1e-6))[::7])
+        self._above.append(((truth - theta) / np.maximum(result.upper[use] - theta, 1e-6))[::7])
+
+    def rmse(self) -> dict[str, float]:
+        """Root mean square error of each method, m3 m-3."""
+        return {name: float(np.sqrt(total / max(self.cells, 1))) for name, total in self.squares.items()}
+
+    def stretch(self) -> tuple[float, float]:
+        """Factors that put 5 % of the held-out truth below the interval and 5 % above it (split conformal)."""
+        below, above = (
+            max(0.1, float(np.quantile(np.concatenate(part), _QUANTILES[1]))) if part else 1.0
+            for part in (self._below, self._above)
+        )
+        return below, above
+
+
+def fit_branch(
+    kind: Kind, records: Sequence[TileRecord], trials: Sequence[Trial], options: Options, *, final: Part | None = None
+) -> tuple[Branch, dict[str, Any]]:
+    """Train and calibrate one branch.
+
+    Each trial trains on its part and judges on its held part, which stops the training and, pooled over the trials,
+    calibrates the interval. The branch is the last trial's, or with ``final`` a fresh one trained on that part for
+    the trials' mean number of rounds.
+
+    Raises:
+        TrainingError: a part holds no rows.
+    """
+    names = feature_names(kind, records, trials[0].train)
+    ledger = Ledger()
+    rounds = []
+    for trial in trials:
+        branch = _boosters(kind, names, records, trial.train, options, held=trial.held)
+        rounds.append((branch.mean.num_boosted_rounds(), branch.bounds.num_boosted_rounds()))
+        for position in trial.held.days[:: max(1, len(trial.held.days) // _JUDGED_DAYS)]:
+            for tile, record in enumerate(records):
+                day = record.day(int(position), forcing=kind.forcing)
+                ledger.add(day, record, branch, trial.held.mask(tile))
+    if final is not None:
+        mean, bounds = np.rint(np.mean(rounds, axis=0)).astype(int)
+        branch = _boosters(kind, names, records, final, options, rounds=(int(mean), int(bounds)))
+    branch = replace(branch, stretch=ledger.stretch())
+    return branch, {"rmse": ledger.rmse(), "cells": ledger.cells, "rounds": rounds, "stretch": list(branch.stretch)}
 
 
 def _boosters(
+    kind: Kind,
     names: tuple[str, ...],
-    train: tuple[NDArray[np.float32], NDArray[np.float32]],
-    held: tuple[NDArray[np.float32], NDArray[np.float32]],
+    records: Sequence[TileRecord],
+    part: Part,
     options: Options,
-) -> tuple[xgb.Booster, xgb.Booster]:
-    base: dict[str, Any] = {
+    *,
+    held: Part | None = None,
+    rounds: tuple[int, int] | None = None,
+) -> Branch:
+    """Mean and quantile boosters of one part; stopped on ``held``, or after a given number of rounds."""
+    # a quantile step costs about seven of the mean's, and calibration corrects its level: fewer, larger, on half
+    quantiles = {"objective": "reg:quantileerror", "quantile_alpha": list(_QUANTILES), "eta": 2 * options.learning_rate}
+    rounds = rounds or (options.rounds, options.rounds // 3)
+    found = []
+    for extra, count, share in (({}, rounds[0], 1.0), (quantiles, rounds[1], 0.5)):
+        with (
+            _spool(kind, names, records, part, options, share) as rows,
+            _spool(kind, names, records, held, options, share / 4) as judge,
+        ):
+            if rows.rows < MINIMUM_CELLS:
+                raise TrainingError("There are too few rows to train on", value=rows.rows, allowed=f"{MINIMUM_CELLS}")
+            matrix = xgb.QuantileDMatrix(rows, nthread=options.threads)
+            against = [(xgb.QuantileDMatrix(judge, ref=matrix, nthread=options.threads), "held")] if judge.rows else []
+            booster = xgb.train(
+                _parameters(options) | extra,
+                matrix,
+                count,
+                evals=against,
+                early_stopping_rounds=options.patience if against else None,
+                verbose_eval=False,
+            )
+        found.append(booster[: booster.best_iteration + 1] if against else booster)
+    for booster in found:
+        booster.set_param({"device": "cpu", "nthread": options.threads})
+    return Branch(
+        grid=kind.grid.name,
+        forcing=kind.forcing,
+        pattern=kind.pattern,
+        features=names,
+        mean=found[0],
+        bounds=found[1],
+        stretch=(1.0, 1.0),
+    )
+
+
+def _spool(
+    kind: Kind, names: tuple[str, ...], records: Sequence[TileRecord], part: Part | None, options: Options, share: float
+) -> Spool:
+    how = Draw(
+        rows=max(1, int(options.rows * share)), days=options.days_per_tile, noise=options.noise, seed=options.seed
+    )
+    batches = draw(records, part, names, how, forcing=kind.forcing, pattern=kind.pattern) if part else iter(())
+    return Spool(batches, names)
+
+
+def _parameters(options: Options) -> dict[str, Any]:
+    return {
         "objective": "reg:squarederror",
         "tree_method": "hist",
+        "device": options.device,
         "max_depth": options.depth,
         "eta": options.learning_rate,
         "subsample": 0.7,
@@ -171,65 +257,6 @@ def _boosters(
         "seed": options.seed,
         "nthread": options.threads,
     }
-    # a quantile step costs about seven of the mean's, and calibration corrects its level: fewer, larger, on less
-    quantiles = {"objective": "reg:quantileerror", "quantile_alpha": list(_QUANTILES), "eta": 0.12}
-    found = []
-    for extra, rounds, every in (({}, options.rounds, 1), (quantiles, options.rounds // 3, 2)):
-        rows = xgb.QuantileDMatrix(
-            train[0][::every], train[1][::every], feature_names=list(names), nthread=options.threads
-        )
-        judge = xgb.QuantileDMatrix(*held, feature_names=list(names), ref=rows, nthread=options.threads)
-        booster = xgb.train(
-            base | extra,
-            rows,
-            rounds,
-            evals=[(judge, "held")],
-            early_stopping_rounds=options.patience,
-            verbose_eval=False,
-        )
-        found.append(booster[: booster.best_iteration + 1])
-    return found[0], found[1]
-
-
-@dataclass
-class _Ledger:
-    """Squared errors and stretches gathered over the held-out days."""
-
-    squares: dict[str, float]
-    cells: int = 0
-
-    def __post_init__(self) -> None:
-        self.below: list[Floats] = []
-        self.above: list[Floats] = []
-
-    def add(self, day: DayRecord, record: TileRecord, branch: Branch) -> None:
-        ground = record.ground
-        result = estimate(branch, ground, day.fields, day.coarse, np.zeros(day.coarse.shape))
-        use = day.active & np.isfinite(result.soil_moisture)
-        truth, theta = day.theta[use], result.soil_moisture[use]
-        rivals = {
-            "hybrid": theta,
-            "climatological_pattern": (ground.spread(day.coarse) + ground.level - ground.spread(ground.coarse_level))[
-                use
-            ],
-            "smooth_coarse": day.fields["coarse"][use],
-            "nearest": ground.spread(day.coarse)[use],
-        }
-        for name, values in rivals.items():
-            self.squares[name] = self.squares.get(name, 0.0) + float(np.sum((values - truth) ** 2))
-        self.cells += truth.size
-        self.below.append(((theta - truth) / np.maximum(theta - result.lower[use], 1e-6))[::7])
-        self.above.append(((truth - theta) / np.maximum(result.upper[use] - theta, 1e-6))[::7])
-
-    def rmse(self) -> dict[str, float]:
-        return {name: float(np.sqrt(total / max(self.cells, 1))) for name, total in self.squares.items()}
-
-    def stretch(self) -> tuple[float, float]:
-        """Factors that put 5 % of the held-out truth below the interval and 5 % above it."""
-        below, above = (
-            max(0.1, float(np.quantile(np.concatenate(part), _QUANTILES[1]))) for part in (self.below, self.above)
-        )
-        return below, above
 
 
 def train(
@@ -251,82 +278,50 @@ def train(
         TrainingError: too few days or cells.
     """
     options = options or Options()
-    days = _days_with_data(prior)
+    days = days_with_data(prior)
     split = split_days(len(days), options.holdout)
     split = replace(split, train=days[split.train], held=days[split.held])
-    variants = [False, True] if "precipitation" in prior.data else [False]
-    jobs = [(grid, forcing) for grid in grids for forcing in variants]
+    kinds = [
+        Kind(grid=grid, forcing=forcing)
+        for grid in grids
+        for forcing in ([False, True] if "precipitation" in prior.data else [False])
+    ]
     branches: dict[tuple[str, bool], Branch] = {}
     skill: dict[str, Any] = {}
-    for number, (grid, forcing) in enumerate(jobs):
+    for number, kind in enumerate(kinds):
         if progress:
-            progress(f"{grid.name}, {'with forcing' if forcing else 'climatology alone'}", number, len(jobs))
-        branch, figures = _train_branch(prior, grid, split, options, forcing=forcing)
-        branches[grid.name, forcing] = branch
+            progress(f"{kind.grid.name}, {'with forcing' if kind.forcing else 'climatology'}", number, len(kinds))
+        branch, figures = _train_kind(prior, kind, split, options)
+        branches[kind.grid.name, kind.forcing] = branch
         skill[branch.name] = figures
     if progress:
-        progress("done", len(jobs), len(jobs))
+        progress("done", len(kinds), len(kinds))
     return Model(branches=branches, card=_card(prior, split, options, skill))
 
 
-def _train_branch(
-    prior: Prior, grid: EaseGrid, split: Split, options: Options, *, forcing: bool
-) -> tuple[Branch, dict[str, Any]]:
-    records = [
-        TileRecord(data.load() if data.sizes["time"] < 800 else data, grid, split.train) for _, data in _tiles(prior)
-    ]
-    shares = np.array([record.ground.active.sum() for record in records], dtype=float)
-    if shares.sum() < 10:
-        raise TrainingError(
-            "The prior has too few active cells to train on", value=int(shares.sum()), allowed="at least 10"
-        )
-    split = _with_forcing(prior, split) if forcing else split
-    names = _names(records, split, forcing=forcing)
-    sets = []
-    for positions, rows in ((split.train, options.rows), (split.held, options.rows // 4)):
-        parts = [
-            _draw(record, positions, names, max(1, int(rows * share)), options, forcing=forcing)
-            for record, share in zip(records, shares / shares.sum(), strict=True)
-        ]
-        sets.append((np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])))
-    mean, bounds = _boosters(names, sets[0], sets[1], options)
-    branch = Branch(grid=grid.name, forcing=forcing, features=names, mean=mean, bounds=bounds, stretch=(1.0, 1.0))
-    ledger = _Ledger({})
-    for position in split.held[:: max(1, len(split.held) // 40)]:
-        for record in records:
-            ledger.add(record.day(int(position), forcing=forcing, errors=None), record, branch)
-    branch = replace(branch, stretch=ledger.stretch())
-    return branch, {
-        "split": "temporal: contiguous held-out stretches of the prior itself",
-        "rmse": ledger.rmse(),
-        "cells": ledger.cells,
-        "rows": len(sets[0][1]),
-        "rounds": [mean.num_boosted_rounds(), bounds.num_boosted_rounds()],
-        "stretch": list(branch.stretch),
-    }
+def _train_kind(prior: Prior, kind: Kind, split: Split, options: Options) -> tuple[Branch, dict[str, Any]]:
+    records = [TileRecord(data, kind.grid, split.train) for _, data in tiles(prior)]
+    active = sum(int(record.ground.active.sum()) for record in records)
+    if active < MINIMUM_CELLS:
+        raise TrainingError("The prior has too few active cells", value=active, allowed=f"at least {MINIMUM_CELLS}")
+    parts = [split.train, split.held]
+    if kind.forcing:
+        parts = [with_weather(records[0].data, days) for days in parts]
+        if not all(len(days) for days in parts):
+            raise TrainingError("The prior's weather record is too short or too broken to train on")
+    trial = Trial(train=Part(days=parts[0]), held=Part(days=parts[1]))
+    branch, figures = fit_branch(kind, records, [trial], options)
+    return branch, {"split": "temporal: contiguous held-out stretches of the prior itself", **figures}
 
 
-def _with_forcing(prior: Prior, split: Split) -> Split:
-    """The split without the days whose antecedent weather is not in the record."""
-    one = prior.data.isel(y=slice(0, 1), x=slice(0, 1))
-    known = {i for i, t in enumerate(one["time"].values) if forcing_until(one, t.astype("datetime64[D]").item())}
-    train, held = (np.array([i for i in part if i in known], np.intp) for part in (split.train, split.held))
-    if not len(train) or not len(held):
-        raise TrainingError(
-            "The prior's weather record is too short or too broken to train on", value=f"{len(known)} days"
-        )
-    return replace(split, train=train, held=held)
-
-
-def _names(records: Sequence[TileRecord], split: Split, *, forcing: bool) -> tuple[str, ...]:
-    """Features that every tile can supply; a constant or missing static teaches nothing and is left out."""
-    record = records[0]
-    day = record.day(int(split.train[-1]), forcing=forcing, errors=None)
-    known = [
-        name
-        for name in day.fields
-        if any(_varies(r.ground.fields.get(name)) for r in records) or name not in record.ground.fields
-    ]
+def feature_names(kind: Kind, records: Sequence[TileRecord], part: Part) -> tuple[str, ...]:
+    """Features that the tiles can supply; a constant or missing static teaches nothing and is left out."""
+    day = records[0].day(int(part.days[-1]), forcing=kind.forcing)
+    static = records[0].ground.fields
+    known = [n for n in day.fields if n not in static or any(_varies(r.ground.fields.get(n)) for r in records)]
+    if not kind.pattern:
+        of_pattern = {f.name for f in FEATURES if f.needs_pattern}
+        known = [name for name in known if name not in of_pattern]
     return available(known)
 
 

@@ -200,7 +200,7 @@ def caveats(day: CoarseDay, means: Means) -> tuple[str, ...]:
     said = [f"{SIMULATED_LABEL.capitalize()}: {', '.join(made_up)}."] if made_up else []
     if np.datetime64(day.date) not in means.prior.data["time"].values.astype("datetime64[D]"):
         first, last = means.prior.period
-        said.append(f"Prior is of {first} to {last}, not of {day.date}: its day-of-year climatology stands in.")
+        said.append(f"Prior is of {first} to {last}, not of {day.date}: the statistics of its record stand in.")
     return tuple(said)
 
 

@@ -66,6 +66,7 @@ def _save_branch(branch: Branch, folder: Path) -> dict[str, Any]:
         "name": branch.name,
         "grid": branch.grid,
         "forcing": branch.forcing,
+        "pattern": branch.pattern,
         "features": list(branch.features),
         "stretch": list(branch.stretch),
         "files": files,
@@ -126,6 +127,7 @@ def _load_branch(entry: dict[str, Any], folder: Path) -> Branch:
     return Branch(
         grid=entry["grid"],
         forcing=entry["forcing"],
+        pattern=entry["pattern"],
         features=tuple(entry["features"]),
         stretch=(float(low), float(high)),
         mean=boosters["mean"],

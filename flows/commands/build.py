@@ -123,7 +123,7 @@ def make_model(prior: Path, out: Path, settings: Settings) -> dict[str, Any]:
     from downscaler.training import Options
     from downscaler.training import train as fit
 
-    given = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
+    given: dict[str, Any] = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
     options = Options(**{name: value for name, value in given.items() if value is not None})
     with console.progress_bar("training") as tell:
         model = fit(

@@ -1,0 +1,179 @@
+"""Training rows from a prior: which days and cells may be seen, and batches of rows drawn from them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from downscaler.blocks import Bools, Floats, block_mean
+from downscaler.features import Fields, Ground, matrix
+from downscaler.grid import EaseGrid
+from downscaler.hybrid import forcing_until
+from downscaler.pattern import pattern_statistics
+
+_STATISTICS_DAYS = 400  # days of a tile held at once for its statistics
+Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
+Errors = Callable[[tuple[int, ...]], Floats]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What may be seen: positions on the prior's time axis and, per tile, cells [ny, nx]; None means all cells."""
+
+    days: NDArray[np.intp]
+    cells: Sequence[Bools] | None = None
+
+    def mask(self, tile: int) -> Bools | None:
+        """The cells of a tile, None where all count."""
+        return None if self.cells is None else self.cells[tile]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayRecord:
+    """One day of one tile: 1 km truth [y, x], its block means, the coarse field given to the model, predictors."""
+
+    date: dt.date
+    theta: Floats
+    true: Floats
+    coarse: Floats
+    fields: Fields
+    active: Bools
+
+
+class TileRecord:
+    """One tile's days as training sees them; its statistics are of the days that may be known, and of no others.
+
+    Args:
+        data: the prior on a window of whole M36 cells.
+        grid: coarse grid.
+        known: positions of the days whose statistics may be used.
+    """
+
+    def __init__(self, data: xr.Dataset, grid: EaseGrid, known: NDArray[np.intp]) -> None:
+        chosen = known[:: max(1, len(known) // _STATISTICS_DAYS)]
+        theta = data["soil_moisture"].isel(time=chosen).values
+        statistics = pattern_statistics(theta, data["active"].values.astype(bool))
+        self.data = data.assign({name: (("y", "x"), field) for name, field in statistics.items()})
+        self.ground = Ground(self.data, grid)
+
+    def day(self, position: int, *, forcing: bool, errors: Errors | None = None) -> DayRecord:
+        """Truth and predictors of one day; ``errors`` draws the coarse field's noise (m3 m-3)."""
+        date = self.data["time"].values[position].astype("datetime64[D]").item()
+        theta = self.data["soil_moisture"].isel(time=position).values.astype(np.float64)
+        active = self.ground.active & np.isfinite(theta)
+        true = block_mean(theta, active, self.ground.ratio)
+        coarse = true if errors is None else np.clip(true + errors(true.shape), 0.001, 0.95)
+        weather = forcing_until(self.data, date) if forcing else None
+        fields = self.ground.fields | self.ground.day(coarse, date, weather)
+        return DayRecord(date=date, theta=theta, true=true, coarse=coarse, fields=fields, active=active)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """How rows are drawn: ``rows`` in all, at most ``days`` days a tile, ``noise`` on every second coarse field."""
+
+    rows: int
+    days: int
+    noise: float
+    seed: int
+
+
+def draw(
+    records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw, *, forcing: bool, pattern: bool
+) -> Iterator[Rows]:
+    """Batches of feature rows and targets, one per tile and day, of randomly chosen cells.
+
+    The target is what surface and pattern leave of the truth; without ``pattern``, what the surface alone leaves.
+    """
+    masks = [_allowed(record, part.mask(tile)) for tile, record in enumerate(records)]
+    total = sum(int(mask.sum()) for mask in masks)
+    for tile, (record, mask) in enumerate(zip(records, masks, strict=True)):
+        rng = np.random.default_rng([how.seed, tile, len(part.days)])
+        days = rng.permutation(part.days)[: how.days]
+        share = how.rows * int(mask.sum()) / max(total, 1) / max(len(days), 1)
+        for count, position in enumerate(days):
+            noisy = how.noise > 0 and count % 2 == 1
+            errors = (lambda shape, rng=rng: rng.normal(0.0, how.noise, shape)) if noisy else None
+            day = record.day(int(position), forcing=forcing, errors=errors)
+            where = _choose(mask & day.active, round(share), rng)
+            if where.any():
+                yield matrix(day.fields, names, where), target(day, record.ground, pattern=pattern)[where]
+
+
+def target(day: DayRecord, ground: Ground, *, pattern: bool) -> NDArray[np.float32]:
+    """What is to be learned: the truth less the noise-free surface, for conservation puts the noise back anyway."""
+    offset = ground.surface(day.true) + (ground.pattern if pattern else 0.0)
+    return (day.theta - offset).astype(np.float32)
+
+
+def _allowed(record: TileRecord, mask: Bools | None) -> Bools:
+    return record.ground.active if mask is None else record.ground.active & mask
+
+
+def _choose(mask: Bools, count: int, rng: np.random.Generator) -> Bools:
+    cells = np.flatnonzero(mask)
+    chosen = np.zeros(mask.size, bool)
+    chosen[rng.choice(cells, min(len(cells), max(count, 1)), replace=False)] = True
+    return chosen.reshape(mask.shape)
+
+
+class Spool(xgb.DataIter):
+    """Batches on disk: XGBoost passes over them several times, and holds one of them at a time.
+
+    With ``QuantileDMatrix`` only the binned rows (one byte a feature) stay in memory, so that peak memory hardly
+    grows with their number. Use as a context manager; the files go with it.
+    """
+
+    def __init__(self, batches: Iterator[Rows], names: Sequence[str], *, gather: int = 50_000) -> None:
+        super().__init__(release_data=True)
+        self._folder = TemporaryDirectory(prefix="vadose-rows-")
+        self._names = list(names)
+        self._position = 0
+        self.files: list[Path] = []
+        self.rows = 0
+        held: list[Rows] = []
+        for batch in batches:
+            held.append(batch)
+            if sum(len(y) for _, y in held) >= gather:
+                self._store(held)
+                held = []
+        if held:
+            self._store(held)
+
+    def _store(self, held: list[Rows]) -> None:
+        file = Path(self._folder.name) / f"{len(self.files):06d}.npy"
+        block = np.concatenate([np.column_stack([x, y]) for x, y in held])
+        np.save(file, block, allow_pickle=False)
+        self.files.append(file)
+        self.rows += len(block)
+
+    def next(self, input_data: Callable[..., Any]) -> bool:
+        """Hand XGBoost the next batch; false at the end."""
+        if self._position == len(self.files):
+            return False
+        block = np.load(self.files[self._position], allow_pickle=False)
+        input_data(data=block[:, :-1], label=block[:, -1], feature_names=self._names)
+        self._position += 1
+        return True
+
+    def reset(self) -> None:
+        """Begin again."""
+        self._position = 0
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()
