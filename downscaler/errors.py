@@ -161,3 +161,9 @@ class BackfillError(VadoseError):
     """Some days of a backfill failed; the others are done."""
 
     exit_code = 60
+
+
+class ClimatologyError(VadoseError):
+    """A climatology of coarse soil moisture cannot be used, or does not fit what it is used with."""
+
+    exit_code = 70
