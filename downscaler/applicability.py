@@ -151,8 +151,7 @@ class Applicability:
     @cached_property
     def _sometimes_missing(self) -> Bools:
         """Of the used predictors, those that some references lack."""
-        known: Bools = np.isfinite(self.references[:, self._used]).all(axis=0)
-        return ~known
+        return np.asarray(~np.isfinite(self.references[:, self._used]).all(axis=0), dtype=bool)
 
     @cached_property
     def _tree(self) -> cKDTree:
