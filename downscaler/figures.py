@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from downscaler.explain import AGREES, DISAGREES, OPEN, STATES, UNCLEAR, Explanation
 from downscaler.product import INTERVAL, SIMULATED_LABEL
@@ -28,6 +29,7 @@ _DPI = 150
 _VERDICTS = {AGREES: (BLUE, "o"), DISAGREES: (VERMILION, "X"), UNCLEAR: (GREY, "s"), OPEN: (GREEN, "D")}
 _STATE_COLOURS = dict(zip(STATES, (ORANGE, YELLOW, BLUE), strict=True))
 _METHOD_COLOURS = {"hybrid": BLUE, "climatological_pattern": ORANGE, "prior": GREEN, "stations_only": PURPLE}
+_IDEAL = {"within_block_r": 1.0, "r": 1.0, "seam_index": 1.0, "bias": 0.0}
 _SIMULATED_AT = (0.995, 0.995)
 
 Methods = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -169,10 +171,12 @@ def skill_figure(
     shape = (max(len(splits), 1), max(len(figures), 1))
     figure = _figure(1.6 + 3.1 * shape[1], 0.7 + shape[0] * (0.8 + 0.27 * count), title, simulated=simulated)
     panels = figure.subplots(*shape, squeeze=False, sharex="col")
-    for row, (split, methods) in zip(panels, splits.items(), strict=False):
-        for column, (axes, (name, label)) in enumerate(zip(row, figures.items(), strict=True)):
+    for row, (split, methods) in enumerate(splits.items()):
+        for column, (name, label) in enumerate(figures.items()):
+            axes = panels[row, column]
             _draw_methods(axes, methods, name)
-            axes.set_xlabel(label if row is panels[-1] else "", fontsize=8)
+            if row == shape[0] - 1:
+                axes.set_xlabel(label, fontsize=8)
             if column:
                 axes.set_yticklabels([])
             else:
@@ -190,6 +194,8 @@ def _draw_methods(axes: Any, methods: Methods, name: str) -> None:
             axes.barh(
                 row, entry["value"], xerr=bars, color=colour, ecolor=INK, error_kw={"capsize": 2, "linewidth": 0.9}
             )
+    if name in _IDEAL:
+        axes.axvline(_IDEAL[name], color=INK, linewidth=0.8, linestyle="--")
     axes.set_yticks(range(len(methods)), [_words(method) for method in methods])
     axes.set_ylim(len(methods) - 0.5, -0.5)
     _tidy(axes)
@@ -248,6 +254,8 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]], *, simulated: bool = False)
             }
             axes.scatter([row["seconds_per_million"]], [row["rmse"]], **ring)
     axes.set_xscale("log")
+    for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        which(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("prediction time (s per million cells), number of trees beside the points", fontsize=8)
     axes.set_ylabel("RMSE on held-out truth (m³ m⁻³)", fontsize=8)
     axes.legend(fontsize=8, frameon=False)

@@ -73,7 +73,7 @@ def model_card(card: Card, evaluations: Evaluations | None = None) -> str:
         "## Intended use",
         "",
         f"Downscaling SMAP surface soil moisture to 1 km in the domain `{card['domain']}`, with a "
-        f"{100 * INTERVAL:.0f} % interval and flags, for hydrology, agriculture and research at the scale of catchments.",
+        f"{100 * INTERVAL:.0f} % interval and flags, for hydrology, agriculture and research in catchments.",
         "",
         "Not for: other depths, single fields or points, frozen or snow-covered ground, places unlike the training "
         "domain, and decisions in which a wrong value can harm somebody without a look at the interval and the flags.",
