@@ -24,7 +24,7 @@ import typer  # noqa: E402
 from downscaler import __version__  # noqa: E402
 from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
-from flows.commands import build, demo, info, produce, serve  # noqa: E402
+from flows.commands import build, climatology, demo, info, produce, serve  # noqa: E402
 
 app = typer.Typer(
     name="vadose",
@@ -38,10 +38,15 @@ prior_app = typer.Typer(
     help="ParFlow-CLM priors: the 1 km physics that the downscaling learns from.", no_args_is_help=True
 )
 app.add_typer(prior_app, name="prior")
+climatology_app = typer.Typer(
+    help="SMAP's own climatology, by which its values are matched to the prior's.", no_args_is_help=True
+)
+app.add_typer(climatology_app, name="climatology")
 
 app.command()(demo.demo)
 app.command()(build.sample)
 prior_app.command("build")(build.prior_build)
+climatology_app.command("build")(climatology.climatology_build)
 app.command()(build.train)
 app.command()(produce.run)
 app.command()(produce.backfill)

@@ -11,7 +11,10 @@ import typer
 from downscaler.errors import ConfigError
 from flows import console
 
-KINDS = "SMAP granule (.h5), ParFlow file (.pfb, .nc), prior, model, station archive (.zip or folder), STAC .json"
+KINDS = (
+    "SMAP granule (.h5), ParFlow file (.pfb, .nc), climatology (.nc), prior, model, "
+    "station archive (.zip or folder), STAC .json"
+)
 
 
 def info(
@@ -77,9 +80,11 @@ def _granule(path: Path) -> dict[str, Any]:
 
 
 def _prior(path: Path) -> dict[str, Any]:
-    from downscaler.sources.prior import describe
+    from downscaler.sources import prior, statistics
 
-    return describe(path)
+    if path.is_file() and statistics.is_statistics(path):
+        return statistics.describe(path)
+    return prior.describe(path)
 
 
 def _model(path: Path) -> dict[str, Any]:

@@ -18,11 +18,12 @@ from downscaler.errors import VadoseError
 from flows import console
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["demo", "sample", "prior", "prior build", "train", "run", "backfill", "info", "serve"]
+COMMANDS = ["demo", "sample", "prior", "prior build", "climatology", "climatology build", "train", "run", "backfill", "info", "serve"]
 FORMS = {
     "demo": ["--out", "--days"],
     "sample": ["--out", "--days", "--domain", "--seed"],
     "prior build": ["--domain", "--source", "--statics", "--out"],
+    "climatology build": ["--granules", "--domain", "--out"],
     "train": ["--prior", "--out", "--json"],
     "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--out"],
     "backfill": ["--domain", "--granule", "--granules", "--prior", "--model", "--out", "--workers"],

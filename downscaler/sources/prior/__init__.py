@@ -5,6 +5,7 @@ static terrain, soil and land cover. ``time`` is the UTC day, ``dayofyear`` runs
 """
 
 from downscaler.sources.prior.build import build_prior
+from downscaler.sources.prior.coarse import coarse_days, prior_statistics
 from downscaler.sources.prior.store import Prior, describe, is_prior, open_prior
 
-__all__ = ["Prior", "build_prior", "describe", "is_prior", "open_prior"]
+__all__ = ["Prior", "build_prior", "coarse_days", "describe", "is_prior", "open_prior", "prior_statistics"]

@@ -24,7 +24,7 @@ def find_granules(folder: Path, date: dt.date, short_name: str | None = None) ->
     found: list[tuple[GranuleName, Path]] = []
     days: set[dt.date] = set()
     for path in sorted(folder.rglob("*.h5")):
-        name = _identify(path)
+        name = identify(path)
         if name is None or (short_name is not None and name.short_name != short_name):
             continue
         days.add(name.date)
@@ -46,8 +46,8 @@ def find_granules(folder: Path, date: dt.date, short_name: str | None = None) ->
     )
 
 
-def _identify(path: Path) -> GranuleName | None:
-    """What a file is, by its name, else by what it says inside; None for anything else."""
+def identify(path: Path) -> GranuleName | None:
+    """What a file is, by its name, else by what it says inside; None (logged) for anything else."""
     try:
         return GranuleName.parse(path)
     except GranuleNameError:
