@@ -32,29 +32,30 @@ def parent_writes(name: DayName, domain: Domain, item: Mapping[str, Any]) -> lis
     """The links that lead to an item, from the item upward: month, year, collection, root."""
     day, month, year = name.date, f"./{name.date:%m}/catalog.json", f"./{name.date:%Y}/catalog.json"
     title = f"{product.TITLE}, {domain.title}"
-    item_link = _link("item", f"./{name.item_id}/{name.item_id}.json", name.item_id, pystac.MediaType.GEOJSON)
+    item_link = link_entry("item", f"./{name.item_id}/{name.item_id}.json", name.item_id, pystac.MediaType.GEOJSON)
     up = {"root": "../../../catalog.json", "parent": "../catalog.json"}
     month_document = _catalog(f"{collection_id(domain.name)}-{day:%Y-%m}", f"{title}, {day:%Y-%m}", up)
     up = {"root": "../../catalog.json", "parent": "../collection.json"}
     year_document = _catalog(f"{collection_id(domain.name)}-{day:%Y}", f"{title}, {day:%Y}", up)
     return [
-        Write(key=name.month_key, content=_linking(lambda _: month_document, item_link)),
-        Write(key=name.year_key, content=_linking(lambda _: year_document, _link("child", month, f"{day:%Y-%m}"))),
+        Write(key=name.month_key, content=linking(lambda _: month_document, item_link)),
+        Write(key=name.year_key, content=linking(lambda _: year_document, link_entry("child", month, f"{day:%Y-%m}"))),
         Write(
             key=name.collection_key,
-            content=_linking(lambda old: collection(domain, item, old), _link("child", year, f"{day:%Y}")),
+            content=linking(lambda old: collection(domain, item, old), link_entry("child", year, f"{day:%Y}")),
         ),
-        root_write(_link("child", f"./{name.collection_key}", title)),
+        root_write(link_entry("child", f"./{name.collection_key}", title)),
     ]
 
 
 def root_write(link: Document) -> Write:
     """The root catalogue with one more child."""
     document = _catalog(product.PRODUCT_NAME, product.TITLE, {"root": "./catalog.json"})
-    return Write(key="catalog.json", content=_linking(lambda _: document, link))
+    return Write(key="catalog.json", content=linking(lambda _: document, link))
 
 
-def _link(rel: str, href: str, title: str, kind: str = pystac.MediaType.JSON) -> Document:
+def link_entry(rel: str, href: str, title: str, kind: str = pystac.MediaType.JSON) -> Document:
+    """A STAC link."""
     return {"rel": rel, "href": href, "type": str(kind), "title": title}
 
 
@@ -65,11 +66,11 @@ def _catalog(identifier: str, title: str, up: Mapping[str, str]) -> Document:
         "stac_version": STAC_VERSION,
         "title": title,
         "description": f"{title}: volumetric surface soil moisture of every published day.",
-        "links": [_link(rel, href, product.TITLE) for rel, href in up.items()],
+        "links": [link_entry(rel, href, product.TITLE) for rel, href in up.items()],
     }
 
 
-def _linking(build: Callable[[Document | None], Document], link: Document) -> Change:
+def linking(build: Callable[[Document | None], Document], link: Document) -> Change:
     """A change that rebuilds a document and keeps its old item and child links beside the new one, sorted."""
 
     def change(before: bytes | None) -> bytes:
@@ -135,8 +136,8 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
         "renders": {product.SOIL_MOISTURE.name: render() | {"colormap": colormap()}},
         "sci:publications": [{"doi": product.METHOD_DOI, "citation": product.METHOD_CITATION}],
         "links": [
-            _link("root", "../catalog.json", product.TITLE),
-            _link("parent", "../catalog.json", product.TITLE),
+            link_entry("root", "../catalog.json", product.TITLE),
+            link_entry("parent", "../catalog.json", product.TITLE),
             {"rel": "license", "href": _LICENSE_HREF, "title": product.LICENSE},
             {"rel": "cite-as", "href": f"https://doi.org/{product.METHOD_DOI}", "title": product.METHOD_CITATION},
         ],

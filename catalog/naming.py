@@ -5,11 +5,32 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from downscaler.grid import Domain
 
 ROOT = "catalog.json"
+MODELS = "vadose-models"
 _PREFIX = "vadose-sm-1km"
+
+
+class Revisioned(Protocol):
+    """Names of an item whose assets live in revisions below its folder."""
+
+    @property
+    def item_id(self) -> str:
+        """Identifier of the item."""
+        ...
+
+    @property
+    def folder(self) -> str:
+        """Folder of the item and its revisions."""
+        ...
+
+    @property
+    def item_key(self) -> str:
+        """Key of the item: the commit point."""
+        ...
 
 
 def collection_id(domain_name: str) -> str:
@@ -64,10 +85,39 @@ class DayName:
         """Key of the item: the commit point of the day."""
         return f"{self.folder}/{self.item_id}.json"
 
-    def revision_of(self, key: str) -> int | None:
-        """The revision that a key below ``folder`` belongs to, None for the item itself."""
-        match = re.match(r"r(\d+)/", key.removeprefix(self.folder + "/"))
-        return int(match.group(1)) if match else None
+
+@dataclass(frozen=True, kw_only=True)
+class ModelName:
+    """Names of one trained model; ``digest`` is the SHA-256 of what it computes with."""
+
+    domain_name: str
+    digest: str
+
+    @property
+    def item_id(self) -> str:
+        """Unique over all models; one whose numbers differ has another."""
+        return f"vadose-model_{self.domain_name}_{self.digest[:12]}"
+
+    @property
+    def collection_key(self) -> str:
+        """Key of the collection of all models."""
+        return f"{MODELS}/collection.json"
+
+    @property
+    def folder(self) -> str:
+        """Folder of the item and its revisions."""
+        return f"{MODELS}/{self.item_id}"
+
+    @property
+    def item_key(self) -> str:
+        """Key of the item."""
+        return f"{self.folder}/{self.item_id}.json"
+
+
+def revision_of(name: Revisioned, key: str) -> int | None:
+    """The revision that a key below an item's folder belongs to, None for the item itself."""
+    match = re.match(r"r(\d+)/", key.removeprefix(name.folder + "/"))
+    return int(match.group(1)) if match else None
 
 
 def revision_folder(revision: int) -> str:

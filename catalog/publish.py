@@ -18,8 +18,9 @@ from catalog.collection import parent_writes, serialise
 from catalog.item import build_item
 from catalog.naming import DayName, revision_folder
 from catalog.provenance import fingerprint, provenance
+from catalog.revisions import archive, next_revision, parse_item, replacing
 from catalog.room import storage_errors
-from catalog.store import Change, Store, Write, open_store
+from catalog.store import Store, Write, open_store
 from catalog.thumbnail import draw
 from catalog.validation import validate_item
 from downscaler import product
@@ -108,12 +109,12 @@ def _commit(store: Store, folder: Path, day: _Day) -> Published:
     """Put the day into the catalogue as its next revision, or only mend the links when nothing changed."""
     name = day.name
     current = store.get(name.item_key)
-    old = None if current is None else _parse_item(current, name)
+    old = None if current is None else parse_item(current, name)
     present = int(old["properties"]["version"]) if old else 0
     if old is not None and day.same_as(old):
         store.apply(parent_writes(name, day.domain, old), folder)
         return day.published(store, revision=present, status="unchanged")
-    revision = _next_revision(store, name, present)
+    revision = next_revision(store, name, present)
     item = build_item(
         day.run,
         day.domain,
@@ -130,59 +131,7 @@ def _commit(store: Store, folder: Path, day: _Day) -> Published:
         for facts in day.files.values()
     ]
     if old is not None:
-        writes.append(_archive(old, name, present))
-    writes.append(Write(key=name.item_key, content=_replacing(current, serialise(document)), commit=True))
+        writes.append(archive(old, name, present))
+    writes.append(Write(key=name.item_key, content=replacing(current, serialise(document)), commit=True))
     store.apply([*writes, *parent_writes(name, day.domain, document)], folder)
     return day.published(store, revision=revision, status="published")
-
-
-def _parse_item(content: bytes, name: DayName) -> Document:
-    try:
-        document = json.loads(content)
-        validate_item(document)
-    except (ValueError, CatalogError) as error:
-        raise CatalogError(
-            "The day's present item is damaged", value=f"{name.item_key}: {error}", remedy="Restore or remove it."
-        ) from error
-    return dict(document)
-
-
-def _next_revision(store: Store, name: DayName, present: int) -> int:
-    """The number after the published one; files of publications that died on the way are cleared or passed over."""
-    numbered = [(number, key) for key in store.keys(f"{name.folder}/") if (number := name.revision_of(key))]
-    orphans = [key for number, key in numbered if number > present]
-    if store.exclusive:
-        store.delete(orphans)  # the lock is held, so nobody is still writing them
-        return present + 1
-    return max([present, *(number for number, _ in numbered)]) + 1
-
-
-def _archive(old: Document, name: DayName, revision: int) -> Write:
-    """The item that is about to be replaced, kept beside its assets, with links that hold from there."""
-
-    def moved(href: str) -> str:
-        if "://" in href:
-            return href
-        own = f"./{revision_folder(revision)}/"
-        return f"./{href.removeprefix(own)}" if href.startswith(own) else f"../{href.removeprefix('./')}"
-
-    document = json.loads(json.dumps(old))
-    for entry in [*document["links"], *document["assets"].values()]:
-        entry["href"] = moved(entry["href"])
-    document["properties"]["deprecated"] = True
-    document["links"].append(
-        {"rel": "latest-version", "href": f"../{name.item_id}.json", "type": "application/geo+json"}
-    )
-    validate_item(document)
-    return Write(key=f"{name.folder}/{revision_folder(revision)}/item.json", content=serialise(document))
-
-
-def _replacing(expected: bytes | None, content: bytes) -> Change:
-    """A change that goes through only while the item is still the one that this publication started from."""
-
-    def change(before: bytes | None) -> bytes:
-        if before != expected:
-            raise CatalogError("Another publication of the same day came first", remedy="Run it again.")
-        return content
-
-    return change

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from catalog.naming import ROOT, DayName, collection_key
+from catalog.naming import MODELS, ROOT, DayName, collection_key
 from catalog.provenance import fingerprint
 from catalog.store import Store, open_store
 from catalog.validation import read_document, resolve, validate, validate_item, validate_store
@@ -48,7 +48,7 @@ def _children(store: Store, key: str) -> list[str]:
 
 
 def items(uri: str | Path, domain: Domain | None = None) -> Iterator[Document]:
-    """All published items, by collection and day, found by following links from the root.
+    """The items of all published days, by collection and day, found by following links from the root; no models.
 
     With ``domain`` only its own. An empty place has none; raises CatalogError when a link leads nowhere.
     """
@@ -60,7 +60,8 @@ def items(uri: str | Path, domain: Domain | None = None) -> Iterator[Document]:
         key = waiting.pop(0)
         document = read_document(store, key)
         if document.get("type") == "Feature":
-            yield document
+            if document.get("collection") != MODELS:
+                yield document
         else:
             waiting = _children(store, key) + waiting
 

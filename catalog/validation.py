@@ -14,11 +14,12 @@ from pystac.stac_object import STACObjectType
 from pystac.validation import set_validator
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
+from catalog.naming import MODELS
 from catalog.store import Store
 from downscaler.errors import CatalogError
 
 STAC_VERSION = "1.1.0"
-_OWN = "vadose-item.json"
+_OWN, _OWN_MODEL = "vadose-item.json", "vadose-model.json"
 _TYPES = {
     "Feature": STACObjectType.ITEM,
     "Collection": STACObjectType.COLLECTION,
@@ -30,7 +31,7 @@ _TYPES = {
 def extension_schemas() -> Mapping[str, dict[str, Any]]:
     """The bundled extension schemas by their public URI."""
     folder = resources.files("catalog.schemas")
-    files = [f for f in folder.iterdir() if f.name.endswith(".json") and f.name != _OWN]
+    files = [f for f in folder.iterdir() if f.name.endswith(".json") and f.name not in (_OWN, _OWN_MODEL)]
     schemas = [json.loads(f.read_text(encoding="utf-8")) for f in files]
     return {schema["$id"]: schema for schema in schemas}
 
@@ -53,8 +54,8 @@ def install_validator() -> None:
 
 
 @functools.cache
-def _own_schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(resources.files("catalog.schemas").joinpath(_OWN).read_text(encoding="utf-8"))
+def _own_schema(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(resources.files("catalog.schemas").joinpath(name).read_text(encoding="utf-8"))
     return schema
 
 
@@ -87,7 +88,7 @@ def validate_item(item: Mapping[str, Any] | pystac.Item) -> None:
     document = item.to_dict(include_self_link=False, transform_hrefs=False) if isinstance(item, pystac.Item) else item
     validate(document)
     try:
-        jsonschema.validate(document, _own_schema())
+        jsonschema.validate(document, _own_schema(_OWN_MODEL if document.get("collection") == MODELS else _OWN))
     except jsonschema.ValidationError as error:
         raise CatalogError(f"{document.get('id')} is no valid vadose item", value=error.message) from error
 

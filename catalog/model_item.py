@@ -1,0 +1,128 @@
+"""A trained model in the catalogue: an item of the collection ``vadose-models``, described by the MLM extension.
+
+The same model is the same item (its identifier holds the digest of what it computes with); a changed report or card
+becomes the next revision of it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pystac
+
+from catalog.assets import FileFacts
+from catalog.collection import link_entry, linking, root_write, serialise
+from catalog.model_document import TITLE, ModelFile, build_model_item, models_collection
+from catalog.naming import ModelName, revision_folder
+from catalog.revisions import archive, next_revision, parse_item, replacing
+from catalog.room import storage_errors
+from catalog.store import Store, Write, open_store
+from catalog.validation import validate_item
+from downscaler.sources.model import MANIFEST, load_model, manifest_digest, read_manifest
+from downscaler.sources.model_report import CARD, FIGURES, REPORT, SKILL_FIGURE
+
+Document = dict[str, Any]
+_MARKDOWN, _BINARY = "text/markdown", "application/octet-stream; framework=xgboost"
+
+
+def publish_model(uri: str | Path, folder: str | Path) -> str:
+    """Publish a model folder with its card, report and figures; returns the address of its item.
+
+    Atomic like a day's publication: the item is written last, and when nothing has changed only lost links are mended.
+
+    Args:
+        uri: the catalogue: a folder, ``file://`` or ``s3://bucket/prefix``.
+        folder: as ``vadose train`` left it.
+
+    Raises:
+        ModelUnreadableError: the folder is no model, or a booster is missing or changed.
+        StorageFullError: the disk or bucket is full; nothing of this call is visible.
+        CatalogError: the catalogue is unusable or the item would not be valid.
+    """
+    folder = Path(folder)
+    load_model(folder)  # refuses what is incomplete or changed
+    manifest = read_manifest(folder)
+    name = ModelName(domain_name=str(manifest["domain"]), digest=manifest_digest(manifest))
+    store = open_store(uri)
+    with store.staging() as staging:
+        with storage_errors(staging):
+            files = _stage(folder, manifest, staging)
+        with store.lock():
+            _commit(store, staging, name, manifest, files)
+    return f"{store.uri}/{name.item_key}"
+
+
+def _commit(store: Store, staging: Path, name: ModelName, manifest: Document, files: Mapping[str, ModelFile]) -> None:
+    current = store.get(name.item_key)
+    old = None if current is None else parse_item(current, name)
+    present = int(old["properties"]["version"]) if old else 0
+    if old is not None and _same(old, files):
+        store.apply(_parent_writes(name, old), staging)
+        return
+    revision = next_revision(store, name, present)
+    document = build_model_item(name, manifest, files, revision=revision, predecessor=present or None)
+    validate_item(document)
+    below = f"{name.folder}/{revision_folder(revision)}"
+    writes = [Write(key=f"{below}/{f.relative}", content=f.facts.path, create=True) for f in files.values()]
+    if old is not None:
+        writes.append(archive(old, name, present))
+    writes.append(Write(key=name.item_key, content=replacing(current, serialise(document)), commit=True))
+    store.apply([*writes, *_parent_writes(name, document)], staging)
+
+
+def _same(old: Document, files: Mapping[str, ModelFile]) -> bool:
+    present = {key: asset.get("file:checksum") for key, asset in old["assets"].items()}
+    return present == {key: file.facts.fields["file:checksum"] for key, file in files.items()}
+
+
+def _stage(folder: Path, manifest: Document, staging: Path) -> dict[str, ModelFile]:
+    """Copies of all files to publish, by asset key: boosters, manifest, then whatever reports are there."""
+    wanted: dict[str, tuple[str, Document]] = {}
+    for branch in manifest["branches"]:
+        for role, stored in branch["files"].items():
+            wanted[f"{branch['name']}-{role}"] = (stored["file"], _booster_asset(branch, role))
+    wanted["manifest"] = (
+        MANIFEST,
+        _asset(pystac.MediaType.JSON, "Features, options, versions and checksums", "metadata"),
+    )
+    wanted["card"] = (CARD, _asset(_MARKDOWN, "Model card", "metadata"))
+    wanted["report"] = (REPORT, _asset(_MARKDOWN, "Skill report", "metadata"))
+    wanted["thumbnail"] = (
+        SKILL_FIGURE,
+        _asset(pystac.MediaType.PNG, "Skill on held-out truth", "thumbnail", "overview"),
+    )
+    for picture in sorted((folder / FIGURES).glob("*.png")):
+        relative = f"{FIGURES}/{picture.name}"
+        if relative != SKILL_FIGURE:
+            title = picture.stem.replace("_", " ").capitalize()
+            wanted[f"figure-{picture.stem}"] = (relative, _asset(pystac.MediaType.PNG, title, "overview"))
+    files = {}
+    for key, (relative, fields) in wanted.items():
+        if (folder / relative).is_file():
+            copy = staging / relative
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / relative, copy)
+            files[key] = ModelFile(relative=relative, facts=FileFacts.of(copy), fields=fields)
+    return files
+
+
+def _asset(kind: str, title: str, *roles: str) -> Document:
+    return {"type": str(kind), "title": title, "roles": list(roles)}
+
+
+def _booster_asset(branch: Mapping[str, Any], role: str) -> Document:
+    fields = _asset(_BINARY, f"{branch['name']}: {role}", "mlm:model", "mlm:weights", "model", "weights")
+    bands = [{"name": feature} for feature in branch["features"]]
+    return fields | {"mlm:artifact_type": "xgboost.ubj", "bands": bands}
+
+
+def _parent_writes(name: ModelName, item: Document) -> list[Write]:
+    """The links that lead to a model, from the collection to the root."""
+    entry = link_entry("item", f"./{name.item_id}/{name.item_id}.json", name.item_id, pystac.MediaType.GEOJSON)
+    return [
+        Write(key=name.collection_key, content=linking(lambda old: models_collection(item, old), entry)),
+        root_write(link_entry("child", f"./{name.collection_key}", TITLE)),
+    ]
