@@ -81,6 +81,29 @@ def fit_decay(anomalies: Floats, *, observation_error: float | None = None, max_
     )
 
 
+def departures(record: Floats, *, stretches: int = 5) -> Floats:
+    """Departures of a record from its climatological level, each stretch of time less the mean of all others.
+
+    A level that holds the very days it is compared with makes the prior look better than it will be on new days.
+
+    Args:
+        record: [time, ...], NaN in gaps.
+        stretches: contiguous parts of equal length.
+
+    Returns:
+        The same shape, in the same unit, for ``fit_decay`` where a climatology made from this record is the prior.
+    """
+    series = np.asarray(record, dtype=np.float64)
+    result = np.full(series.shape, np.nan)
+    known = np.isfinite(series)
+    total, count = np.where(known, series, 0.0).sum(axis=0), known.sum(axis=0)
+    for part in np.array_split(np.arange(len(series)), stretches):
+        others = count - known[part].sum(axis=0)
+        left = total - np.where(known[part], series[part], 0.0).sum(axis=0)
+        result[part] = series[part] - left / np.where(others > 0, others, np.nan)
+    return result
+
+
 def _finite(values: Floats) -> Floats:
     return np.asarray(values[np.isfinite(values)])
 

@@ -16,13 +16,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from downscaler.coarse import CoarseDay
-from downscaler.decay import Decay, fit_decay
+from downscaler.decay import Decay, departures, fit_decay
 from downscaler.errors import ClimatologyError
 from downscaler.grid import Domain, EaseGrid
 from downscaler.matching import Matching
 from downscaler.product import THETA_MAX, THETA_MIN
 
-__all__ = ["MAX_AGE", "NO_AGE", "Decay", "empty_day", "fill", "fit_decay"]
+__all__ = ["MAX_AGE", "NO_AGE", "Decay", "departures", "empty_day", "fill", "fit_decay"]
 
 Floats = NDArray[np.floating]
 MAX_AGE = 10  # days after which a retrieval says nothing any more

@@ -18,7 +18,19 @@ from downscaler.errors import VadoseError
 from flows import console
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["demo", "sample", "prior", "prior build", "climatology", "climatology build", "train", "run", "backfill", "info", "serve"]
+COMMANDS = [
+    "demo",
+    "sample",
+    "prior",
+    "prior build",
+    "climatology",
+    "climatology build",
+    "train",
+    "run",
+    "backfill",
+    "info",
+    "serve",
+]
 FORMS = {
     "demo": ["--out", "--days"],
     "sample": ["--out", "--days", "--domain", "--seed"],
