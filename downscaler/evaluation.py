@@ -1,14 +1,14 @@
-"""Skill against a known 1 km truth: each figure with a 95 % interval from a block bootstrap over days."""
+"""Skill against a known 1 km truth: each figure with a 95 % interval from a block bootstrap."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.blocks import Bools, Floats, block_mean, spread_blocks
+from downscaler.blocks import Bools, Floats, block_mean, block_sum, spread_blocks
 
 BOOTSTRAPS, BLOCK_DAYS = 1000, 7
 FIGURES: dict[str, str] = {
@@ -45,29 +45,34 @@ def seam_index(theta: Floats, ratio: int) -> float:
     return float(across.mean() / inside.mean()) if across.size and inside.size and inside.mean() > 0 else np.nan
 
 
-def within_block_r(theta: Floats, truth: Floats, ratio: int, least: int = 10) -> float:
-    """Mean over blocks of Pearson's R between two fields inside the block, of blocks with at least ``least`` cells."""
+def block_r(theta: Floats, truth: Floats, ratio: int, least: int = 10) -> Floats:
+    """Pearson's R of two fields inside each block [nyc, nxc]; NaN with fewer than ``least`` cells or no variance."""
     both = np.isfinite(theta) & np.isfinite(truth)
     x, y = (np.where(both, f, 0.0) for f in (theta, truth))
     x, y = (np.where(both, f - np.nan_to_num(spread_blocks(block_mean(f, both, ratio), ratio)), 0.0) for f in (x, y))
-    cov, vx, vy = (block_mean(f, both, ratio) for f in (x * y, x * x, y * y))
-    count = block_mean(np.ones(x.shape), both, ratio) * _counts(both, ratio)
-    good = (np.nan_to_num(count) >= least) & (np.nan_to_num(vx) > 1e-12) & (np.nan_to_num(vy) > 1e-12)
-    return float(np.mean(cov[good] / np.sqrt(vx[good] * vy[good]))) if good.any() else np.nan
+    cov, vx, vy = (np.nan_to_num(block_mean(f, both, ratio)) for f in (x * y, x * x, y * y))
+    good = (block_sum(both.astype(np.float64), ratio) >= least) & (vx > 1e-12) & (vy > 1e-12)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r: Floats = np.where(good, cov / np.sqrt(vx * vy), np.nan)
+    return r
 
 
-def _counts(mask: Bools, ratio: int) -> Floats:
-    counts: Floats = mask.reshape(mask.shape[0] // ratio, ratio, -1, ratio).sum(axis=(1, 3)).astype(np.float64)
-    return counts
+def within_block_r(theta: Floats, truth: Floats, ratio: int, least: int = 10) -> float:
+    """Mean over blocks of ``block_r``; NaN when no block has one."""
+    r = block_r(theta, truth, ratio, least)
+    return float(np.nanmean(r)) if np.isfinite(r).any() else np.nan
 
 
 @dataclass
 class _Record:
-    """What one method did: errors and products per day, for resampling without going back to the fields."""
+    """What one method did, per day and coarse cell, for resampling without going back to the fields."""
 
-    sums: list[NDArray[np.float64]] = field(default_factory=list)  # n, e, e2, x, y, x2, y2, xy
-    errors: list[NDArray[np.float32]] = field(default_factory=list)
-    per_day: list[tuple[float, float, float, float]] = field(default_factory=list)  # within r, seam, coverage, conserv.
+    sums: list[Floats] = field(default_factory=list)  # [9, nyc, nxc]: n, e, e2, x, y, x2, y2, xy, inside
+    within: list[Floats] = field(default_factory=list)  # [nyc, nxc]
+    seam: list[float] = field(default_factory=list)
+    misfit: list[float] = field(default_factory=list)
+    errors: list[NDArray[np.float32]] = field(default_factory=list)  # [active cells]
+    bounded: bool = False
 
 
 class Evaluation:
@@ -76,10 +81,12 @@ class Evaluation:
     Args:
         active: cells that count [ny, nx].
         ratio: product cells along one edge of a coarse cell.
+        units: labels of the coarse cells [nyc, nxc] that are resampled together (spatial blocks); None resamples
+            runs of consecutive days.
     """
 
-    def __init__(self, active: Bools, ratio: int) -> None:
-        self.active, self.ratio = active, ratio
+    def __init__(self, active: Bools, ratio: int, units: NDArray[np.intp] | None = None) -> None:
+        self.active, self.ratio, self.units = active, ratio, units
         self._records: dict[str, _Record] = {}
 
     def add(
@@ -104,76 +111,115 @@ class Evaluation:
             use &= np.isfinite(values)
         if not use.any():
             return
-        true_seam = seam_index(np.where(use, truth, np.nan), self.ratio)
+        shown_truth = np.where(use, truth, np.nan)
+        true_seam = seam_index(shown_truth, self.ratio)
         for name, values in methods.items():
-            record = self._records.setdefault(name, _Record())
-            x, y = values[use].astype(np.float64), truth[use].astype(np.float64)
-            e = x - y
-            terms = (np.ones_like(e), e, e * e, x, y, x * x, y * y, x * y)
-            record.sums.append(np.array([term.sum() for term in terms]))
-            record.errors.append(np.where(use, values - truth, np.nan)[self.active].astype(np.float32))
             shown = np.where(use, values, np.nan)
             bounds = (intervals or {}).get(name)
-            inside = (bounds[0][use] <= y) & (y <= bounds[1][use]) if bounds else None
-            record.per_day.append(
-                (
-                    within_block_r(shown, np.where(use, truth, np.nan), self.ratio),
-                    seam_index(shown, self.ratio) / true_seam,
-                    float(inside.mean()) if inside is not None else np.nan,
-                    float(np.nanmax(np.abs(block_mean(np.nan_to_num(shown), use, self.ratio) - coarse))),
-                )
-            )
+            record = self._records.setdefault(name, _Record(bounded=bounds is not None))
+            inside = (bounds[0] <= truth) & (truth <= bounds[1]) if bounds else np.zeros(use.shape, bool)
+            e = shown - shown_truth
+            terms = (e * 0 + 1, e, e * e, shown, shown_truth, shown**2, shown_truth**2, shown * shown_truth, inside)
+            record.sums.append(np.stack([block_sum(np.where(use, term, 0.0), self.ratio) for term in terms]))
+            record.within.append(block_r(shown, shown_truth, self.ratio))
+            record.seam.append(seam_index(shown, self.ratio) / true_seam)
+            mean = block_mean(np.nan_to_num(shown), use, self.ratio)
+            record.misfit.append(float(np.nanmax(np.abs(mean - coarse))))
+            record.errors.append(e[self.active].astype(np.float32))
 
     def figures(self, *, block_days: int | None = None, seed: int = 0) -> dict[str, dict[str, Interval]]:
-        """All figures of all methods: resampled in blocks of consecutive days, the same blocks for every method.
+        """All figures of all methods; the same draws for every method, so that differences can be read.
 
-        ``block_days`` is a week by default, less where that would leave fewer than eight blocks.
+        ``block_days`` is a week by default, less where that would leave fewer than eight blocks of days.
         """
         days = max((len(r.sums) for r in self._records.values()), default=0)
-        block_days = block_days or min(BLOCK_DAYS, max(1, days // 8))
-        label = np.arange(days) // block_days
-        blocks = int(label.max(initial=-1)) + 1
-        rng = np.random.default_rng(seed)
-        draws = rng.multinomial(blocks, np.full(blocks, 1.0 / blocks), size=BOOTSTRAPS) if blocks else np.zeros((0, 0))
-        weights = np.vstack([np.ones(blocks), draws]).astype(np.float64)
-        return {name: _figures(record, label, weights) for name, record in self._records.items()}
+        if not days:
+            return {}
+        label = np.arange(days) // (block_days or min(BLOCK_DAYS, max(1, days // 8)))
+        runs = _draws(int(label.max()) + 1, seed)
+        return {name: self._of(record, label, runs, seed) for name, record in self._records.items()}
+
+    def _of(
+        self, record: _Record, label: NDArray[np.intp], runs: NDArray[np.float64], seed: int
+    ) -> dict[str, Interval]:
+        sums, within = np.stack(record.sums), np.stack(record.within)
+        r = np.stack([np.nan_to_num(within), np.isfinite(within)], axis=1)
+        if self.units is None:
+            weights, place = runs, label
+            per_unit = [_by_unit(part.sum(axis=(2, 3)), place) for part in (sums, r)]
+            ubrmsd = _ubrmsd_of_days(np.stack(record.errors), place, weights)
+        else:
+            weights, place = _draws(int(self.units.max()) + 1, seed), self.units.ravel()
+            per_unit = [_by_unit(part.sum(axis=0).reshape(part.shape[1], -1).T, place) for part in (sums, r)]
+            ubrmsd = self._ubrmsd_of_blocks(np.stack(record.errors), weights)
+        (n, e, e2, x, y, x2, y2, xy, inside), (total, count) = ((weights @ part).T for part in per_unit)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            samples = {
+                "rmse": np.sqrt(e2 / n),
+                "ubrmsd": ubrmsd,
+                "bias": e / n,
+                "r": (xy / n - x * y / n**2) / np.sqrt((x2 / n - (x / n) ** 2) * (y2 / n - (y / n) ** 2)),
+                "within_block_r": total / count,
+                "seam_index": _mean_of_days(np.array(record.seam), label, runs),
+                "coverage_90": inside / n if record.bounded else np.array([np.nan]),
+            }
+        found = {name: _interval(values) for name, values in samples.items() if np.isfinite(values[0])}
+        worst = max(record.misfit)
+        return found | {"conservation": Interval(value=worst, low=worst, high=worst)}
+
+    def _ubrmsd_of_blocks(self, errors: NDArray[np.float32], weights: NDArray[np.float64]) -> Floats:
+        assert self.units is not None
+        deviation = _deviation(*(part[None] for part in _moments(errors)))[0]
+        known = np.isfinite(deviation)
+        place = np.asarray(spread_blocks(self.units, self.ratio))[self.active][known]
+        per_unit = _by_unit(np.stack([deviation[known], np.ones(known.sum())], axis=1), place, weights.shape[1])
+        total, count = (weights @ per_unit).T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean: Floats = total / count
+        return mean
 
 
-def _figures(record: _Record, label: NDArray[np.intp], weights: NDArray[np.float64]) -> dict[str, Interval]:
-    def gather(values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Weighted sums over blocks of days [draws, ...]; NaN counts nothing."""
-        blocks = np.zeros((weights.shape[1], *values.shape[1:]))
-        np.add.at(blocks, label, np.nan_to_num(values))
-        return np.tensordot(weights, blocks, axes=1)
+def _draws(units: int, seed: int) -> NDArray[np.float64]:
+    """Weights of the units [1 + BOOTSTRAPS, units]: all once, then as often as they were drawn."""
+    draws = np.random.default_rng(seed).multinomial(units, np.full(units, 1.0 / units), size=BOOTSTRAPS)
+    return np.vstack([np.ones(units), draws]).astype(np.float64)
 
-    n, e, e2, x, y, x2, y2, xy = gather(np.stack(record.sums)).T
+
+def _by_unit(values: Floats, place: NDArray[np.intp], units: int | None = None) -> Floats:
+    """Sums [units, columns] of rows by their unit."""
+    sums = np.zeros((units or int(place.max()) + 1, values.shape[1]))
+    np.add.at(sums, place, values)
+    return sums
+
+
+def _moments(errors: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
+    known = np.isfinite(errors)
+    e = np.where(known, errors, 0.0).astype(np.float64)
+    return known.sum(axis=0).astype(np.float64), e.sum(axis=0), (e * e).sum(axis=0)
+
+
+def _deviation(n: Floats, s: Floats, s2: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
-        samples = {
-            "rmse": np.sqrt(e2 / n),
-            "bias": e / n,
-            "r": (xy / n - x * y / n**2) / np.sqrt((x2 / n - (x / n) ** 2) * (y2 / n - (y / n) ** 2)),
-            "ubrmsd": _ubrmsd(np.stack(record.errors), gather),
-        }
-        per_day = np.array(record.per_day)
-        total, count = gather(per_day), gather(np.isfinite(per_day).astype(np.float64))
-        for column, name in enumerate(("within_block_r", "seam_index", "coverage_90")):
-            samples[name] = total[:, column] / count[:, column]
-    found = {name: _interval(values) for name, values in samples.items() if np.isfinite(values[0])}
-    worst = float(np.nanmax(per_day[:, 3]))
-    found["conservation"] = Interval(value=worst, low=worst, high=worst)
-    return {name: found[name] for name in FIGURES if name in found}
+        deviation: Floats = np.where(n >= 2, np.sqrt(np.maximum(s2 / n - (s / n) ** 2, 0.0)), np.nan)
+    return deviation
 
 
-def _ubrmsd(
-    errors: NDArray[np.float32], gather: Callable[[NDArray[np.floating]], NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """Mean over cells of the error's standard deviation in time; NaN with fewer than two days in a cell."""
-    n, s, s2 = gather(np.isfinite(errors).astype(np.float64)), gather(errors), gather(errors.astype(np.float64) ** 2)
+def _ubrmsd_of_days(errors: NDArray[np.float32], label: NDArray[np.intp], weights: NDArray[np.float64]) -> Floats:
+    """Mean over cells of the error's standard deviation in time; a cell needs two days."""
+    parts = [_moments(errors[label == run]) for run in range(weights.shape[1])]
+    n, s, s2 = (weights @ np.stack(column) for column in zip(*parts, strict=True))
+    deviation = _deviation(n, s, s2)
+    known = np.isfinite(deviation)
+    mean: Floats = np.where(known, deviation, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.where(known.any(axis=1), mean, np.nan)
+
+
+def _mean_of_days(values: Floats, label: NDArray[np.intp], weights: NDArray[np.float64]) -> Floats:
+    known = np.isfinite(values)
+    total, count = (weights @ _by_unit(np.stack([np.where(known, values, 0.0), known], axis=1), label)).T
     with np.errstate(invalid="ignore", divide="ignore"):
-        deviation = np.sqrt(np.maximum(s2 / n - (s / n) ** 2, 0.0))
-    enough = n >= 2
-    cells = enough.sum(axis=1)
-    return np.where(cells > 0, np.where(enough, deviation, 0.0).sum(axis=1) / np.maximum(cells, 1), np.nan)
+        mean: Floats = total / count
+    return mean
 
 
 def _interval(samples: NDArray[np.float64]) -> Interval:

@@ -18,7 +18,8 @@ import xarray as xr
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from downscaler.blocks import Floats, spread_blocks
+from downscaler.applicability import Applicability
+from downscaler.blocks import Bools, Floats, spread_blocks
 from downscaler.coarse import CoarseDay
 from downscaler.conserve import HALO, redistribute
 from downscaler.errors import ModelFeatureError
@@ -46,7 +47,7 @@ class Branch:
 
     Without ``pattern`` it corrects the smooth surface alone, for ground that has no record. ``mean`` predicts the
     correction, ``bounds`` its 5 % and 95 % quantiles; ``stretch`` are the factors by which the distances to them were
-    widened so that they hold ``product.INTERVAL`` of what was held out.
+    widened so that they hold ``product.INTERVAL`` of what was held out; ``applicability`` knows what it was trained on.
     """
 
     grid: str
@@ -56,6 +57,7 @@ class Branch:
     bounds: xgb.Booster
     stretch: tuple[float, float]
     pattern: bool = True
+    applicability: Applicability | None = None
 
     @property
     def name(self) -> str:
@@ -91,7 +93,8 @@ class Estimate:
     lower: Floats
     upper: Floats
     uncertainty: Floats
-    clipped: NDArray[np.bool_]
+    clipped: Bools
+    outside: Bools
 
 
 def check_features(branch: Branch, supplied: Mapping[str, object]) -> None:
@@ -120,10 +123,13 @@ def estimate(branch: Branch, ground: Ground, fields: Fields, coarse: Floats, err
     use = ground.active & np.isfinite(spread_blocks(coarse, ground.ratio))
     guess = np.full(use.shape, np.nan)
     below, above = np.zeros(use.shape), np.zeros(use.shape)
+    outside = np.zeros(use.shape, bool)
     if use.any():
         rows = matrix(fields, branch.features, use)
         correction = branch.mean.inplace_predict(rows)
         guess[use] = fields["coarse"][use] + correction + (ground.pattern[use] if branch.pattern else 0.0)
+        if branch.applicability is not None:
+            outside[use] = branch.applicability.outside(rows)
         low, high = branch.bounds.inplace_predict(rows).T
         below[use] = branch.stretch[0] * np.maximum(correction - low, 0.002)
         above[use] = branch.stretch[1] * np.maximum(high - correction, 0.002)
@@ -136,6 +142,7 @@ def estimate(branch: Branch, ground: Ground, fields: Fields, coarse: Floats, err
         upper=np.minimum(theta + above, THETA_MAX),
         uncertainty=np.where(use, (below + above) / (2.0 * Z90), np.nan),
         clipped=clipped,
+        outside=outside,
     )
 
 
@@ -219,6 +226,7 @@ def quality(coarse: xr.Dataset, result: Estimate, ground: Ground, *, stale: bool
     published = np.isfinite(result.soil_moisture)
     fine = fine | np.where(published, 0, Flag.FILL).astype(np.uint16)
     fine |= np.where(published & stale, Flag.STALE_PRIOR, 0).astype(np.uint16)
+    fine |= np.where(result.outside, Flag.OUTSIDE_APPLICABILITY, 0).astype(np.uint16)
     fine |= np.where(result.clipped, Flag.CLIPPED, 0).astype(np.uint16)
     return fine
 

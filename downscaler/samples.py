@@ -22,6 +22,7 @@ from downscaler.hybrid import forcing_until
 from downscaler.pattern import pattern_statistics
 
 _STATISTICS_DAYS = 400  # days of a tile held at once for its statistics
+BLOCK_CELLS = 27  # product cells along one edge of a block of ground: three M09 cells
 Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
 Errors = Callable[[tuple[int, ...]], Floats]
 
@@ -116,6 +117,34 @@ def target(day: DayRecord, ground: Ground, *, pattern: bool) -> NDArray[np.float
     return (day.theta - offset).astype(np.float32)
 
 
+def spatial_blocks(active: Bools, size: int = BLOCK_CELLS) -> NDArray[np.intp]:
+    """Labels [ny, nx] of square blocks counted from the window's corner, 0 upward, -1 where nothing is active."""
+    ny, nx = active.shape
+    label = (np.arange(ny) // size)[:, None] * (-(-nx // size)) + (np.arange(nx) // size)[None]
+    used = np.unique(label[active])
+    found = np.searchsorted(used, label).clip(max=len(used) - 1)
+    labels: NDArray[np.intp] = np.where(used[found] == label, found, -1).astype(np.intp)
+    return labels
+
+
+def draw_placed(
+    records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw, *, forcing: bool
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """Feature rows of randomly chosen cells and days, and the 27 km block that each comes from."""
+    rng = np.random.default_rng([how.seed, len(part.days)])
+    days = rng.permutation(part.days)[: how.days]
+    rows, blocks = [], []
+    for tile, record in enumerate(records):
+        mask = _allowed(record, part.mask(tile))
+        label = spatial_blocks(record.ground.active) + tile * record.ground.active.size
+        for position in days:
+            day = record.day(int(position), forcing=forcing)
+            where = _choose(mask & day.active, how.rows // (len(days) * len(records)), rng)
+            rows.append(matrix(day.fields, names, where))
+            blocks.append(label[where])
+    return np.concatenate(rows), np.concatenate(blocks)
+
+
 def _allowed(record: TileRecord, mask: Bools | None) -> Bools:
     return record.ground.active if mask is None else record.ground.active & mask
 
@@ -139,6 +168,7 @@ class Spool(xgb.DataIter):
         self._folder = TemporaryDirectory(prefix="vadose-rows-")
         self._names = list(names)
         self._position = 0
+        self.every = 1  # hand out each so-manieth row: a smaller sample from the same files
         self.files: list[Path] = []
         self.rows = 0
         held: list[Rows] = []
@@ -161,7 +191,7 @@ class Spool(xgb.DataIter):
         """Hand XGBoost the next batch; false at the end."""
         if self._position == len(self.files):
             return False
-        block = np.load(self.files[self._position], allow_pickle=False)
+        block = np.load(self.files[self._position], allow_pickle=False)[:: self.every]
         input_data(data=block[:, :-1], label=block[:, -1], feature_names=self._names)
         self._position += 1
         return True

@@ -11,19 +11,22 @@ import xarray as xr
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from downscaler import applicability
+from downscaler.applicability import Applicability
 from downscaler.blocks import Floats
 from downscaler.errors import TrainingError
 from downscaler.features import FEATURES, available
 from downscaler.grid import M09, M36, EaseGrid, Window
 from downscaler.hybrid import TILE, Branch, Model, estimate, forcing_until
 from downscaler.product import ALGORITHM_VERSION, INTERVAL, PRODUCT_VERSION, SCHEMA_VERSION
-from downscaler.samples import DayRecord, Draw, Part, Spool, TileRecord, draw
+from downscaler.samples import DayRecord, Draw, Part, Spool, TileRecord, draw, draw_placed
 from downscaler.sources.prior import Prior
 
 Progress = Callable[[str, int, int], None]
 MINIMUM_DAYS, MINIMUM_CELLS = 10, 10
 _QUANTILES = ((1.0 - INTERVAL) / 2.0, (1.0 + INTERVAL) / 2.0)
 _JUDGED_DAYS = 40  # held-out days that calibration looks at
+_AREA_ROWS = 16_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +62,14 @@ class Kind:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One way to split what may be seen into rows to learn from and truth to judge and calibrate on."""
+    """One way to split what may be seen into rows to learn from and truth to judge and calibrate on.
+
+    ``records`` are the tiles with statistics of the trial's own training days, where those differ from the branch's.
+    """
 
     train: Part
     held: Part
+    records: Sequence[TileRecord] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,17 +182,37 @@ def fit_branch(
     ledger = Ledger()
     rounds = []
     for trial in trials:
-        branch = _boosters(kind, names, records, trial.train, options, held=trial.held)
+        own = trial.records or records
+        branch = _boosters(kind, names, own, trial.train, options, held=trial.held)
         rounds.append((branch.mean.num_boosted_rounds(), branch.bounds.num_boosted_rounds()))
         for position in trial.held.days[:: max(1, len(trial.held.days) // _JUDGED_DAYS)]:
-            for tile, record in enumerate(records):
+            for tile, record in enumerate(own):
                 day = record.day(int(position), forcing=kind.forcing)
                 ledger.add(day, record, branch, trial.held.mask(tile))
     if final is not None:
         mean, bounds = np.rint(np.mean(rounds, axis=0)).astype(int)
         branch = _boosters(kind, names, records, final, options, rounds=(int(mean), int(bounds)))
-    branch = replace(branch, stretch=ledger.stretch())
+    area = _area(branch, records, final or trials[-1].train, options)
+    branch = replace(branch, stretch=ledger.stretch(), applicability=area)
     return branch, {"rmse": ledger.rmse(), "cells": ledger.cells, "rounds": rounds, "stretch": list(branch.stretch)}
+
+
+def _area(branch: Branch, records: Sequence[TileRecord], part: Part, options: Options) -> Applicability | None:
+    """Area of applicability over blocks of ground; None where the domain is a single block."""
+    how = Draw(rows=_AREA_ROWS, days=_JUDGED_DAYS, noise=0.0, seed=options.seed)
+    rows, blocks = draw_placed(records, part, branch.features, how, forcing=branch.forcing)
+    if len(np.unique(blocks)) < 2:
+        return None
+    gain = branch.mean.get_score(importance_type="total_gain")
+    weights = [float(gain.get(name, 0.0)) for name in branch.features]  # type: ignore[arg-type]
+    return applicability.fit(rows, weights, blocks, seed=options.seed)
+
+
+def fit_plain(
+    kind: Kind, records: Sequence[TileRecord], part: Part, options: Options, rounds: tuple[int, int]
+) -> Branch:
+    """A branch trained on a part for given numbers of rounds, neither judged nor calibrated."""
+    return _boosters(kind, feature_names(kind, records, part), records, part, options, rounds=rounds)
 
 
 def _boosters(
@@ -202,25 +229,16 @@ def _boosters(
     # a quantile step costs about seven of the mean's, and calibration corrects its level: fewer, larger, on half
     quantiles = {"objective": "reg:quantileerror", "quantile_alpha": list(_QUANTILES), "eta": 2 * options.learning_rate}
     rounds = rounds or (options.rounds, options.rounds // 3)
-    found = []
-    for extra, count, share in (({}, rounds[0], 1.0), (quantiles, rounds[1], 0.5)):
-        with (
-            _spool(kind, names, records, part, options, share) as rows,
-            _spool(kind, names, records, held, options, share / 4) as judge,
-        ):
-            if rows.rows < MINIMUM_CELLS:
-                raise TrainingError("There are too few rows to train on", value=rows.rows, allowed=f"{MINIMUM_CELLS}")
-            matrix = xgb.QuantileDMatrix(rows, nthread=options.threads)
-            against = [(xgb.QuantileDMatrix(judge, ref=matrix, nthread=options.threads), "held")] if judge.rows else []
-            booster = xgb.train(
-                _parameters(options) | extra,
-                matrix,
-                count,
-                evals=against,
-                early_stopping_rounds=options.patience if against else None,
-                verbose_eval=False,
-            )
-        found.append(booster[: booster.best_iteration + 1] if against else booster)
+    with (
+        _spool(kind, names, records, part, options, 1.0) as rows,
+        _spool(kind, names, records, held, options, 0.25) as judge,
+    ):
+        if rows.rows < MINIMUM_CELLS:
+            raise TrainingError("There are too few rows to train on", value=rows.rows, allowed=f"{MINIMUM_CELLS}")
+        found = []
+        for extra, count, every in (({}, rounds[0], 1), (quantiles, rounds[1], 2)):
+            rows.every = judge.every = every
+            found.append(_boost(rows, judge, _parameters(options) | extra, count, options))
     for booster in found:
         booster.set_param({"device": "cpu", "nthread": options.threads})
     return Branch(
@@ -232,6 +250,21 @@ def _boosters(
         bounds=found[1],
         stretch=(1.0, 1.0),
     )
+
+
+def _boost(rows: Spool, judge: Spool, parameters: dict[str, Any], count: int, options: Options) -> xgb.Booster:
+    """One booster, cut back to its best round where there is something to judge it on."""
+    matrix = xgb.QuantileDMatrix(rows, nthread=options.threads)
+    against = [(xgb.QuantileDMatrix(judge, ref=matrix, nthread=options.threads), "held")] if judge.rows else []
+    booster = xgb.train(
+        parameters,
+        matrix,
+        count,
+        evals=against,
+        early_stopping_rounds=options.patience if against else None,
+        verbose_eval=False,
+    )
+    return booster[: booster.best_iteration + 1] if against else booster
 
 
 def _spool(

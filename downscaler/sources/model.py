@@ -10,9 +10,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xgboost as xgb
 
 import downscaler
+from downscaler.applicability import Applicability
 from downscaler.errors import ModelFeatureError, ModelUnreadableError
 from downscaler.features import FEATURES
 from downscaler.hybrid import Branch, Model
@@ -61,7 +63,11 @@ def _save_branch(branch: Branch, folder: Path) -> dict[str, Any]:
     for role, booster in (("mean", branch.mean), ("bounds", branch.bounds)):
         file = folder / f"{branch.name}-{role}.ubj"
         booster.save_model(file)
-        files[role] = {"file": file.name, "sha256": file_sha256(file), "size": file.stat().st_size}
+        files[role] = _listed(file)
+    if branch.applicability is not None:
+        file = folder / f"{branch.name}-applicability.npz"
+        np.savez(file, allow_pickle=False, **branch.applicability.arrays())
+        files["applicability"] = _listed(file)
     return {
         "name": branch.name,
         "grid": branch.grid,
@@ -71,6 +77,10 @@ def _save_branch(branch: Branch, folder: Path) -> dict[str, Any]:
         "stretch": list(branch.stretch),
         "files": files,
     }
+
+
+def _listed(file: Path) -> dict[str, Any]:
+    return {"file": file.name, "sha256": file_sha256(file), "size": file.stat().st_size}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -122,7 +132,12 @@ def _load_branch(entry: dict[str, Any], folder: Path) -> Branch:
             allowed=declared,
             remedy=_REMEDY,
         )
-    boosters = {role: _load_booster(folder / file["file"], file, entry) for role, file in entry["files"].items()}
+    files = entry["files"]
+    boosters = {role: _load_booster(folder, files[role], entry) for role in ("mean", "bounds")}
+    area = None
+    if "applicability" in files:
+        with np.load(_intact(folder, files["applicability"]), allow_pickle=False) as arrays:
+            area = Applicability.from_arrays(dict(arrays))
     low, high = entry["stretch"]
     return Branch(
         grid=entry["grid"],
@@ -132,13 +147,20 @@ def _load_branch(entry: dict[str, Any], folder: Path) -> Branch:
         stretch=(float(low), float(high)),
         mean=boosters["mean"],
         bounds=boosters["bounds"],
+        applicability=area,
     )
 
 
-def _load_booster(file: Path, stored: dict[str, Any], entry: dict[str, Any]) -> xgb.Booster:
+def _intact(folder: Path, stored: dict[str, Any]) -> Path:
+    file = folder / str(stored["file"])
     if not file.is_file() or file_sha256(file) != stored["sha256"]:
         state = "changed since it was trained" if file.is_file() else "missing"
-        raise ModelUnreadableError(f"A booster of the model is {state}", value=file, remedy=_REMEDY)
+        raise ModelUnreadableError(f"A file of the model is {state}", value=file, remedy=_REMEDY)
+    return file
+
+
+def _load_booster(folder: Path, stored: dict[str, Any], entry: dict[str, Any]) -> xgb.Booster:
+    file = _intact(folder, stored)
     booster = xgb.Booster(model_file=str(file))
     if booster.feature_names != entry["features"]:
         raise ModelFeatureError(

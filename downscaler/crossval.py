@@ -1,0 +1,283 @@
+"""Every method on the same held-out truth: contiguous folds in time, or blocks of unseen ground.
+
+``time`` predicts each of five contiguous stretches of the record from the others, a week apart; statistics, trees,
+stopping and calibration see the other stretches alone. ``blocks`` predicts unseen 27 km blocks from the others, by a
+branch that uses no record of the place it is applied to. Inner folds of the same sort stop and calibrate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from downscaler.baselines import baselines
+from downscaler.blocks import Bools, Floats
+from downscaler.errors import ConfigError, PriorCoverageError, TrainingError
+from downscaler.evaluation import Evaluation, Interval
+from downscaler.features import Fields
+from downscaler.grid import M01, M09, EaseGrid
+from downscaler.hybrid import Branch, Model, estimate
+from downscaler.pattern import ratio_to_m01
+from downscaler.samples import DayRecord, Part, TileRecord, spatial_blocks
+from downscaler.sources.prior import Prior
+from downscaler.training import Kind, Options, Trial, days_with_data, fit_branch, fit_plain, with_weather
+
+SPLITS = ("time", "blocks")
+FOLDS, INNER, GAP_DAYS = 5, 3, 7
+STATION_SHARE = 0.1
+LARGEST = 4_000_000  # product cells that an evaluation holds at once
+METHODS = ("nearest", "bilinear", "climatological_pattern", "prior", "stations_only", "hybrid")
+Progress = Callable[[str, int, int], None]
+Figures = dict[str, dict[str, Interval]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """What one fold trains on and is judged on; ``trials`` are its inner folds."""
+
+    train: Part
+    held: Part
+    trials: Sequence[Trial]
+    record: TileRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Figures by coarse noise (m3 m-3), and sentences on how they came about."""
+
+    figures: Mapping[float, Figures]
+    notes: tuple[str, ...]
+
+
+def time_folds(data: xr.Dataset, grid: EaseGrid, days: NDArray[np.intp]) -> Iterator[Fold]:
+    """Five contiguous stretches, each with its own statistics, and inner stretches for calibration."""
+    for held in np.array_split(days, FOLDS):
+        train = _apart(days, held)
+        trials = []
+        for inner in np.array_split(train, INNER):
+            rest = _apart(train, inner)
+            records = [TileRecord(data, grid, rest)]
+            trials.append(Trial(train=Part(days=rest), held=Part(days=inner), records=records))
+        record = TileRecord(data, grid, train)
+        yield Fold(train=Part(days=train), held=Part(days=held), trials=trials, record=record)
+
+
+def _apart(days: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Days at least a week away from the held-out stretch."""
+    apart: NDArray[np.intp] = days[(days < held[0] - GAP_DAYS) | (days > held[-1] + GAP_DAYS)]
+    return apart
+
+
+def block_folds(data: xr.Dataset, grid: EaseGrid, days: NDArray[np.intp], seed: int) -> Iterator[Fold]:
+    """Blocks of unseen ground in five random groups, and inner groups of the others."""
+    record = TileRecord(data, grid, days)
+    label = spatial_blocks(record.ground.active)
+    number = int(label.max()) + 1
+    if number < 3:
+        raise TrainingError("The domain is too small for unseen blocks", value=f"{number} blocks of 27 km", allowed="3")
+    order = np.random.default_rng(seed).permutation(number)
+    for held in np.array_split(order, min(FOLDS, number)):
+        rest = np.setdiff1d(order, held)
+        trials = [
+            Trial(train=_ground(label, np.setdiff1d(rest, inner), days), held=_ground(label, inner, days))
+            for inner in np.array_split(np.random.default_rng(seed + 1).permutation(rest), min(INNER, len(rest)))
+            if len(np.setdiff1d(rest, inner))
+        ]
+        yield Fold(train=_ground(label, rest, days), held=_ground(label, held, days), trials=trials, record=record)
+
+
+def _ground(label: NDArray[np.intp], blocks: NDArray[np.intp], days: NDArray[np.intp]) -> Part:
+    return Part(days=days, cells=[np.isin(label, blocks)])
+
+
+def station_cells(record: TileRecord, allowed: Bools) -> Bools:
+    """Cells as networks choose them: the flattest and lowest tenth of the ground, where instruments are kept.
+
+    Ranks slope and elevation among the allowed cells and takes those with the lowest sum; without either, the cells
+    of the prior's middling wetness.
+    """
+    fields = record.ground.fields
+    given = [fields[name] for name in ("slope", "elevation_departure") if name in fields]
+    given = given or [np.abs(fields["pattern"])]
+    score = np.zeros(allowed.sum())
+    for field in given:
+        score += np.argsort(np.argsort(np.nan_to_num(field[allowed], nan=np.inf)))
+    chosen = np.zeros(allowed.shape, bool)
+    chosen[allowed] = np.argsort(np.argsort(score)) < max(10, STATION_SHARE * len(score))
+    return chosen
+
+
+def cross_validate(
+    prior: Prior,
+    *,
+    split: str = "time",
+    noises: Sequence[float] = (0.0,),
+    model: Model | None = None,
+    options: Options | None = None,
+    grid: EaseGrid = M09,
+    progress: Progress | None = None,
+) -> Judged:
+    """Skill of every method of design 4 on truth that none of them has seen.
+
+    Args:
+        prior: the truth, wall to wall; its block means plus noise are the coarse input.
+        split: ``time`` or ``blocks``.
+        noises: standard deviations of the retrieval noise, m3 m-3; models are fitted once and judged at each.
+        model: judge this model instead of refitting one in each fold; statistics of the place still come from the
+            fold's training days.
+        options: of training.
+        grid: the coarse grid.
+        progress: called with what is being done, step and number of steps.
+
+    Raises:
+        ConfigError: no such split.
+        PriorCoverageError: the prior is too large to be held at once.
+        TrainingError: too few days or blocks.
+    """
+    options = options or Options(rows=120_000, rounds=250, learning_rate=0.08)
+    if split not in SPLITS:
+        raise ConfigError("No such split", value=split, allowed=SPLITS)
+    shape = prior.domain.shape(M01)
+    if shape.x * shape.y > LARGEST:
+        raise PriorCoverageError(
+            "The prior is too large to be evaluated at once",
+            value=f"{shape.x * shape.y} cells",
+            allowed=f"{LARGEST} cells",
+            remedy="Build a prior of a part of it.",
+        )
+    window = prior.domain.window()
+    data = prior.window(prior.domain, window.relative_to(window)).load()
+    forcing = "precipitation" in data
+    days = days_with_data(prior)
+    days = with_weather(data, days) if forcing and split == "blocks" else days
+    if len(days) < 5 * GAP_DAYS:
+        raise TrainingError("The record is too short to be evaluated", value=f"{len(days)} days", allowed="35 days")
+    folds = time_folds(data, grid, days) if split == "time" else block_folds(data, grid, days, options.seed)
+    kind = Kind(grid=grid, forcing=forcing, pattern=split == "time" or model is not None)
+    judges = {noise: _judge(data, grid, split) for noise in noises}
+    for number, fold in enumerate(folds):
+        if progress:
+            progress(f"fold {number + 1} of the split in {split}", number, FOLDS)
+        _judge_fold(fold, kind, judges, model, options)
+    if progress:
+        progress("done", FOLDS, FOLDS)
+    return Judged(
+        figures={noise: _ordered(judge.figures()) for noise, judge in judges.items()}, notes=_notes(split, model)
+    )
+
+
+def _judge(data: xr.Dataset, grid: EaseGrid, split: str) -> Evaluation:
+    active = data["active"].values.astype(bool)
+    ratio = ratio_to_m01(grid)
+    units = None
+    if split == "blocks":
+        label = spatial_blocks(active)[ratio // 2 :: ratio, ratio // 2 :: ratio]
+        units = np.unique(label, return_inverse=True)[1].reshape(label.shape)
+    return Evaluation(active, ratio, units)
+
+
+def _judge_fold(
+    fold: Fold, kind: Kind, judges: Mapping[float, Evaluation], model: Model | None, options: Options
+) -> None:
+    """Fit what has to be fitted, then predict the fold's held-out truth with every method at every noise."""
+    branch = _fitted(fold, kind, options) if model is None else model.branch(kind.grid, forcing=kind.forcing)
+    stations = _stations(fold, kind, options, branch)
+    record = fold.record
+    held = fold.held.mask(0)
+    weather = set(with_weather(record.data, fold.held.days).tolist()) if kind.forcing else set()
+    for noise, judge in judges.items():
+        rng = np.random.default_rng([options.seed, int(noise * 1e6), int(fold.held.days[0])])
+        errors = partial(_white, rng, noise) if noise else None
+        for position in fold.held.days:
+            day = record.day(int(position), forcing=int(position) in weather, errors=errors)
+            _judge_day(day, fold, judge, noise, branch, stations, held)
+
+
+def _white(rng: np.random.Generator, noise: float, shape: tuple[int, ...]) -> Floats:
+    return rng.normal(0.0, noise, shape)
+
+
+def _judge_day(
+    day: DayRecord,
+    fold: Fold,
+    judge: Evaluation,
+    noise: float,
+    branch: Branch,
+    stations: Branch,
+    held: Bools | None,
+) -> None:
+    ground = fold.record.ground
+    sigma = np.full(day.coarse.shape, noise)
+    fields = _complete(day.fields, branch)
+    ours = estimate(branch, ground, fields, day.coarse, sigma)
+    theirs = estimate(stations, ground, _complete(day.fields, stations), day.coarse, sigma)
+    rivals = baselines(day.coarse, ground, ground.level)
+    found = rivals | {"stations_only": theirs.soil_moisture, "hybrid": ours.soil_moisture}
+    seen = np.ones(day.theta.shape, bool) if held is None else held
+    judge.add(
+        np.where(seen, day.theta, np.nan),
+        day.coarse,
+        {name: np.where(seen, field, np.nan) for name, field in found.items()},
+        {"hybrid": (ours.lower, ours.upper)},
+    )
+
+
+def _complete(fields: Fields, branch: Branch) -> Fields:
+    """The fields with unknown weather as missing: the first days of a record have no antecedent rain."""
+    shape = fields["coarse"].shape
+    return fields | {name: np.full(shape, np.nan, np.float32) for name in branch.features if name not in fields}
+
+
+def _fitted(fold: Fold, kind: Kind, options: Options) -> Branch:
+    trials = [_weathered(trial, fold, kind) for trial in fold.trials]
+    branch, _ = fit_branch(kind, [fold.record], trials, options, final=_known(fold.train, fold, kind))
+    return branch
+
+
+def _weathered(trial: Trial, fold: Fold, kind: Kind) -> Trial:
+    return replace(trial, train=_known(trial.train, fold, kind), held=_known(trial.held, fold, kind))
+
+
+def _known(part: Part, fold: Fold, kind: Kind) -> Part:
+    return replace(part, days=with_weather(fold.record.data, part.days)) if kind.forcing else part
+
+
+def _stations(fold: Fold, kind: Kind, options: Options, like: Branch) -> Branch:
+    """XGBoost as above, on as many rows and rounds, but of station cells alone and without any physics."""
+    allowed = fold.record.ground.active & (True if (mask := fold.train.mask(0)) is None else mask)
+    part = replace(_known(fold.train, fold, kind), cells=[station_cells(fold.record, allowed)])
+    rounds = (like.mean.num_boosted_rounds(), 1)  # its interval is not judged
+    return fit_plain(replace(kind, pattern=False), [fold.record], part, options, rounds)
+
+
+def _ordered(figures: Figures) -> Figures:
+    return {name: figures[name] for name in METHODS if name in figures}
+
+
+def _notes(split: str, model: Model | None) -> tuple[str, ...]:
+    notes = [
+        "stations_only is trained on as many rows as the hybrid, of the flattest and lowest tenth of the ground, "
+        "without statistics of the prior; prior is its mean over the training days.",
+    ]
+    if split == "blocks":
+        notes.append(
+            "climatological_pattern and prior know the record of the held-out blocks, which the hybrid does not: "
+            "they are an upper reference here, no rivals."
+        )
+    if model is not None:
+        notes.append("The hybrid is a model trained elsewhere, judged without refitting.")
+    return tuple(notes)
+
+
+def as_dict(judged: Figures) -> dict[str, object]:
+    """The figures as JSON: method, figure, and value with the ends of its 95 % interval."""
+    methods = {
+        method: {name: {"value": f.value, "low": f.low, "high": f.high} for name, f in row.items()}
+        for method, row in judged.items()
+    }
+    return {"methods": methods}
