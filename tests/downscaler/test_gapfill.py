@@ -218,7 +218,8 @@ def test_interval_of_filled_values_holds_ninety_percent_at_each_age(verde: Any, 
         record = np.where(known[:, None, None], smap, np.nan)
         anomalies = departures(record) if kind == "climatology" else record - prior
         decay = fit_decay(anomalies, observation_error=noise)
-        for start, age in ((int(first), age) for age in range(1, 6) for first in held[:-age:2]):
+        cases = [(age, int(first)) for age in hits for first in held[:-age:2]]
+        for age, start in cases:
             today = empty_day(START + dt.timedelta(days=start + age), UPPER_VERDE, M09)
             retrieved = day(start, smap[start], np.isfinite(smap[start]), UPPER_VERDE)
             made = fill([retrieved, today], prior[[start, start + age]], decay)
