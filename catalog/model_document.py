@@ -148,9 +148,19 @@ def _mlm(name: ModelName, manifest: Document, files: Mapping[str, ModelFile]) ->
         "mlm:accelerator": None,
         "mlm:accelerator_constrained": False,
         "mlm:input": [_input(branch) for branch in manifest["branches"]],
-        "mlm:output": [_output(branch, role) for branch in manifest["branches"] for role in branch["files"]],
+        "mlm:output": [
+            _output(branch, role)
+            for branch in manifest["branches"]
+            for role, stored in branch["files"].items()
+            if is_booster(stored["file"])
+        ],
         "mlm:hyperparameters": dict(manifest["options"]),
     }
+
+
+def is_booster(file: str) -> bool:
+    """Whether a file of a model folder holds trees."""
+    return file.endswith(".ubj")
 
 
 def tree_nodes(booster: Path) -> int:

@@ -15,7 +15,7 @@ import pystac
 
 from catalog.assets import FileFacts
 from catalog.collection import link_entry, linking, root_write, serialise
-from catalog.model_document import TITLE, ModelFile, build_model_item, models_collection
+from catalog.model_document import TITLE, ModelFile, build_model_item, is_booster, models_collection
 from catalog.naming import ModelName, revision_folder
 from catalog.revisions import archive, next_revision, parse_item, replacing
 from catalog.room import storage_errors
@@ -25,7 +25,7 @@ from downscaler.sources.model import MANIFEST, load_model, manifest_digest, read
 from downscaler.sources.model_report import CARD, FIGURES, REPORT, SKILL_FIGURE
 
 Document = dict[str, Any]
-_MARKDOWN, _BINARY = "text/markdown", "application/octet-stream; framework=xgboost"
+_MARKDOWN, _BOOSTER = "text/markdown", "application/octet-stream; framework=xgboost"
 
 
 def publish_model(uri: str | Path, folder: str | Path) -> str:
@@ -83,7 +83,7 @@ def _stage(folder: Path, manifest: Document, staging: Path) -> dict[str, ModelFi
     wanted: dict[str, tuple[str, Document]] = {}
     for branch in manifest["branches"]:
         for role, stored in branch["files"].items():
-            wanted[f"{branch['name']}-{role}"] = (stored["file"], _booster_asset(branch, role))
+            wanted[f"{branch['name']}-{role}"] = (stored["file"], _part(branch, role, stored["file"]))
     wanted["manifest"] = (
         MANIFEST,
         _asset(pystac.MediaType.JSON, "Features, options, versions and checksums", "metadata"),
@@ -113,9 +113,13 @@ def _asset(kind: str, title: str, *roles: str) -> Document:
     return {"type": str(kind), "title": title, "roles": list(roles)}
 
 
-def _booster_asset(branch: Mapping[str, Any], role: str) -> Document:
-    fields = _asset(_BINARY, f"{branch['name']}: {role}", "mlm:model", "mlm:weights", "model", "weights")
+def _part(branch: Mapping[str, Any], role: str, file: str) -> Document:
+    """A file that the branch computes with: a booster, or an array beside the boosters."""
+    title = f"{branch['name']}: {role}"
+    if not is_booster(file):
+        return _asset("application/octet-stream", title, "data")
     bands = [{"name": feature} for feature in branch["features"]]
+    fields = _asset(_BOOSTER, title, "mlm:model", "mlm:weights", "model", "weights")
     return fields | {"mlm:artifact_type": "xgboost.ubj", "bands": bands}
 
 
