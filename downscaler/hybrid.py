@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import xgboost as xgb
-from numpy.typing import NDArray
 
 from downscaler.applicability import Applicability
 from downscaler.blocks import Bools, Floats, spread_blocks
@@ -25,20 +24,16 @@ from downscaler.conserve import HALO, redistribute
 from downscaler.errors import ModelFeatureError
 from downscaler.features import FORCING_DAYS, FORCING_MINIMUM, Fields, Ground, matrix
 from downscaler.grid import EaseGrid, Span, Window
+from downscaler.matching import Matching
 from downscaler.pattern import ratio_to_m01
-from downscaler.product import THETA_MAX, THETA_MIN, Flag
+from downscaler.product import THETA_MAX, THETA_MIN
+from downscaler.quality import minutes, quality
 from downscaler.sources.prior import Prior
 from downscaler.tiles import Tile
 
 TILE = 8  # M36 cells along one edge of a tile
 DEFAULT_ERROR = 0.04  # m3 m-3, SMAP's mission requirement, where a granule gives no error of its own
 Z90 = 1.6448536269514722  # standard normal quantile of 0.95
-_SMAP_FLAGS: tuple[tuple[int, Flag], ...] = (
-    (0b11, Flag.OPEN_WATER),
-    (1 << 3, Flag.URBAN),
-    (0b1111 << 5, Flag.FROZEN_OR_SNOW),
-    (1 << 10, Flag.DENSE_VEGETATION),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,15 +104,18 @@ def check_features(branch: Branch, supplied: Mapping[str, object]) -> None:
         )
 
 
-def estimate(branch: Branch, ground: Ground, fields: Fields, coarse: Floats, error: Floats) -> Estimate:
+def estimate(
+    branch: Branch, ground: Ground, fields: Fields, coarse: Floats, error: Floats, scale: Floats | None = None
+) -> Estimate:
     """Downscale one window.
 
     Args:
         branch: the trained correction.
         ground: the window's static side.
-        fields: all its predictors, static and of the day.
+        fields: all its predictors, static and of the day, made from coarse values in the prior's climatology.
         coarse: retrievals to be kept [nyc, nxc], m3 m-3, NaN where nothing is to be published.
         error: standard error of the retrievals [nyc, nxc], m3 m-3.
+        scale: SMAP's variability over the prior's [nyc, nxc]; None where the two share one climatology.
     """
     check_features(branch, fields)
     use = ground.active & np.isfinite(spread_blocks(coarse, ground.ratio))
@@ -127,12 +125,15 @@ def estimate(branch: Branch, ground: Ground, fields: Fields, coarse: Floats, err
     if use.any():
         rows = matrix(fields, branch.features, use)
         correction = branch.mean.inplace_predict(rows)
-        guess[use] = fields["coarse"][use] + correction + (ground.pattern[use] if branch.pattern else 0.0)
+        contrast = correction + (ground.pattern[use] if branch.pattern else 0.0)
+        factor = 1.0 if scale is None else ground.surface(scale)[use]
+        surface = fields["coarse"] if scale is None else ground.surface(coarse)
+        guess[use] = surface[use] + factor * contrast
         if branch.applicability is not None:
             outside[use] = branch.applicability.outside(rows)
         low, high = branch.bounds.inplace_predict(rows).T
-        below[use] = branch.stretch[0] * np.maximum(correction - low, 0.002)
-        above[use] = branch.stretch[1] * np.maximum(high - correction, 0.002)
+        below[use] = factor * branch.stretch[0] * np.maximum(correction - low, 0.002)
+        above[use] = factor * branch.stretch[1] * np.maximum(high - correction, 0.002)
     theta, clipped = redistribute(guess, coarse, use, ground.residual, ground.porosity, ground.ratio)
     noise = Z90 * spread_blocks(error, ground.ratio)
     below, above = np.hypot(below, noise), np.hypot(above, noise)
@@ -164,13 +165,17 @@ def forcing_until(data: xr.Dataset, date: dt.date) -> dict[str, Floats] | None:
     return {name: data[name].isel(time=window).values for name in names}
 
 
-def predict(model: Model, prior: Prior, day: CoarseDay, *, tile: int = TILE) -> Iterator[Tile]:
+def predict(
+    model: Model, prior: Prior, day: CoarseDay, *, matching: Matching | None = None, tile: int = TILE
+) -> Iterator[Tile]:
     """Downscale a day, one tile of whole SMAP cells after the other; memory is that of one tile.
 
     Args:
         model: a trained model.
         prior: covers the day's domain.
-        day: the SMAP retrievals; only recommended ones are used.
+        day: the SMAP retrievals; only recommended ones are used, and those filled in where ``day.data`` has
+            ``filled`` (see ``gapfill.fill``).
+        matching: carries SMAP into the prior's climatology for the predictors; departures come back scaled.
         tile: M36 cells along one edge of a tile.
 
     Raises:
@@ -178,33 +183,55 @@ def predict(model: Model, prior: Prior, day: CoarseDay, *, tile: int = TILE) -> 
         ModelFeatureError: the model needs what the prior does not have.
     """
     prior.require(day.domain)
+    coarse = _prepared(day, matching)
     whole = day.domain.window().relative_to(day.domain.window())
     for window in day.domain.blocks(tile):
         grown = window.grown(HALO * ratio_to_m01(day.grid), within=whole)
-        yield _predict_window(model, prior, day, window, grown)
+        yield _predict_window(model, prior, day, coarse, window, grown)
 
 
-def _predict_window(model: Model, prior: Prior, day: CoarseDay, window: Window, grown: Window) -> Tile:
+def _prepared(day: CoarseDay, matching: Matching | None) -> xr.Dataset:
+    """The day's coarse fields with what prediction adds: ``kept``, the same ``in_prior`` climatology, and ``scale``."""
+    data = day.data if "filled" in day.data else day.data.assign(filled=day.data["recommended"] & False)
+    used = data["recommended"].values | data["filled"].values
+    kept = np.where(used, data["soil_moisture"].values, np.nan)
+    matched = kept if matching is None else np.clip(matching.to_prior(kept, day.date), 0.001, 0.95)
+    scale = np.ones(kept.shape) if matching is None else matching.scale(day.date)
+    fields = {"kept": kept, "in_prior": matched, "scale": scale}
+    return data.assign({name: (("y", "x"), field) for name, field in fields.items()})
+
+
+def _predict_window(
+    model: Model, prior: Prior, day: CoarseDay, prepared: xr.Dataset, window: Window, grown: Window
+) -> Tile:
     data = prior.window(day.domain, grown)
     inner = window.relative_to(grown)
     ground = Ground(data, day.grid)
     forcing = forcing_until(data, day.date)
     branch = model.branch(day.grid, forcing=forcing is not None)
     cells = _coarse_window(grown, ground.ratio)
-    coarse = day.data.isel(cells.slices)
-    kept = np.where(coarse["recommended"].values, coarse["soil_moisture"].values, np.nan)
+    coarse = prepared.isel(cells.slices)
     error = coarse["soil_moisture_error"].values
     error = np.where(np.isfinite(error) & (error > 0), error, DEFAULT_ERROR)
-    fields = ground.fields | ground.day(kept, day.date, forcing if branch.forcing else None)
-    result = estimate(branch, ground, fields, kept, error)
+    matched = coarse["in_prior"].values
+    fields = ground.fields | ground.day(matched, day.date, forcing if branch.forcing else None)
+    scale = None if np.array_equal(matched, coarse["kept"].values, equal_nan=True) else coarse["scale"].values
+    result = estimate(branch, ground, fields, coarse["kept"].values, error, scale)
     stale = np.datetime64(day.date) not in data["time"].values.astype("datetime64[D]")
     arrays = {
         "soil_moisture": result.soil_moisture,
         "uncertainty": result.uncertainty,
         "lower": result.lower,
         "upper": result.upper,
-        "quality_flag": quality(coarse, result, ground, stale=stale),
-        "observation_time": _minutes(coarse, day.date, result, ground.ratio),
+        "quality_flag": quality(
+            coarse,
+            result.soil_moisture,
+            clipped=result.clipped,
+            outside=result.outside,
+            stale=stale,
+            ratio=ground.ratio,
+        ),
+        "observation_time": minutes(coarse, day.date, result.soil_moisture, ground.ratio),
     }
     return Tile(window=window, fields={name: a[inner.rows.slice, inner.columns.slice] for name, a in arrays.items()})
 
@@ -212,27 +239,3 @@ def _predict_window(model: Model, prior: Prior, day: CoarseDay, window: Window, 
 def _coarse_window(window: Window, ratio: int) -> Window:
     rows, columns = (Span(start=s.start // ratio, stop=s.stop // ratio) for s in (window.rows, window.columns))
     return Window(rows=rows, columns=columns)
-
-
-def quality(coarse: xr.Dataset, result: Estimate, ground: Ground, *, stale: bool) -> NDArray[np.uint16]:
-    """Bits of ``quality_flag`` of a window: what SMAP reports of the cell, and what the downscaling did."""
-    surface = coarse["surface_flag"].values.astype(np.uint16)
-    observed = np.isfinite(coarse["soil_moisture"].values)
-    bits = np.zeros(surface.shape, np.uint16)
-    for mask, flag in _SMAP_FLAGS:
-        bits |= np.where(surface & mask, flag, 0).astype(np.uint16)
-    bits |= np.where(observed & ~coarse["recommended"].values, Flag.SMAP_NOT_RECOMMENDED, 0).astype(np.uint16)
-    fine = spread_blocks(bits, ground.ratio)
-    published = np.isfinite(result.soil_moisture)
-    fine = fine | np.where(published, 0, Flag.FILL).astype(np.uint16)
-    fine |= np.where(published & stale, Flag.STALE_PRIOR, 0).astype(np.uint16)
-    fine |= np.where(result.outside, Flag.OUTSIDE_APPLICABILITY, 0).astype(np.uint16)
-    fine |= np.where(result.clipped, Flag.CLIPPED, 0).astype(np.uint16)
-    return fine
-
-
-def _minutes(coarse: xr.Dataset, date: dt.date, result: Estimate, ratio: int) -> Floats:
-    """Minutes from 00:00 UTC of the day to the observation, NaN where nothing is published."""
-    since = coarse["observation_time"].values.astype("datetime64[s]") - np.datetime64(date)
-    minutes = np.where(np.isnat(since), np.nan, since / np.timedelta64(60, "s"))
-    return np.where(np.isfinite(result.soil_moisture), spread_blocks(np.rint(minutes), ratio), np.nan)

@@ -128,21 +128,25 @@ def spatial_blocks(active: Bools, size: int = BLOCK_CELLS) -> NDArray[np.intp]:
 
 
 def draw_placed(
-    records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw, *, forcing: bool
+    records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw, *, forcing: bool, pattern: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Feature rows of randomly chosen cells and days, and the 27 km block that each comes from."""
+    """Feature rows of randomly chosen cells and days, and the fold each comes from.
+
+    Folds are what the branch is to be carried over: quarters of the record where it knows the place (``pattern``),
+    27 km blocks of ground where it does not.
+    """
     rng = np.random.default_rng([how.seed, len(part.days)])
-    days = rng.permutation(part.days)[: how.days]
-    rows, blocks = [], []
+    quarter = {int(day): 4 * i // len(part.days) for i, day in enumerate(np.sort(part.days))}
+    rows, folds = [], []
     for tile, record in enumerate(records):
         mask = _allowed(record, part.mask(tile))
         label = spatial_blocks(record.ground.active) + tile * record.ground.active.size
-        for position in days:
+        for position in rng.permutation(part.days)[: how.days]:
             day = record.day(int(position), forcing=forcing)
-            where = _choose(mask & day.active, how.rows // (len(days) * len(records)), rng)
+            where = _choose(mask & day.active, how.rows // (how.days * len(records)), rng)
             rows.append(matrix(day.fields, names, where))
-            blocks.append(label[where])
-    return np.concatenate(rows), np.concatenate(blocks)
+            folds.append(np.full(len(rows[-1]), quarter[int(position)]) if pattern else label[where])
+    return np.concatenate(rows), np.concatenate(folds)
 
 
 def _allowed(record: TileRecord, mask: Bools | None) -> Bools:

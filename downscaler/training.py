@@ -198,14 +198,14 @@ def fit_branch(
 
 
 def _area(branch: Branch, records: Sequence[TileRecord], part: Part, options: Options) -> Applicability | None:
-    """Area of applicability over blocks of ground; None where the domain is a single block."""
+    """Area of applicability; None where there is but one fold to draw it from."""
     how = Draw(rows=_AREA_ROWS, days=_JUDGED_DAYS, noise=0.0, seed=options.seed)
-    rows, blocks = draw_placed(records, part, branch.features, how, forcing=branch.forcing)
-    if len(np.unique(blocks)) < 2:
+    rows, folds = draw_placed(records, part, branch.features, how, forcing=branch.forcing, pattern=branch.pattern)
+    if len(np.unique(folds)) < 2:
         return None
     gain = branch.mean.get_score(importance_type="total_gain")
     weights = [float(gain.get(name, 0.0)) for name in branch.features]  # type: ignore[arg-type]
-    return applicability.fit(rows, weights, blocks, seed=options.seed)
+    return applicability.fit(rows, weights, folds, seed=options.seed)
 
 
 def fit_plain(
