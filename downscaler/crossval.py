@@ -48,9 +48,13 @@ class Fold:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """Figures by coarse noise (m3 m-3), and sentences on how they came about."""
+    """Figures by coarse noise (m3 m-3), and sentences on how they came about.
+
+    ``applicability`` has the hybrid's figures inside and outside its area of applicability.
+    """
 
     figures: Mapping[float, Figures]
+    applicability: Mapping[float, Figures]
     notes: tuple[str, ...]
 
 
@@ -159,7 +163,7 @@ def cross_validate(
         raise TrainingError("The record is too short to be evaluated", value=f"{len(days)} days", allowed="35 days")
     folds = time_folds(data, grid, days) if split == "time" else block_folds(data, grid, days, options.seed)
     kind = Kind(grid=grid, forcing=forcing, pattern=split == "time" or model is not None)
-    judges = {noise: _judge(data, grid, split) for noise in noises}
+    judges = {noise: _Judges(data, grid, split) for noise in noises}
     for number, fold in enumerate(folds):
         if progress:
             progress(f"fold {number + 1} of the split in {split}", number, FOLDS)
@@ -167,23 +171,30 @@ def cross_validate(
     if progress:
         progress("done", FOLDS, FOLDS)
     return Judged(
-        figures={noise: _ordered(judge.figures()) for noise, judge in judges.items()}, notes=_notes(split, model)
+        figures={noise: _ordered(judge.all.figures()) for noise, judge in judges.items()},
+        applicability={noise: judge.parts() for noise, judge in judges.items()},
+        notes=_notes(split, model),
     )
 
 
-def _judge(data: xr.Dataset, grid: EaseGrid, split: str) -> Evaluation:
-    active = data["active"].values.astype(bool)
-    ratio = ratio_to_m01(grid)
-    units = None
-    if split == "blocks":
-        label = spatial_blocks(active)[ratio // 2 :: ratio, ratio // 2 :: ratio]
-        units = np.unique(label, return_inverse=True)[1].reshape(label.shape)
-    return Evaluation(active, ratio, units)
+class _Judges:
+    """One noise's evaluations: of all methods, and of the hybrid inside and outside its area of applicability."""
+
+    def __init__(self, data: xr.Dataset, grid: EaseGrid, split: str) -> None:
+        active = data["active"].values.astype(bool)
+        ratio = ratio_to_m01(grid)
+        units = None
+        if split == "blocks":
+            label = spatial_blocks(active)[ratio // 2 :: ratio, ratio // 2 :: ratio]
+            units = np.unique(label, return_inverse=True)[1].reshape(label.shape)
+        self.all, self.inside, self.outside = (Evaluation(active, ratio, units) for _ in range(3))
+
+    def parts(self) -> Figures:
+        found = {"inside": self.inside.figures(), "outside": self.outside.figures()}
+        return {name: figures["hybrid"] for name, figures in found.items() if figures}
 
 
-def _judge_fold(
-    fold: Fold, kind: Kind, judges: Mapping[float, Evaluation], model: Model | None, options: Options
-) -> None:
+def _judge_fold(fold: Fold, kind: Kind, judges: Mapping[float, _Judges], model: Model | None, options: Options) -> None:
     """Fit what has to be fitted, then predict the fold's held-out truth with every method at every noise."""
     branch = _fitted(fold, kind, options) if model is None else model.branch(kind.grid, forcing=kind.forcing)
     stations = _stations(fold, kind, options, branch)
@@ -205,7 +216,7 @@ def _white(rng: np.random.Generator, noise: float, shape: tuple[int, ...]) -> Fl
 def _judge_day(
     day: DayRecord,
     fold: Fold,
-    judge: Evaluation,
+    judge: _Judges,
     noise: float,
     branch: Branch,
     stations: Branch,
@@ -219,8 +230,11 @@ def _judge_day(
     rivals = baselines(day.coarse, ground, ground.level)
     found = rivals | {"stations_only": theirs.soil_moisture, "hybrid": ours.soil_moisture}
     seen = np.ones(day.theta.shape, bool) if held is None else held
-    judge.add(
-        np.where(seen, day.theta, np.nan),
+    truth = np.where(seen, day.theta, np.nan)
+    for part, mask in ((judge.inside, ~ours.outside), (judge.outside, ours.outside)):
+        part.add(truth, day.coarse, {"hybrid": np.where(seen & mask, ours.soil_moisture, np.nan)})
+    judge.all.add(
+        truth,
         day.coarse,
         {name: np.where(seen, field, np.nan) for name, field in found.items()},
         {"hybrid": (ours.lower, ours.upper)},
