@@ -89,6 +89,12 @@ def explanation_figure(explanation: Explanation, *, simulated: bool = False) -> 
     _draw_families(size, explanation)
     _draw_states(state, explanation)
     _draw_directions(direction, explanation)
+    # below the panels, where they cover no bar and no point
+    below: dict[str, Any] = {"fontsize": 8, "frameon": False}
+    handles, labels = state.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=max(len(labels), 1), **below)
+    handles, labels = direction.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower right", ncols=max(len(labels), 1), **below)
     return figure
 
 
@@ -125,7 +131,6 @@ def _draw_states(axes: Any, explanation: Explanation) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("share (%) in thirds of coarse wetness", fontsize=8)
     axes.set_title("b. by state of the SMAP cell", fontsize=9, loc="left")
-    axes.legend(fontsize=7.5, frameon=False, loc="lower right")
     _tidy(axes)
 
 
@@ -152,8 +157,6 @@ def _draw_directions(axes: Any, explanation: Explanation) -> None:
     axes.set_xlabel("rank correlation: drier ← more of it → wetter", fontsize=8)
     axes.set_title("c. direction of the leading features", fontsize=9, loc="left")
     _tidy(axes)
-    if effects:
-        axes.legend(fontsize=7, frameon=True, framealpha=0.9, edgecolor=RULE, loc="best")
 
 
 def skill_figure(
@@ -190,7 +193,7 @@ def _draw_methods(axes: Any, methods: Methods, name: str) -> None:
         entry = figures.get(name)
         if entry is not None:
             colour = _METHOD_COLOURS.get(method, GREY)
-            bars = _errors([entry])
+            bars = _errors([entry]) if entry["low"] < entry["high"] else None
             axes.barh(
                 row, entry["value"], xerr=bars, color=colour, ecolor=INK, error_kw={"capsize": 2, "linewidth": 0.9}
             )

@@ -164,6 +164,7 @@ def test_held_out_skill_takes_both_forms(card):
 
 def texts(figure: Figure) -> set[str]:
     found = {text.get_text() for text in figure.texts} | {figure.get_suptitle()}
+    found |= {text.get_text() for legend in figure.legends for text in legend.get_texts()}
     for axes in figure.axes:
         labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.xaxis.label, axes.yaxis.label, axes.title]
         found |= {text.get_text() for text in labels} | {axes.get_title(loc="left")}
