@@ -19,7 +19,7 @@ from downscaler.baselines import baselines
 from downscaler.blocks import Bools, Floats
 from downscaler.errors import ConfigError, PriorCoverageError, TrainingError
 from downscaler.evaluation import Evaluation, Interval
-from downscaler.features import Fields
+from downscaler.features import FEATURES, Fields
 from downscaler.grid import M01, M09, EaseGrid
 from downscaler.hybrid import Branch, Model, estimate
 from downscaler.pattern import ratio_to_m01
@@ -31,7 +31,10 @@ SPLITS = ("time", "blocks")
 FOLDS, INNER, GAP_DAYS = 5, 3, 7
 STATION_SHARE = 0.1
 LARGEST = 4_000_000  # product cells that an evaluation holds at once
+NOISE_LIMIT = 0.5  # m3 m-3; beyond it a retrieval says nothing
+DEFAULTS = Options(rows=120_000, rounds=250, learning_rate=0.08)  # many fits: fewer rows and larger steps each
 METHODS = ("nearest", "bilinear", "climatological_pattern", "prior", "stations_only", "hybrid")
+_WEATHER = frozenset(feature.name for feature in FEATURES if feature.group == "forcing")
 Progress = Callable[[str, int, int], None]
 Figures = dict[str, dict[str, Interval]]
 
@@ -139,13 +142,13 @@ def cross_validate(
         progress: called with what is being done, step and number of steps.
 
     Raises:
-        ConfigError: no such split.
+        ConfigError: no such split, or a noise that is negative or at or above ``NOISE_LIMIT``.
+        ModelFeatureError: the model needs what the prior does not have.
         PriorCoverageError: the prior is too large to be held at once.
         TrainingError: too few days or blocks.
     """
-    options = options or Options(rows=120_000, rounds=250, learning_rate=0.08)
-    if split not in SPLITS:
-        raise ConfigError("No such split", value=split, allowed=SPLITS)
+    options = options or DEFAULTS
+    _check_request(split, noises)
     shape = prior.domain.shape(M01)
     if shape.x * shape.y > LARGEST:
         raise PriorCoverageError(
@@ -175,6 +178,19 @@ def cross_validate(
         applicability={noise: judge.parts() for noise, judge in judges.items()},
         notes=_notes(split, model),
     )
+
+
+def _check_request(split: str, noises: Sequence[float]) -> None:
+    if split not in SPLITS:
+        raise ConfigError("No such split", value=split, allowed=SPLITS)
+    for noise in noises:
+        if not 0.0 <= noise < NOISE_LIMIT:
+            raise ConfigError(
+                "The noise of the coarse retrievals is out of bounds",
+                value=f"{noise} m3 m-3",
+                allowed=f"0 up to, not including, {NOISE_LIMIT} m3 m-3",
+                remedy="SMAP's own is about 0.04.",
+            )
 
 
 class _Judges:
@@ -244,7 +260,8 @@ def _judge_day(
 def _complete(fields: Fields, branch: Branch) -> Fields:
     """The fields with unknown weather as missing: the first days of a record have no antecedent rain."""
     shape = fields["coarse"].shape
-    return fields | {name: np.full(shape, np.nan, np.float32) for name in branch.features if name not in fields}
+    unknown = [name for name in branch.features if name in _WEATHER and name not in fields]
+    return fields | {name: np.full(shape, np.nan, np.float32) for name in unknown}
 
 
 def _fitted(fold: Fold, kind: Kind, options: Options) -> Branch:
@@ -278,7 +295,12 @@ def _notes(split: str, model: Model | None) -> tuple[str, ...]:
         "stations_only is trained on as many rows as the hybrid, of the flattest and lowest tenth of the ground, "
         "without statistics of the prior; prior is its mean over the training days.",
     ]
-    if split == "blocks":
+    if split == "blocks" and model is not None:
+        notes.append(
+            "The given model rests on the record of the very place, as climatological_pattern and prior do: it is "
+            "judged block by block here, but the blocks' statistics are not unseen."
+        )
+    elif split == "blocks":
         notes.append(
             "climatological_pattern and prior know the record of the held-out blocks, which the hybrid does not: "
             "they are an upper reference here, no rivals."

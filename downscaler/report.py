@@ -58,6 +58,31 @@ def skill_report(card: Card, evaluations: Evaluations, explanations: Sequence[Ex
     return "\n".join(lines)
 
 
+def evaluation_report(evaluation: Mapping[str, Any]) -> str:
+    """What ``vadose evaluate`` found: the verdict, every method and figure, and what they are.
+
+    Args:
+        evaluation: ``methods`` as in ``skill_report``, ``split``, ``noise`` (m3 m-3), ``grid``, ``prior`` (title),
+            ``period``, ``model`` (title, or None where each fold fitted its own), ``simulated``, ``notes`` and
+            perhaps ``applicability``: the hybrid's figures inside and outside its area of applicability.
+    """
+    first, last = evaluation["period"]
+    lines = [f"# Skill on {evaluation['prior']}", "", *_warning(evaluation)]
+    lines += [f"- prior: {evaluation['prior']}, {first} to {last}"]
+    lines += [
+        f"- coarse input: means over {evaluation['grid']} cells of the prior, noise {evaluation['noise']:g} m3 m-3"
+    ]
+    lines += [f"- hybrid: {evaluation['model'] or 'fitted anew for each fold'}", ""]
+    lines += _evaluation(f"Split in {evaluation['split']}", evaluation)
+    if evaluation.get("applicability"):
+        lines += ["## The hybrid inside and outside its area of applicability", ""]
+        lines += [*_table(evaluation["applicability"], first="where"), ""]
+    lines += ["## What the figures are", "", *(f"- `{name}`: {meaning}" for name, meaning in FIGURES.items()), ""]
+    lines += ["Values in brackets are 95 % intervals from a block bootstrap, the same draws for every method.", ""]
+    lines += ["## Caveats", "", *(f"- {text}" for text in LIMITS), ""]
+    return "\n".join(lines)
+
+
 def model_card(card: Card, evaluations: Evaluations | None = None) -> str:
     """What the model is, what it is for and not for (Mitchell et al. 2019, doi:10.1145/3287560.3287596).
 
@@ -179,15 +204,16 @@ def _verdict(methods: Methods) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _table(methods: Methods) -> list[str]:
+def _table(methods: Methods, first: str = "method") -> list[str]:
     names = [name for name in FIGURES if any(name in figures for figures in methods.values())]
-    lines = [f"| method | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    lines = [f"| {first} | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for method, figures in methods.items():
-        lines.append(f"| {method} | {' | '.join(_cell(name, figures.get(name)) for name in names)} |")
+        lines.append(f"| {method} | {' | '.join(cell(name, figures.get(name)) for name in names)} |")
     return lines
 
 
-def _cell(name: str, entry: Mapping[str, float] | None) -> str:
+def cell(name: str, entry: Mapping[str, float] | None) -> str:
+    """A figure as text, in brackets the ends of its interval where it has one."""
     if entry is None:
         return "–"
     digits = ".1e" if name == "conservation" else ".4f" if name in ("rmse", "ubrmsd", "bias") else ".3f"

@@ -1,4 +1,4 @@
-"""The files beside a model that people read: model_card.md, skill_report.md and figures/*.png."""
+"""The files that people read: a model's card, skill report and figures; the report of an evaluation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from downscaler.explain import Explanation
 from downscaler.explain_text import as_document, as_markdown, as_table
-from downscaler.figures import coverage_figure, explanation_figure, pareto_figure, png, skill_figure
-from downscaler.report import Evaluations, held_out_methods, model_card, skill_report
+from downscaler.figures import Methods, coverage_figure, explanation_figure, pareto_figure, png, skill_figure
+from downscaler.report import Evaluations, evaluation_report, held_out_methods, model_card, skill_report
 
 CARD, REPORT, FIGURES = "model_card.md", "skill_report.md", "figures"
+EVALUATION = "evaluation.md"
 SKILL_FIGURE = f"{FIGURES}/skill.png"
 _SHOWN = {
     "rmse": "RMSE (m³ m⁻³)",
@@ -51,14 +54,7 @@ def write_report(
     pareto = pareto or card.get("pareto", ())
     simulated = bool(card["simulated"])
     splits = {title: e["methods"] for title, e in evaluations.items()} or held_out_methods(card)
-    shown = {
-        n: label for n, label in _SHOWN.items() if any(n in f for methods in splits.values() for f in methods.values())
-    }
-    pictures = {}
-    if shown:
-        pictures["skill"] = skill_figure(splits, shown, simulated=simulated, title="Skill on held-out truth")
-    if any("coverage_90" in f for methods in splits.values() for f in methods.values()):
-        pictures["coverage"] = coverage_figure(splits, simulated=simulated)
+    pictures = _skill_pictures(splits, simulated=simulated)
     if pareto:
         pictures["pareto"] = pareto_figure(pareto, simulated=simulated)
     for explanation in explanations:
@@ -72,6 +68,32 @@ def write_report(
     files.append(_put(folder / REPORT, f"{report}\n# Figures\n\n{gallery}".rstrip().encode() + b"\n"))
     files.append(_put(folder / CARD, model_card(card, evaluations).encode()))
     return files
+
+
+def write_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> list[Path]:
+    """Write what ``vadose evaluate`` found as evaluation.md, with its figures beside it; returns the files.
+
+    ``evaluation`` is as ``report.evaluation_report`` takes it.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    splits = {f"{evaluation['split']}, noise {evaluation['noise']:g}": evaluation["methods"]}
+    pictures = _skill_pictures(splits, simulated=bool(evaluation["simulated"]))
+    files = [_put(folder / f"{name}.png", png(figure)) for name, figure in pictures.items()]
+    gallery = "".join(f"![{file.stem}]({file.name})\n\n" for file in files)
+    text = f"{evaluation_report(evaluation)}\n## Figures\n\n{gallery}".rstrip() + "\n"
+    return [*files, _put(folder / EVALUATION, text.encode())]
+
+
+def _skill_pictures(splits: Mapping[str, Methods], *, simulated: bool) -> dict[str, Figure]:
+    every = [figures for methods in splits.values() for figures in methods.values()]
+    shown = {name: label for name, label in _SHOWN.items() if any(name in figures for figures in every)}
+    pictures = {}
+    if shown:
+        pictures["skill"] = skill_figure(splits, shown, simulated=simulated, title="Skill on held-out truth")
+    if any("coverage_90" in figures for figures in every):
+        pictures["coverage"] = coverage_figure(splits, simulated=simulated)
+    return pictures
 
 
 def write_explanations(folder: Path, explanations: Sequence[Explanation], *, simulated: bool) -> list[Path]:

@@ -1,0 +1,129 @@
+"""``vadose evaluate``: every method on the same held-out truth, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from downscaler.errors import ConfigError
+from flows import console
+from flows.commands.build import Seed
+
+if TYPE_CHECKING:
+    from downscaler.crossval import Judged
+    from downscaler.hybrid import Model
+    from downscaler.sources.prior import Prior
+    from flows.settings import Settings
+
+SHOWN = ("rmse", "ubrmsd", "bias", "r", "within_block_r", "seam_index", "coverage_90", "conservation")
+
+
+class SplitKind(StrEnum):
+    """What is held out."""
+
+    TIME = "time"
+    BLOCKS = "blocks"
+
+
+def evaluate(
+    context: typer.Context,
+    prior: Annotated[Path | None, typer.Option(metavar="PRIOR", help="Prior whose days are the truth.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="Judge this model as it is; without it one is fitted for each fold."),
+    ] = None,
+    split: Annotated[
+        SplitKind, typer.Option(help="Hold out stretches of time, or 27 km blocks of ground.")
+    ] = SplitKind.TIME,
+    noise: Annotated[
+        float, typer.Option(metavar="SD", help="Standard deviation of the coarse retrievals' noise, m3 m-3.")
+    ] = 0.0,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a report (Markdown) and its figures (PNG) here.")
+    ] = None,
+    seed: Seed = None,
+) -> None:
+    """Judge the hybrid and its rivals on held-out days or ground of a prior, each figure with a 95 % interval.
+
+    The coarse input is the mean of the prior over SMAP's 9 km cells, plus noise: the truth is known wall to wall. It is
+    the prior's own simulation, so this tells how well the pattern is recovered, not how well SMAP or ParFlow-CLM do.
+    """
+    from downscaler.sources.model import load_model
+    from downscaler.sources.model_report import write_evaluation
+    from downscaler.sources.prior import open_prior
+    from flows.settings import load_settings
+
+    settings = load_settings(context.obj.config, prior=prior, seed=seed)
+    if settings.prior is None:
+        raise ConfigError("An evaluation needs a prior", remedy="Give --prior PRIOR.")
+    opened, loaded = open_prior(settings.prior), None if model is None else load_model(model)
+    judged = judge(opened, settings, split=split.value, noise=noise, model=loaded)
+    document = as_document(judged, opened, split=split.value, noise=noise, model=loaded)
+    console.out.print(methods_table(document))
+    for note in document["notes"]:
+        console.say(f"note: {note}")
+    if out is not None:
+        write_evaluation(out, document)
+        console.say(f"report: {out}")
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        json.write_text(console.as_json(document) + "\n", encoding="utf-8")
+
+
+def judge(prior: Prior, settings: Settings, *, split: str, noise: float, model: Model | None = None) -> Judged:
+    """All methods on a prior, with a progress bar over the folds."""
+    from dataclasses import replace
+
+    from downscaler.crossval import DEFAULTS, cross_validate
+
+    given: dict[str, Any] = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
+    options = replace(DEFAULTS, **{name: value for name, value in given.items() if value is not None})
+    with console.progress_bar("evaluating") as tell:
+        return cross_validate(
+            prior,
+            split=split,
+            noises=(noise,),
+            model=model,
+            options=options,
+            progress=lambda what, done, total: tell(done, total, f"evaluating: {what}"),
+        )
+
+
+def as_document(
+    judged: Judged, prior: Prior, *, split: str, noise: float, model: Model | None = None
+) -> dict[str, Any]:
+    """What is written: ``methods`` (method, figure, value and interval), and what they were made from."""
+    from downscaler.crossval import as_dict
+
+    return {
+        **as_dict(judged.figures[noise]),
+        "applicability": as_dict(judged.applicability[noise])["methods"],
+        "split": split,
+        "noise": noise,
+        "grid": "M09",
+        "prior": prior.title,
+        "period": list(prior.period),
+        "model": None if model is None else model.card["title"],
+        "simulated": prior.simulated,
+        "notes": list(judged.notes),
+    }
+
+
+def methods_table(document: Mapping[str, Any]) -> console.Table:
+    """A row a method, each figure with its 95 % interval; what the figures are stands below."""
+    from downscaler.evaluation import FIGURES
+    from downscaler.product import SIMULATED_LABEL
+    from downscaler.report import cell
+
+    stamp = f" ({SIMULATED_LABEL})" if document["simulated"] else ""
+    title = f"{document['prior']}{stamp}: split in {document['split']}, noise {document['noise']:g} m3 m-3"
+    made = console.table(title, "method", *(f"{name}>" for name in SHOWN))
+    for method, figures in document["methods"].items():
+        made.add_row(method, *(cell(name, figures.get(name)) for name in SHOWN))
+    made.caption = "\n".join(f"{name}: {FIGURES[name]}" for name in SHOWN)
+    return made
