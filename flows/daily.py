@@ -12,8 +12,9 @@ from prefect import flow, task
 
 from flows.jobs import DayJob, DayOutcome, days_between, job_of
 from flows.many import judge
+from flows.means import prepare
 from flows.settings import load_settings
-from flows.steps import prepare, run_day, try_day
+from flows.steps import run_day, try_day
 
 
 @task(task_run_name="{date}")

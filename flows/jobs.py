@@ -21,7 +21,8 @@ class DayJob:
     """What is the same for all days of a run: where, from what, into which catalogue.
 
     ``granules`` names files outright; without any they are looked for in ``folder``. ``force`` publishes anew even
-    when the catalogue already holds the day from the same inputs.
+    when the catalogue already holds the day from the same inputs. With ``climatology`` SMAP is matched to the prior's;
+    with ``gap_fill`` what SMAP did not see is carried forward.
     """
 
     domain: str
@@ -31,6 +32,9 @@ class DayJob:
     granules: tuple[Path, ...] = ()
     folder: Path | None = None
     smap_product: str | None = None
+    climatology: Path | None = None
+    matching: Literal["mean_std", "cdf"] = "mean_std"
+    gap_fill: bool = False
     force: bool = False
 
 
@@ -69,6 +73,9 @@ def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force:
         granules=tuple(granules or ()),
         folder=settings.granules,
         smap_product=settings.smap_product,
+        climatology=settings.climatology,
+        matching=settings.matching,
+        gap_fill=settings.gap_fill,
         force=force,
     )
 

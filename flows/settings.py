@@ -21,7 +21,7 @@ from downscaler.errors import ConfigError
 PREFIX = "VADOSE_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
-_PATHS = ("prior", "model", "granules", "catalog")
+_PATHS = ("prior", "model", "granules", "climatology", "catalog")
 
 
 class Settings(BaseSettings):
@@ -41,6 +41,17 @@ class Settings(BaseSettings):
     )
     smap_product: Literal["SPL3SMP_E", "SPL3SMP", "SPL2SMP_E", "SPL2SMP"] | None = Field(
         default=None, description="the only SMAP product to take from `granules`; unset, the finest one of the day"
+    )
+    climatology: Path | None = Field(
+        default=None,
+        description="SMAP's climatology made by `vadose climatology build`, to match SMAP to the prior's; unset, none",
+    )
+    matching: Literal["mean_std", "cdf"] = Field(
+        default="mean_std", description="how SMAP is matched where `climatology` is given: mean_std or cdf"
+    )
+    gap_fill: bool = Field(
+        default=False,
+        description="whether cells that SMAP did not see are filled from the last 10 days and the prior, and flagged",
     )
     workers: int = Field(default=1, ge=1, le=256, description="processes of a backfill")
     training_rows: int | None = Field(

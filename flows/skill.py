@@ -34,7 +34,8 @@ def score(job: DayJob, dates: Iterable[dt.date], truth: Path) -> dict[str, dict[
     from downscaler.features import Ground
     from downscaler.sources.sample_files.truth import read_truth
     from downscaler.sources.smap import read_day
-    from flows.steps import locate, prepare
+    from flows.granules import locate
+    from flows.means import prepare
 
     means = prepare(job)
     whole = means.domain.window()

@@ -8,42 +8,18 @@ from __future__ import annotations
 import datetime as dt
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from downscaler.errors import GranuleMissingError, GranuleNameError, NoRetrievalError, VadoseError
+from flows.gaps import read
 from flows.jobs import DayJob, DayOutcome, Status
+from flows.means import Means, prepare
 
 if TYPE_CHECKING:
     from downscaler.coarse import CoarseDay
     from downscaler.grid import Domain
-    from downscaler.hybrid import Model
-    from downscaler.records import InputRecord, RunRecord
-    from downscaler.sources.prior import Prior
-
-
-@dataclass(frozen=True, kw_only=True)
-class Means:
-    """What a job's days are made with, opened and checked against each other."""
-
-    domain: Domain
-    prior: Prior
-    model: Model
-    records: tuple[InputRecord, ...]
-
-
-def prepare(job: DayJob) -> Means:
-    """Domain, prior and model of a job; raises their typed errors before any expensive step."""
-    from downscaler import product
-    from downscaler.sources.model import load_model, model_record
-    from downscaler.sources.prior import open_prior
-
-    domain = product.domain(job.domain)
-    prior = open_prior(job.prior)
-    prior.require(domain)
-    model = load_model(job.model)
-    return Means(domain=domain, prior=prior, model=model, records=(prior.record(), model_record(job.model)))
+    from downscaler.records import RunRecord
+    from flows.gaps import Reading
 
 
 def run_day(date: dt.date, job: DayJob) -> DayOutcome:
@@ -56,16 +32,16 @@ def run_day(date: dt.date, job: DayJob) -> DayOutcome:
     """
     from catalog.publish import publish
     from downscaler.hybrid import predict
-    from downscaler.sources.smap import read_day
 
     started = time.monotonic()
     means = prepare(job)
-    day = read_day(locate(date, job), means.domain, date=date)
-    run = record(day, means)
+    reading = read(date, job, means)
+    run = record(reading, means)
     settled = None if job.force else already_there(run, means.domain, job.catalog)
     if settled:
         return DayOutcome(date=date, status="current", reason=settled, seconds=time.monotonic() - started)
-    done = publish(job.catalog, run, means.domain, predict(means.model, means.prior, day))
+    tiles = predict(means.model, means.prior, reading.day, matching=means.matching)
+    done = publish(job.catalog, run, means.domain, tiles)
     return DayOutcome(
         date=date,
         status="current" if done.status == "unchanged" else "published",
@@ -85,11 +61,12 @@ def already_there(run: RunRecord, domain: Domain, catalog: str) -> str | None:
     published = [entry["name"] for entry in item["properties"]["vadose:inputs"]] if item else []
     offered = [entry.name for entry in run.inputs if entry.kind == "granule"]
     newer = newer_release(published, offered)
-    return (
-        f"already published from {newer}, which supersedes the granule given; --force publishes all the same"
-        if newer
-        else None
-    )
+    if newer:
+        return f"already published from {newer}, which supersedes the granule given; --force publishes all the same"
+    midnight = f"{run.date}T00:00:00Z"
+    if item and f"{run.observed[1]:%Y-%m-%dT%H:%M:%SZ}" < midnight <= item["properties"]["vadose:observed"][1]:
+        return "already published from retrievals of the day itself, whose granule is gone; --force carries forward"
+    return None
 
 
 def newer_release(published: list[str], offered: list[str]) -> str | None:
@@ -131,54 +108,25 @@ def try_day(date: dt.date, job: DayJob) -> DayOutcome:
     )
 
 
-def locate(date: dt.date, job: DayJob) -> list[Path]:
-    """The day's granule files: those named, else the newest ones in the folder; raises GranuleMissingError."""
-    from downscaler.sources.smap import find_granules
-
-    if job.granules:
-        return _named(date, job.granules)
-    if job.folder is None:
-        raise GranuleMissingError(
-            f"No granule is named for {date}",
-            remedy="Give --granule FILE or --granules DIR, or set `granules` in vadose.toml.",
-        )
-    return find_granules(job.folder, date, job.smap_product)
-
-
-def _named(date: dt.date, granules: tuple[Path, ...]) -> list[Path]:
-    """Those named files that hold the day; a file that does not bear a granule's name may hold any."""
-    from downscaler.sources.smap import GranuleName
-
-    absent = [path for path in granules if not path.is_file()]
-    if absent:
-        raise GranuleMissingError("A granule named by --granule is not there", value=absent[0])
-
-    def may_hold(path: Path) -> bool:
-        try:
-            return GranuleName.parse(path).covers(date)
-        except GranuleNameError:
-            return True
-
-    of_day = [path for path in granules if may_hold(path)]
-    if not of_day:
-        names = ", ".join(path.name for path in granules)
-        raise GranuleMissingError(f"None of the granules named is of {date}", value=names)
-    return of_day
-
-
-def record(day: CoarseDay, means: Means) -> RunRecord:
+def record(reading: Reading, means: Means) -> RunRecord:
     """What the catalogue is told of the run: inputs, caveats, observed period, parameters."""
     from downscaler.records import RunRecord
     from downscaler.sources.smap import MERGE_RULE
 
+    day = reading.day
+    parameters: dict[str, Any] = {"smap_grid": day.grid.name, "smap_merge_rule": MERGE_RULE}
+    if means.carrying:
+        parameters["matching"] = means.carrying.parameters
+    if reading.filling:
+        parameters["gap_fill"] = reading.filling
     return RunRecord(
         date=day.date,
         domain_name=means.domain.name,
         inputs=(*day.inputs, *means.records),
         observed=observed(day),
         simulated=any(_simulated(day, means).values()),
-        caveats=caveats(day, means),
-        parameters={"smap_grid": day.grid.name, "smap_merge_rule": MERGE_RULE},
+        caveats=(*caveats(day, means), *reading.caveats),
+        parameters=parameters,
     )
 
 
@@ -187,6 +135,7 @@ def _simulated(day: CoarseDay, means: Means) -> dict[str, bool]:
         "SMAP retrievals": day.simulated,
         "prior": means.prior.simulated,
         "training record": bool(means.model.card["simulated"]),
+        "SMAP climatology": means.carrying is not None and means.carrying.smap.simulated,
     }
 
 
@@ -208,7 +157,10 @@ def observed(day: CoarseDay) -> tuple[dt.datetime, dt.datetime]:
     """First and last SMAP observation used (UTC); the whole day where the granule tells no time."""
     import numpy as np
 
-    times = day.data["observation_time"].values[day.data["recommended"].values]
+    used = day.data["recommended"].values
+    if "filled" in day.data:
+        used = used | day.data["filled"].values
+    times = day.data["observation_time"].values[used]
     times = times[~np.isnat(times)]
     if times.size == 0:
         midnight = dt.datetime.combine(day.date, dt.time(), dt.UTC)

@@ -36,6 +36,19 @@ Out = Annotated[
     str | None, typer.Option(metavar="CATALOG", help="Catalogue to publish in: folder, file:// or s3://bucket/prefix.")
 ]
 Product = Annotated[str | None, typer.Option(help="Take only this SMAP product from --granules, such as SPL3SMP_E.")]
+Climatology = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="SMAP climatology made by `vadose climatology build`, to match SMAP to the prior."
+    ),
+]
+GapFill = Annotated[
+    bool | None,
+    typer.Option(
+        "--gap-fill/--no-gap-fill",
+        help="Fill what SMAP did not see from the last 10 days and the prior, flagged and less sure.",
+    ),
+]
 Force = Annotated[
     bool,
     typer.Option(
@@ -54,6 +67,8 @@ def run(
     model: ModelPath = None,
     out: Out = None,
     smap_product: Product = None,
+    climatology: Climatology = None,
+    gap_fill: GapFill = None,
     force: Force = False,
 ) -> None:
     """Make and publish one day: SMAP granule + prior + model -> COGs and a STAC item.
@@ -64,7 +79,8 @@ def run(
     from flows.steps import run_day
 
     options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
-    settings = _settings(context, smap_product=smap_product, **options)
+    more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
+    settings = _settings(context, **options, **more)
     outcome = run_day(date.date(), job_of(settings, granule, force=force))
     console.say(f"{outcome.date} {outcome.status}: {outcome.href or settings.catalog} ({outcome.reason})")
 
@@ -80,6 +96,8 @@ def backfill(
     model: ModelPath = None,
     out: Out = None,
     smap_product: Product = None,
+    climatology: Climatology = None,
+    gap_fill: GapFill = None,
     force: Force = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that share the days.")] = None,
 ) -> None:
@@ -90,11 +108,12 @@ def backfill(
     """
     from flows.jobs import days_between, job_of
     from flows.many import judge
-    from flows.steps import prepare
+    from flows.means import prepare
 
     days = days_between(start.date(), end.date())
     options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
-    settings = _settings(context, smap_product=smap_product, workers=workers, **options)
+    more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
+    settings = _settings(context, workers=workers, **options, **more)
     job = job_of(settings, granule, force=force)
     prepare(job)
     outcomes = run_with_bar(days, job, settings.workers)

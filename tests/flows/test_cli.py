@@ -37,7 +37,7 @@ FORMS = {
     "prior build": ["--domain", "--source", "--statics", "--out"],
     "climatology build": ["--granules", "--domain", "--out"],
     "train": ["--prior", "--out", "--json"],
-    "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--out"],
+    "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--climatology", "--gap-fill", "--out"],
     "backfill": ["--domain", "--granule", "--granules", "--prior", "--model", "--out", "--workers"],
     "info": ["--json"],
     "serve": ["--port"],

@@ -93,12 +93,16 @@ def test_absent_file_is_refused_when_named() -> None:
         load_settings(Path("nowhere.toml"))
 
 
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def test_readme_documents_every_setting_and_no_other() -> None:
     """The table under "Configuration" has key, default and meaning exactly as declared."""
     section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Configuration")[1].split("\n## ")[0]
     documented = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", section, flags=re.MULTILINE)
     declared = [
-        (name, "" if field.default is None else f"`{field.default}`", field.description)
+        (name, "" if field.default is None else f"`{_toml(field.default)}`", field.description)
         for name, field in Settings.model_fields.items()
     ]
     assert documented == declared

@@ -21,9 +21,11 @@ _DAYS = 30  # days read at once, as they are stored
 
 
 def coarse_days(
-    prior: Prior, domain: Domain, grid: EaseGrid, dates: Sequence[dt.date]
+    prior: Prior, domain: Domain, grid: EaseGrid, dates: Sequence[dt.date], *, climatology: bool = False
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Block means over active cells of given days: the day's own where the record has it, else its climatology's.
+
+    With ``climatology`` it is the climatology's for all days.
 
     Returns:
         [n, nyc, nxc] in m3 m-3, NaN where no cell is active; and [n], whether the day is in the record.
@@ -37,14 +39,17 @@ def coarse_days(
     known = np.isin(days, stored)
     shape = domain.shape(grid)
     result = np.full((len(days), shape.y, shape.x), np.nan, np.float32)
+    own = np.flatnonzero(known & (not climatology))
+    other = np.flatnonzero(~known | climatology)
+    at = np.searchsorted(stored, days[own])
+    of_year = np.array([day.item().timetuple().tm_yday - 1 for day in days[other]], dtype=np.intp)
     for data, part in _tiles(prior, domain, grid):
         active = data["active"].values.astype(bool)
-        for number, day in enumerate(days):
-            if known[number]:
-                fine = data["soil_moisture"].isel(time=int(np.flatnonzero(stored == day)[0]))
-            else:
-                fine = data["soil_moisture_mean"].isel(dayofyear=day.item().timetuple().tm_yday - 1)
-            result[number, part.rows.slice, part.columns.slice] = _means(fine.values, active, grid)
+        for numbers, field in ((own, data["soil_moisture"][at]), (other, data["soil_moisture_mean"][of_year])):
+            for first in range(0, len(numbers), _DAYS):
+                fine = field[first : first + _DAYS].values
+                chosen = numbers[first : first + _DAYS]
+                result[chosen, part.rows.slice, part.columns.slice] = _means(fine, active, grid)
     return result, known
 
 

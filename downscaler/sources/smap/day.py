@@ -44,14 +44,17 @@ class _Pass:
     cells_with_value: int
 
 
-def read_day(paths: Sequence[Path], domain: Domain, *, date: dt.date | None = None) -> CoarseDay:
+def read_day(
+    paths: Sequence[Path], domain: Domain, *, date: dt.date | None = None, allow_empty: bool = False
+) -> CoarseDay:
     """Open a day's granules on a domain: one daily granule, or the half orbits that cross it.
 
     A granule that a newer release of the same scene supersedes is left out and named in the newer one's record.
     AM and PM are merged thus: recommended AM retrieval, else recommended PM, else unrecommended AM, else
     unrecommended PM; never averaged. Of half orbits that overlap, the recommended one nearest to 06:00 (ascending:
     18:00) local solar time holds. Of half orbits, only what was observed on the UTC day counts. ``date`` picks the
-    day; without it the granules must be of one day.
+    day; without it the granules must be of one day. With ``allow_empty`` a day on which nothing is recommended is
+    returned too, with what SMAP flagged on it.
 
     Raises GranuleMissingError (no paths, or none of the date), GranuleUnreadableError, GranuleLayoutError,
     GranuleNameError, GranuleGridError (also for granules of several products) and NoRetrievalError when nothing in
@@ -63,7 +66,7 @@ def read_day(paths: Sequence[Path], domain: Domain, *, date: dt.date | None = No
     window = domain.window(grid)
     passes = [p for granule in granules for p in _read(granule, domain, day)]
     merged = merge([(p.overpass, p.retrievals) for p in passes], longitudes(grid, window))
-    if not merged.recommended.any():
+    if not allow_empty and not merged.recommended.any():
         raise _nothing(passes, merged, domain, day)
     used = [g for g in granules if any(p.granule is g and (p.retrievals.overpass > 0).any() for p in passes)]
     return CoarseDay(

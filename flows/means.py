@@ -1,0 +1,104 @@
+"""What the days of a job are made with: opened, checked against each other, and worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from downscaler.errors import ClimatologyError
+from flows.jobs import DayJob
+
+if TYPE_CHECKING:
+    from downscaler.coarse_statistics import CoarseStatistics
+    from downscaler.grid import Domain, EaseGrid
+    from downscaler.hybrid import Model
+    from downscaler.matching import Matching
+    from downscaler.records import InputRecord
+    from downscaler.sources.prior import Prior
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carrying:
+    """SMAP's climatology on the job's domain, and the matching with the prior's made from it."""
+
+    smap: CoarseStatistics
+    matching: Matching
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What shapes the numbers beside the climatology itself, and what a user has to know."""
+        return {"method": self.matching.method, "climatology": self.smap.title, "notes": list(self.matching.notes)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What a job's days are made with, opened and checked against each other."""
+
+    domain: Domain
+    prior: Prior
+    model: Model
+    records: tuple[InputRecord, ...]
+    carrying: Carrying | None = None
+
+    @property
+    def matching(self) -> Matching | None:
+        """SMAP into the prior's climatology, where a climatology is given."""
+        return self.carrying.matching if self.carrying else None
+
+    def require(self, grid: EaseGrid) -> None:
+        """Raise ClimatologyError unless the SMAP climatology, where one is given, is of a day's grid."""
+        if self.carrying and grid.name != self.carrying.smap.grid.name:
+            raise ClimatologyError(
+                "The SMAP climatology is of another grid than the day's granule",
+                value=f"{self.carrying.smap.title}: {self.carrying.smap.grid.name}",
+                allowed=grid.name,
+                remedy="Build one from granules of the day's product (vadose climatology build --product NAME), or "
+                "name the product to take with --smap-product.",
+            )
+
+
+def prepare(job: DayJob) -> Means:
+    """Domain, prior, model and matching of a job; raises their typed errors before any expensive step."""
+    from downscaler import product
+    from downscaler.sources.model import load_model, model_record
+    from downscaler.sources.prior import open_prior
+
+    domain = product.domain(job.domain)
+    prior = open_prior(job.prior)
+    prior.require(domain)
+    model = load_model(job.model)
+    records = [prior.record(), model_record(job.model)]
+    carrying = None
+    if job.climatology is not None:
+        from downscaler.sources.statistics import load_statistics, statistics_record
+
+        smap = load_statistics(job.climatology).on(domain)
+        records.append(statistics_record(job.climatology))
+        carrying = Carrying(
+            smap=smap,
+            matching=_matched(_Pair(records[0].sha256, records[-1].sha256, domain, job.matching, prior, smap)),
+        )
+    return Means(domain=domain, prior=prior, model=model, records=tuple(records), carrying=carrying)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A prior and a SMAP climatology, known by their checksums."""
+
+    prior_sha256: str
+    smap_sha256: str
+    domain: Domain
+    method: Literal["mean_std", "cdf"]
+    prior: Prior = field(compare=False, repr=False)
+    smap: CoarseStatistics = field(compare=False, repr=False)
+
+
+@lru_cache(maxsize=2)
+def _matched(pair: _Pair) -> Matching:
+    """The matching of a pair; it takes a pass over the prior's whole record, so a job makes it once in a process."""
+    from downscaler.matching import match
+    from downscaler.sources.prior.coarse import prior_statistics
+
+    return match(pair.method, pair.smap, prior_statistics(pair.prior, pair.smap.grid).on(pair.domain))
