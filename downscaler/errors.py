@@ -139,6 +139,12 @@ class TrainingError(ModelError):
     exit_code = 33
 
 
+class TrainingDeviceError(ModelError):
+    """The device to train on is unknown or XGBoost cannot use it."""
+
+    exit_code = 34
+
+
 class CatalogError(VadoseError):
     """The catalogue cannot be read or written."""
 
