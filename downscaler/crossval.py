@@ -9,26 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from downscaler.baselines import baselines
-from downscaler.blocks import Bools, Floats
+from downscaler.blocks import Bools
 from downscaler.errors import ConfigError, PriorCoverageError, TrainingError
 from downscaler.evaluation import Evaluation, Interval
 from downscaler.features import FEATURES, Fields
 from downscaler.grid import M01, M09, EaseGrid
 from downscaler.hybrid import Branch, Model, estimate
 from downscaler.pattern import ratio_to_m01
-from downscaler.samples import DayRecord, Part, TileRecord, spatial_blocks
+from downscaler.samples import DayRecord, Part, TileRecord, View, spatial_blocks
 from downscaler.sources.prior import Prior
 from downscaler.training import Kind, Options, Trial, days_with_data, fit_branch, fit_plain, with_weather
 
 SPLITS = ("time", "blocks")
-FOLDS, INNER, GAP_DAYS = 5, 3, 7
+FOLDS, INNER, GAP_DAYS = 5, 5, 7
 STATION_SHARE = 0.1
 LARGEST = 4_000_000  # product cells that an evaluation holds at once
 NOISE_LIMIT = 0.5  # m3 m-3; beyond it a retrieval says nothing
@@ -219,40 +218,41 @@ def _judge_fold(fold: Fold, kind: Kind, judges: Mapping[float, _Judges], model: 
     weather = set(with_weather(record.data, fold.held.days).tolist()) if kind.forcing else set()
     for noise, judge in judges.items():
         rng = np.random.default_rng([options.seed, int(noise * 1e6), int(fold.held.days[0])])
-        errors = partial(_white, rng, noise) if noise else None
         for position in fold.held.days:
-            day = record.day(int(position), forcing=int(position) in weather, errors=errors)
-            _judge_day(day, fold, judge, noise, branch, stations, held)
-
-
-def _white(rng: np.random.Generator, noise: float, shape: tuple[int, ...]) -> Floats:
-    return rng.normal(0.0, noise, shape)
+            noisy = rng.normal(0.0, noise, record.ground.coarse_level.shape)
+            days = []
+            for each in (branch, stations):
+                known = int(position) in weather
+                view = View(forcing=known, pattern=each.pattern, roughness=each.roughness, error=noise)
+                days.append(record.day(int(position), view, noisy if noise else None))
+            _judge_day((days[0], days[1]), fold, judge, noise, (branch, stations), held)
 
 
 def _judge_day(
-    day: DayRecord,
+    days: tuple[DayRecord, DayRecord],
     fold: Fold,
     judge: _Judges,
     noise: float,
-    branch: Branch,
-    stations: Branch,
+    branches: tuple[Branch, Branch],
     held: Bools | None,
 ) -> None:
-    ground = fold.record.ground
+    """One held-out day, as the hybrid and as the stations' model see it."""
+    ground, day = fold.record.ground, days[0]
     sigma = np.full(day.coarse.shape, noise)
-    fields = _complete(day.fields, branch)
-    ours = estimate(branch, ground, fields, day.coarse, sigma)
-    theirs = estimate(stations, ground, _complete(day.fields, stations), day.coarse, sigma)
+    ours, theirs = (
+        estimate(branch, ground, _complete(seen.fields, branch), seen.coarse, sigma, noise=seen.noise)
+        for branch, seen in zip(branches, days, strict=True)
+    )
     rivals = baselines(day.coarse, ground, ground.level)
     found = rivals | {"stations_only": theirs.soil_moisture, "hybrid": ours.soil_moisture}
-    seen = np.ones(day.theta.shape, bool) if held is None else held
-    truth = np.where(seen, day.theta, np.nan)
+    here = np.ones(day.theta.shape, bool) if held is None else held
+    truth = np.where(here, day.theta, np.nan)
     for part, mask in ((judge.inside, ~ours.outside), (judge.outside, ours.outside)):
-        part.add(truth, day.coarse, {"hybrid": np.where(seen & mask, ours.soil_moisture, np.nan)})
+        part.add(truth, day.coarse, {"hybrid": np.where(here & mask, ours.soil_moisture, np.nan)})
     judge.all.add(
         truth,
         day.coarse,
-        {name: np.where(seen, field, np.nan) for name, field in found.items()},
+        {name: np.where(here, field, np.nan) for name, field in found.items()},
         {"hybrid": (ours.lower, ours.upper)},
     )
 

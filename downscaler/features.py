@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from downscaler.blocks import Bools, Floats, block_mean, spread_blocks
 from downscaler.conserve import departure, smooth_surface
+from downscaler.denoise import noise_part
 from downscaler.errors import PriorSchemaError
 from downscaler.grid import EaseGrid
 from downscaler.pattern import QUANTILES, ratio_to_m01, sensitivity_name
@@ -195,6 +196,12 @@ class Ground:
     def surface(self, coarse: Floats) -> Floats:
         """Smooth mass-preserving surface through coarse values of the window."""
         return smooth_surface(coarse, self.active, self.ratio)
+
+    def split(self, coarse: Floats, error: Floats, rough: float, *, pattern: bool) -> tuple[Floats, Floats]:
+        """Coarse values as signal, which predictors are made from, and noise; see ``denoise.noise_part``."""
+        reference = self.coarse_level if pattern else np.zeros(coarse.shape)
+        noise = noise_part(coarse, reference, error, rough)
+        return coarse - noise, noise
 
     def spread(self, coarse: Floats) -> Floats:
         """Coarse values as they are on the fine cells of their blocks."""

@@ -20,7 +20,7 @@ import xgboost as xgb
 from downscaler.applicability import Applicability
 from downscaler.blocks import Bools, Floats, spread_blocks
 from downscaler.coarse import CoarseDay
-from downscaler.conserve import HALO, redistribute
+from downscaler.conserve import HALO, noise_surface, redistribute
 from downscaler.errors import ModelFeatureError
 from downscaler.features import FORCING_DAYS, FORCING_MINIMUM, Fields, Ground, matrix
 from downscaler.grid import EaseGrid, Span, Window
@@ -43,6 +43,7 @@ class Branch:
     Without ``pattern`` it corrects the smooth surface alone, for ground that has no record. ``mean`` predicts the
     correction, ``bounds`` its 5 % and 95 % quantiles; ``stretch`` are the factors by which the distances to them were
     widened so that they hold ``product.INTERVAL`` of what was held out; ``applicability`` knows what it was trained on.
+    ``roughness`` (m6 m-6) tells weather from retrieval noise, see ``denoise``.
     """
 
     grid: str
@@ -52,6 +53,7 @@ class Branch:
     bounds: xgb.Booster
     stretch: tuple[float, float]
     pattern: bool = True
+    roughness: float = 0.0
     applicability: Applicability | None = None
 
     @property
@@ -105,16 +107,24 @@ def check_features(branch: Branch, supplied: Mapping[str, object]) -> None:
 
 
 def estimate(
-    branch: Branch, ground: Ground, fields: Fields, coarse: Floats, error: Floats, scale: Floats | None = None
+    branch: Branch,
+    ground: Ground,
+    fields: Fields,
+    coarse: Floats,
+    error: Floats,
+    *,
+    noise: Floats,
+    scale: Floats | None = None,
 ) -> Estimate:
     """Downscale one window.
 
     Args:
         branch: the trained correction.
         ground: the window's static side.
-        fields: all its predictors, static and of the day, made from coarse values in the prior's climatology.
+        fields: all its predictors, static and of the day, made from the signal in the prior's climatology.
         coarse: retrievals to be kept [nyc, nxc], m3 m-3, NaN where nothing is to be published.
         error: standard error of the retrievals [nyc, nxc], m3 m-3.
+        noise: the part of ``coarse`` that is taken for noise [nyc, nxc], m3 m-3.
         scale: SMAP's variability over the prior's [nyc, nxc]; None where the two share one climatology.
     """
     check_features(branch, fields)
@@ -127,7 +137,7 @@ def estimate(
         correction = branch.mean.inplace_predict(rows)
         contrast = correction + (ground.pattern[use] if branch.pattern else 0.0)
         factor = 1.0 if scale is None else ground.surface(scale)[use]
-        surface = fields["coarse"] if scale is None else ground.surface(coarse)
+        surface = ground.surface(coarse - noise) + noise_surface(noise, ground.active, ground.ratio)
         guess[use] = surface[use] + factor * contrast
         if branch.applicability is not None:
             outside[use] = branch.applicability.outside(rows)
@@ -135,8 +145,8 @@ def estimate(
         below[use] = factor * branch.stretch[0] * np.maximum(correction - low, 0.002)
         above[use] = factor * branch.stretch[1] * np.maximum(high - correction, 0.002)
     theta, clipped = redistribute(guess, coarse, use, ground.residual, ground.porosity, ground.ratio)
-    noise = Z90 * spread_blocks(error, ground.ratio)
-    below, above = np.hypot(below, noise), np.hypot(above, noise)
+    retrieval = Z90 * spread_blocks(error, ground.ratio)
+    below, above = np.hypot(below, retrieval), np.hypot(above, retrieval)
     return Estimate(
         soil_moisture=theta,
         lower=np.maximum(theta - below, THETA_MIN),
@@ -214,9 +224,10 @@ def _predict_window(
     error = coarse["soil_moisture_error"].values
     error = np.where(np.isfinite(error) & (error > 0), error, DEFAULT_ERROR)
     matched = coarse["in_prior"].values
-    fields = ground.fields | ground.day(matched, day.date, forcing if branch.forcing else None)
-    scale = None if np.array_equal(matched, coarse["kept"].values, equal_nan=True) else coarse["scale"].values
-    result = estimate(branch, ground, fields, coarse["kept"].values, error, scale)
+    scale = coarse["scale"].values
+    signal, noise = ground.split(matched, error / scale, branch.roughness, pattern=branch.pattern)
+    fields = ground.fields | ground.day(signal, day.date, forcing if branch.forcing else None)
+    result = estimate(branch, ground, fields, coarse["kept"].values, error, noise=scale * noise, scale=scale)
     stale = np.datetime64(day.date) not in data["time"].values.astype("datetime64[D]")
     arrays = {
         "soil_moisture": result.soil_moisture,

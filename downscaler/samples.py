@@ -16,6 +16,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from downscaler.blocks import Bools, Floats, block_mean
+from downscaler.denoise import roughness
 from downscaler.features import Fields, Ground, matrix
 from downscaler.grid import EaseGrid
 from downscaler.hybrid import forcing_until
@@ -24,7 +25,6 @@ from downscaler.pattern import pattern_statistics
 _STATISTICS_DAYS = 400  # days of a tile held at once for its statistics
 BLOCK_CELLS = 27  # product cells along one edge of a block of ground: three M09 cells
 Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
-Errors = Callable[[tuple[int, ...]], Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +40,27 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
+class View:
+    """How a day is looked at: with weather, with the place's record, and what error a noisy coarse field has."""
+
+    forcing: bool
+    pattern: bool = True
+    roughness: float = 0.0
+    error: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class DayRecord:
-    """One day of one tile: 1 km truth [y, x], its block means, the coarse field given to the model, predictors."""
+    """One day of one tile: 1 km truth [y, x], its block means, the coarse field given to the model, predictors.
+
+    ``noise`` is what the coarse field's splitting took for noise.
+    """
 
     date: dt.date
     theta: Floats
     true: Floats
     coarse: Floats
+    noise: Floats
     fields: Fields
     active: Bools
 
@@ -67,31 +81,40 @@ class TileRecord:
         self.data = data.assign({name: (("y", "x"), field) for name, field in statistics.items()})
         self.ground = Ground(self.data, grid)
 
-    def day(self, position: int, *, forcing: bool, errors: Errors | None = None) -> DayRecord:
-        """Truth and predictors of one day; ``errors`` draws the coarse field's noise (m3 m-3)."""
+    def day(self, position: int, how: View, added: Floats | None = None) -> DayRecord:
+        """Truth and predictors of one day, its coarse field with the noise ``added`` of size ``how.error``, if any."""
         date = self.data["time"].values[position].astype("datetime64[D]").item()
         theta = self.data["soil_moisture"].isel(time=position).values.astype(np.float64)
         active = self.ground.active & np.isfinite(theta)
         true = block_mean(theta, active, self.ground.ratio)
-        coarse = true if errors is None else np.clip(true + errors(true.shape), 0.001, 0.95)
-        weather = forcing_until(self.data, date) if forcing else None
-        fields = self.ground.fields | self.ground.day(coarse, date, weather)
-        return DayRecord(date=date, theta=theta, true=true, coarse=coarse, fields=fields, active=active)
+        error = 0.0 if added is None else how.error
+        coarse = true if added is None else np.clip(true + added, 0.001, 0.95)
+        signal, noise = self.ground.split(coarse, np.full(true.shape, error), how.roughness, pattern=how.pattern)
+        weather = forcing_until(self.data, date) if how.forcing else None
+        fields = self.ground.fields | self.ground.day(signal, date, weather)
+        return DayRecord(date=date, theta=theta, true=true, coarse=coarse, noise=noise, fields=fields, active=active)
+
+    def roughness(self, days: NDArray[np.intp], *, pattern: bool) -> float:
+        """Roughness of the true coarse anomalies on some of the days, m6 m-6; see ``denoise.roughness``."""
+        reference = self.ground.coarse_level if pattern else 0.0
+        chosen = self.data["soil_moisture"].isel(time=days[:: max(1, len(days) // 60)]).values.astype(np.float64)
+        return roughness(block_mean(chosen, self.ground.active, self.ground.ratio) - reference)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """How rows are drawn: ``rows`` in all, at most ``days`` days a tile, ``noise`` on every second coarse field."""
+    """How rows are drawn: ``rows`` in all, at most ``days`` days a tile, each seen as ``view`` says.
+
+    Every second day's coarse field is given the view's error.
+    """
 
     rows: int
     days: int
-    noise: float
     seed: int
+    view: View
 
 
-def draw(
-    records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw, *, forcing: bool, pattern: bool
-) -> Iterator[Rows]:
+def draw(records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw) -> Iterator[Rows]:
     """Batches of feature rows and targets, one per tile and day, of randomly chosen cells.
 
     The target is what surface and pattern leave of the truth; without ``pattern``, what the surface alone leaves.
@@ -103,12 +126,11 @@ def draw(
         days = rng.permutation(part.days)[: how.days]
         share = how.rows * int(mask.sum()) / max(total, 1) / max(len(days), 1)
         for count, position in enumerate(days):
-            noisy = how.noise > 0 and count % 2 == 1
-            errors = (lambda shape, rng=rng: rng.normal(0.0, how.noise, shape)) if noisy else None
-            day = record.day(int(position), forcing=forcing, errors=errors)
+            added = rng.normal(0.0, how.view.error, record.ground.coarse_level.shape) if count % 2 else None
+            day = record.day(int(position), how.view, added)
             where = _choose(mask & day.active, round(share), rng)
             if where.any():
-                yield matrix(day.fields, names, where), target(day, record.ground, pattern=pattern)[where]
+                yield matrix(day.fields, names, where), target(day, record.ground, pattern=how.view.pattern)[where]
 
 
 def target(day: DayRecord, ground: Ground, *, pattern: bool) -> NDArray[np.float32]:
@@ -128,7 +150,7 @@ def spatial_blocks(active: Bools, size: int = BLOCK_CELLS) -> NDArray[np.intp]:
 
 
 def draw_placed(
-    records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw, *, forcing: bool, pattern: bool
+    records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     """Feature rows of randomly chosen cells and days, and the fold each comes from.
 
@@ -142,10 +164,10 @@ def draw_placed(
         mask = _allowed(record, part.mask(tile))
         label = spatial_blocks(record.ground.active) + tile * record.ground.active.size
         for position in rng.permutation(part.days)[: how.days]:
-            day = record.day(int(position), forcing=forcing)
+            day = record.day(int(position), how.view)
             where = _choose(mask & day.active, how.rows // (how.days * len(records)), rng)
             rows.append(matrix(day.fields, names, where))
-            folds.append(np.full(len(rows[-1]), quarter[int(position)]) if pattern else label[where])
+            folds.append(np.full(len(rows[-1]), quarter[int(position)]) if how.view.pattern else label[where])
     return np.concatenate(rows), np.concatenate(folds)
 
 

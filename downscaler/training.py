@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from downscaler import applicability
 from downscaler.applicability import Applicability
 from downscaler.blocks import Floats
+from downscaler.device import require_device
 from downscaler.errors import TrainingError
 from downscaler.features import FEATURES, available
 from downscaler.grid import M09, M36, EaseGrid, Window
 from downscaler.hybrid import TILE, Branch, Model, estimate, forcing_until
 from downscaler.product import ALGORITHM_VERSION, INTERVAL, PRODUCT_VERSION, SCHEMA_VERSION
-from downscaler.samples import DayRecord, Draw, Part, Spool, TileRecord, draw, draw_placed
+from downscaler.samples import DayRecord, Draw, Part, Spool, TileRecord, View, draw, draw_placed
 from downscaler.sources.prior import Prior
 
 Progress = Callable[[str, int, int], None]
@@ -43,7 +44,7 @@ class Options:
     depth: int = 6
     learning_rate: float = 0.06
     patience: int = 25
-    noise: float = 0.02
+    noise: float = 0.04
     holdout: float = 0.2
     days_per_tile: int = 150
     seed: int = 0
@@ -136,7 +137,7 @@ class Ledger:
     def add(self, day: DayRecord, record: TileRecord, branch: Branch, cells: NDArray[np.bool_] | None) -> None:
         """Judge one held-out day of a tile, on ``cells`` alone if given."""
         ground = record.ground
-        result = estimate(branch, ground, day.fields, day.coarse, np.zeros(day.coarse.shape))
+        result = estimate(branch, ground, day.fields, day.coarse, np.zeros(day.coarse.shape), noise=day.noise)
         use = day.active & np.isfinite(result.soil_moisture)
         use = use if cells is None else use & cells
         truth, theta = day.theta[use], result.soil_moisture[use]
@@ -187,7 +188,7 @@ def fit_branch(
         rounds.append((branch.mean.num_boosted_rounds(), branch.bounds.num_boosted_rounds()))
         for position in trial.held.days[:: max(1, len(trial.held.days) // _JUDGED_DAYS)]:
             for tile, record in enumerate(own):
-                day = record.day(int(position), forcing=kind.forcing)
+                day = record.day(int(position), _view(branch, options))
                 ledger.add(day, record, branch, trial.held.mask(tile))
     if final is not None:
         mean, bounds = np.rint(np.mean(rounds, axis=0)).astype(int)
@@ -199,8 +200,8 @@ def fit_branch(
 
 def _area(branch: Branch, records: Sequence[TileRecord], part: Part, options: Options) -> Applicability | None:
     """Area of applicability; None where there is but one fold to draw it from."""
-    how = Draw(rows=_AREA_ROWS, days=_JUDGED_DAYS, noise=0.0, seed=options.seed)
-    rows, folds = draw_placed(records, part, branch.features, how, forcing=branch.forcing, pattern=branch.pattern)
+    how = Draw(rows=_AREA_ROWS, days=_JUDGED_DAYS, seed=options.seed, view=_view(branch, options))
+    rows, folds = draw_placed(records, part, branch.features, how)
     if len(np.unique(folds)) < 2:
         return None
     gain = branch.mean.get_score(importance_type="total_gain")
@@ -228,10 +229,13 @@ def _boosters(
     """Mean and quantile boosters of one part; stopped on ``held``, or after a given number of rounds."""
     # a quantile step costs about seven of the mean's, and calibration corrects its level: fewer, larger, on half
     quantiles = {"objective": "reg:quantileerror", "quantile_alpha": list(_QUANTILES), "eta": 2 * options.learning_rate}
+    require_device(options.device)
     rounds = rounds or (options.rounds, options.rounds // 3)
+    rough = float(np.mean([record.roughness(part.days, pattern=kind.pattern) for record in records]))
+    view = View(forcing=kind.forcing, pattern=kind.pattern, roughness=rough, error=options.noise)
     with (
-        _spool(kind, names, records, part, options, 1.0) as rows,
-        _spool(kind, names, records, held, options, 0.25) as judge,
+        _spool(view, names, records, part, options, 1.0) as rows,
+        _spool(view, names, records, held, options, 0.25) as judge,
     ):
         if rows.rows < MINIMUM_CELLS:
             raise TrainingError("There are too few rows to train on", value=rows.rows, allowed=f"{MINIMUM_CELLS}")
@@ -245,6 +249,7 @@ def _boosters(
         grid=kind.grid.name,
         forcing=kind.forcing,
         pattern=kind.pattern,
+        roughness=rough,
         features=names,
         mean=found[0],
         bounds=found[1],
@@ -267,14 +272,15 @@ def _boost(rows: Spool, judge: Spool, parameters: dict[str, Any], count: int, op
     return booster[: booster.best_iteration + 1] if against else booster
 
 
+def _view(branch: Branch, options: Options) -> View:
+    return View(forcing=branch.forcing, pattern=branch.pattern, roughness=branch.roughness, error=options.noise)
+
+
 def _spool(
-    kind: Kind, names: tuple[str, ...], records: Sequence[TileRecord], part: Part | None, options: Options, share: float
+    view: View, names: tuple[str, ...], records: Sequence[TileRecord], part: Part | None, options: Options, share: float
 ) -> Spool:
-    how = Draw(
-        rows=max(1, int(options.rows * share)), days=options.days_per_tile, noise=options.noise, seed=options.seed
-    )
-    batches = draw(records, part, names, how, forcing=kind.forcing, pattern=kind.pattern) if part else iter(())
-    return Spool(batches, names)
+    how = Draw(rows=max(1, int(options.rows * share)), days=options.days_per_tile, seed=options.seed, view=view)
+    return Spool(draw(records, part, names, how) if part else iter(()), names)
 
 
 def _parameters(options: Options) -> dict[str, Any]:
@@ -349,7 +355,7 @@ def _train_kind(prior: Prior, kind: Kind, split: Split, options: Options) -> tup
 
 def feature_names(kind: Kind, records: Sequence[TileRecord], part: Part) -> tuple[str, ...]:
     """Features that the tiles can supply; a constant or missing static teaches nothing and is left out."""
-    day = records[0].day(int(part.days[-1]), forcing=kind.forcing)
+    day = records[0].day(int(part.days[-1]), View(forcing=kind.forcing))
     static = records[0].ground.fields
     known = [n for n in day.fields if n not in static or any(_varies(r.ground.fields.get(n)) for r in records)]
     if not kind.pattern:
