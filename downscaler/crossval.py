@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from downscaler.baselines import baselines
 from downscaler.blocks import Bools
+from downscaler.boosting import Kind, Options, fit_plain
 from downscaler.errors import ConfigError, PriorCoverageError, TrainingError
 from downscaler.evaluation import Evaluation, Interval
 from downscaler.features import FEATURES, Fields
@@ -24,10 +25,11 @@ from downscaler.hybrid import Branch, Model, estimate
 from downscaler.pattern import ratio_to_m01
 from downscaler.samples import DayRecord, Part, TileRecord, View, spatial_blocks
 from downscaler.sources.prior import Prior
-from downscaler.training import Kind, Options, Trial, days_with_data, fit_branch, fit_plain, with_weather
+from downscaler.training import Trial, days_with_data, fit_branch, with_weather
 
 SPLITS = ("time", "blocks")
 FOLDS, INNER, GAP_DAYS = 5, 5, 7
+MINIMUM = 8 * GAP_DAYS  # days; with fewer, the gaps leave some inner fold without a day to learn from
 STATION_SHARE = 0.1
 LARGEST = 4_000_000  # product cells that an evaluation holds at once
 NOISE_LIMIT = 0.5  # m3 m-3; beyond it a retrieval says nothing
@@ -161,8 +163,10 @@ def cross_validate(
     forcing = "precipitation" in data
     days = days_with_data(prior)
     days = with_weather(data, days) if forcing and split == "blocks" else days
-    if len(days) < 5 * GAP_DAYS:
-        raise TrainingError("The record is too short to be evaluated", value=f"{len(days)} days", allowed="35 days")
+    if len(days) < MINIMUM:
+        raise TrainingError(
+            "The record is too short to be evaluated", value=f"{len(days)} days", allowed=f"at least {MINIMUM} days"
+        )
     folds = time_folds(data, grid, days) if split == "time" else block_folds(data, grid, days, options.seed)
     kind = Kind(grid=grid, forcing=forcing, pattern=split == "time" or model is not None)
     judges = {noise: _Judges(data, grid, split) for noise in noises}

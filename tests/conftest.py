@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from downscaler.boosting import Options
 from downscaler.grid import M09, Domain, Span, Window
 from downscaler.hybrid import Model
 from downscaler.sample import write_sample
 from downscaler.sources.model import save_model
 from downscaler.sources.parflow import open_source
 from downscaler.sources.prior import Prior, build_prior
-from downscaler.training import Options, train
+from downscaler.training import train
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -118,9 +118,10 @@ def train(
 
 def make_model(prior: Path, out: Path, settings: Settings) -> dict[str, Any]:
     """Train on a prior store, save the model folder, return its card: data, options and skill on held-out days."""
+    from downscaler.boosting import Options
     from downscaler.sources.model import save_model
+    from downscaler.sources.model_report import write_report
     from downscaler.sources.prior import open_prior
-    from downscaler.training import Options
     from downscaler.training import train as fit
 
     given: dict[str, Any] = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
@@ -132,6 +133,7 @@ def make_model(prior: Path, out: Path, settings: Settings) -> dict[str, Any]:
             progress=lambda what, done, total: tell(done, total, f"training: {what}"),
         )
     save_model(model, out)
+    write_report(out, model.card)
     return dict(model.card)
 
 

@@ -10,6 +10,7 @@ import xarray as xr
 
 from downscaler.baselines import baselines
 from downscaler.blocks import block_mean, spread_blocks
+from downscaler.calibration import split_days
 from downscaler.coarse import CoarseDay
 from downscaler.errors import (
     ModelFeatureError,
@@ -26,7 +27,7 @@ from downscaler.product import CONSERVATION_TOLERANCE, UPPER_VERDE, VARIABLES, F
 from downscaler.sources.model import describe, load_model, model_record, save_model
 from downscaler.sources.prior import Prior
 from downscaler.sources.smap import find_granules, read_day
-from downscaler.training import split_days, train
+from downscaler.training import train
 
 START = dt.date(2024, 5, 20)
 
