@@ -160,13 +160,14 @@ def cross_validate(
         )
     window = prior.domain.window()
     data = prior.window(prior.domain, window.relative_to(window)).load()
-    forcing = "precipitation" in data
     days = days_with_data(prior)
-    days = with_weather(data, days) if forcing and split == "blocks" else days
     if len(days) < MINIMUM:
         raise TrainingError(
             "The record is too short to be evaluated", value=f"{len(days)} days", allowed=f"at least {MINIMUM} days"
         )
+    weather = with_weather(data, days) if "precipitation" in data else days[:0]
+    forcing = len(weather) > len(days) // 2  # a record with broken weather is judged without it
+    days = weather if forcing and split == "blocks" else days
     folds = time_folds(data, grid, days) if split == "time" else block_folds(data, grid, days, options.seed)
     kind = Kind(grid=grid, forcing=forcing, pattern=split == "time" or model is not None)
     judges = {noise: _Judges(data, grid, split) for noise in noises}

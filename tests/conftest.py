@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
 from downscaler.boosting import Options
 from downscaler.grid import M09, Domain, Span, Window
@@ -56,3 +57,17 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     return Chain(
         domain=domain, sample=folder / "sample", prior=prior, model=model, model_folder=folder / "model", options=SMALL
     )
+
+
+@pytest.fixture(scope="session")
+def little(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Prior:
+    """A prior of 2 x 1 M36 cells and eight weeks, cut from the chain's: what is fitted many times takes a while."""
+    folder = tmp_path_factory.mktemp("little")
+    native = chain.sample / "prior"
+    with xr.open_dataset(native / "daily.nc") as daily:
+        daily.isel(time=slice(-56, None)).to_netcdf(folder / "daily.nc")
+    m36 = Window(rows=Span(start=86, stop=88), columns=Span(start=218, stop=219))
+    source = open_source("netcdf", folder / "daily.nc", native / "static.nc")
+    built = build_prior(source, Domain(name="little", title="Two by one", m36=m36), folder / "prior")
+    source.close()
+    return built

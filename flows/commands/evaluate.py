@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from downscaler.sources.prior import Prior
     from flows.settings import Settings
 
-SHOWN = ("rmse", "ubrmsd", "bias", "r", "within_block_r", "seam_index", "coverage_90", "conservation")
+ROWS_PER_DAY = 200  # fewer would be spread over so many days that reading them costs more than they teach
+UNDEFINED = "nearest has no within_block_r and no seam_index: it is constant inside SMAP cells."
+SHOWN = ("rmse", "ubrmsd", "r", "within_block_r", "seam_index", "coverage_90", "conservation")
 
 
 class SplitKind(StrEnum):
@@ -83,6 +85,8 @@ def judge(prior: Prior, settings: Settings, *, split: str, noise: float, model: 
 
     given: dict[str, Any] = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
     options = replace(DEFAULTS, **{name: value for name, value in given.items() if value is not None})
+    days = max(10, min(options.days_per_tile, options.rows // ROWS_PER_DAY))
+    options = replace(options, days_per_tile=days)
     with console.progress_bar("evaluating") as tell:
         return cross_validate(
             prior,
@@ -110,12 +114,12 @@ def as_document(
         "period": list(prior.period),
         "model": None if model is None else model.card["title"],
         "simulated": prior.simulated,
-        "notes": list(judged.notes),
+        "notes": [*judged.notes, UNDEFINED],
     }
 
 
 def methods_table(document: Mapping[str, Any]) -> console.Table:
-    """A row a method, each figure with its 95 % interval; what the figures are stands below."""
+    """A row a method, each figure above its 95 % interval; what the figures are stands below."""
     from downscaler.evaluation import FIGURES
     from downscaler.product import SIMULATED_LABEL
     from downscaler.report import cell
@@ -124,6 +128,7 @@ def methods_table(document: Mapping[str, Any]) -> console.Table:
     title = f"{document['prior']}{stamp}: split in {document['split']}, noise {document['noise']:g} m3 m-3"
     made = console.table(title, "method", *(f"{name}>" for name in SHOWN))
     for method, figures in document["methods"].items():
-        made.add_row(method, *(cell(name, figures.get(name)) for name in SHOWN))
+        shown = (cell(name, figures.get(name)).rstrip("]") for name in SHOWN)
+        made.add_row(method, *(text.replace(" [", "\n").replace(", ", "..") for text in shown))
     made.caption = "\n".join(f"{name}: {FIGURES[name]}" for name in SHOWN)
     return made
