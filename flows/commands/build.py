@@ -116,9 +116,10 @@ def train(
     console.say(f"model: {settings.model}")
 
 
-def make_model(prior: Path, out: Path, settings: Settings) -> dict[str, Any]:
-    """Train on a prior store, save the model folder, return its card: data, options and skill on held-out days."""
+def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...] = ("M09", "M36")) -> dict[str, Any]:
+    """Train on a prior store for SMAP grids, save the model folder, return its card: data, options, held-out skill."""
     from downscaler.boosting import Options
+    from downscaler import product
     from downscaler.sources.model import save_model
     from downscaler.sources.model_report import write_report
     from downscaler.sources.prior import open_prior
@@ -129,6 +130,7 @@ def make_model(prior: Path, out: Path, settings: Settings) -> dict[str, Any]:
     with console.progress_bar("training") as tell:
         model = fit(
             open_prior(prior),
+            grids=[product.COARSE_GRIDS[name] for name in grids],
             options=options,
             progress=lambda what, done, total: tell(done, total, f"training: {what}"),
         )

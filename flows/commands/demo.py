@@ -80,7 +80,7 @@ def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[Day
     with stage("bringing the prior onto the product grid"):
         build.make_prior("netcdf", native / "daily.nc", DOMAIN, job.prior, native / "static.nc")
     with stage("training the hybrid"):
-        card = build.make_model(job.prior, job.model, settings)
+        card = build.make_model(job.prior, job.model, settings, grids=("M09",))  # the sample is SPL3SMP_E
     console.out.print(build.skill_table(card))
     with stage("publishing days"):
         outcomes = produce.run_with_bar(days_between(START, START + dt.timedelta(days=days - 1)), job, workers=1)
