@@ -118,8 +118,8 @@ def train(
 
 def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...] = ("M09", "M36")) -> dict[str, Any]:
     """Train on a prior store for SMAP grids, save the model folder, return its card: data, options, held-out skill."""
-    from downscaler.boosting import Options
     from downscaler import product
+    from downscaler.boosting import Options
     from downscaler.sources.model import save_model
     from downscaler.sources.model_report import write_report
     from downscaler.sources.prior import open_prior
