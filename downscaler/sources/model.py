@@ -118,7 +118,12 @@ def load_model(folder: Path) -> Model:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    branches = [_load_branch(entry, folder) for entry in manifest["branches"]]
+    try:
+        branches = [_load_branch(entry, folder) for entry in manifest["branches"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelUnreadableError(
+            "model.json lacks an entry that this version needs", value=f"{folder}: {error!r}", remedy=_REMEDY
+        ) from error
     card = {key: value for key, value in manifest.items() if key != "branches"}
     return Model(branches={(b.grid, b.forcing): b for b in branches}, card=card)
 

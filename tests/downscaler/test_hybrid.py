@@ -191,6 +191,16 @@ def test_a_prior_without_the_models_statics_is_refused_with_a_list(chain, day):
     check_features(branch, dict.fromkeys(branch.features))
 
 
+def test_a_model_folder_of_an_older_layout_is_refused_not_a_crash(chain, tmp_path):
+    old = tmp_path / "model"
+    shutil.copytree(chain.model_folder, old)
+    manifest = json.loads((old / "model.json").read_text())
+    del manifest["branches"][0]["roughness"]
+    (old / "model.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelUnreadableError, match="roughness"):
+        load_model(old)
+
+
 def test_a_grid_the_model_was_not_trained_for_is_refused(chain):
     with pytest.raises(ModelFeatureError, match="M36"):
         chain.model.branch(M36, forcing=False)
