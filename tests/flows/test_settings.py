@@ -106,3 +106,10 @@ def test_readme_documents_every_setting_and_no_other() -> None:
         for name, field in Settings.model_fields.items()
     ]
     assert documented == declared
+
+
+def test_the_operators_example_is_valid() -> None:
+    settings = load_settings(ROOT / "deploy" / "vadose.toml")
+    assert settings.domain == "conus"
+    assert settings.smap_product == "SPL3SMP_E"
+    assert settings.prior == ROOT / "deploy" / "priors" / "conus"
