@@ -84,7 +84,8 @@ def grow(
         if rows.rows < MINIMUM_CELLS:
             raise TrainingError("There are too few rows to train on", value=rows.rows, allowed=f"{MINIMUM_CELLS}")
         found = []
-        for extra, count, every in (({}, rounds[0], 1), (quantiles, rounds[1], 2)):
+        rising = {"monotone_constraints": {f.name: 1 for f in FEATURES if f.monotone and f.name in names}}
+        for extra, count, every in ((rising, rounds[0], 1), (quantiles, rounds[1], 2)):
             rows.every = judge.every = every
             found.append(_boost(rows, judge, _parameters(options) | extra, count, options))
     for booster in found:

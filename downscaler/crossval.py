@@ -31,6 +31,7 @@ SPLITS = ("time", "blocks")
 FOLDS, INNER, GAP_DAYS = 5, 5, 7
 MINIMUM = 8 * GAP_DAYS  # days; with fewer, the gaps leave some inner fold without a day to learn from
 STATION_SHARE = 0.1
+JUDGED = 70  # days, evenly spread, on which unseen ground is judged
 LARGEST = 4_000_000  # product cells that an evaluation holds at once
 NOISE_LIMIT = 0.5  # m3 m-3; beyond it a retrieval says nothing
 DEFAULTS = Options(rows=120_000, rounds=250, learning_rate=0.08)  # many fits: fewer rows and larger steps each
@@ -96,7 +97,12 @@ def block_folds(data: xr.Dataset, grid: EaseGrid, days: NDArray[np.intp], seed: 
             for inner in np.array_split(np.random.default_rng(seed + 1).permutation(rest), min(INNER, len(rest)))
             if len(np.setdiff1d(rest, inner))
         ]
-        yield Fold(train=_ground(label, rest, days), held=_ground(label, held, days), trials=trials, record=record)
+        yield Fold(
+            train=_ground(label, rest, days),
+            held=_ground(label, held, days[:: max(1, len(days) // JUDGED)]),
+            trials=trials,
+            record=record,
+        )
 
 
 def _ground(label: NDArray[np.intp], blocks: NDArray[np.intp], days: NDArray[np.intp]) -> Part:

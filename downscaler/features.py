@@ -40,6 +40,11 @@ class Feature:
         """Whether it rests on the prior's record of the very place: not to be had on unseen ground."""
         return self.group == "pattern" or self.name in ("coarse_anomaly", "coarse_anomaly_scaled", "response")
 
+    @property
+    def monotone(self) -> bool:
+        """Whether more of it can only mean wetter, all else equal: more rain than the SMAP cell around it had."""
+        return self.group == "forcing" and self.name.startswith("precipitation") and self.name.endswith("_departure")
+
 
 def _with_departure(variable: str, units: str, group: str, why: str) -> tuple[Feature, Feature]:
     own = Feature(name=variable, units=units, group=group, why=why, variable=variable)

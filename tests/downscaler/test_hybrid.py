@@ -146,6 +146,18 @@ def test_training_is_reproducible_bit_for_bit_and_beats_the_pattern_on_held_out_
     assert skill["hybrid"] < skill["climatological_pattern"] < skill["nearest"]
 
 
+def test_more_rain_than_the_cell_around_never_makes_it_drier(chain):
+    branch = chain.model.branch(M09, forcing=True)
+    rows = np.random.default_rng(0).normal(0.0, 1.0, (300, len(branch.features))).astype(np.float32)
+    column = branch.features.index("precipitation_7d_departure")
+    found = []
+    for rain in np.linspace(-30, 30, 13):
+        rows[:, column] = rain
+        found.append(branch.mean.inplace_predict(rows))
+    assert (np.diff(found, axis=0) >= -1e-6).all()
+    assert np.ptp(found) > 0
+
+
 def test_a_saved_model_predicts_the_same(chain, day, fields):
     loaded = load_model(chain.model_folder)
     assert loaded.branches.keys() == chain.model.branches.keys()
