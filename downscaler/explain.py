@@ -19,6 +19,7 @@ from scipy.stats import rankdata
 
 from downscaler.blocks import Floats
 from downscaler.evaluation import Interval
+from downscaler.features import MISSING
 from downscaler.physics import expectation, family_of, group_of, ordered
 
 BOOTSTRAPS = 300
@@ -179,7 +180,7 @@ def _effect(
     *,
     patterned: bool,
 ) -> Effect:
-    known = np.isfinite(value)
+    known = np.isfinite(value) & (value != MISSING)
     correlation = _interval(rank_correlation(value[known], contribution[known], label[known], weights))
     awaited = expectation(feature.name)
     found = _verdict(correlation, awaited.sign)

@@ -23,6 +23,7 @@ SUMS = (1, 3, 7, 30)  # days of antecedent precipitation
 API_DECAY, API_DAYS = 0.90, 14  # d-1; days of record below which the index is not given
 FORCING_DAYS = 60  # days of forcing that the predictors of one day are made from
 FORCING_MINIMUM = 7
+MISSING = -9999.0  # a predictor that is not known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,5 +269,15 @@ def available(static: Iterable[str], *, with_forcing: Iterable[str] = ()) -> tup
 
 
 def matrix(fields: Mapping[str, NDArray[np.float32]], names: Sequence[str], where: Bools) -> NDArray[np.float32]:
-    """Feature matrix [cells, features] of the cells in ``where``, row by row from the north-west."""
-    return np.stack([fields[name][where] for name in names], axis=1)
+    """Feature matrix [cells, features] of the cells in ``where``, row by row from the north-west.
+
+    Unknown values are ``MISSING``, which trees tell apart like any other: with NaN, XGBoost keeps four bytes a value
+    instead of one.
+    """
+    rows = np.stack([fields[name][where] for name in names], axis=1)
+    return np.nan_to_num(rows, copy=False, nan=MISSING, posinf=MISSING, neginf=MISSING)
+
+
+def with_gaps(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows of ``matrix`` with NaN for what is unknown, as statistics need them."""
+    return np.where(rows == np.float32(MISSING), np.float32(np.nan), rows)

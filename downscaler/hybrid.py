@@ -22,7 +22,7 @@ from downscaler.blocks import Bools, Floats, spread_blocks
 from downscaler.coarse import CoarseDay
 from downscaler.conserve import HALO, noise_surface, redistribute
 from downscaler.errors import ModelFeatureError
-from downscaler.features import FORCING_DAYS, FORCING_MINIMUM, Fields, Ground, matrix
+from downscaler.features import FORCING_DAYS, FORCING_MINIMUM, Fields, Ground, matrix, with_gaps
 from downscaler.grid import EaseGrid, Span, Window
 from downscaler.matching import Matching
 from downscaler.pattern import ratio_to_m01
@@ -140,7 +140,7 @@ def estimate(
         surface = ground.surface(coarse - noise) + noise_surface(noise, ground.active, ground.ratio)
         guess[use] = surface[use] + factor * contrast
         if branch.applicability is not None:
-            outside[use] = branch.applicability.outside(rows)
+            outside[use] = branch.applicability.outside(with_gaps(rows))
         low, high = branch.bounds.inplace_predict(rows).T
         below[use] = factor * branch.stretch[0] * np.maximum(correction - low, 0.002)
         above[use] = factor * branch.stretch[1] * np.maximum(high - correction, 0.002)

@@ -15,7 +15,7 @@ from downscaler.applicability import Applicability
 from downscaler.boosting import MINIMUM_CELLS, Kind, Options, feature_names, grow, view_of
 from downscaler.calibration import Ledger, Split, split_days
 from downscaler.errors import TrainingError
-from downscaler.features import FEATURES
+from downscaler.features import FEATURES, with_gaps
 from downscaler.grid import M09, M36, EaseGrid, Window
 from downscaler.hybrid import TILE, Branch, Model, forcing_until
 from downscaler.product import ALGORITHM_VERSION, PRODUCT_VERSION, SCHEMA_VERSION
@@ -100,7 +100,7 @@ def _area(branch: Branch, records: Sequence[TileRecord], part: Part, options: Op
         return None
     gain = branch.mean.get_score(importance_type="total_gain")
     weights = [float(gain.get(name, 0.0)) for name in branch.features]  # type: ignore[arg-type]
-    return applicability.fit(rows, weights, folds, seed=options.seed)
+    return applicability.fit(with_gaps(rows), weights, folds, seed=options.seed)
 
 
 def train(

@@ -8,7 +8,7 @@ import xarray as xr
 
 from downscaler.blocks import block_mean
 from downscaler.errors import PriorSchemaError
-from downscaler.features import API_DECAY, FEATURES, Ground, antecedent, available, matrix
+from downscaler.features import API_DECAY, FEATURES, MISSING, Ground, antecedent, available, matrix, with_gaps
 from downscaler.grid import M09, M36
 from downscaler.pattern import pattern_statistics, ratio_to_m01, sensitivity
 
@@ -104,6 +104,15 @@ def test_antecedent_sums_and_index():
     short = antecedent({"precipitation": rain[-10:]})
     assert np.isnan(short["precipitation_30d"]).all()
     assert np.isnan(short["precipitation_index"]).all()
+
+
+def test_unknown_values_stand_as_one_number_and_come_back_as_gaps(window):
+    data, _, active = window
+    fields = {"a": np.where(active, 1.0, np.nan).astype(np.float32), "b": np.full(active.shape, np.nan, np.float32)}
+    rows = matrix(fields, ["a", "b"], np.ones(active.shape, bool))
+    assert np.isfinite(rows).all()
+    assert (rows[:, 1] == MISSING).all()
+    np.testing.assert_array_equal(np.isnan(with_gaps(rows))[:, 0], ~active.ravel())
 
 
 def test_a_prior_without_statistics_is_refused(window):
