@@ -107,7 +107,7 @@ def test_antecedent_sums_and_index():
 
 
 def test_unknown_values_stand_as_one_number_and_come_back_as_gaps(window):
-    data, _, active = window
+    _, _, active = window
     fields = {"a": np.where(active, 1.0, np.nan).astype(np.float32), "b": np.full(active.shape, np.nan, np.float32)}
     rows = matrix(fields, ["a", "b"], np.ones(active.shape, bool))
     assert np.isfinite(rows).all()
