@@ -156,16 +156,7 @@ def cross_validate(
     """
     options = options or DEFAULTS
     _check_request(split, noises)
-    shape = prior.domain.shape(M01)
-    if shape.x * shape.y > LARGEST:
-        raise PriorCoverageError(
-            "The prior is too large to be evaluated at once",
-            value=f"{shape.x * shape.y} cells",
-            allowed=f"{LARGEST} cells",
-            remedy="Build a prior of a part of it.",
-        )
-    window = prior.domain.window()
-    data = prior.window(prior.domain, window.relative_to(window)).load()
+    data = _at_once(prior)
     days = days_with_data(prior)
     if len(days) < MINIMUM:
         raise TrainingError(
@@ -188,6 +179,20 @@ def cross_validate(
         applicability={noise: judge.parts() for noise, judge in judges.items()},
         notes=_notes(split, model),
     )
+
+
+def _at_once(prior: Prior) -> xr.Dataset:
+    """The whole prior in memory."""
+    shape = prior.domain.shape(M01)
+    if shape.x * shape.y > LARGEST:
+        raise PriorCoverageError(
+            "The prior is too large to be evaluated at once",
+            value=f"{shape.x * shape.y} cells",
+            allowed=f"{LARGEST} cells",
+            remedy="Build a prior of a part of it.",
+        )
+    window = prior.domain.window()
+    return prior.window(prior.domain, window.relative_to(window)).load()
 
 
 def _check_request(split: str, noises: Sequence[float]) -> None:
