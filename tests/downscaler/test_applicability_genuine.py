@@ -6,7 +6,7 @@ import xgboost as xgb
 
 from downscaler.applicability import fit
 from downscaler.blocks import block_mean
-from downscaler.features import Ground, available, matrix
+from downscaler.features import Ground, available, matrix, with_gaps
 from downscaler.grid import M09
 from downscaler.hybrid import forcing_until
 from downscaler.pattern import pattern_statistics
@@ -38,7 +38,7 @@ def draw(data, ground, days, cells, rng):
         fields = ground.fields | ground.day(coarse, date, forcing)
         where = np.zeros(ground.active.shape, bool)
         where.flat[rng.choice(np.flatnonzero(ground.active), cells, replace=False)] = True
-        rows.append(matrix(fields, available(fields), where))
+        rows.append(with_gaps(matrix(fields, available(fields), where)))
         targets.append((theta - ground.surface(coarse) - ground.pattern)[where])
         dates.append(np.full(cells, day))
     return np.concatenate(rows), np.concatenate(targets), np.concatenate(dates)
