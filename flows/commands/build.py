@@ -102,7 +102,7 @@ def train(
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the training report here.")] = None,
     seed: Seed = None,
 ) -> None:
-    """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on blocks held out in space."""
+    """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on days held out of the record."""
     from flows.settings import load_settings
 
     settings = load_settings(context.obj.config, prior=prior, seed=seed, model=out)
