@@ -10,10 +10,10 @@ PORT ?= 8080
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format serve lock clean
+.PHONY: help setup demo test test-slow bench lint format serve lock clean
 
 help:  ## show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
 
 setup: $(STAMP)  ## make .venv with everything in it
 
@@ -32,6 +32,9 @@ demo: setup  ## simulated sample -> prior -> model -> catalogue under build/demo
 test: setup  ## run the test suite (PYTEST_ARGS=...)
 	@mkdir -p build; rm -f build/pytest-exit; code=0; \
 	$(BIN)/python -m pytest $(PYTEST_ARGS) || code=$$?; echo $$code > build/pytest-exit; exit $$code
+
+test-slow: setup  ## run the tests that take minutes each (PYTEST_ARGS=...)
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 bench: setup  ## run the benchmarks (ratios within one run)
 	$(BIN)/python -m pytest tests/benchmarks -q -s -o python_files='bench_*.py' $(PYTEST_ARGS)
