@@ -32,9 +32,9 @@ class Options:
     """
 
     rows: int = 250_000
-    rounds: int = 300
-    depth: int = 6
-    learning_rate: float = 0.06
+    rounds: int = 200
+    depth: int = 8
+    learning_rate: float = 0.08
     patience: int = 25
     noise: float = 0.04
     holdout: float = 0.2

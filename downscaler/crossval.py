@@ -34,7 +34,7 @@ STATION_SHARE = 0.1
 JUDGED = 70  # days, evenly spread, on which unseen ground is judged
 LARGEST = 4_000_000  # product cells that an evaluation holds at once
 NOISE_LIMIT = 0.5  # m3 m-3; beyond it a retrieval says nothing
-DEFAULTS = Options(rows=60_000, rounds=150, learning_rate=0.08)  # many fits: fewer rows and larger steps each
+DEFAULTS = Options(rows=60_000)  # many fits: fewer rows each
 METHODS = ("nearest", "bilinear", "climatological_pattern", "prior", "stations_only", "hybrid")
 _WEATHER = frozenset(feature.name for feature in FEATURES if feature.group == "forcing")
 Progress = Callable[[str, int, int], None]

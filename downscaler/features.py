@@ -23,6 +23,7 @@ SUMS = (1, 3, 7, 30)  # days of antecedent precipitation
 API_DECAY, API_DAYS = 0.90, 14  # d-1; days of record below which the index is not given
 FORCING_DAYS = 60  # days of forcing that the predictors of one day are made from
 FORCING_MINIMUM = 7
+_LEAST_RANGE = 0.003  # m3 m-3 between quantiles, below which a coarse cell tells nothing of its fine cells
 MISSING = -9999.0  # a predictor that is not known
 
 
@@ -71,6 +72,7 @@ _COARSE = (
 )
 _PATTERN = (
     Feature(name="pattern", units="m3 m-3", group="pattern", why="the prior's mean contrast inside the SMAP cell"),
+    Feature(name="quantile_pattern", units="m3 m-3", group="pattern", why="its contrast when as wet as today"),
     Feature(name="level", units="m3 m-3", group="pattern", why="the prior's mean", variable="soil_moisture_level"),
     *_with_departure("soil_moisture_sd", "m3 m-3", "pattern", "the prior's spread in time"),
     Feature(name="sensitivity", units="1", group="pattern", why="slope of the cell on its SMAP cell in the prior"),
@@ -184,6 +186,8 @@ class Ground:
         self.coarse_level = block_mean(level, self.active, self.ratio)
         self.smooth_level = smooth_surface(self.coarse_level, self.active, self.ratio)
         self.pattern = np.where(self.active, level - self.smooth_level, np.nan)
+        self.quantiles = np.stack([data[name].values.astype(np.float64) for name in QUANTILES])
+        self.smooth_quantiles = np.stack([self.surface(block_mean(q, self.active, self.ratio)) for q in self.quantiles])
         deviation = data["soil_moisture_sd"].values.astype(np.float64)
         self.smooth_sd = smooth_surface(block_mean(deviation, self.active, self.ratio), self.active, self.ratio)
         self.sensitivity = data[sensitivity_name(grid)].values.astype(np.float64)
@@ -202,6 +206,33 @@ class Ground:
     def surface(self, coarse: Floats) -> Floats:
         """Smooth mass-preserving surface through coarse values of the window."""
         return smooth_surface(coarse, self.active, self.ratio)
+
+    def position(self, surface: Floats) -> Floats:
+        """Where a smooth coarse surface [ny, nx] stands in its cells' record: -1, 0, 1 at the three ``QUANTILES``."""
+        low, middle, high = self.smooth_quantiles
+        rise = surface - middle
+        return np.where(
+            rise < 0, rise / np.maximum(middle - low, _LEAST_RANGE), rise / np.maximum(high - middle, _LEAST_RANGE)
+        )
+
+    def quantile_pattern(self, surface: Floats) -> Floats:
+        """Contrast inside SMAP cells as wet as ``surface``: each cell at the quantile of its own record that it is at.
+
+        Quantile mapping between the smooth surfaces through the block means of the record's quantiles and the
+        quantiles themselves, piecewise linear, carried on beyond the outer ones by at most their distance to the
+        median. Exact where all cells of a block rise and fall together (comonotone), since the block mean of their
+        quantiles is then the quantile of their mean.
+
+        Args:
+            surface: smooth coarse soil moisture [ny, nx], m3 m-3.
+
+        Returns:
+            [ny, nx], m3 m-3, between residual and porosity when added to ``surface``.
+        """
+        low, middle, high = self.quantiles
+        place = np.clip(self.position(surface), -2.0, 2.0)
+        theta = middle + place * np.where(place < 0, middle - low, high - middle)
+        return np.clip(theta, self.residual, self.porosity) - surface
 
     def split(self, coarse: Floats, error: Floats, rough: float, *, pattern: bool) -> tuple[Floats, Floats]:
         """Coarse values as signal, which predictors are made from, and noise; see ``denoise.noise_part``."""
@@ -230,6 +261,7 @@ class Ground:
             "coarse_anomaly": anomaly,
             "coarse_anomaly_scaled": anomaly / np.maximum(self.smooth_sd, 0.005),
             "response": (self.sensitivity - 1.0) * anomaly,
+            "quantile_pattern": self.quantile_pattern(surface),
             "coarse_gradient_x": across,
             "coarse_gradient_y": down,
         }

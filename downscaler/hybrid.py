@@ -1,9 +1,9 @@
 """The hybrid: the prior's pattern on a smooth SMAP surface, corrected by XGBoost, SMAP's block means kept exactly.
 
-theta(x, t) = S(theta_SMAP)(x) + [mu(x) - S(C mu)(x)] + f(features)(x, t), shifted within bounds so that its block mean
-is theta_SMAP. S is the smooth mass-preserving surface and C the block mean (design 4); mu the mean of the ParFlow-CLM
-record. XGBoost learns f, what is left of the prior's own days once surface and pattern are taken off, so with nothing
-learned the hybrid is the climatological pattern, the hardest of the baselines.
+theta(x, t) = S(theta_SMAP)(x) + q(x, S(theta_SMAP)) + f(features)(x, t), shifted within bounds so that its block mean
+is theta_SMAP. S is the smooth mass-preserving surface (design 4) and q the contrast that the ParFlow-CLM record had when
+its SMAP cell was as wet (``Ground.quantile_pattern``): the climatological pattern, the hardest of the baselines, made to
+follow wetness. XGBoost learns f, what is left of the prior's own days once both are taken off.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import xgboost as xgb
 from downscaler.applicability import Applicability
 from downscaler.blocks import Bools, Floats, spread_blocks
 from downscaler.coarse import CoarseDay
-from downscaler.conserve import HALO, noise_surface, redistribute
+from downscaler.conserve import HALO, noise_gain, noise_surface, redistribute
 from downscaler.errors import ModelFeatureError
 from downscaler.features import FORCING_DAYS, FORCING_MINIMUM, Fields, Ground, matrix, with_gaps
 from downscaler.grid import EaseGrid, Span, Window
@@ -135,7 +135,7 @@ def estimate(
     if use.any():
         rows = matrix(fields, branch.features, use)
         correction = branch.mean.inplace_predict(rows)
-        contrast = correction + (ground.pattern[use] if branch.pattern else 0.0)
+        contrast = correction + (fields["quantile_pattern"][use] if branch.pattern else 0.0)
         factor = 1.0 if scale is None else ground.surface(scale)[use]
         surface = ground.surface(coarse - noise) + noise_surface(noise, ground.active, ground.ratio)
         guess[use] = surface[use] + factor * contrast
@@ -145,7 +145,7 @@ def estimate(
         below[use] = factor * branch.stretch[0] * np.maximum(correction - low, 0.002)
         above[use] = factor * branch.stretch[1] * np.maximum(high - correction, 0.002)
     theta, clipped = redistribute(guess, coarse, use, ground.residual, ground.porosity, ground.ratio)
-    retrieval = Z90 * spread_blocks(error, ground.ratio)
+    retrieval = Z90 * spread_blocks(error, ground.ratio) * np.tile(noise_gain(ground.ratio), error.shape)
     below, above = np.hypot(below, retrieval), np.hypot(above, retrieval)
     return Estimate(
         soil_moisture=theta,

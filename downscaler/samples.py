@@ -135,7 +135,7 @@ def draw(records: Sequence[TileRecord], part: Part, names: Sequence[str], how: D
 
 def target(day: DayRecord, ground: Ground, *, pattern: bool) -> NDArray[np.float32]:
     """What is to be learned: the truth less the noise-free surface, for conservation puts the noise back anyway."""
-    offset = ground.surface(day.true) + (ground.pattern if pattern else 0.0)
+    offset = ground.surface(day.true) + (day.fields["quantile_pattern"] if pattern else 0.0)
     return (day.theta - offset).astype(np.float32)
 
 

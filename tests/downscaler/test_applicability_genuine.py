@@ -39,7 +39,7 @@ def draw(data, ground, days, cells, rng):
         where = np.zeros(ground.active.shape, bool)
         where.flat[rng.choice(np.flatnonzero(ground.active), cells, replace=False)] = True
         rows.append(with_gaps(matrix(fields, available(fields), where)))
-        targets.append((theta - ground.surface(coarse) - ground.pattern)[where])
+        targets.append((theta - ground.surface(coarse) - fields["quantile_pattern"])[where])
         dates.append(np.full(cells, day))
     return np.concatenate(rows), np.concatenate(targets), np.concatenate(dates)
 

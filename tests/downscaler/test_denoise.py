@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from downscaler.blocks import block_mean, spread_blocks
-from downscaler.conserve import noise_surface, smooth_surface
+from downscaler.conserve import noise_gain, noise_surface, smooth_surface
 from downscaler.denoise import local_departure, noise_part, roughness
 
 
@@ -40,18 +40,38 @@ def test_roughness_of_nothing_is_zero():
     assert roughness(np.full((2, 3, 3), np.nan)) == 0.0
 
 
-def test_ramps_carry_less_noise_into_blocks_than_a_smooth_surface_with_no_larger_steps():
+def test_ramps_carry_less_noise_into_blocks_than_a_smooth_surface_and_leave_a_third_of_the_step():
     noise = np.random.default_rng(2).normal(0, 0.04, (30, 30))
     active = np.ones((270, 270), bool)
     edge = np.arange(1, 270) % 9 == 0
     inside, step = {}, {}
-    for name, surface in (("smooth", smooth_surface), ("ramp", noise_surface)):
+    surfaces = {"smooth": smooth_surface, "ramp": noise_surface, "flat": lambda n, _, ratio: spread_blocks(n, ratio)}
+    for name, surface in surfaces.items():
         field = surface(noise, active, 9)
         field = field + spread_blocks(noise - block_mean(field, active, 9), 9)
         inside[name] = np.sqrt(np.mean((field - spread_blocks(noise, 9)) ** 2))
         step[name] = np.abs(np.diff(field, axis=1))[:, edge].mean()
-    assert inside["ramp"] < 0.85 * inside["smooth"]
-    assert step["ramp"] <= 1.02 * step["smooth"]
+    assert inside["ramp"] < 0.7 * inside["smooth"]
+    assert step["ramp"] < 0.34 * step["flat"]
+    assert step["ramp"] < 1.2 * step["smooth"]
+
+
+@pytest.mark.parametrize("ratio", [4, 9])
+def test_noise_gain_is_the_spread_of_surfaces_through_white_noise(ratio):
+    rng = np.random.default_rng(4)
+    active = np.ones((20 * ratio, 20 * ratio), bool)
+    squares = np.zeros((ratio, ratio))
+    for _ in range(60):
+        noise = rng.normal(0, 1, (20, 20))
+        field = noise_surface(noise, active, ratio)
+        field = field + spread_blocks(noise - block_mean(field, active, ratio), ratio)
+        blocks = field.reshape(20, ratio, 20, ratio)[4:16, :, 4:16]
+        squares += np.mean(blocks**2, axis=(0, 2))
+    gain = noise_gain(ratio)
+    np.testing.assert_allclose(gain, np.sqrt(squares / 60), rtol=0.05)
+    np.testing.assert_allclose(gain, gain[::-1, ::-1], atol=1e-9)
+    assert gain[0, 0] < 1.0 < gain[ratio // 2, ratio // 2]
+    assert 1.0 < np.mean(gain**2) < 1.31
 
 
 def test_the_noise_surface_is_flat_in_the_middle_of_a_block():

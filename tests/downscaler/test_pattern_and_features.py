@@ -85,6 +85,31 @@ def test_a_coarse_field_at_its_usual_level_is_no_anomaly(window):
     np.testing.assert_allclose(fields["response"][active], 0.0, atol=1e-6)
 
 
+def test_the_quantile_pattern_is_exact_where_cells_rise_and_fall_together(window):
+    data, _, active = window
+    rng = np.random.default_rng(3)
+    dry, rise = 0.10 + 0.05 * rng.random(active.shape), 0.02 + 0.10 * rng.random(active.shape)
+    moments = np.linspace(0.0, 1.0, 41)
+    theta = np.where(active, dry + moments[:, None, None] * rise, np.nan)
+    statistics = {name: (("y", "x"), field) for name, field in pattern_statistics(theta, active).items()}
+    ground = Ground(data.assign(statistics), M09)
+    surface = ground.surface(block_mean(np.where(active, dry, 0.0), ground.active, ground.ratio))
+    spread = ground.surface(block_mean(np.where(active, rise, 0.0), ground.active, ground.ratio))
+    for moment in (0.05, 0.3, 0.5, 0.8, 0.95):
+        found = surface + moment * spread + ground.quantile_pattern(surface + moment * spread)
+        np.testing.assert_allclose(found[active], (dry + moment * rise)[active], atol=1e-5)
+
+
+def test_the_quantile_pattern_keeps_bounds_far_outside_the_record(window):
+    data, _, active = window
+    ground = Ground(data, M09)
+    for level in (0.0, 0.9):
+        surface = np.full(active.shape, level)
+        theta = surface + ground.quantile_pattern(surface)
+        assert (theta >= ground.residual - 1e-9)[active].all()
+        assert (theta <= ground.porosity + 1e-9)[active].all()
+
+
 def test_slope_direction_points_downhill(window):
     data, _, _ = window
     flat = data.assign(slope_x=(("y", "x"), np.full((36, 108), 0.02)), slope_y=(("y", "x"), np.zeros((36, 108))))
