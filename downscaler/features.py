@@ -211,9 +211,9 @@ class Ground:
         """Where a smooth coarse surface [ny, nx] stands in its cells' record: -1, 0, 1 at the three ``QUANTILES``."""
         low, middle, high = self.smooth_quantiles
         rise = surface - middle
-        return np.where(
-            rise < 0, rise / np.maximum(middle - low, _LEAST_RANGE), rise / np.maximum(high - middle, _LEAST_RANGE)
-        )
+        room = np.maximum(np.where(rise < 0, middle - low, high - middle), _LEAST_RANGE)
+        place: Floats = rise / room
+        return place
 
     def quantile_pattern(self, surface: Floats) -> Floats:
         """Contrast inside SMAP cells as wet as ``surface``: each cell at the quantile of its own record that it is at.
@@ -232,7 +232,8 @@ class Ground:
         low, middle, high = self.quantiles
         place = np.clip(self.position(surface), -2.0, 2.0)
         theta = middle + place * np.where(place < 0, middle - low, high - middle)
-        return np.clip(theta, self.residual, self.porosity) - surface
+        contrast: Floats = np.clip(theta, self.residual, self.porosity) - surface
+        return contrast
 
     def split(self, coarse: Floats, error: Floats, rough: float, *, pattern: bool) -> tuple[Floats, Floats]:
         """Coarse values as signal, which predictors are made from, and noise; see ``denoise.noise_part``."""

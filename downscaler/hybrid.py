@@ -1,9 +1,9 @@
 """The hybrid: the prior's pattern on a smooth SMAP surface, corrected by XGBoost, SMAP's block means kept exactly.
 
 theta(x, t) = S(theta_SMAP)(x) + q(x, S(theta_SMAP)) + f(features)(x, t), shifted within bounds so that its block mean
-is theta_SMAP. S is the smooth mass-preserving surface (design 4) and q the contrast that the ParFlow-CLM record had when
-its SMAP cell was as wet (``Ground.quantile_pattern``): the climatological pattern, the hardest of the baselines, made to
-follow wetness. XGBoost learns f, what is left of the prior's own days once both are taken off.
+is theta_SMAP. S is the smooth mass-preserving surface (design 4) and q the contrast that the ParFlow-CLM record had
+when its SMAP cell was as wet (``Ground.quantile_pattern``): the climatological pattern, the hardest of the baselines,
+made to follow wetness. XGBoost learns f, what is left of the prior's own days once both are taken off.
 """
 
 from __future__ import annotations
