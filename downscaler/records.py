@@ -34,7 +34,8 @@ class RunRecord:
 
     ``caveats`` are sentences that a user has to read (simulated sample, prior of another year); ``simulated`` is
     true when any input is simulated; ``observed`` are the first and last SMAP observation used (UTC);
-    ``parameters`` are the settings that shaped the numbers.
+    ``parameters`` are the settings that shaped the numbers; ``considered`` names all granules of the day that were
+    there, used or not.
     """
 
     date: dt.date
@@ -44,6 +45,7 @@ class RunRecord:
     simulated: bool = False
     caveats: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    considered: tuple[str, ...] = ()
 
 
 def file_sha256(path: Path) -> str:

@@ -25,6 +25,12 @@ class SourceKind(StrEnum):
     PFB = "pfb"
     NETCDF = "netcdf"
     ZARR = "zarr"
+    HYDRODATA = "hydrodata"
+
+
+def _day(help_text: str) -> typer.models.OptionInfo:
+    made: typer.models.OptionInfo = typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help=help_text)
+    return made
 
 
 DomainName = Annotated[
@@ -72,7 +78,8 @@ def prior_build(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="PATH", help="Folder with .pfb and prior.toml, NetCDF file, folder or glob, or Zarr store."
+            metavar="PATH",
+            help="Folder with .pfb and prior.toml, NetCDF file, folder or glob, Zarr store, or folder to fetch into.",
         ),
     ],
     source: Annotated[SourceKind, typer.Option(help="Format of PATH.")],
@@ -81,18 +88,54 @@ def prior_build(
     statics: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Terrain, soil and land cover, if in a file of their own.")
     ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Run to download (hydrodata), such as conus1_baseline_mod or conus2_baseline.")
+    ] = None,
+    start: Annotated[dt.datetime | None, _day("First day to download; unset, the run's.")] = None,
+    end: Annotated[dt.datetime | None, _day("Last day to download; unset, the run's.")] = None,
+    forcing: Annotated[
+        bool, typer.Option("--forcing/--no-forcing", help="Whether the run's daily weather is downloaded with it.")
+    ] = True,
 ) -> None:
     """Bring ParFlow-CLM output onto the 1 km product grid, with its day-of-year climatology.
 
     For pfb, PATH is a folder with the files and a prior.toml that says what they cannot: grid, ij bounds, start, step
-    and the variable of each file pattern.
+    and the variable of each file pattern. For hydrodata, PATH is a folder that is filled from HydroFrame by month and
+    block; stopped at any time, the same command goes on.
     """
     from flows.settings import load_settings
 
     settings = load_settings(context.obj.config, domain=domain)
-    made = make_prior(source.value, path, settings.domain, out, statics)
+    if source is SourceKind.HYDRODATA:
+        period = (start.date() if start else None, end.date() if end else None)
+        made = make_downloaded_prior(path, settings.domain, out, dataset, period, forcing=forcing)
+    elif dataset or start or end:
+        raise ConfigError("--dataset, --start and --end are for hydrodata", value=source.value)
+    else:
+        made = make_prior(source.value, path, settings.domain, out, statics)
     first, last = made.period
     console.say(f"prior {made.title!r}, {first} to {last}, on {made.domain.name}: {out}")
+
+
+def make_downloaded_prior(
+    folder: Path,
+    domain: str,
+    out: Path,
+    dataset: str | None,
+    period: tuple[dt.date | None, dt.date | None],
+    *,
+    forcing: bool,
+) -> Prior:
+    """The prior of a named domain from HydroFrame, fetched into a folder with a progress bar, then regridded."""
+    from downscaler import product
+    from downscaler.sources.parflow.hydrodata import open_hydrodata
+    from downscaler.sources.prior import build_prior
+
+    where = product.domain(domain)
+    with console.progress_bar("fetching months") as tell:
+        source = open_hydrodata(folder, where, dataset, period, forcing=forcing, progress=tell)
+    with closing(source), console.progress_bar("regridding tiles") as tell:
+        return build_prior(source, where, out, progress=tell)
 
 
 def train(
