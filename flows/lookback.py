@@ -106,7 +106,7 @@ def judge_day(
         if failure.kind == "failed":
             return DayState(state="failed", why=told + ("; to be tried again" if again else ""), work=again, **facts)
         if not again:
-            return DayState(state="no-coverage", why=failure.reason, **facts)
+            return DayState(state="no-coverage", why="no recommended retrieval here", **facts)
     if item is not None:
         return DayState(state="stale" if reasons else "published", why="; ".join(reasons), work=bool(reasons), **facts)
     if offers:

@@ -141,7 +141,8 @@ def _reason(path: Path, remote: RemoteFile, inspect: Inspect) -> str | None:
     try:
         inspect(path)
     except GranuleError as error:
-        return error.what + (f" ({error.value})" if error.value is not None else "")
+        told = str(error.value).replace(str(path), path.name)  # where it lies now is about to go
+        return error.what + (f" ({told})" if error.value is not None else "")
     return None
 
 
