@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from downscaler.errors import DownloadError, GranuleError, StorageFullError
+from downscaler.records import sync
 from downscaler.sources.earthdata.checks import fault
 from downscaler.sources.earthdata.records import RemoteFile
 
@@ -79,7 +80,7 @@ class Cache:
                 path = download(remote.url, staging, force)
                 reason = _reason(path, remote, inspect)
                 if reason is None:
-                    _sync(path)
+                    sync(path)
                     path.replace(target)
                     return
                 _LOG.warning("%s: %s%s", remote.name, reason, "" if force else "; it is fetched once more")
@@ -144,11 +145,3 @@ def _reason(path: Path, remote: RemoteFile, inspect: Inspect) -> str | None:
         told = str(error.value).replace(str(path), path.name)  # where it lies now is about to go
         return error.what + (f" ({told})" if error.value is not None else "")
     return None
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
