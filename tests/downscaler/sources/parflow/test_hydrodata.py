@@ -5,6 +5,8 @@ import io
 import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -34,7 +36,7 @@ from downscaler.sources.parflow.hydrodata import HydrodataSource, Request, clien
 from downscaler.sources.parflow.hydrodata.place import window_of
 from downscaler.sources.prior import build_prior
 
-EMAIL, PIN, JWT = "canary-5f3e9d@example.org", "5739", "canary-jwt-5f3e9d"
+EMAIL, PIN, JWT = "cAnArY-5f3e9d@example.org", "cAnArY-5f3e9d-pin", "cAnArY-5f3e9d-jwt"
 WHERE = product.domain("-98.2,34.75,-97.95,34.95")
 UNITS = {
     ("conus1_baseline_mod", "saturation"): "-",
@@ -395,3 +397,36 @@ def test_the_table_is_that_of_the_run_scripts() -> None:
     found = soils.parameters(np.array([[1.0, np.nan], [28.0, 0.0]]))
     assert np.isnan(found["porosity"]).tolist() == [[False, True], [False, True]]
     assert found["permeability"][1, 0] == 0.2
+
+
+def test_the_command_builds_a_prior_and_no_credential_is_left_anywhere(world: World, tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], "HYDRODATA_URL": world.url}
+    (tmp_path / "work").mkdir()
+
+    def command(*more: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "flows.cli", "--debug", "prior", "build", "--source", "hydrodata", "fetched"]
+        line += ["--domain=-98.2,34.75,-97.95,34.95", "--out", "prior", "--end", "2003-02-02", *more]
+        return subprocess.run(
+            line, cwd=tmp_path / "work", env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    run = ("--dataset", "conus1_baseline_mod", "--start", "2003-01-30")
+    said = []
+    world.pins = {}
+    for code, change in ((82, {"pins": {EMAIL: PIN}}), (80, {}), (0, {})):
+        ended = command(*run)
+        assert ended.returncode == code, ended.stderr
+        said.append(ended.stdout + ended.stderr)
+        for name, value in change.items():
+            setattr(world, name, value)
+        world.broken = [500] if code == 82 else []
+    assert "2003-01-30 to 2003-02-02" in said[-1]
+    ended = command(*run)  # all is there: nothing is asked for again
+    assert ended.returncode == 0
+    assert world.seen["conus1_baseline_mod saturation"] == 2
+    files = [p for p in (tmp_path / "work").rglob("*") if p.is_file()]
+    assert len(files) > 10
+    assert [p for p in files if b"cAnArY" in p.read_bytes()] == []
+    assert "cAnArY" not in "".join(said)
+    assert command("--dataset", "conus3").returncode == 3
+    assert "conus2_baseline" in command().stderr
