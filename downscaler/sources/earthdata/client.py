@@ -1,12 +1,14 @@
 """The only user of earthaccess: logs in first, then searches and downloads; every failure becomes a typed error.
 
-Two things are changed in the client: sessions have time limits and repeat searches that a busy server turned down, and
-it is not asked whether it runs inside Amazon's cloud, which would send the token to a link-local address.
+Three things are changed in the client: sessions have time limits and repeat searches that a busy server turned down; a
+refused download is not repeated; and it is not asked whether it runs inside Amazon's cloud, which would send the token
+to a link-local address.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +19,10 @@ from typing import Any, TypeVar
 import requests
 from earthaccess import Auth, DataGranules, Store
 from earthaccess.auth import SessionWithHeaderRedirection
+from earthaccess.exceptions import EulaNotAccepted
 from earthaccess.system import CMRBaseURL, EDLHostname, StatusApiURL, StatusURL, System
 from requests.adapters import HTTPAdapter
+from tenacity import retry_if_exception
 from urllib3.util.retry import Retry
 
 from downscaler.errors import AcquisitionError, CredentialsError, LoginError
@@ -72,7 +76,14 @@ class _Auth(Auth):
         return session
 
 
+def _may_pass(error: BaseException) -> bool:
+    """Whether a download may succeed if repeated: a refusal will not, and repeating it may lock an account."""
+    return not isinstance(error, EulaNotAccepted) and not re.search(r"Status code: 40[134]", str(error))
+
+
 class _Store(Store):
+    _download_file = Store._download_file.retry_with(retry=retry_if_exception(_may_pass))
+
     def _running_in_us_west_2(self) -> bool:
         return False
 

@@ -233,7 +233,9 @@ def test_refused_token(run: Any, earthdata: Any, granule: Path, monkeypatch: pyt
     assert "[hidden]" in ended.err
     assert "cAnArY" not in ended.err + ended.out
     earthdata.statuses = {"archive": [-401]}
+    before = earthdata.seen["archive"]
     assert run().code == 82
+    assert earthdata.seen["archive"] == before + 1  # a refusal is not repeated
     earthdata.statuses = {}
     assert "published" in run().out
 

@@ -154,7 +154,7 @@ def _opened(file: Path) -> np.lib.npyio.NpzFile:
     return opened
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)  # about 2 MB each
 def _load(file: Path, name: str) -> NDArray[np.float32]:
     with _opened(file) as opened:
         return np.asarray(opened[name])
