@@ -1,5 +1,6 @@
 """The Prefect flows fetch as the command does; and no credential is left anywhere, whatever happens."""
 
+import base64
 import datetime as dt
 import io
 import logging
@@ -72,12 +73,26 @@ def test_the_daily_flow_fetches_and_fails_with_the_typed_error(
     earthdata.bodies = {granules[23].name: [b"<html>sign in</html>"] * 2}
     with pytest.raises(DownloadError, match="web page"):
         daily(DAY, config=config)
+    whole = granules[23].read_bytes()
+    for bad, why in ((whole[:-9], "bytes instead of"), (whole[:-9] + bytes(9), "MD5")):
+        earthdata.bodies = {granules[23].name: [bad] * 2}
+        with pytest.raises(DownloadError, match=why):
+            daily(DAY, config=config)
     earthdata.bodies, earthdata.slow = {}, {"search": 9.0}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VADOSE_EARTHDATA_TIMEOUT", "0.3")
         with pytest.raises(ArchiveTimeoutError):
             daily(DAY, config=config)
     earthdata.slow = {}
+    with pytest.MonkeyPatch.context() as patch:
+        claims = base64.urlsafe_b64encode(b'{"exp": 1700000000}').decode().rstrip("=")
+        patch.setenv("EARTHDATA_TOKEN", f"e30.{claims}.{CANARY}")
+        log_out()
+        with pytest.raises(LoginError, match="expired on 2023-11-14"):
+            daily(DAY, config=config)
+    for number in range(2001):  # older releases that fill the first page of results
+        name = f"SMAP_L3_SM_P_E_20240523_R{10000 + number // 900}_{number % 900 + 1:03d}.h5"
+        earthdata.hold(granules[23], name=name, content=b"never fetched")
     assert daily(DAY, config=config).status == "published"
     assert daily(DAY, config=config).status == "current"
     assert (tmp_path / "cache" / "files" / granules[23].name).is_file()
