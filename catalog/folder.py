@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from catalog.room import storage_errors
 from downscaler.errors import CatalogError
+from downscaler.records import sync
 
 if TYPE_CHECKING:
     from catalog.store import Write
@@ -76,7 +77,7 @@ class FolderStore:
         if staged is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
             staged.replace(target)
-            _sync(target.parent)
+            sync(target.parent)
         if write.commit:
             created.clear()
 
@@ -94,7 +95,7 @@ class FolderStore:
                 return None
             staged = staging / f"object-{number}"
             staged.write_bytes(after)
-        _sync(staged)
+        sync(staged)
         return staged
 
     @contextlib.contextmanager
@@ -154,14 +155,5 @@ def _sweep(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     except BlockingIOError:
         pass  # in use
-    finally:
-        os.close(handle)
-
-
-def _sync(path: Path) -> None:
-    """Force a file, or a folder's entries, to disk: a rename must not outlive the bytes it names."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)

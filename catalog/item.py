@@ -156,6 +156,7 @@ def _own(run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[
         "vadose:inputs": [
             {"kind": r.kind, "name": r.name, "version": r.version, "sha256": r.sha256} for r in run.inputs
         ],
+        "vadose:granules_considered": sorted(run.considered),
         "vadose:fingerprint": fingerprint(run, domain),
     }
 

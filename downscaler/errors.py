@@ -173,3 +173,45 @@ class ClimatologyError(VadoseError):
     """A climatology of coarse soil moisture cannot be used, or does not fit what it is used with."""
 
     exit_code = 70
+
+
+class AcquisitionError(VadoseError):
+    """An archive cannot be reached or does not answer as it should."""
+
+    exit_code = 80
+
+
+class CredentialsError(AcquisitionError):
+    """The credentials for an archive are missing or incomplete."""
+
+    exit_code = 81
+
+
+class LoginError(AcquisitionError):
+    """An archive refused the credentials: wrong, expired or revoked."""
+
+    exit_code = 82
+
+
+class AgreementError(AcquisitionError):
+    """The account may not have the data: an agreement or application has to be accepted first."""
+
+    exit_code = 83
+
+
+class ArchiveTimeoutError(AcquisitionError):
+    """An archive did not answer in time."""
+
+    exit_code = 84
+
+
+class DownloadError(AcquisitionError):
+    """A download is not the file that the archive describes; it lies in quarantine."""
+
+    exit_code = 85
+
+
+class AbsentDataError(AcquisitionError):
+    """An archive does not have the data that were asked for."""
+
+    exit_code = 86

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,8 @@ class RunRecord:
 
     ``caveats`` are sentences that a user has to read (simulated sample, prior of another year); ``simulated`` is
     true when any input is simulated; ``observed`` are the first and last SMAP observation used (UTC);
-    ``parameters`` are the settings that shaped the numbers.
+    ``parameters`` are the settings that shaped the numbers; ``considered`` names all granules of the day that were
+    there, used or not.
     """
 
     date: dt.date
@@ -44,6 +46,7 @@ class RunRecord:
     simulated: bool = False
     caveats: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    considered: tuple[str, ...] = ()
 
 
 def file_sha256(path: Path) -> str:
@@ -58,3 +61,12 @@ def folder_sha256(path: Path) -> str:
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         digest.update(f"{file.relative_to(path).as_posix()}\0{file_sha256(file)}\n".encode())
     return digest.hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Force a file, or a folder's entries, to disk: a rename must not outlive the bytes it names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

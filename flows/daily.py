@@ -11,6 +11,7 @@ from pathlib import Path
 from prefect import flow, task
 
 from flows.jobs import DayJob, DayOutcome, days_between, job_of
+from flows.lookback import look_back
 from flows.many import judge
 from flows.means import prepare
 from flows.settings import load_settings
@@ -33,6 +34,22 @@ def attempt_day(date: dt.date, job: DayJob) -> DayOutcome:
 def daily(day: dt.date, config: Path | None = None) -> DayOutcome:
     """Publish one day by the settings of ``config`` and the environment (as ``vadose run``)."""
     return publish_day(day, job_of(load_settings(config)))
+
+
+@flow(flow_run_name="the last days")
+def catch_up(days: int | None = None, config: Path | None = None, today: dt.date | None = None) -> list[DayOutcome]:
+    """Make what is due, stale or worth another try of the last days: the list that ``vadose status`` shows.
+
+    ``days`` is the setting ``look_back`` where not given. A failed day stops no other; days that wait for their granule
+    are left alone.
+    """
+    settings = load_settings(config)
+    job = job_of(settings)
+    states = look_back(job, today or dt.datetime.now(dt.UTC).date(), days or settings.look_back)
+    outcomes = [attempt_day(state.date, job) for state in sorted(states, key=lambda s: s.date) if state.work]
+    if outcomes:
+        judge(outcomes)
+    return outcomes
 
 
 @flow(flow_run_name="{start} to {end}")

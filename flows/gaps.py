@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from downscaler.errors import GranuleError, GranuleMissingError, NoRetrievalError, TrainingError
-from flows.granules import locate
+from flows.granules import at_hand, earlier, locate
 from flows.jobs import DayJob
 from flows.means import Means
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from downscaler.coarse import CoarseDay
     from downscaler.decay import Decay
     from downscaler.grid import EaseGrid
+    from downscaler.sources.smap import Offer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,10 @@ class Reading:
     caveats: tuple[str, ...] = ()
 
 
-def read(date: dt.date, job: DayJob, means: Means) -> Reading:
+def read(date: dt.date, job: DayJob, means: Means, heard: list[Offer] | None = None) -> Reading:
     """The day from its granules, with ``job.gap_fill`` also from those of the days before.
+
+    ``heard`` is told which granules of the day itself were on offer.
 
     Raises:
         GranuleError: whatever is wrong with the day's own granules, and nothing to carry forward in their stead.
@@ -40,10 +43,10 @@ def read(date: dt.date, job: DayJob, means: Means) -> Reading:
     from downscaler.sources.smap import read_day
 
     if not job.gap_fill:
-        day = read_day(locate(date, job), means.domain, date=date)
+        day = read_day(locate(date, job, heard), means.domain, date=date)
         means.require(day.grid)
         return Reading(day=day)
-    today, missing = _today(date, job, means)
+    today, missing = _today(date, job, means, heard)
     if today is not None:
         means.require(today.grid)
     filled = _filled(date, today, job, means)
@@ -54,12 +57,14 @@ def read(date: dt.date, job: DayJob, means: Means) -> Reading:
     return Reading(day=today)
 
 
-def _today(date: dt.date, job: DayJob, means: Means) -> tuple[CoarseDay | None, GranuleError | None]:
+def _today(
+    date: dt.date, job: DayJob, means: Means, heard: list[Offer] | None
+) -> tuple[CoarseDay | None, GranuleError | None]:
     """What SMAP tells of the day, if only that the ground is frozen, and the error where it has no retrieval."""
     from downscaler.sources.smap import read_day
 
     try:
-        paths = locate(date, job)
+        paths = locate(date, job, heard)
         return read_day(paths, means.domain, date=date), None
     except GranuleMissingError as error:
         if any(not path.is_file() for path in job.granules):  # a misspelt name is no gap
@@ -70,13 +75,12 @@ def _today(date: dt.date, job: DayJob, means: Means) -> tuple[CoarseDay | None, 
 
 
 def _seen(dates: Sequence[dt.date], job: DayJob, means: Means) -> Iterator[CoarseDay]:
-    """Those of some days that can be read and have a retrieval, from the folder where there is one."""
+    """Those of some days that can be read and have a retrieval."""
     from downscaler.sources.smap import read_day
 
-    source = replace(job, granules=()) if job.folder else job
     for date in dates:
         with suppress(GranuleError):
-            yield read_day(locate(date, source), means.domain, date=date)
+            yield read_day(locate(date, job), means.domain, date=date)
 
 
 def _filled(date: dt.date, today: CoarseDay | None, job: DayJob, means: Means) -> Reading | None:
@@ -86,7 +90,7 @@ def _filled(date: dt.date, today: CoarseDay | None, job: DayJob, means: Means) -
 
     if today is not None and bool(today.data["recommended"].all()):
         return None
-    before = list(_seen([date - dt.timedelta(days=age) for age in range(MAX_AGE, 0, -1)], job, means))
+    before = list(_seen([date - dt.timedelta(days=age) for age in range(MAX_AGE, 0, -1)], earlier(job), means))
     if not before:
         return None
     if today is None:
@@ -150,7 +154,7 @@ def _decay(ageing: _Ageing) -> tuple[Decay, str]:
     stand = "climatology" if ageing.climatology else "own days"
     with suppress(TrainingError):
         dates = _last_days(means)
-        days = (day for day in _seen(dates, ageing.job, means) if day.grid.name == ageing.grid)
+        days = (day for day in _seen(dates, at_hand(ageing.job), means) if day.grid.name == ageing.grid)
         decay, number = smap_decay(
             days, means.prior, means.domain, climatology=ageing.climatology, matching=means.matching
         )

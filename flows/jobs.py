@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from downscaler.errors import ConfigError
+from downscaler.sources.earthdata import Endpoints, credentials_at_hand
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -17,12 +18,23 @@ Status = Literal["published", "current", "no-coverage", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Download:
+    """How granules are brought from Earthdata: addresses, collection version, cache and its limit in bytes."""
+
+    endpoints: Endpoints
+    cache: Path
+    limit: int
+    version: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DayJob:
     """What is the same for all days of a run: where, from what, into which catalogue.
 
-    ``granules`` names files outright; without any they are looked for in ``folder``. ``force`` publishes anew even
-    when the catalogue already holds the day from the same inputs. With ``climatology`` SMAP is matched to the prior's;
-    with ``gap_fill`` what SMAP did not see is carried forward.
+    ``granules`` names files outright; without any they are looked for in ``folder``, or with ``download`` in NASA's
+    archive. A day's granule is awaited for ``latency`` hours after its end. ``force`` publishes anew even when the
+    catalogue already holds the day from the same inputs. With ``climatology`` SMAP is matched to the prior's; with
+    ``gap_fill`` what SMAP did not see is carried forward. No credential is ever part of a job.
     """
 
     domain: str
@@ -32,6 +44,9 @@ class DayJob:
     granules: tuple[Path, ...] = ()
     folder: Path | None = None
     smap_product: str | None = None
+    download: Download | None = None
+    near_real_time: bool = False
+    latency: float = 50.0
     climatology: Path | None = None
     matching: Literal["mean_std", "cdf"] = "mean_std"
     gap_fill: bool = False
@@ -65,18 +80,46 @@ def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force:
             remedy="Make one with `vadose train --prior PRIOR --out MODEL`, then give --model MODEL or set `model` in "
             "vadose.toml.",
         )
+    source = _source(settings)
     return DayJob(
         domain=settings.domain,
         prior=settings.prior,
         model=settings.model,
         catalog=settings.catalog,
         granules=tuple(granules or ()),
-        folder=settings.granules,
+        folder=None if source == "earthdata" else settings.granules,
         smap_product=settings.smap_product,
+        download=_download(settings) if source == "earthdata" else None,
+        near_real_time=settings.near_real_time,
+        latency=settings.smap_latency,
         climatology=settings.climatology,
         matching=settings.matching,
         gap_fill=settings.gap_fill,
         force=force,
+    )
+
+
+def _source(settings: Settings) -> str | None:
+    """Where granules come from; raises ConfigError for a near-real-time job of another product."""
+    if settings.near_real_time and settings.smap_product is not None:
+        raise ConfigError(
+            "The near-real-time stream is one product of its own",
+            value=f"smap_product = {settings.smap_product}",
+            remedy="Unset `smap_product` or `near_real_time`.",
+        )
+    if settings.smap_source or settings.granules is not None:
+        return settings.smap_source or "folder"
+    return "earthdata" if credentials_at_hand(settings.earthdata_login) else None
+
+
+def _download(settings: Settings) -> Download:
+    return Download(
+        endpoints=Endpoints(
+            cmr=settings.earthdata_cmr, login=settings.earthdata_login, timeout=settings.earthdata_timeout
+        ),
+        cache=settings.cache,
+        limit=int(settings.cache_limit * 1e9),
+        version=settings.smap_version,
     )
 
 

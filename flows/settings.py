@@ -21,7 +21,7 @@ from downscaler.errors import ConfigError
 PREFIX = "VADOSE_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
-_PATHS = ("prior", "model", "granules", "climatology", "catalog")
+_PATHS = ("prior", "model", "granules", "cache", "climatology", "catalog")
 
 
 class Settings(BaseSettings):
@@ -40,7 +40,35 @@ class Settings(BaseSettings):
         default="build/catalog", description="catalogue to publish in: a folder, file:// or s3://bucket/prefix"
     )
     smap_product: Literal["SPL3SMP_E", "SPL3SMP", "SPL2SMP_E", "SPL2SMP"] | None = Field(
-        default=None, description="the only SMAP product to take from `granules`; unset, the finest one of the day"
+        default=None,
+        description="the only SMAP product to take; unset, the finest one of the day in `granules`, or SPL3SMP_E",
+    )
+    smap_source: Literal["folder", "earthdata"] | None = Field(
+        default=None,
+        description="where granules come from: folder (`granules`) or earthdata; unset, the folder where one is set, "
+        "else Earthdata where its credentials are at hand",
+    )
+    smap_version: str | None = Field(
+        default=None,
+        pattern=r"^\d{3}$",
+        description="collection version to take from Earthdata, such as 006; unset, any",
+    )
+    smap_latency: float = Field(
+        default=50, gt=0, le=1000, description="hours after a day's end in which its granule is waited for, not missed"
+    )
+    near_real_time: bool = Field(
+        default=False,
+        description="take SMAP's near-real-time stream (SPL2SMP_NRT, 36 km) and no other; the item says so",
+    )
+    cache: Path = Field(default=Path("build/cache"), description="folder of downloaded granules, verified")
+    cache_limit: float = Field(default=20, gt=0, description="most GB in `cache`; what was not used for longest goes")
+    earthdata_cmr: str = Field(
+        default="https://cmr.earthdata.nasa.gov/search/", description="address of NASA's search (CMR), https"
+    )
+    earthdata_login: str = Field(default="urs.earthdata.nasa.gov", description="host of NASA's log-in (EDL)")
+    earthdata_timeout: float = Field(default=60, gt=0, le=3600, description="seconds that one answer may take")
+    look_back: int = Field(
+        default=14, ge=1, le=366, description="days that `vadose status` and the daily flow look back"
     )
     climatology: Path | None = Field(
         default=None,

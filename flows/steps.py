@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from downscaler.coarse import CoarseDay
     from downscaler.grid import Domain
     from downscaler.records import RunRecord
+    from downscaler.sources.smap import Offer
     from flows.gaps import Reading
 
 
@@ -30,13 +32,20 @@ def run_day(date: dt.date, job: DayJob) -> DayOutcome:
     Raises:
         VadoseError: the typed error of whatever was wrong; nothing of the day is published then.
     """
-    from catalog.publish import publish
-    from downscaler.hybrid import predict
+    from flows.attempts import noted
 
     started = time.monotonic()
     means = prepare(job)
-    reading = read(date, job, means)
-    run = record(reading, means)
+    with noted(date, job, means) as heard:
+        return _run(date, job, means, heard, started)
+
+
+def _run(date: dt.date, job: DayJob, means: Means, heard: list[Offer], started: float) -> DayOutcome:
+    from catalog.publish import publish
+    from downscaler.hybrid import predict
+
+    reading = read(date, job, means, heard)
+    run = record(reading, means, heard)
     settled = None if job.force else already_there(run, means.domain, job.catalog)
     if settled:
         return DayOutcome(date=date, status="current", reason=settled, seconds=time.monotonic() - started)
@@ -61,12 +70,24 @@ def already_there(run: RunRecord, domain: Domain, catalog: str) -> str | None:
     published = [entry["name"] for entry in item["properties"]["vadose:inputs"]] if item else []
     offered = [entry.name for entry in run.inputs if entry.kind == "granule"]
     newer = newer_release(published, offered)
+    if newer is None and offered and all(map(is_near_real_time, offered)):
+        newer = next((file for file in published if is_near_real_time(file) is False), None)
     if newer:
         return f"already published from {newer}, which supersedes the granule given; --force publishes all the same"
     midnight = f"{run.date}T00:00:00Z"
     if item and f"{run.observed[1]:%Y-%m-%dT%H:%M:%SZ}" < midnight <= item["properties"]["vadose:observed"][1]:
         return "already published from retrievals of the day itself, whose granule is gone; --force carries forward"
     return None
+
+
+def is_near_real_time(file: str) -> bool | None:
+    """Whether a file is a granule of the near-real-time stream; None when it is no granule by its name."""
+    from downscaler.sources.smap import GranuleName
+
+    try:
+        return GranuleName.parse(file).near_real_time
+    except GranuleNameError:
+        return None
 
 
 def newer_release(published: list[str], offered: list[str]) -> str | None:
@@ -108,8 +129,8 @@ def try_day(date: dt.date, job: DayJob) -> DayOutcome:
     )
 
 
-def record(reading: Reading, means: Means) -> RunRecord:
-    """What the catalogue is told of the run: inputs, caveats, observed period, parameters."""
+def record(reading: Reading, means: Means, heard: Sequence[Offer] = ()) -> RunRecord:
+    """What the catalogue is told of the run: inputs, caveats, observed period, parameters, granules on offer."""
     from downscaler.records import RunRecord
     from downscaler.sources.smap import MERGE_RULE
 
@@ -119,6 +140,8 @@ def record(reading: Reading, means: Means) -> RunRecord:
         parameters["matching"] = means.carrying.parameters
     if reading.filling:
         parameters["gap_fill"] = reading.filling
+    if near_real_time(day):
+        parameters["smap_stream"] = "near-real-time"
     return RunRecord(
         date=day.date,
         domain_name=means.domain.name,
@@ -127,6 +150,7 @@ def record(reading: Reading, means: Means) -> RunRecord:
         simulated=any(_simulated(day, means).values()),
         caveats=(*caveats(day, means), *reading.caveats),
         parameters=parameters,
+        considered=tuple(offer.file for offer in heard),
     )
 
 
@@ -146,11 +170,19 @@ def caveats(day: CoarseDay, means: Means) -> tuple[str, ...]:
     from downscaler.product import SIMULATED_LABEL
 
     made_up = [what for what, is_so in _simulated(day, means).items() if is_so]
+    hasty = ["Near-real-time SMAP granules: less calibrated than the standard stream, which supersedes them."]
     said = [f"{SIMULATED_LABEL.capitalize()}: {', '.join(made_up)}."] if made_up else []
     if np.datetime64(day.date) not in means.prior.data["time"].values.astype("datetime64[D]"):
         first, last = means.prior.period
         said.append(f"Prior is of {first} to {last}, not of {day.date}: the statistics of its record stand in.")
-    return tuple(said)
+    return (*said, *(hasty if near_real_time(day) else []))
+
+
+def near_real_time(day: CoarseDay) -> bool:
+    """Whether a day was made from the near-real-time stream."""
+    from downscaler.sources.smap import NEAR_REAL_TIME
+
+    return any(entry.attributes.get("short_name") in NEAR_REAL_TIME for entry in day.inputs)
 
 
 def observed(day: CoarseDay) -> tuple[dt.datetime, dt.datetime]:

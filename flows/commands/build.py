@@ -15,6 +15,7 @@ from downscaler.errors import ConfigError
 from flows import console
 
 if TYPE_CHECKING:
+    from downscaler.sources.parflow import PriorSource
     from downscaler.sources.prior import Prior
     from flows.settings import Settings
 
@@ -25,6 +26,12 @@ class SourceKind(StrEnum):
     PFB = "pfb"
     NETCDF = "netcdf"
     ZARR = "zarr"
+    HYDRODATA = "hydrodata"
+
+
+def _day(help_text: str) -> typer.models.OptionInfo:
+    made: typer.models.OptionInfo = typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help=help_text)
+    return made
 
 
 DomainName = Annotated[
@@ -72,7 +79,8 @@ def prior_build(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="PATH", help="Folder with .pfb and prior.toml, NetCDF file, folder or glob, or Zarr store."
+            metavar="PATH",
+            help="Folder with .pfb and prior.toml, NetCDF file, folder or glob, Zarr store, or folder to fetch into.",
         ),
     ],
     source: Annotated[SourceKind, typer.Option(help="Format of PATH.")],
@@ -81,18 +89,70 @@ def prior_build(
     statics: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Terrain, soil and land cover, if in a file of their own.")
     ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Run to download (hydrodata), such as conus1_baseline_mod or conus2_baseline.")
+    ] = None,
+    start: Annotated[dt.datetime | None, _day("First day to download; unset, the run's.")] = None,
+    end: Annotated[dt.datetime | None, _day("Last day to download; unset, the run's.")] = None,
+    forcing: Annotated[
+        bool, typer.Option("--forcing/--no-forcing", help="Whether the run's daily weather is downloaded with it.")
+    ] = True,
+    daymet: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Take the weather from Daymet V4 files here; missing ones are fetched."),
+    ] = None,
 ) -> None:
     """Bring ParFlow-CLM output onto the 1 km product grid, with its day-of-year climatology.
 
     For pfb, PATH is a folder with the files and a prior.toml that says what they cannot: grid, ij bounds, start, step
-    and the variable of each file pattern.
+    and the variable of each file pattern. For hydrodata, PATH is a folder that is filled from HydroFrame by month and
+    block; stopped at any time, the same command goes on.
     """
     from flows.settings import load_settings
 
     settings = load_settings(context.obj.config, domain=domain)
-    made = make_prior(source.value, path, settings.domain, out, statics)
+    if source is not SourceKind.HYDRODATA and (dataset or start or end):
+        raise ConfigError("--dataset, --start and --end are for hydrodata", value=source.value)
+    if source is SourceKind.HYDRODATA:
+        period = (start.date() if start else None, end.date() if end else None)
+        opened = open_downloaded(path, settings.domain, dataset, period, forcing=forcing and daymet is None)
+    else:
+        opened = open_files(source.value, path, statics)
+    made = store_prior(opened if daymet is None else with_daymet(opened, daymet, settings), settings.domain, out)
     first, last = made.period
     console.say(f"prior {made.title!r}, {first} to {last}, on {made.domain.name}: {out}")
+
+
+def open_downloaded(
+    folder: Path, domain: str, dataset: str | None, period: tuple[dt.date | None, dt.date | None], *, forcing: bool
+) -> PriorSource:
+    """HydroFrame's run on a named domain, fetched into a folder with a progress bar."""
+    from downscaler import product
+    from downscaler.sources.parflow.hydrodata import open_hydrodata
+
+    where = product.domain(domain)
+    with console.progress_bar("fetching months") as tell:
+        return open_hydrodata(folder, where, dataset, period, forcing=forcing, progress=tell)
+
+
+def with_daymet(source: PriorSource, folder: Path, settings: Settings) -> PriorSource:
+    """The run with Daymet's weather from a folder; files that are not there are fetched where credentials are."""
+    from downscaler import product
+    from downscaler.errors import PriorUnreadableError
+    from downscaler.sources.covariates import WithWeather, fetch_daymet, open_daymet
+    from downscaler.sources.earthdata import Endpoints, credentials_at_hand
+
+    years = {day.year for day in source.days}
+    try:
+        return WithWeather(source, open_daymet(folder, years))
+    except PriorUnreadableError:
+        if not credentials_at_hand(settings.earthdata_login):
+            raise
+    endpoints = Endpoints(
+        cmr=settings.earthdata_cmr, login=settings.earthdata_login, timeout=settings.earthdata_timeout
+    )
+    fetch_daymet(folder, years, product.domain(settings.domain), endpoints, int(settings.cache_limit * 1e9))
+    return WithWeather(source, open_daymet(folder, years))
 
 
 def train(
@@ -151,10 +211,21 @@ def skill_table(card: Mapping[str, Any]) -> console.Table:
 
 def make_prior(kind: str, path: Path, domain: str, out: Path, statics: Path | None) -> Prior:
     """The prior of a named domain, built from ParFlow-CLM output with a progress bar."""
-    from downscaler import product
+    return store_prior(open_files(kind, path, statics), domain, out)
+
+
+def open_files(kind: str, path: Path, statics: Path | None) -> PriorSource:
+    """ParFlow-CLM output of a kind."""
     from downscaler.sources.parflow import open_source
+
+    return open_source(kind, path, statics)
+
+
+def store_prior(source: PriorSource, domain: str, out: Path) -> Prior:
+    """Bring an opened run onto a named domain's product grid, with a progress bar, and close it."""
+    from downscaler import product
     from downscaler.sources.prior import build_prior
 
     where = product.domain(domain)
-    with closing(open_source(kind, path, statics)) as source, console.progress_bar("regridding tiles") as tell:
+    with closing(source), console.progress_bar("regridding tiles") as tell:
         return build_prior(source, where, out, progress=tell)

@@ -124,6 +124,8 @@ def backfill(
 def _settings(context: typer.Context, **given: object) -> Settings:
     from flows.settings import load_settings
 
+    if given.get("granules") is not None:
+        given["smap_source"] = "folder"  # a folder named on the command line is meant, whatever the file says
     return load_settings(context.obj.config, **given)
 
 

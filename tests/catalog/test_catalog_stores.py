@@ -1,5 +1,6 @@
 """Folder and bucket behave alike: whole objects, create-only, changes that do not lose each other."""
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -12,8 +13,10 @@ from moto.server import ThreadedMotoServer
 
 from catalog import find_item, is_current, items, open_store, publish, validate_catalog
 from catalog.bucket import BucketStore
+from catalog.failures import Failure, clear_failure, failures, record_failure
 from catalog.folder import FolderStore
 from catalog.store import Write
+from downscaler import product
 from downscaler.errors import CatalogError
 
 
@@ -188,3 +191,27 @@ def test_a_dead_publication_in_a_bucket_is_passed_over(bucket, domain, tiles, re
 def test_a_bucket_that_is_not_there_is_a_catalogue_error(bucket, domain, tiles, record):
     with pytest.raises(CatalogError, match="could not be read or written"):
         publish("s3://absent-bucket/x", record(domain), domain, tiles(domain))
+
+
+def test_failures_lie_beside_the_catalogue_until_the_day_succeeds(uri, tiles, record):
+    domain, day = product.LITTLE_WASHITA, dt.date(2015, 4, 1)
+    failure = Failure(
+        date=day, kind="failed", error="DownloadError", exit_code=85, reason="cut short", inputs={"a.h5": "sha256:0"}
+    )
+    assert failures(uri, domain) == {}
+    record_failure(uri, domain, failure)
+    record_failure(uri, domain, failure)
+    (kept,) = failures(uri, domain).values()
+    assert (kept.date, kept.attempts, kept.reason) == (day, 2, "cut short")
+    assert kept.same_inputs({"a.h5": "sha256:0"})
+    assert not kept.same_inputs({"a.h5": "sha256:1"})
+    assert not Failure(date=day, kind="failed", error="X", exit_code=1, reason="").same_inputs({})
+    record_failure(uri, domain, Failure(**{**vars(failure), "inputs": {"a.h5": "sha256:1"}}))
+    assert failures(uri, domain)[day].attempts == 1
+    assert failures(uri, product.DEMO) == {}
+    publish(uri, record(domain), domain, tiles(domain))
+    assert len(list(items(uri))) == 1  # no part of STAC
+    assert not [key for key in validate_catalog(uri) if "failures" in key]
+    clear_failure(uri, domain, day)
+    clear_failure(uri, domain, day)
+    assert failures(uri, domain) == {}

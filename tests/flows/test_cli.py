@@ -27,6 +27,7 @@ COMMANDS = [
     "climatology build",
     "train",
     "run",
+    "status",
     "backfill",
     "info",
     "serve",
@@ -39,6 +40,7 @@ FORMS = {
     "train": ["--prior", "--out", "--json"],
     "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--climatology", "--gap-fill", "--out"],
     "backfill": ["--domain", "--granule", "--granules", "--prior", "--model", "--out", "--workers"],
+    "status": ["--days", "--until", "--json", "--domain", "--granules", "--prior", "--model", "--out"],
     "info": ["--json"],
     "serve": ["--port"],
 }
@@ -148,6 +150,7 @@ def test_help_starts_fast() -> None:
         "import sys; sys.argv = ['vadose', '--help']\n"
         "import atexit\n"
         "heavy = {'numpy', 'xarray', 'xgboost', 'prefect', 'pystac', 'rasterio', 'pydantic', 'uvicorn'}\n"
+        "heavy |= {'earthaccess', 'hf_hydrodata', 'requests'}\n"
         "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules))))\n"
         "from flows.cli import main; main()\n"
     )

@@ -244,7 +244,7 @@ def test_a_climatology_of_another_grid_is_refused(matched: DayJob) -> None:
     for wanted in (matched, replace(matched, gap_fill=True)):
         with pytest.raises(ClimatologyError, match="another grid"):
             run_day(LAST, wanted)
-    assert not Path(matched.catalog).exists()
+    assert not (Path(matched.catalog) / "catalog.json").exists()
 
 
 def test_both_together(matched: DayJob) -> None:

@@ -4,15 +4,22 @@ from downscaler.sources.smap.archive import smap_statistics
 from downscaler.sources.smap.composite import MERGE_RULE
 from downscaler.sources.smap.day import read_day
 from downscaler.sources.smap.describe import describe
+from downscaler.sources.smap.earthdata import EarthdataSupply
 from downscaler.sources.smap.granule import Granule, open_granule
-from downscaler.sources.smap.names import PRODUCTS, GranuleName
-from downscaler.sources.smap.search import find_granules
+from downscaler.sources.smap.names import NEAR_REAL_TIME, PRODUCTS, GranuleName
+from downscaler.sources.smap.offers import Offer, Supply
+from downscaler.sources.smap.search import FolderSupply, find_granules
 
 __all__ = [
     "MERGE_RULE",
+    "NEAR_REAL_TIME",
     "PRODUCTS",
+    "EarthdataSupply",
+    "FolderSupply",
     "Granule",
     "GranuleName",
+    "Offer",
+    "Supply",
     "describe",
     "find_granules",
     "open_granule",

@@ -27,7 +27,7 @@ from downscaler.errors import (
 )
 from downscaler.grid import Domain
 from downscaler.sources.smap.day import read_day
-from downscaler.sources.smap.names import PRODUCTS, GranuleName
+from downscaler.sources.smap.names import PRODUCTS, STANDARD, GranuleName
 from downscaler.sources.smap.search import identify
 
 _LOG = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def _by_day(folder: Path, short_name: str | None, period: Period | None) -> tupl
     if not folder.is_dir():
         raise GranuleMissingError("There is no such folder of granules", value=folder)
     named = [(name, path) for path in sorted(folder.rglob("*.h5")) if (name := identify(path)) is not None]
-    present = [p for p in PRODUCTS if any(name.short_name == p for name, _ in named)]
+    present = [p for p in STANDARD if any(name.short_name == p for name, _ in named)]
     product = short_name or (present[0] if present else None)
     days: dict[dt.date, list[Path]] = {}
     for name, path in named:

@@ -215,6 +215,8 @@ def _identity(
     """The granule's name as its metadata gives it; what is missing there comes from the file's name."""
     hint = _hint(path, dataset)
     short_name = dataset.get("shortName") or (hint.short_name if hint else None)
+    if hint is not None and hint.near_real_time:
+        short_name = hint.short_name  # never taken for the standard stream, whatever the metadata say
     begin = observed[0] if observed else None
     date = begin.date() if begin else (hint.date if hint else None)
     if short_name is None or date is None:

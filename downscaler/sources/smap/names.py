@@ -10,19 +10,29 @@ from pathlib import Path
 from downscaler.errors import GranuleNameError
 from downscaler.grid import M09, M36, EaseGrid
 
-PRODUCTS: dict[str, EaseGrid] = {"SPL3SMP_E": M09, "SPL3SMP": M36, "SPL2SMP_E": M09, "SPL2SMP": M36}
+STANDARD = ("SPL3SMP_E", "SPL3SMP", "SPL2SMP_E", "SPL2SMP")
+NEAR_REAL_TIME = ("SPL2SMP_NRT",)
+"""Made within hours from predicted orbits and older ancillary data: a stream of its own, taken only when asked for."""
+
+PRODUCTS: dict[str, EaseGrid] = {
+    "SPL3SMP_E": M09,
+    "SPL3SMP": M36,
+    "SPL2SMP_E": M09,
+    "SPL2SMP": M36,
+    "SPL2SMP_NRT": M36,
+}
 """Short names that vadose reads, the preferred first, each with its grid."""
 
-HALF_ORBITS = frozenset({"SPL2SMP_E", "SPL2SMP"})
+HALF_ORBITS = frozenset({"SPL2SMP_E", "SPL2SMP", "SPL2SMP_NRT"})
 HALF_ORBIT_LENGTH = dt.timedelta(minutes=55)
 """Longest half orbit with its overlap at both poles (98.5 min a revolution, Extent of SPL2SMP R18290: 53.4 min)."""
 
 _PATTERN = re.compile(
-    r"SMAP_L(?P<level>[23])_SM_P(?P<enhanced>_E)?_"
+    r"SMAP_L(?P<level>[23])_SM_P(?P<kind>_E|_NRT)?_"
     r"(?:(?P<orbit>\d{5})_(?P<direction>[AD])_(?P<start>\d{8}T\d{6})|(?P<day>\d{8}))_"
     r"(?P<crid>[A-Z]\d{5})_(?P<counter>\d{3})(?:[_.-].*)?"
 )
-_FORM = "SMAP_L3_SM_P[_E]_YYYYMMDD_Rccccc_nnn.h5, SMAP_L2_SM_P[_E]_ORBIT_A|D_YYYYMMDDThhmmss_Rccccc_nnn.h5"
+_FORM = "SMAP_L3_SM_P[_E]_YYYYMMDD_Rccccc_nnn.h5, SMAP_L2_SM_P[_E|_NRT]_ORBIT_A|D_YYYYMMDDThhmmss_Rccccc_nnn.h5"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +59,18 @@ class GranuleName:
         """Read a file's name; text after the counter (a subsetter's mark) is let through; raises GranuleNameError."""
         text = Path(name).name
         match = _PATTERN.fullmatch(text)
-        if match is None or (match["level"] == "2") != (match["orbit"] is not None):
+        if (
+            match is None
+            or (match["level"] == "2") != (match["orbit"] is not None)
+            or (match["kind"] == "_NRT" and match["level"] == "3")
+        ):
             raise GranuleNameError("This is not the name of a SMAP soil moisture granule", value=text, allowed=_FORM)
         try:
             start = dt.datetime.fromisoformat(match["start"] or match["day"]).replace(tzinfo=dt.UTC)
         except ValueError:
             raise GranuleNameError("A granule's name holds no valid date", value=text, allowed=_FORM) from None
         return cls(
-            short_name=f"SPL{match['level']}SMP{match['enhanced'] or ''}",
+            short_name=f"SPL{match['level']}SMP{match['kind'] or ''}",
             date=start.date(),
             crid=match["crid"],
             counter=int(match["counter"]),
@@ -74,6 +88,11 @@ class GranuleName:
     def half_orbit(self) -> bool:
         """Whether it is one half orbit rather than a day."""
         return self.short_name in HALF_ORBITS
+
+    @property
+    def near_real_time(self) -> bool:
+        """Whether it is of the near-real-time stream."""
+        return self.short_name in NEAR_REAL_TIME
 
     @property
     def version(self) -> str:

@@ -1,49 +1,76 @@
-"""The granules of a day in a local folder."""
+"""The granules of a local folder."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from downscaler.errors import GranuleError, GranuleMissingError, GranuleNameError
 from downscaler.sources.smap.granule import open_granule
-from downscaler.sources.smap.names import PRODUCTS, GranuleName
+from downscaler.sources.smap.names import GranuleName
+from downscaler.sources.smap.offers import Offer, Offers, by_day, choose
 
 _LOG = logging.getLogger(__name__)
 
 
-def find_granules(folder: Path, date: dt.date, short_name: str | None = None) -> list[Path]:
+@dataclass(frozen=True, kw_only=True)
+class FolderSupply:
+    """Granules below a folder, with all its subfolders; a Supply. ``short_name`` admits one product only."""
+
+    folder: Path
+    short_name: str | None = None
+    near_real_time: bool = False
+
+    def offers(self, start: dt.date, end: dt.date) -> Offers:
+        """The current granules of each day; raises GranuleMissingError without the folder."""
+        return by_day(_all(self.folder), start, end, self.short_name, near_real_time=self.near_real_time)
+
+    def fetch(self, offer: Offer) -> Path:
+        """Nothing is to be fetched."""
+        assert offer.path is not None
+        return offer.path
+
+    def missing(self, date: dt.date) -> str:
+        """What the folder lacks."""
+        return f"Put the granule of {date} into {self.folder}."
+
+
+def find_granules(
+    folder: Path, date: dt.date, short_name: str | None = None, *, near_real_time: bool = False
+) -> list[Path]:
     """Files below a folder that hold a UTC day, of the best product there: SPL3SMP_E, SPL3SMP, then half orbits.
 
     One file for a daily product, several for half orbits; superseded releases are left out and logged.
-    ``short_name`` admits one product only. Raises GranuleMissingError when there is none.
+    ``short_name`` admits one product only, ``near_real_time`` the near-real-time stream only. Raises
+    GranuleMissingError when there is none.
     """
-    if not folder.is_dir():
-        raise GranuleMissingError("There is no such folder of granules", value=folder)
-    found: list[tuple[GranuleName, Path]] = []
-    days: set[dt.date] = set()
-    for path in sorted(folder.rglob("*.h5")):
-        name = identify(path)
-        if name is None or (short_name is not None and name.short_name != short_name):
-            continue
-        days.add(name.date)
-        if name.covers(date):
-            found.append((name, path))
-    for product in PRODUCTS:
-        newest: dict[tuple[str, str, int, str], Path] = {}
-        for name, path in sorted((f for f in found if f[0].short_name == product), key=lambda f: (f[0], f[1])):
-            if name.scene in newest:
-                _LOG.info("%s is superseded by %s", newest[name.scene].name, path.name)
-            newest[name.scene] = path
-        if newest:
-            return list(newest.values())
+    found = _all(folder)
+    of_day = [offer for offer in found if offer.name is not None and offer.name.covers(date)]
+    chosen = choose(of_day, short_name, near_real_time=near_real_time)
+    if chosen:
+        return [offer.path for offer in chosen if offer.path is not None]
+    days = {
+        offer.name.date for offer in found if offer.name is not None and short_name in (None, offer.name.short_name)
+    }
     raise GranuleMissingError(
-        f"No {short_name or 'SMAP soil moisture'} granule of {date} is in {folder}",
-        value=f"{len(days)} other days, {min(days)} to {max(days)}" if days else "no granules at all",
+        f"No {short_name or ('near-real-time' if near_real_time else 'SMAP soil moisture')} granule of {date} is in "
+        f"{folder}",
+        value=f"{len(days)} other days, {min(days)} to {max(days)}" if days - {date} else "no granules at all",
         allowed=f"files of {date}",
         remedy="Download the day or give the file itself.",
     )
+
+
+def _all(folder: Path) -> list[Offer]:
+    if not folder.is_dir():
+        raise GranuleMissingError("There is no such folder of granules", value=folder)
+    return [
+        Offer(file=path.name, name=name, path=path)
+        for path in sorted(folder.rglob("*.h5"))
+        if (name := identify(path)) is not None
+    ]
 
 
 def identify(path: Path) -> GranuleName | None:

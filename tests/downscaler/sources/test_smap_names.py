@@ -32,6 +32,19 @@ def test_half_orbit_name() -> None:
     assert name.grid is M36
 
 
+def test_near_real_time_is_a_stream_of_its_own(tmp_path: Path) -> None:
+    file = "SMAP_L2_SM_P_NRT_62104_D_20240520T093010_N19241_002.h5"
+    name = GranuleName.parse(file)
+    assert (name.short_name, name.crid, name.near_real_time, name.grid) == ("SPL2SMP_NRT", "N19241", True, M36)
+    touch(tmp_path, file)
+    with pytest.raises(GranuleMissingError):
+        find_granules(tmp_path, DAY)
+    assert [p.name for p in find_granules(tmp_path, DAY, near_real_time=True)] == [file]
+    touch(tmp_path, "SMAP_L2_SM_P_62104_D_20240520T093010_R19240_001.h5")
+    assert [p.name for p in find_granules(tmp_path, DAY)] == ["SMAP_L2_SM_P_62104_D_20240520T093010_R19240_001.h5"]
+    assert [p.name for p in find_granules(tmp_path, DAY, near_real_time=True)] == [file]
+
+
 def test_a_subsetters_mark_is_let_through() -> None:
     assert GranuleName.parse("SMAP_L3_SM_P_20150401_R13080_001_subsetted.h5").counter == 1
 
@@ -42,6 +55,7 @@ def test_a_subsetters_mark_is_let_through() -> None:
         "SMAP_L3_SM_P_E_20241340_R19240_001.h5",
         "SMAP_L2_SM_P_20150811_R18290_001.h5",
         "SMAP_L3_SM_P_02801_A_20150811T013002_R18290_001.h5",
+        "SMAP_L3_SM_P_NRT_20240520_N19241_001.h5",
         "SMAP_L3_FT_P_20150811_R18290_001.h5",
         "granule.h5",
         "",
@@ -59,9 +73,9 @@ def test_other_names_are_refused(bad: str) -> None:
     st.integers(1, 999),
 )
 def test_names_survive_the_round_trip(short_name: str, start: dt.date, crid: int, counter: int) -> None:
-    level, enhanced = short_name[3], "_E" if short_name.endswith("_E") else ""
+    level, kind = short_name[3], short_name.removeprefix(f"SPL{short_name[3]}SMP")
     when = f"01234_D_{start:%Y%m%d}T013002" if level == "2" else f"{start:%Y%m%d}"
-    name = GranuleName.parse(f"SMAP_L{level}_SM_P{enhanced}_{when}_R{crid:05d}_{counter:03d}.h5")
+    name = GranuleName.parse(f"SMAP_L{level}_SM_P{kind}_{when}_R{crid:05d}_{counter:03d}.h5")
     assert (name.short_name, name.date, name.crid, name.counter) == (short_name, start, f"R{crid:05d}", counter)
 
 

@@ -1,0 +1,147 @@
+"""Downloads that are verified before they count, kept in a folder of limited size, safe under several processes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from downscaler.errors import DownloadError, GranuleError, StorageFullError
+from downscaler.records import sync
+from downscaler.sources.earthdata.checks import fault
+from downscaler.sources.earthdata.records import RemoteFile
+
+_LOG = logging.getLogger(__name__)
+_IN_USE = 3600.0  # s after its last use in which a file is not evicted: another process may be about to open it
+_STALE = 86400.0  # s after which a staging folder belongs to no living download
+Download = Callable[[str, Path, bool], Path]
+"""Brings an address into a folder, replacing what lies there when the last argument is true; returns the file."""
+Inspect = Callable[[Path], None]
+"""Opens a file; raises GranuleError when it is not what it should be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cache:
+    """A folder of verified files: ``files/``, ``quarantine/`` for what failed, ``locks/``; at most ``limit`` bytes."""
+
+    folder: Path
+    limit: int
+
+    def fetch(self, remote: RemoteFile, download: Download, inspect: Inspect) -> Path:
+        """The verified file, downloaded if it is not here whole: one download however many processes ask.
+
+        A download with another size, checksum or content is made once more, then put into quarantine with the reason.
+
+        Raises:
+            DownloadError: the second download is bad too.
+            StorageFullError: the disk is full.
+            AcquisitionError: what ``download`` raises.
+        """
+        target = self.folder / "files" / remote.name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock(remote.name):
+                if target.is_file() and self._whole(target, remote, inspect):
+                    os.utime(target)
+                    return target
+                self._bring(remote, target, download, inspect)
+            self._evict(keep=target)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFullError("The disk of the cache is full", value=self.folder) from error
+            raise
+        return target
+
+    def _lock(self, name: str) -> FileLock:
+        locks = self.folder / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        return FileLock(locks / f"{name}.lock")
+
+    def _whole(self, target: Path, remote: RemoteFile, inspect: Inspect) -> bool:
+        reason = _reason(target, remote, inspect)
+        if reason:
+            _LOG.warning("%s in the cache is damaged (%s) and is fetched again", remote.name, reason)
+        return reason is None
+
+    def _bring(self, remote: RemoteFile, target: Path, download: Download, inspect: Inspect) -> None:
+        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=self.folder))
+        try:
+            reason = None
+            for force in (False, True):
+                path = download(remote.url, staging, force)
+                reason = _reason(path, remote, inspect)
+                if reason is None:
+                    sync(path)
+                    path.replace(target)
+                    return
+                _LOG.warning("%s: %s%s", remote.name, reason, "" if force else "; it is fetched once more")
+            kept = self._quarantine(path, remote, str(reason))
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        raise DownloadError(
+            f"{remote.name} came damaged twice",
+            value=reason,
+            allowed=f"{remote.size or 'any number of'} bytes, {' '.join(remote.checksum or ('no checksum told',))}",
+            remedy=f"It lies in {kept} with the reason beside it; try again later or tell the archive.",
+        )
+
+    def _quarantine(self, path: Path, remote: RemoteFile, reason: str) -> Path:
+        """Keep the last bad copy of a name, out of reach of every reader (its name does not end in .h5)."""
+        folder = self.folder / "quarantine"
+        folder.mkdir(exist_ok=True)
+        kept = folder / f"{remote.name}.bad"
+        path.replace(kept)
+        facts = {"name": remote.name, "reason": reason, "size": remote.size, "checksum": remote.checksum}
+        kept.with_suffix(".json").write_text(json.dumps(facts | {"time": time.time()}) + "\n", encoding="utf-8")
+        return kept
+
+    def _evict(self, keep: Path) -> None:
+        """Remove what was not used for longest until the limit holds; files used within the hour stay."""
+        with self._lock("evict"):
+            self._sweep()
+            held = [p for name in ("files", "quarantine") for p in (self.folder / name).glob("*") if p.is_file()]
+            facts = sorted((p.stat().st_mtime, p.stat().st_size, p) for p in held)
+            excess = sum(size for _, size, _ in facts) - self.limit
+            for used, size, path in facts:
+                if excess <= 0:
+                    return
+                if path != keep and time.time() - used > _IN_USE and self._remove(path):
+                    excess -= size
+        if excess > 0:
+            _LOG.warning("The cache %s is %.1f MB over its limit: all of it is in use", self.folder, excess / 1e6)
+
+    def _remove(self, path: Path) -> bool:
+        try:
+            with self._lock(path.name).acquire(timeout=0):
+                path.unlink(missing_ok=True)
+        except Timeout:
+            return False
+        _LOG.info("%s is evicted from the cache", path.name)
+        return True
+
+    def _sweep(self) -> None:
+        """Staging folders of processes that were killed."""
+        for folder in self.folder.glob(".staging-*"):
+            if time.time() - folder.stat().st_mtime > _STALE:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reason(path: Path, remote: RemoteFile, inspect: Inspect) -> str | None:
+    wrong = fault(path, remote)
+    if wrong is not None:
+        return wrong
+    try:
+        inspect(path)
+    except GranuleError as error:
+        told = str(error.value).replace(str(path), path.name)  # where it lies now is about to go
+        return error.what + (f" ({told})" if error.value is not None else "")
+    return None

@@ -1,0 +1,108 @@
+"""Errors of the client in our words: what was refused or late, and which page to visit, with every secret hidden."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import os
+import re
+
+import requests
+from earthaccess.exceptions import DownloadFailure, EulaNotAccepted, LoginAttemptFailure, LoginStrategyUnavailable
+
+from downscaler.errors import (
+    AcquisitionError,
+    AgreementError,
+    ArchiveTimeoutError,
+    CredentialsError,
+    LoginError,
+    VadoseError,
+)
+from downscaler.sources.earthdata.options import Endpoints
+from downscaler.sources.earthdata.secrets import scrub
+
+_LONGEST = 300  # characters of an answer that a message quotes
+_LATE = ("timed out", "timeout")
+
+
+def translate(error: Exception, what: str, endpoints: Endpoints) -> AcquisitionError:
+    """The typed error for whatever the client raised in a log-in, search or download; quotes nothing secret."""
+    if isinstance(error, AcquisitionError):
+        return error
+    said = _said(error)
+    status = _status(error)
+    where = endpoints.login if what == "log-in" else (endpoints.cmr if what == "search" else "the archive")
+    if isinstance(error, LoginStrategyUnavailable):
+        return CredentialsError("The Earthdata credentials are incomplete", value=said)
+    if isinstance(error, EulaNotAccepted) or status == 403:
+        return _agreement(said, endpoints)
+    if isinstance(error, LoginAttemptFailure) or status == 401:
+        return _refused(said, what, endpoints)
+    if isinstance(error, requests.Timeout) or any(word in said.lower() for word in _LATE):
+        return ArchiveTimeoutError(
+            f"Earthdata did not answer a {what} in time",
+            value=f"{where}: more than {endpoints.timeout:g} s",
+            remedy="Try again later, or set `earthdata_timeout` higher.",
+        )
+    if isinstance(error, requests.exceptions.SSLError):
+        return AcquisitionError(
+            f"The certificate of {where} is not trusted",
+            value=said,
+            remedy="Behind a proxy, name its certificates in REQUESTS_CA_BUNDLE.",
+        )
+    return AcquisitionError(
+        f"Earthdata failed at a {what}" + (f" (HTTP {status})" if status else ""),
+        value=f"{type(error).__name__}: {said}",
+        remedy="Try again later; https://status.earthdata.nasa.gov tells of outages.",
+    )
+
+
+def _said(error: Exception) -> str:
+    """What the client or the server said, short and without secrets."""
+    text = error.what if isinstance(error, VadoseError) else str(error)
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)).strip()
+    return scrub(words)[:_LONGEST]
+
+
+def _status(error: Exception) -> int | None:
+    """The HTTP status behind an error, if any."""
+    for one in (error, error.__cause__):
+        if isinstance(one, requests.HTTPError) and one.response is not None:
+            return one.response.status_code
+    found = re.search(r"Status code: (\d{3})", str(error)) if isinstance(error, DownloadFailure) else None
+    return int(found[1]) if found else None
+
+
+def _refused(said: str, what: str, endpoints: Endpoints) -> LoginError:
+    expired = token_expired()
+    if expired:
+        return LoginError(
+            f"The Earthdata token has expired on {expired:%Y-%m-%d %H:%M} UTC",
+            remedy=f"Make a new one at {endpoints.profile} (Generate Token) and set EARTHDATA_TOKEN.",
+        )
+    return LoginError(
+        f"Earthdata refused the credentials at a {what}",
+        value=said,
+        remedy=f"They are wrong, expired or revoked. Check them at {endpoints.profile}; a token lives 60 days.",
+    )
+
+
+def _agreement(said: str, endpoints: Endpoints) -> AgreementError:
+    return AgreementError(
+        "Earthdata will not hand out the file to this account (HTTP 403)",
+        value=said,
+        remedy=f"Visit {endpoints.profile}: accept the agreements under EULAs > Accept New EULAs, and "
+        "authorise the applications of NSIDC under Applications > Authorized Apps. Then run the day again.",
+    )
+
+
+def token_expired() -> dt.datetime | None:
+    """When the token in EARTHDATA_TOKEN ran out, None when it has not or does not say (it is a JSON web token)."""
+    try:
+        body = os.environ.get("EARTHDATA_TOKEN", "").split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        moment = dt.datetime.fromtimestamp(float(claims["exp"]), dt.UTC)
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError):
+        return None
+    return moment if moment < dt.datetime.now(dt.UTC) else None

@@ -1,0 +1,112 @@
+"""The only user of hf_hydrodata: arrays and labels as the service gives them; every failure becomes a typed error."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from downscaler.errors import (
+    AbsentDataError,
+    AcquisitionError,
+    ArchiveTimeoutError,
+    ConfigError,
+    CredentialsError,
+    LoginError,
+)
+
+T = TypeVar("T")
+Array = NDArray[np.float64]
+_LONGEST = 300
+_REGISTER = "https://hydrogen.princeton.edu/pin"
+_AGAIN = "Run the same command again: it goes on where it was."
+_HOW = (
+    f"Make a PIN at {_REGISTER} and register it once on this machine: "
+    "python -c \"import hf_hydrodata; hf_hydrodata.register_api_pin('E-MAIL', 'PIN')\"."
+)
+
+
+def array(options: Mapping[str, Any]) -> Array:
+    """What ``hf_hydrodata.get_gridded_data`` gives, masked cells NaN.
+
+    Raises CredentialsError without a PIN, LoginError when it is refused or has lapsed, ArchiveTimeoutError,
+    AcquisitionError otherwise; AbsentDataError (one of these) where the service has no such data.
+    """
+    given = _guarded(lambda hf: hf.get_gridded_data(dict(options)))
+    values = np.asarray(given, dtype=np.float64)
+    return np.where(np.abs(values) < 1e30, values, np.nan)
+
+
+def label(options: Mapping[str, Any]) -> str:
+    """The units that HydroFrame's catalogue writes on a variable; empty where it tells none. Raises as ``array``."""
+    wanted = ("dataset", "variable", "temporal_resolution", "grid", "aggregation", "dataset_version")
+    entry = _guarded(lambda hf: hf.get_catalog_entry({k: options[k] for k in wanted if options.get(k)}))
+    return str(entry.get("units") or "") if entry is not None else ""
+
+
+def _guarded(call: Callable[[Any], T]) -> T:
+    """The result of a call to the client, silent; its errors leave without the frames in which the PIN lies."""
+    hf = _client()
+    logger = logging.getLogger("urllib3")
+    before = logger.level
+    failure: AcquisitionError
+    try:
+        logger.setLevel(logging.WARNING)  # it logs addresses, and the PIN is part of one
+        with contextlib.redirect_stdout(io.StringIO()):
+            return call(hf)
+    except Exception as error:  # noqa: BLE001  (whatever the client raises may hold the PIN)
+        failure = _translate(error)
+    finally:
+        logger.setLevel(before)
+    raise failure  # outside of the handler: nothing of the client's error is attached to it
+
+
+def _client() -> Any:
+    try:
+        import hf_hydrodata
+    except ImportError as error:
+        raise ConfigError(
+            "HydroFrame's client is not installed", value=error, remedy="pip install vadose[hydrodata]"
+        ) from None
+    return hf_hydrodata
+
+
+def _translate(error: Exception) -> AcquisitionError:
+    said = _scrub(" ".join(str(error).split()))[:_LONGEST]
+    lowered = said.lower()
+    if "no email/pin" in lowered:
+        return CredentialsError("No HydroFrame PIN is registered on this machine", remedy=_HOW)
+    if "pin has expired" in lowered or "not registered" in lowered or "authenticate" in lowered:
+        return LoginError(
+            "HydroFrame refused the PIN: it has lapsed or is wrong", remedy=f"It lapses after 7 days unused. {_HOW}"
+        )
+    if "timeout" in lowered or "timed out" in lowered:
+        return ArchiveTimeoutError(
+            "HydroFrame did not answer in time", value=said, remedy="Run the same command again."
+        )
+    passing = ("unable to connect", "unavailable", "system error", "error from server", "empty content", "error (5")
+    if isinstance(error, ValueError) and not any(words in lowered for words in passing):
+        return AbsentDataError("HydroFrame does not have what was asked for", value=said)
+    return AcquisitionError("HydroFrame failed", value=f"{type(error).__name__}: {said}", remedy=_AGAIN)
+
+
+def _scrub(text: str) -> str:
+    """The text without the registered e-mail and PIN."""
+    for secret in _registered():
+        text = text.replace(secret, "[hidden]")
+    return text
+
+
+def _registered() -> list[str]:
+    try:
+        entries = json.loads((Path.home() / ".hydrodata" / "pin.json").read_text(encoding="utf-8"))
+        return [str(entries[key]) for key in ("email", "pin") if entries.get(key)]
+    except (OSError, ValueError, AttributeError, TypeError):
+        return []

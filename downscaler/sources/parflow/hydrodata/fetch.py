@@ -1,0 +1,255 @@
+"""Filling a folder with a run's months, block by block: what lies there whole is never asked for again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from downscaler.errors import AbsentDataError, PriorCoverageError, PriorSchemaError
+from downscaler.grid import Domain, Span
+from downscaler.lattice import IJWindow
+from downscaler.sources.parflow.hydrodata import client, soils, units
+from downscaler.sources.parflow.hydrodata.datasets import SATURATION, Run, run_of
+from downscaler.sources.parflow.hydrodata.place import window_of
+
+MANIFEST = "hydrodata.json"
+BLOCK = 128  # cells: an hourly month of one layer is about 100 MB
+_RECENT = 60  # days after its end in which a month may still be made available
+Progress = Callable[[int, int], None]
+Fields = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to fetch: a run over a window of its lattice and a period, with its weather if wanted.
+
+    ``block`` is the side of the pieces in which it comes, in cells.
+    """
+
+    run: Run
+    window: IJWindow
+    start: dt.date
+    end: dt.date
+    forcing: bool = True
+    block: int = BLOCK
+
+    @classmethod
+    def of(
+        cls, dataset: str | None, domain: Domain, start: dt.date | None, end: dt.date | None, *, forcing: bool = True
+    ) -> Request:
+        """The request for a domain; the run's own period where none is given.
+
+        Raises ConfigError for an unknown run, PriorCoverageError for a period or a domain outside of it.
+        """
+        run = run_of(dataset)
+        first, last = start or run.first, end or run.last
+        if last is None or first < run.first or (run.last and last > run.last) or last < first:
+            raise PriorCoverageError(
+                f"{run.dataset} does not have that period",
+                value=f"{first} to {last}",
+                allowed=f"{run.first} to {run.last or 'a day given by --end'}",
+            )
+        return cls(run=run, window=window_of(run.parent, domain), start=first, end=last, forcing=forcing)
+
+    @property
+    def months(self) -> list[tuple[dt.date, dt.date]]:
+        """First and last day of each month's part in the period."""
+        found, day = [], self.start
+        while day <= self.end:
+            following = (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+            found.append((day, min(following - dt.timedelta(days=1), self.end)))
+            day = following
+        return found
+
+    @property
+    def blocks(self) -> list[IJWindow]:
+        """The window cut into blocks of at most ``block`` cells on a side."""
+        rows, columns = (
+            [Span(start=at, stop=min(at + self.block, span.stop)) for at in range(span.start, span.stop, self.block)]
+            for span in (self.window.j, self.window.i)
+        )
+        return [IJWindow(i=i, j=j) for j in rows for i in columns]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Daily fields to bring."""
+        return ("soil_moisture", "precipitation", "air_temperature") if self.forcing else ("soil_moisture",)
+
+    def manifest(self) -> dict[str, Any]:
+        """What makes two requests the same, for the folder they fill."""
+        return {"dataset": self.run.dataset, "ij_bounds": list(self.window.bounds), "block": self.block} | {
+            "forcing": self.forcing
+        }
+
+
+def fetch(request: Request, folder: Path, progress: Progress | None = None) -> None:
+    """Bring all blocks of all months that are not there yet; a month that HydroFrame lacks is noted and left out.
+
+    Stopped at any time, the same call goes on where it was. ``progress`` is called with (blocks done, in all).
+
+    Raises:
+        AcquisitionError: and its kin; what was brought before stays.
+        PriorSchemaError: numbers that are not what they are labelled; or a folder of another request.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(request, folder)
+    for block in request.blocks:
+        path = static_path(folder, block)
+        if not path.is_file():
+            _store(path, _statics(request.run, block))
+    total, done = len(request.months) * len(request.blocks), 0
+    for month in request.months:
+        for block in request.blocks:
+            path = part_path(folder, month, block)
+            if not path.is_file() and not absent_path(folder, month).is_file():
+                try:
+                    _store(path, _days(request, month, block, _porosity(static_path(folder, block))))
+                except AbsentDataError as error:
+                    _note_absent(absent_path(folder, month), error, month[1])
+            done += 1
+            if progress is not None:
+                progress(done, total)
+
+
+def _note_absent(path: Path, error: AbsentDataError, last: dt.date) -> None:
+    """Keep why a month is not there; a recent one may still come, and is asked for again next time."""
+    if (dt.datetime.now(dt.UTC).date() - last).days > _RECENT:
+        path.write_text(str(error) + "\n", encoding="utf-8")
+
+
+def _claim(request: Request, folder: Path) -> None:
+    file = folder / MANIFEST
+    wanted = request.manifest()
+    if file.is_file():
+        there = json.loads(file.read_text(encoding="utf-8"))
+        if there != wanted:
+            raise PriorSchemaError(
+                f"{folder} holds parts of another request", value=there, allowed=wanted, remedy="Choose another folder."
+            )
+        return
+    if any(folder.iterdir()):
+        raise PriorSchemaError(f"{folder} holds other files", remedy="Choose an empty folder for the downloads.")
+    file.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+
+
+def part_path(folder: Path, month: tuple[dt.date, dt.date], block: IJWindow) -> Path:
+    """File of a month's part on one block."""
+    return folder / f"{month[0]:%Y%m%d}-{month[1]:%Y%m%d}_{_place(block)}.npz"
+
+
+def absent_path(folder: Path, month: tuple[dt.date, dt.date]) -> Path:
+    """File that says why a month is not there; remove it to ask again."""
+    return folder / f"{month[0]:%Y%m%d}-{month[1]:%Y%m%d}.absent"
+
+
+def static_path(folder: Path, block: IJWindow) -> Path:
+    """File of the static fields on one block."""
+    return folder / f"static_{_place(block)}.npz"
+
+
+def _place(block: IJWindow) -> str:
+    return f"i{block.i.start}-{block.i.stop}_j{block.j.start}-{block.j.stop}"
+
+
+def _store(path: Path, fields: Fields) -> None:
+    """Write whole or not at all."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    with partial.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **fields)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def _statics(run: Run, block: IJWindow) -> Fields:
+    """Static fields of the top layer on a block, [j, i]; hydraulic parameters by table where the run has none."""
+    found: dict[str, NDArray[np.float64]] = {}
+    for name, variable in run.statics.items():
+        options = {"dataset": run.domain, "variable": variable, "grid": run.grid, "grid_bounds": list(block.bounds)}
+        values = client.array({**options, "temporal_resolution": "static"})
+        layers = values.shape[0] if values.ndim == 3 else run.layers
+        found[name] = _shaped(units.top_layer(values, layers, leading=0), block.shape, variable)
+    if run.by_table:
+        found |= soils.parameters(found["indicator"])
+    return {name: values.astype(np.float32) for name, values in found.items()}
+
+
+def _porosity(path: Path) -> NDArray[np.float64]:
+    with np.load(path, allow_pickle=False) as statics:
+        return np.asarray(statics["porosity"], dtype=np.float64)
+
+
+def _days(request: Request, month: tuple[dt.date, dt.date], block: IJWindow, porosity: NDArray[np.float64]) -> Fields:
+    """Daily fields of a month's part on a block, [day, j, i]."""
+    fields, notes = _soil_moisture(request.run, month, block, porosity)
+    if request.forcing:
+        for name, variable, aggregation, check in (
+            ("precipitation", "precipitation", "sum", units.check_precipitation),
+            ("air_temperature", "air_temp", "mean", units.check_temperature),
+        ):
+            options = {"dataset": request.run.forcing, "variable": variable, "aggregation": aggregation}
+            values, label = _series(request.run, options, month, block, "daily")
+            fields[name] = check(values, label).astype(np.float32)
+    return fields | {"notes": np.array(notes)}
+
+
+def _soil_moisture(
+    run: Run, month: tuple[dt.date, dt.date], block: IJWindow, porosity: NDArray[np.float64]
+) -> tuple[Fields, list[str]]:
+    if run.route == SATURATION:
+        options = {"dataset": run.dataset, "variable": "saturation", "z": str(run.top)}
+        hourly, _ = _series(run, options, month, block, "hourly", labelled=False)
+        theta, note = units.from_saturation(units.daily_means(hourly), porosity), None
+    else:
+        values, label = _series(run, {"dataset": run.dataset, "variable": "soil_moisture"}, month, block, "daily")
+        theta, note = units.as_fraction(values, label, porosity)
+    return {"soil_moisture": theta.astype(np.float32)}, [note] if note else []
+
+
+def _series(
+    run: Run,
+    options: dict[str, Any],
+    month: tuple[dt.date, dt.date],
+    block: IJWindow,
+    resolution: str,
+    *,
+    labelled: bool = True,
+) -> tuple[NDArray[np.float64], str]:
+    """A variable's top layer over a month's part, [step, j, i], and its label."""
+    asked = {
+        **options,
+        "temporal_resolution": resolution,
+        "grid": run.grid,
+        "date_start": month[0].isoformat(),
+        "date_end": (month[1] + dt.timedelta(days=1)).isoformat(),  # exclusive
+        "grid_bounds": list(block.bounds),
+    }
+    values = units.top_layer(client.array(asked), run.layers, leading=1)
+    steps = ((month[1] - month[0]).days + 1) * (24 if resolution == "hourly" else 1)
+    if values.shape[0] != steps:
+        raise AbsentDataError(
+            f"HydroFrame gave a part of {month[0]:%Y-%m} only", value=f"{values.shape[0]} steps", allowed=str(steps)
+        )
+    return _shaped(values, (steps, *block.shape), options["variable"]), client.label(asked) if labelled else ""
+
+
+def _shaped(values: NDArray[np.float64], shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
+    if values.shape != shape:
+        raise PriorSchemaError(f"{name} came in another shape than asked for", value=values.shape, allowed=shape)
+    return values
+
+
+def parts(request: Request, folder: Path) -> Iterator[tuple[tuple[dt.date, dt.date], list[Path]]]:
+    """The months that are there whole, with the files of their blocks."""
+    for month in request.months:
+        files = [part_path(folder, month, block) for block in request.blocks]
+        if all(file.is_file() for file in files):
+            yield month, files

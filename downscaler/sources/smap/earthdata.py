@@ -1,0 +1,127 @@
+"""SMAP granules from NASA's archive: searched by product, day and place, fetched into the verified cache."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyproj import Transformer
+
+from downscaler.errors import GranuleLayoutError, GranuleNameError, LoginError
+from downscaler.grid import CRS, Domain
+from downscaler.sources.earthdata import Cache, Endpoints, remote_file
+from downscaler.sources.smap.granule import open_granule
+from downscaler.sources.smap.names import HALF_ORBIT_LENGTH, HALF_ORBITS, NEAR_REAL_TIME, STANDARD, GranuleName
+from downscaler.sources.smap.offers import Offer, Offers, by_day
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarthdataSupply:
+    """Granules that Earthdata has of one product over a domain; a Supply.
+
+    ``short_name`` is SPL3SMP_E without one, SPL2SMP_NRT for the near-real-time stream; ``version`` the collection's
+    ("006"), any without one. Logs in before the first search.
+    """
+
+    endpoints: Endpoints
+    cache: Cache
+    domain: Domain
+    short_name: str | None = None
+    version: str | None = None
+    near_real_time: bool = False
+
+    @property
+    def product(self) -> str:
+        """The short name that is searched for."""
+        return self.short_name or (NEAR_REAL_TIME[0] if self.near_real_time else STANDARD[0])
+
+    def offers(self, start: dt.date, end: dt.date) -> Offers:
+        """The current granules of each day, by one search for the whole period.
+
+        Raises AcquisitionError and its kin, GranuleNameError when not one record of several can be used.
+        """
+        from downscaler.sources.earthdata.client import log_in, log_out
+
+        try:
+            records = log_in(self.endpoints).search(self._query(start, end))
+        except LoginError:
+            log_out()  # a token may be renewed while the process lives
+            raise
+        found = list(self._usable(records))
+        return by_day(found, start, end, self.product, near_real_time=self.near_real_time)
+
+    def _query(self, start: dt.date, end: dt.date) -> dict[str, Any]:
+        first = dt.datetime.combine(start, dt.time(), dt.UTC)
+        if self.product in HALF_ORBITS:
+            first -= HALF_ORBIT_LENGTH  # one that began before midnight
+        last = dt.datetime.combine(end, dt.time(23, 59, 59), dt.UTC)
+        query: dict[str, Any] = {
+            "short_name": self.product,
+            "temporal": (first, last),
+            "bounding_box": box(self.domain),
+        }
+        return query | ({"version": self.version} if self.version else {})
+
+    def _usable(self, records: list[dict[str, Any]]) -> Iterator[Offer]:
+        """Offers of all records that name a SMAP granule; an unusable one is logged, unless there are no others."""
+        faults: list[GranuleNameError] = []
+        good = 0
+        for record in records:
+            try:
+                remote = remote_file(record, ".h5")
+                name = GranuleName.parse(remote.name)
+            except GranuleNameError as error:
+                _LOG.warning("Left out: %s", error)
+                faults.append(error)
+                continue
+            good += 1
+            yield Offer(file=remote.name, name=name, remote=remote)
+        if faults and not good:
+            raise faults[0]
+
+    def fetch(self, offer: Offer) -> Path:
+        """The verified file; raises AcquisitionError and its kin, DownloadError, StorageFullError."""
+        from downscaler.sources.earthdata.client import log_in
+
+        assert offer.remote is not None
+        return self.cache.fetch(
+            offer.remote,
+            lambda url, folder, force: log_in(self.endpoints).download(url, folder, force=force),
+            _as_named(offer),
+        )
+
+    def missing(self, date: dt.date) -> str:
+        """What to expect of the archive."""
+        return f"NSIDC has no {self.product} of {date} over {self.domain.name} yet; daily granules take about two days."
+
+
+def box(domain: Domain) -> tuple[float, float, float, float]:
+    """West, south, east and north edge of a domain in degrees."""
+    edges = domain.geobox().boundingbox
+    to_degrees = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
+    (west, east), (south, north) = to_degrees.transform((edges.left, edges.right), (edges.bottom, edges.top))
+    return round(west, 6), round(south, 6), round(east, 6), round(north, 6)
+
+
+def _as_named(offer: Offer) -> Callable[[Path], None]:
+    """A check that the file opens and is the granule that its name in the archive says."""
+
+    def inspect(path: Path) -> None:
+        try:
+            inside = open_granule(path).name
+        except GranuleNameError:
+            return  # the file says nothing of itself: its name in the archive stands
+        assert offer.name is not None
+        if inside.short_name != offer.name.short_name or not inside.covers(offer.name.date):
+            raise GranuleLayoutError(
+                "The file is another granule than its name says",
+                value=f"{inside.short_name} {inside.version} of {inside.date}",
+            )
+
+    return inspect

@@ -1,0 +1,90 @@
+"""What granules there are for a day, wherever they come from, and which of them count."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from downscaler.records import file_sha256
+from downscaler.sources.earthdata.records import RemoteFile
+from downscaler.sources.smap.names import NEAR_REAL_TIME, STANDARD, GranuleName
+
+_LOG = logging.getLogger(__name__)
+Offers = Mapping[dt.date, Sequence["Offer"]]
+"""Granules by the UTC day they may hold; days without any are not in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """One granule that could be used: a file at hand (``path``) or one of an archive (``remote``)."""
+
+    file: str
+    name: GranuleName | None = None
+    path: Path | None = None
+    remote: RemoteFile | None = None
+
+    @property
+    def digest(self) -> str:
+        """What tells its content from another under the same name; reads the file where it is at hand."""
+        if self.path is not None:
+            return f"sha256:{file_sha256(self.path)}" if self.path.is_file() else "absent"
+        return self.remote.digest if self.remote else "unknown"
+
+
+class Supply(Protocol):
+    """A place that has granules."""
+
+    def offers(self, start: dt.date, end: dt.date) -> Offers:
+        """The current granules of each day from ``start`` to ``end``, of one product a day."""
+
+    def fetch(self, offer: Offer) -> Path:
+        """The file of an offer, brought here if need be."""
+
+    def missing(self, date: dt.date) -> str:
+        """What to do about a day without granules, as a sentence."""
+
+
+def choose(offers: Iterable[Offer], short_name: str | None = None, *, near_real_time: bool = False) -> list[Offer]:
+    """The granules that count: of the best product there, the newest release of each scene.
+
+    Products are tried in the order SPL3SMP_E, SPL3SMP, then half orbits; ``short_name`` admits one alone. The
+    near-real-time stream is never mixed with the others: ``near_real_time`` admits it and nothing else.
+    """
+    named = [(offer.name, offer) for offer in offers if offer.name is not None]
+    for product in NEAR_REAL_TIME if near_real_time else STANDARD:
+        newest: dict[tuple[str, str, int, str], Offer] = {}
+        if short_name in (None, product):
+            for name, offer in sorted(
+                (pair for pair in named if pair[0].short_name == product), key=lambda pair: (pair[0], pair[1].file)
+            ):
+                if name.scene in newest:
+                    _LOG.info("%s is superseded by %s", newest[name.scene].file, offer.file)
+                newest[name.scene] = offer
+        if newest:
+            return list(newest.values())
+    return []
+
+
+def by_day(
+    offers: Sequence[Offer],
+    start: dt.date,
+    end: dt.date,
+    short_name: str | None = None,
+    *,
+    near_real_time: bool = False,
+) -> dict[dt.date, list[Offer]]:
+    """The granules that count on each day of a period, as ``choose`` does."""
+    days = (start + dt.timedelta(days=n) for n in range((end - start).days + 1))
+    chosen = {
+        day: choose(
+            [offer for offer in offers if offer.name is not None and offer.name.covers(day)],
+            short_name,
+            near_real_time=near_real_time,
+        )
+        for day in days
+    }
+    return {day: found for day, found in chosen.items() if found}

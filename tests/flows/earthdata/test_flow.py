@@ -1,0 +1,189 @@
+"""The Prefect flows fetch as the command does; and no credential is left anywhere, whatever happens."""
+
+import base64
+import datetime as dt
+import io
+import logging
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+from rich.console import Console
+
+from downscaler.errors import (
+    AgreementError,
+    ArchiveTimeoutError,
+    BackfillError,
+    DownloadError,
+    GranuleMissingError,
+    GranuleNameError,
+    LoginError,
+)
+from downscaler.sources.earthdata.client import log_out
+from flows.daily import catch_up, daily
+
+DOMAIN = "-94.9,34.3,-94.4,34.6"
+DAY = dt.date(2024, 5, 23)
+CANARY = "cAnArY"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    with prefect_test_harness(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+
+
+@pytest.fixture
+def granules(made: Path) -> dict[int, Path]:
+    files = (made / "sample" / "granules").glob("*.h5")
+    return {int(found[1]): file for file in files if (found := re.search(r"202405(\d\d)", file.name))}
+
+
+@pytest.fixture
+def config(vadose: Any, made: Path, tmp_path: Path, pointed: Callable[..., None]) -> Path:
+    """A config file without any folder of granules, in an environment that points at the stand-in."""
+    pointed()
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        f'domain = "{DOMAIN}"\nprior = "{made / "prior"}"\nmodel = "{made / "model"}"\ncatalog = "catalog"\n'
+        'cache = "cache"\n'
+    )
+    return file
+
+
+def test_the_daily_flow_fetches_and_fails_with_the_typed_error(
+    config: Path, earthdata: Any, granules: dict[int, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(GranuleMissingError):
+        daily(DAY, config=config)
+    earthdata.hold(granules[23])
+    earthdata.statuses, earthdata.texts = {"archive": [-403]}, {403: "please accept the EULA"}
+    with pytest.raises(AgreementError, match="/profile"):
+        daily(DAY, config=config)
+    earthdata.statuses = {"search": [-401]}
+    with pytest.raises(LoginError):
+        daily(DAY, config=config)
+    earthdata.statuses = {"search": [503, 503]}
+    earthdata.bodies = {granules[23].name: [b"<html>sign in</html>"] * 2}
+    with pytest.raises(DownloadError, match="web page"):
+        daily(DAY, config=config)
+    whole = granules[23].read_bytes()
+    for bad, why in ((whole[:-9], "bytes instead of"), (whole[:-9] + bytes(9), "MD5")):
+        earthdata.bodies = {granules[23].name: [bad] * 2}
+        with pytest.raises(DownloadError, match=why):
+            daily(DAY, config=config)
+    earthdata.bodies, earthdata.slow = {}, {"search": 9.0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VADOSE_EARTHDATA_TIMEOUT", "0.3")
+        with pytest.raises(ArchiveTimeoutError):
+            daily(DAY, config=config)
+    earthdata.slow = {}
+    with pytest.MonkeyPatch.context() as patch:
+        claims = base64.urlsafe_b64encode(b'{"exp": 1700000000}').decode().rstrip("=")
+        patch.setenv("EARTHDATA_TOKEN", f"e30.{claims}.{CANARY}")
+        log_out()
+        with pytest.raises(LoginError, match="expired on 2023-11-14"):
+            daily(DAY, config=config)
+    for number in range(2001):  # older releases that fill the first page of results
+        name = f"SMAP_L3_SM_P_E_20240523_R{10000 + number // 900}_{number % 900 + 1:03d}.h5"
+        earthdata.hold(granules[23], name=name, content=b"never fetched")
+    assert daily(DAY, config=config).status == "published"
+    assert daily(DAY, config=config).status == "current"
+    assert (tmp_path / "cache" / "files" / granules[23].name).is_file()
+    earthdata.held[:] = []
+    earthdata.hold(granules[24], name="../../SMAP_L3_SM_P_E_20240524_R19240_001.h5", identifier="../../SMAP.h5")
+    with pytest.raises(GranuleNameError):
+        daily(DAY, config=config)
+
+
+def test_catching_up_makes_what_is_due_and_stale_and_no_more(
+    config: Path, earthdata: Any, granules: dict[int, Path], tmp_path: Path
+) -> None:
+    today = dt.date(2024, 5, 30)
+    assert catch_up(config=config, today=today) == []
+    for number in (24, 25, 27):  # out of order: the 23rd is late
+        earthdata.hold(granules[number], day=dt.date(2024, 5, number))
+    outcomes = {o.date.day: o.status for o in catch_up(config=config, today=today)}
+    assert outcomes == {24: "published", 25: "published", 27: "no-coverage"}
+    assert catch_up(config=config, today=today) == []
+    earthdata.hold(granules[23], day=DAY)
+    earthdata.bodies[granules[23].name] = [b"<html>outage</html>"] * 2
+    with pytest.raises(BackfillError, match="2024-05-23 \\(DownloadError\\)"):
+        catch_up(config=config, today=today)
+    assert {o.date.day: o.status for o in catch_up(config=config, today=today)} == {23: "published"}
+    assert catch_up(config=config, today=today) == []
+
+
+def test_a_canary_in_every_credential_is_found_nowhere(
+    config: Path,
+    vadose: Any,
+    earthdata: Any,
+    granules: dict[int, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    said: list[str] = []
+    home = Path(os.environ["HOME"])
+    (home / ".netrc").write_text(f"machine {earthdata.login} login {CANARY}-user password {CANARY}-netrc\n")
+    (home / ".netrc").chmod(0o600)
+    monkeypatch.setenv("EARTHDATA_USERNAME", f"{CANARY}-5f3e9d-user")
+    monkeypatch.setenv("EARTHDATA_PASSWORD", f"{CANARY}-5f3e9d-password")
+
+    def everything() -> None:
+        """The command with its tracebacks, the flow, and the flow's error as rich shows it with all its locals."""
+        ended = vadose("--debug", "--config", config, "run", DAY)
+        said.extend([ended.out, ended.err])
+        try:
+            daily(DAY, config=config)
+        except Exception:  # noqa: BLE001
+            console = Console(file=io.StringIO(), width=300)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # rich looks at every attribute, also Prefect's deprecated ones
+                console.print_exception(show_locals=True, max_frames=0)
+            said.append(console.file.getvalue())
+
+    earthdata.hold(granules[23])
+    everything()
+    for statuses in ({"search": [-401]}, {"archive": [-403]}):
+        log_out()
+        earthdata.statuses = statuses
+        for file in (tmp_path / "cache" / "files").glob("*"):
+            file.unlink()
+        everything()
+    monkeypatch.delenv("EARTHDATA_TOKEN")
+    for _ in range(2):  # password, then netrc, both refused with an answer that quotes them
+        log_out()
+        earthdata.statuses = {}
+        earthdata.tokens = set()
+        everything()
+        monkeypatch.delenv("EARTHDATA_PASSWORD", raising=False)
+    streams = capsys.readouterr()
+    text = "\n".join([*said, caplog.text, streams.out, streams.err])
+    assert text.count("LoginError") > 3
+    assert CANARY not in text
+    database = Path(get_current_settings().server.database.connection_url.get_secret_value().split(":///")[-1])
+    assert database.is_file()
+
+    def files() -> list[Path]:
+        return [p for root in (database.parent, tmp_path) for p in root.rglob("*") if p.is_file()]
+
+    def holding() -> list[Path]:
+        return [p for p in files() if CANARY.encode() in p.read_bytes()]
+
+    assert holding() == []
+    assert any(p.parent.parent.name == "failures" for p in files())
+    monkeypatch.setenv("EARTHDATA_TOKEN", f"{CANARY}-5f3e9d-token")
+    earthdata.tokens = {f"{CANARY}-5f3e9d-token"}
+    log_out()
+    assert "current" in vadose("--config", config, "run", DAY).out
+    assert holding() == []
+    assert any(p.suffix == ".h5" for p in files())
