@@ -117,7 +117,7 @@ class Draw:
 def draw(records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw) -> Iterator[Rows]:
     """Batches of feature rows and targets, one per tile and day, of randomly chosen cells.
 
-    The target is what surface and pattern leave of the truth; without ``pattern``, what the surface alone leaves.
+    The target is what surface and quantile pattern leave of the truth; without ``pattern``, what the surface leaves.
     """
     masks = [_allowed(record, part.mask(tile)) for tile, record in enumerate(records)]
     total = sum(int(mask.sum()) for mask in masks)
