@@ -84,7 +84,7 @@ def judge(prior: Prior, settings: Settings, *, split: str, noise: float, model: 
     from downscaler.crossval import DEFAULTS, cross_validate
 
     given: dict[str, Any] = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
-    options = replace(DEFAULTS, **{name: value for name, value in given.items() if value is not None})
+    options = replace(DEFAULTS[split], **{name: value for name, value in given.items() if value is not None})
     days = max(10, min(options.days_per_tile, options.rows // ROWS_PER_DAY))
     options = replace(options, days_per_tile=days)
     with console.progress_bar("evaluating") as tell:
