@@ -173,3 +173,9 @@ class ClimatologyError(VadoseError):
     """A climatology of coarse soil moisture cannot be used, or does not fit what it is used with."""
 
     exit_code = 70
+
+
+class ExperimentError(VadoseError):
+    """A playground cannot be run to its end, or its records cannot be used."""
+
+    exit_code = 75
