@@ -118,15 +118,19 @@ def _in_processes(cells: Sequence[Cell], shared: Shared, workers: int) -> Iterat
         for future in as_completed([pool.submit(_work_here, cell) for cell in cells]):
             yield future.result()
     except BrokenProcessPool as error:
-        raise ExperimentError(
-            "A worker process died (killed for memory, say)",
-            value=error,
-            remedy="Run the same command again, perhaps with fewer --workers: finished cells are kept.",
-        ) from error
+        raise _lost(error) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _lost(error: BaseException) -> ExperimentError:
+    return ExperimentError(
+        "A worker process died (killed for memory, say)",
+        value=error,
+        remedy="Run the same command again, perhaps with fewer workers: finished cells are kept.",
+    )
 
 
 def _start(shared: Shared) -> None:
@@ -149,7 +153,7 @@ def _work_here(cell: Cell) -> Record:
 def _on_cluster(cells: Sequence[Cell], shared: Shared, scheduler: str) -> Iterator[Record]:
     """Cells on a Dask cluster whose workers have this package; records come back to this process alone."""
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
         from distributed import as_completed as as_they_come
     except ImportError:
         raise ConfigError(
@@ -164,8 +168,11 @@ def _on_cluster(cells: Sequence[Cell], shared: Shared, scheduler: str) -> Iterat
     with client:
         everywhere: Any = client.scatter([shared], broadcast=True)[0]
         futures = [client.submit(_work, everywhere, cell, pure=False) for cell in cells]
-        for future in as_they_come(futures):
-            yield future.result()
+        for future in as_they_come(futures, loop=client.loop):
+            try:
+                yield future.result()
+            except KilledWorker as error:
+                raise _lost(error) from error
             future.release()
 
 

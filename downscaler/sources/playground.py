@@ -6,6 +6,7 @@ Each file appears whole or not at all, so that what an interruption leaves is a 
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 import uuid
 import zipfile
@@ -128,7 +129,7 @@ def read_propensity(path: Path) -> Propensity:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError("The propensity cannot be read", value=f"{path}: {error}") from None
-    bad = [f"{k} = {v!r}" for k, v in given.items() if k not in COVARIATES or not isinstance(v, int | float)]
+    bad = [f"{k} = {v!r}" for k, v in given.items() if k not in COVARIATES or not _is_number(v)]
     if bad or not given:
         raise ConfigError(
             f"The propensity {path} has no valid coefficients",
@@ -156,3 +157,7 @@ def write_report(folder: Path, page: str, tables: Mapping[str, pd.DataFrame]) ->
             partial.unlink(missing_ok=True)
         files.append(folder / name)
     return files
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

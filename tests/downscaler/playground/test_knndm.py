@@ -1,5 +1,7 @@
 """kNNDM against a slow, obvious version, and what it is for: folds that match the distances of prediction."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,7 +28,7 @@ def slow_w(one, other):
     """Area between the two empirical distributions, step by step."""
     edges = sorted([*one, *other])
     area = 0.0
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in itertools.pairwise(edges):
         share = [sum(value <= left for value in sample) / len(sample) for sample in (one, other)]
         area += abs(share[0] - share[1]) * (right - left)
     return area

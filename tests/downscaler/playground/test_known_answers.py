@@ -10,8 +10,8 @@ from downscaler.playground.siting import Propensity
 
 LEVEL_GROUND = Propensity(coefficients={"slope": -6.0})
 DESIGN = Design(
-    stations=20,
-    replicates=6,
+    stations=15,
+    replicates=5,
     layouts=("random", "biased"),
     curve=(),
     sensor=Sensor(noise=0.01, reading_noise=0.01),
