@@ -25,7 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup  ## simulated sample -> prior -> model -> catalogue under build/demo (DEMO=DIR DAYS=N)
+demo: setup  ## simulated sample -> prior -> model -> catalogue and playground under build/demo (DEMO=DIR DAYS=N)
 	$(BIN)/vadose demo --out $(DEMO) --days $(DAYS)
 
 # pytest's own exit code is kept in build/pytest-exit, since make answers 2 to every failure.

@@ -28,6 +28,7 @@ COMMANDS = [
     "train",
     "run",
     "backfill",
+    "playground",
     "info",
     "serve",
 ]
@@ -39,6 +40,7 @@ FORMS = {
     "train": ["--prior", "--out", "--json"],
     "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--climatology", "--gap-fill", "--out"],
     "backfill": ["--domain", "--granule", "--granules", "--prior", "--model", "--out", "--workers"],
+    "playground": ["--domain", "--prior", "--stations", "--replicates", "--network", "--scheduler", "--out"],
     "info": ["--json"],
     "serve": ["--port"],
 }
