@@ -26,6 +26,38 @@ from downscaler.playground.world import World
 from downscaler.product import METHOD_CITATION, SIMULATED_LABEL
 
 _TEMPLATE = "page.html.j2"
+_CAPTIONS = {
+    "findings": (
+        "What decides the findings, and what stands beside it",
+        "Filled: decides. Open: stands beside it. Blue: above zero; orange: below; grey: not clear.",
+    ),
+    "truth": (
+        "True skill, wall to wall",
+        "On days that no method has learned from, all cells that the coarse sensor saw.",
+    ),
+    "optimism": (
+        "Optimism: what cross-validation promises too much",
+        "Above zero the error appears smaller than it is. The hybrid has learned from no station: its stations are a "
+        "test alone, without folds.",
+    ),
+    "curve": (
+        "More stations",
+        "Bands are 95 % intervals over replicates; lines are methods that need no station.",
+    ),
+    "errors": (
+        "Where the errors are",
+        "Mean over replicates of each cell's RMSE. Dots: cells with a station in any replicate.",
+    ),
+    "features": (
+        "Stations and errors in feature space",
+        "Axes: leading principal components of the standardised siting covariates. Above: 1 is a fair share of "
+        "stations; empty bins hold fewer than five cells.",
+    ),
+    "distances": (
+        "How far folds are from the map they stand for",
+        "W: the area between the distributions of nearest-neighbour distance in validation and in prediction.",
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,52 +144,24 @@ def _figures(
     *,
     simulated: bool,
 ) -> list[dict[str, str]]:
+    """The figures as the page shows them; what the domain or the design has nothing for is left out."""
     layouts, stamp = design.layouts, {"simulated": simulated}
-    made: list[tuple[str, str, Figure]] = [
-        (
-            "What decides the findings, and what stands beside it",
-            "Filled: decides. Open: stands beside it. Blue: above zero; orange: below; grey: not clear.",
-            figures.findings_figure(answered, **stamp),
-        ),
-        (
-            "True skill, wall to wall",
-            "On days that no method has learned from, all cells that the coarse sensor saw.",
-            figures.truth_figure(long, layouts, design.stations, **stamp),
-        ),
-        (
-            "Optimism: what cross-validation promises too much",
-            "Above zero the error appears smaller than it is. The hybrid has learned from no station: its stations "
-            "are a test alone. What learns from nothing has no folds.",
-            figures.optimism_figure(long, layouts, **stamp),
-        ),
-        (
-            "More stations",
-            "Bands are 95 % intervals over replicates; lines are methods that need no station.",
-            figures.curve_figure(long, **stamp),
-        ),
-        (
-            "Where the errors are",
-            "Mean over replicates of each cell's RMSE. Dots: cells with a station in any replicate.",
-            pictures.error_maps(world, ground, network, **stamp),
-        ),
-    ]
+    drawn: dict[str, Figure] = {
+        "findings": figures.findings_figure(answered, **stamp),
+        "truth": figures.truth_figure(long, layouts, design.stations, **stamp),
+        "optimism": figures.optimism_figure(long, layouts, **stamp),
+        "errors": pictures.error_maps(world, ground, network, **stamp),
+        "distances": figures.distance_figure(long, layouts, **stamp),
+    }
+    if design.curve:
+        drawn["curve"] = figures.curve_figure(long, **stamp)
     if world.siting:
-        made.append(
-            (
-                "Stations and errors in feature space",
-                "Axes: leading principal components of the standardised siting covariates. Above: 1 is a fair share of "
-                "stations; empty bins hold fewer than five cells.",
-                pictures.feature_space(world, ground, layouts, **stamp),
-            )
-        )
-    made.append(
-        (
-            "How far folds are from the map they stand for",
-            "W: the area between the distributions of nearest-neighbour distance in validation and in prediction.",
-            figures.distance_figure(long, layouts, **stamp),
-        )
-    )
-    return [{"title": t, "caption": c, "data": base64.b64encode(png(f)).decode()} for t, c, f in made]
+        drawn["features"] = pictures.feature_space(world, ground, layouts, **stamp)
+    return [
+        {"title": title, "caption": caption, "data": base64.b64encode(png(drawn[name])).decode()}
+        for name, (title, caption) in _CAPTIONS.items()
+        if name in drawn
+    ]
 
 
 def _tables(long: pd.DataFrame, design: Design) -> list[dict[str, Any]]:

@@ -94,35 +94,24 @@ def make_world(data: xr.Dataset, *, learning_days: int = 60, judged_days: int = 
         PriorCoverageError: more than ``LARGEST`` active cells.
         PriorSchemaError: the prior lacks porosity or residual water content.
     """
-    active = data["active"].values.astype(bool)
-    if active.sum() > LARGEST:
-        raise PriorCoverageError(
-            "The domain is too large for a playground",
-            value=f"{int(active.sum())} cells",
-            allowed=f"at most {LARGEST}",
-            remedy="Choose a part of it: --domain west,south,east,north.",
-        )
+    _check_size(data)
     data = data.load()
-    theta = data["soil_moisture"].values
-    known = np.flatnonzero(np.isfinite(theta[:, active]).all(axis=1)) if active.any() else np.array([], np.intp)
-    dates = data["time"].values.astype("datetime64[D]")
-    forcing = {int(day): forcing_until(data, dates[day].item()) for day in known} if "precipitation" in data else {}
-    with_weather = [day for day, found in forcing.items() if found is not None]
-    usable = np.array(with_weather if len(with_weather) > len(known) // 2 else known, np.intp)
+    forcing, usable = _usable_days(data)
     learn, judge = split_days(usable)
     record = TileRecord(data, M09, learn)
     ground = record.ground
     chosen = [_evenly(learn, learning_days), _evenly(judge, judged_days)]
     days = np.concatenate(chosen)
-    names, weather = _weather(ground, [dates[day].item() for day in days], [forcing.get(int(day)) for day in days])
+    dates = [date.item() for date in data["time"].values[days].astype("datetime64[D]")]
+    names, weather = _weather(ground, dates, [forcing.get(int(day)) for day in days])
     statics = _statics(ground)
     xy = np.stack(np.meshgrid(data["x"].values, data["y"].values), axis=-1)[ground.active] / 1000.0
     return World(
         ground=ground,
-        dates=tuple(dates[day].item() for day in days),
+        dates=tuple(dates),
         learning=np.arange(len(chosen[0])),
         judged=np.arange(len(chosen[0]), len(days)),
-        theta=theta[days][:, ground.active].astype(np.float32),
+        theta=data["soil_moisture"].values[days][:, ground.active].astype(np.float32),
         statics=np.stack(list(statics.values()), axis=1) if statics else np.empty((int(ground.active.sum()), 0), "f4"),
         static_names=tuple(statics),
         weather=weather,
@@ -134,6 +123,31 @@ def make_world(data: xr.Dataset, *, learning_days: int = 60, judged_days: int = 
         positions=learn,
         record=record,
     )
+
+
+def _check_size(data: xr.Dataset) -> None:
+    count = int(data["active"].values.astype(bool).sum())
+    if count > LARGEST:
+        raise PriorCoverageError(
+            "The domain is too large for a playground",
+            value=f"{count} cells",
+            allowed=f"at most {LARGEST}",
+            remedy="Choose a part of it: --domain west,south,east,north.",
+        )
+
+
+def _usable_days(data: xr.Dataset) -> tuple[dict[int, dict[str, Floats]], Index]:
+    """Forcing by day, and days with soil moisture everywhere; of these alone with forcing, if most have it."""
+    active, theta = data["active"].values.astype(bool), data["soil_moisture"].values
+    known = np.flatnonzero(np.isfinite(theta[:, active]).all(axis=1)) if active.any() else np.array([], np.intp)
+    if "precipitation" not in data:
+        return {}, known
+    dates = data["time"].values.astype("datetime64[D]")
+    found = {int(day): forcing_until(data, dates[day].item()) for day in known}
+    forcing = {day: fields for day, fields in found.items() if fields is not None}
+    if len(forcing) <= len(known) // 2:
+        return {}, known
+    return forcing, np.array(list(forcing), np.intp)
 
 
 def split_days(days: Index) -> tuple[Index, Index]:
