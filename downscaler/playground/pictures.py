@@ -71,7 +71,9 @@ def _scale_bar(axes: Any, world: World) -> None:
     corners = [(y, x) for y in (top, bottom) for x in (left, right)]
     y, x = min(corners, key=lambda c: int(world.ground.active[max(c[0] - 5, 0) : c[0] + 2, c[1] : c[1] + 20].sum()))
     axes.plot([x, x + 20], [y, y], color=INK, linewidth=2)
-    axes.text(x, y - 1, "20 km", fontsize=SMALL - 1, color=INK, va="bottom")
+    below = y == top
+    style = {"fontsize": SMALL - 1, "color": INK, "va": "top" if below else "bottom"}
+    axes.text(x, y + 1 if below else y - 1, "20 km", **style)
 
 
 def feature_axes(world: World) -> tuple[Floats, tuple[str, str]]:
