@@ -25,7 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup  ## simulated sample -> prior -> model -> catalogue under build/demo (DEMO=DIR DAYS=N)
+demo: setup  ## simulated sample -> prior -> model -> catalogue and playground under build/demo (DEMO=DIR DAYS=N)
 	$(BIN)/vadose demo --out $(DEMO) --days $(DAYS)
 
 # pytest's own exit code is kept in build/pytest-exit, since make answers 2 to every failure.
@@ -52,7 +52,7 @@ serve: setup  ## serve the demo catalogue over HTTP with range requests (DEMO=DI
 	$(BIN)/vadose serve $(DEMO)/catalog --port $(PORT)
 
 lock: setup  ## resolve pyproject.toml anew into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra hydrodata --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra hydrodata --extra dask --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -o requirements.lock
 
 clean:  ## remove what was built (not .venv)

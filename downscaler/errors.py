@@ -175,6 +175,12 @@ class ClimatologyError(VadoseError):
     exit_code = 70
 
 
+class ExperimentError(VadoseError):
+    """A playground cannot be run to its end, or its records cannot be used."""
+
+    exit_code = 75
+
+
 class AcquisitionError(VadoseError):
     """An archive cannot be reached or does not answer as it should."""
 

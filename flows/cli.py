@@ -24,7 +24,18 @@ import typer  # noqa: E402
 from downscaler import __version__  # noqa: E402
 from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
-from flows.commands import build, climatology, demo, evaluate, info, models, produce, serve, status  # noqa: E402
+from flows.commands import (  # noqa: E402
+    build,
+    climatology,
+    demo,
+    evaluate,
+    info,
+    models,
+    playground,
+    produce,
+    serve,
+    status,
+)
 
 app = typer.Typer(
     name="vadose",
@@ -52,6 +63,7 @@ app.command()(produce.run)
 app.command()(produce.backfill)
 app.command()(status.status)
 app.command()(evaluate.evaluate)
+app.command()(playground.playground)
 app.command()(models.explain)
 app.command("publish-model")(models.publish_model)
 app.command()(info.info)

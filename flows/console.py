@@ -10,7 +10,16 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -39,14 +48,15 @@ class Tell(Protocol):
 
 
 @contextmanager
-def progress_bar(title: str, total: int | None = None) -> Iterator[Tell]:
-    """A bar on standard error; silent when that is no terminal."""
-    columns = (
+def progress_bar(title: str, total: int | None = None, *, remaining: bool = False) -> Iterator[Tell]:
+    """A bar on standard error, with the time that is left where ``remaining``; silent when that is no terminal."""
+    columns: tuple[ProgressColumn, ...] = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        *((TextColumn("left"), TimeRemainingColumn()) if remaining else ()),
     )
     with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
         task = bar.add_task(title, total=total)

@@ -17,11 +17,13 @@ from flows.jobs import DayJob, DayOutcome, days_between
 
 if TYPE_CHECKING:
     from downscaler.evaluation import Interval
+    from downscaler.playground.findings import Finding
     from flows.settings import Settings
 
 DOMAIN = "demo"
 START = dt.date(2024, 5, 23)
 HISTORY = 365
+PART = "-94.9,34.3,-94.4,34.6"  # of the demo's domain, for its playground
 
 
 def demo(
@@ -45,11 +47,16 @@ def demo(
     with stage("comparing with the simulated truth"):
         figures = score(job, [o.date for o in outcomes if o.status in ("published", "current")], truth_of(out))
     console.out.print(skill_table(figures))
+    with stage("asking a playground what station networks do"):
+        findings = ask_playground(out)
+    for finding in findings:
+        console.say(f"{finding.title}: {finding.verdict} on this simulated ground")
     write_figures(figures, out / "skill.json")
     with stage("checking the catalogue"):
         check(out / "catalog")
     console.say(f"done in {time.monotonic() - started:.0f} s; all of it is a simulated sample")
     console.say(f"skill:     {out / 'skill.json'}")
+    console.say(f"playground: {out / 'playground' / 'playground.html'}")
     console.say(f"catalogue: {out / 'catalog' / 'catalog.json'}")
     console.say(f"serve it:  vadose serve {out / 'catalog'}")
 
@@ -63,6 +70,19 @@ def demo_job(out: Path) -> DayJob:
         catalog=str(out / "catalog"),
         folder=out / "sample" / "granules",
     )
+
+
+def ask_playground(out: Path) -> tuple[Finding, ...]:
+    """A small playground on a part of the demo's prior."""
+    import os
+
+    from downscaler.playground.experiment import Design
+    from flows.commands.playground import make_playground
+    from flows.experiments import PlaygroundJob
+
+    design = Design(stations=15, replicates=4, curve=(8, 60), days=(40, 20))
+    where, workers = out / "playground", min(2, os.cpu_count() or 1)
+    return make_playground(PlaygroundJob(prior=out / "prior", out=where, domain=PART, design=design, workers=workers))
 
 
 def truth_of(out: Path) -> Path:

@@ -29,6 +29,7 @@ COMMANDS = [
     "run",
     "status",
     "backfill",
+    "playground",
     "info",
     "serve",
 ]
@@ -41,6 +42,7 @@ FORMS = {
     "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--climatology", "--gap-fill", "--out"],
     "backfill": ["--domain", "--granule", "--granules", "--prior", "--model", "--out", "--workers"],
     "status": ["--days", "--until", "--json", "--domain", "--granules", "--prior", "--model", "--out"],
+    "playground": ["--domain", "--prior", "--stations", "--replicates", "--network", "--scheduler", "--out"],
     "info": ["--json"],
     "serve": ["--port"],
 }

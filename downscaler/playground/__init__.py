@@ -1,0 +1,7 @@
+"""The playground: a truth known everywhere, in which station networks and downscaling methods are put to the test.
+
+A ParFlow-CLM record stands for the truth; a coarse sensor and stations are simulated from it; methods learn from the
+stations of a layout or from the physics everywhere; and what their users would believe of them (cross-validation at
+the stations) is set against what is true (wall to wall). After Leonarduzzi, Gruber & Maxwell (2026,
+doi:10.5194/egusphere-2026-2956).
+"""

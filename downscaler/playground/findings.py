@@ -1,0 +1,190 @@
+"""The three findings, answered for one domain: differences of skill between paired replicates, with 95 % intervals.
+
+Skill is -RMSE throughout, so that **optimism** = apparent skill - true skill is by how much smaller the error appears
+than it is, and the **location penalty** = true skill of random - true skill of another layout by how much larger it is
+for the same number of stations; both in m3 m-3. What decides a finding is fixed here, not chosen by the outcome: an
+interval above zero is a yes, one below zero a no, all else is not clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from downscaler.errors import TrainingError
+from downscaler.evaluation import Interval
+from downscaler.playground.evaluations import TRUE
+from downscaler.playground.experiment import PHYSICS, Record
+
+YES, NO, NOT_CLEAR = "yes", "no", "not clear"
+USUAL = "stations_coarse"  # how downscaling is usually trained
+HELD_OUT = "leave_station_out"
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A paired difference in RMSE, m3 m-3, in words and with its interval over replicates."""
+
+    words: str
+    interval: Interval
+    replicates: int
+
+    @property
+    def verdict(self) -> str:
+        """Yes, no or not clear."""
+        return verdict([self.interval])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One finding of the paper asked of this domain: what decides it, and what stands beside it."""
+
+    title: str
+    question: str
+    rule: str
+    deciding: tuple[Difference, ...]
+    beside: tuple[Difference, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Yes, no or not clear, by all that decides."""
+        return verdict([difference.interval for difference in self.deciding])
+
+
+def verdict(intervals: Sequence[Interval]) -> str:
+    """Yes where every interval lies above zero, no where every one lies below, else not clear."""
+    if intervals and all(interval.low > 0 for interval in intervals):
+        return YES
+    return NO if intervals and all(interval.high < 0 for interval in intervals) else NOT_CLEAR
+
+
+def mean_interval(values: Iterable[float]) -> Interval:
+    """Mean of replicates and Student's 95 % interval of it; without width where they are all alike.
+
+    Raises TrainingError with fewer than two.
+    """
+    x = np.asarray(list(values), dtype=np.float64)
+    if len(x) < 2:
+        raise TrainingError("An interval needs replicates", value=len(x), allowed="at least 2")
+    half = stats.t.ppf(0.5 + LEVEL / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    return Interval(value=float(x.mean()), low=float(x.mean() - half), high=float(x.mean() + half))
+
+
+def scores(records: Iterable[Record]) -> pd.DataFrame:
+    """Every score: replicate, stations, method, layout, evaluation and its figures, in a fixed order."""
+    rows = [
+        {"replicate": record.cell.replicate, "stations": record.cell.stations, **row}
+        for record in records
+        for row in record.scores
+    ]
+    table = pd.DataFrame(rows)
+    return table.sort_values(["stations", "layout", "method", "evaluation", "replicate"], ignore_index=True)
+
+
+def geometries(records: Iterable[Record]) -> pd.DataFrame:
+    """W (km) of the folds: replicate, layout, folds, w."""
+    rows = [
+        {"replicate": record.cell.replicate, "layout": record.cell.layout, "folds": name, "w": value}
+        for record in records
+        for name, value in record.geometry.items()
+    ]
+    table = pd.DataFrame(rows, columns=["replicate", "layout", "folds", "w"])
+    return table.sort_values(["layout", "folds", "replicate"], ignore_index=True)
+
+
+class Table:
+    """All scores of an experiment, asked for by method, layout, evaluation and number of stations.
+
+    Args:
+        records: of all cells.
+        stations: number of stations of the layouts that were cross-validated.
+    """
+
+    def __init__(self, records: Sequence[Record], stations: int) -> None:
+        self.rows, self.stations = scores(records), stations
+        self.layouts = [name for name in dict.fromkeys(r.cell.layout for r in records) if name != PHYSICS]
+        keys = ["method", "layout", "evaluation", "stations"]
+        self._by_key = {key: group.set_index("replicate") for key, group in self.rows.groupby(keys)}
+
+    def series(
+        self, method: str, layout: str, evaluation: str = TRUE, stations: int | None = None, figure: str = "rmse"
+    ) -> pd.Series[float]:
+        """A figure by replicate; true skill of what learns from no station is the same for all layouts."""
+        count = stations or self.stations
+        found = self._by_key.get((method, layout, evaluation, count))
+        if found is None and evaluation == TRUE:
+            found = self._by_key.get((method, PHYSICS, evaluation, self.stations))
+        return pd.Series(dtype=float) if found is None else found[figure]
+
+    def optimism(self, method: str, layout: str, evaluation: str) -> Interval | None:
+        """True less apparent RMSE, m3 m-3; None where the evaluation could not be made in two replicates."""
+        return _paired(self.series(method, layout), self.series(method, layout, evaluation))
+
+    def penalty(self, method: str, layout: str) -> Interval | None:
+        """True RMSE of a layout less that of random stations, m3 m-3."""
+        return _paired(self.series(method, layout), self.series(method, "random"))
+
+    def gain(self, method: str, over: str = USUAL, layout: str = "random") -> Interval | None:
+        """True RMSE of one method less that of another, m3 m-3."""
+        return _paired(self.series(over, layout), self.series(method, layout))
+
+
+def _paired(more: pd.Series[float], less: pd.Series[float]) -> Interval | None:
+    difference = (more - less).dropna()
+    return mean_interval(difference) if len(difference) >= 2 else None
+
+
+def findings(table: Table, network: str) -> tuple[Finding, ...]:
+    """The three findings; ``network`` is the layout that stands for real ones (``real`` or ``biased``)."""
+    return _playground(table), _overfitting(table, network), _confidence(table, network)
+
+
+def _difference(words: str, interval: Interval | None, table: Table) -> tuple[Difference, ...]:
+    count = int(table.rows["replicate"].nunique())
+    return () if interval is None else (Difference(words=words, interval=interval, replicates=count),)
+
+
+def _playground(table: Table) -> Finding:
+    hybrid = table.gain("physics_everywhere")
+    elsewhere = table.gain("physics_elsewhere")
+    n = table.stations
+    return Finding(
+        title="Physics simulations make a playground",
+        question="Does training on the physics everywhere beat training on stations, wherever these stand?",
+        rule=f"True error of XGBoost on {n} random stations + coarse, less that of the methods trained on the physics: "
+        "above zero for the hybrid and for trees that have not seen the ground they predict.",
+        deciding=_difference("hybrid, physics everywhere", hybrid, table)
+        + _difference("the same trees on physics, on ground they have not seen", elsewhere, table),
+        beside=_difference("prior's pattern, untrained", table.gain("climatological_pattern"), table)
+        + _difference("prior alone", table.gain("prior"), table),
+    )
+
+
+def _overfitting(table: Table, network: str) -> Finding:
+    others = [name for name in table.layouts if name not in ("random", network)]
+    methods = ("stations_only", "linear")
+    return Finding(
+        title="Biased station locations cause spatial overfitting",
+        question=f"Are {table.stations} stations of the {network} layout worse than as many random ones?",
+        rule=f"Location penalty of the {network} layout for XGBoost on stations + coarse: above zero.",
+        deciding=_difference(f"XGBoost on stations + coarse, {network}", table.penalty(USUAL, network), table),
+        beside=tuple(d for m in methods for d in _difference(f"{m}, {network}", table.penalty(m, network), table))
+        + tuple(d for name in others for d in _difference(f"{USUAL}, {name}", table.penalty(USUAL, name), table)),
+    )
+
+
+def _confidence(table: Table, network: str) -> Finding:
+    others = [(USUAL, network, "random_rows"), (USUAL, network, "spatial_blocks"), (USUAL, network, "knndm")]
+    others += [(USUAL, "random", HELD_OUT), ("physics_everywhere", network, HELD_OUT)]
+    return Finding(
+        title="Testing on such stations gives unwarranted confidence",
+        question=f"Do held-out stations of the {network} layout promise more than is true wall to wall?",
+        rule="Optimism of leave-station-out for XGBoost on stations + coarse: above zero.",
+        deciding=_difference(f"leave-station-out, {network}", table.optimism(USUAL, network, HELD_OUT), table),
+        beside=tuple(d for of in others for d in _difference(", ".join(of), table.optimism(*of), table)),
+    )

@@ -1,0 +1,221 @@
+"""The truth of a playground: a ParFlow-CLM record, cell by cell, with all that may be known of a place beforehand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import Transformer
+from scipy.ndimage import distance_transform_edt
+
+from downscaler.blocks import Floats
+from downscaler.errors import PriorCoverageError, TrainingError
+from downscaler.features import FEATURES, Ground
+from downscaler.grid import CRS, M09
+from downscaler.hybrid import forcing_until
+from downscaler.pattern import ratio_to_m01
+from downscaler.samples import TileRecord, spatial_blocks
+
+GAP_DAYS, JUDGED_RUN = 7, 7  # days apart from the learning days; days judged at a stretch
+CYCLE_DAYS, CYCLES = 45, 8
+STREAM_SHARE = 0.05  # of the ground, by topographic wetness
+LARGEST = 150_000  # active cells that are held at once, with their predictors
+FOREST = (1, 2, 3, 4, 5)  # IGBP classes
+Rows = NDArray[np.float32]
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """One truth; cells are the active ones, row by row from the north-west.
+
+    Attributes:
+        ground: the window, with statistics of the learning days alone.
+        dates: days of the experiment, ``learning`` and ``judged`` are positions among them, at least a week apart.
+        theta: true soil moisture [days, cells], m3 m-3.
+        statics: terrain, soil and land cover [cells, k] by ``static_names``; no statistics of soil moisture.
+        weather: antecedent rain and warmth [days, cells, m] by ``weather_names``; m is 0 where none is stored.
+        siting: what decides where stations are put [cells] by name, see ``siting``.
+        xy: cell centres [cells, 2], km in EASE-Grid 2.0 (equal-area).
+        coarse_lonlat: centres of the coarse cells [2, nyc, nxc], degrees.
+        block: 27 km block of each cell.
+        record: the days as training of the hybrid sees them; None where a copy was sent to another process.
+        positions: of the days that may be learned from, on the record's time axis.
+    """
+
+    ground: Ground
+    dates: tuple[dt.date, ...]
+    learning: Index
+    judged: Index
+    theta: Rows
+    statics: Rows
+    static_names: tuple[str, ...]
+    weather: Rows
+    weather_names: tuple[str, ...]
+    siting: dict[str, Floats]
+    xy: Floats
+    coarse_lonlat: Floats
+    block: Index
+    positions: Index
+    record: TileRecord | None = None
+
+    @property
+    def cells(self) -> int:
+        """Number of active cells."""
+        return int(self.theta.shape[1])
+
+    def light(self) -> World:
+        """The same without the record, for sending to other processes."""
+        return replace(self, record=None)
+
+    def field(self, values: NDArray[np.floating]) -> Floats:
+        """Values of the cells [cells] on the window [ny, nx], NaN elsewhere."""
+        window = np.full(self.ground.active.shape, np.nan)
+        window[self.ground.active] = values
+        return window
+
+
+def make_world(data: xr.Dataset, *, learning_days: int = 60, judged_days: int = 30) -> World:
+    """A playground's truth from a prior's variables on a window of whole M36 cells, held in memory.
+
+    The record is cut into stretches; each gives days to learn from and a week to be judged on, a week away from any
+    day that is learned from.
+
+    Args:
+        data: as a prior store has it, with ``x`` and ``y`` in EASE-Grid 2.0 metres.
+        learning_days: days with station readings, evenly chosen.
+        judged_days: days on which every method is judged wall to wall, evenly chosen.
+
+    Raises:
+        TrainingError: the record is too short.
+        PriorCoverageError: more than ``LARGEST`` active cells.
+        PriorSchemaError: the prior lacks porosity or residual water content.
+    """
+    _check_size(data)
+    data = data.load()
+    forcing, usable = _usable_days(data)
+    learn, judge = split_days(usable)
+    record = TileRecord(data, M09, learn)
+    ground = record.ground
+    chosen = [_evenly(learn, learning_days), _evenly(judge, judged_days)]
+    days = np.concatenate(chosen)
+    dates = [date.item() for date in data["time"].values[days].astype("datetime64[D]")]
+    names, weather = _weather(ground, dates, [forcing.get(int(day)) for day in days])
+    statics = _statics(ground)
+    xy = np.stack(np.meshgrid(data["x"].values, data["y"].values), axis=-1)[ground.active] / 1000.0
+    return World(
+        ground=ground,
+        dates=tuple(dates),
+        learning=np.arange(len(chosen[0])),
+        judged=np.arange(len(chosen[0]), len(days)),
+        theta=data["soil_moisture"].values[days][:, ground.active].astype(np.float32),
+        statics=np.stack(list(statics.values()), axis=1) if statics else np.empty((int(ground.active.sum()), 0), "f4"),
+        static_names=tuple(statics),
+        weather=weather,
+        weather_names=names,
+        siting=siting(ground),
+        xy=xy,
+        coarse_lonlat=_coarse_lonlat(data),
+        block=spatial_blocks(ground.active)[ground.active],
+        positions=learn,
+        record=record,
+    )
+
+
+def _check_size(data: xr.Dataset) -> None:
+    count = int(data["active"].values.astype(bool).sum())
+    if count > LARGEST:
+        raise PriorCoverageError(
+            "The domain is too large for a playground",
+            value=f"{count} cells",
+            allowed=f"at most {LARGEST}",
+            remedy="Choose a part of it: --domain west,south,east,north.",
+        )
+
+
+def _usable_days(data: xr.Dataset) -> tuple[dict[int, dict[str, Floats]], Index]:
+    """Forcing by day, and days with soil moisture everywhere; of these alone with forcing, if most have it."""
+    active, theta = data["active"].values.astype(bool), data["soil_moisture"].values
+    known = np.flatnonzero(np.isfinite(theta[:, active]).all(axis=1)) if active.any() else np.array([], np.intp)
+    if "precipitation" not in data:
+        return {}, known
+    dates = data["time"].values.astype("datetime64[D]")
+    found = {int(day): forcing_until(data, dates[day].item()) for day in known}
+    forcing = {day: fields for day, fields in found.items() if fields is not None}
+    if len(forcing) <= len(known) // 2:
+        return {}, known
+    return forcing, np.array(list(forcing), np.intp)
+
+
+def split_days(days: Index) -> tuple[Index, Index]:
+    """Days to learn from and days to be judged on, stretch by stretch, ``GAP_DAYS`` apart on either side.
+
+    Raises TrainingError where a stretch would leave fewer than two weeks to learn from.
+    """
+    least = 2 * GAP_DAYS + JUDGED_RUN
+    if len(days) < least + 14:
+        raise TrainingError(
+            "The record is too short for a playground", value=f"{len(days)} days", allowed=f"at least {least + 14} days"
+        )
+    learn, judge = [], []
+    for stretch in np.array_split(days, max(1, min(CYCLES, len(days) // CYCLE_DAYS))):
+        learn.append(stretch[:-least])
+        judge.append(stretch[-GAP_DAYS - JUDGED_RUN : -GAP_DAYS])
+    return np.concatenate(learn), np.concatenate(judge)
+
+
+def _evenly(days: Index, count: int) -> Index:
+    chosen: Index = days[np.unique(np.linspace(0, len(days) - 1, min(count, len(days))).round().astype(np.intp))]
+    return chosen
+
+
+def _weather(
+    ground: Ground, dates: list[dt.date], forcing: list[dict[str, Floats] | None]
+) -> tuple[tuple[str, ...], Rows]:
+    """Names and values [days, cells, m] of the predictors made from forcing."""
+    names: tuple[str, ...] = ()
+    found = []
+    for date, of_day in zip(dates, forcing, strict=True):
+        if of_day is None:
+            continue
+        fields = ground.day(ground.coarse_level, date, of_day)
+        names = tuple(f.name for f in FEATURES if f.group == "forcing" and f.name in fields)
+        found.append(np.stack([fields[name][ground.active] for name in names], axis=1))
+    cells = int(ground.active.sum())
+    return names, np.stack(found) if found else np.empty((len(dates), cells, 0), np.float32)
+
+
+def _statics(ground: Ground) -> dict[str, Rows]:
+    """Static predictors of the cells that vary at all."""
+    names = [f.name for f in FEATURES if f.group == "static" and f.name in ground.fields]
+    fields: dict[str, Rows] = {name: ground.fields[name][ground.active] for name in names}
+    return {name: field for name, field in fields.items() if np.nanmax(field) - np.nanmin(field) > 0}
+
+
+def siting(ground: Ground) -> dict[str, Floats]:
+    """Covariates of station siting [cells] that the prior can give.
+
+    ``elevation`` (m), ``slope`` (1), ``topographic_wetness`` (1), ``stream_distance`` (km to the nearest of the
+    wettest twentieth of the ground by topographic wetness), ``forest`` (1 in IGBP forest classes, else 0). Roads are
+    in no ParFlow-CLM prior; like streams they follow the valleys.
+    """
+    fields: dict[str, Rows] = {
+        name: ground.fields[name] for name in ("elevation", "slope", "topographic_wetness") if name in ground.fields
+    }
+    found = {name: field[ground.active].astype(np.float64) for name, field in fields.items()}
+    if "topographic_wetness" in found and np.ptp(found["topographic_wetness"]) > 0:
+        wet = fields["topographic_wetness"] >= np.quantile(found["topographic_wetness"], 1 - STREAM_SHARE)
+        found["stream_distance"] = distance_transform_edt(~(wet & ground.active))[ground.active]
+    if "land_cover" in ground.fields:
+        found["forest"] = np.isin(ground.fields["land_cover"][ground.active], FOREST).astype(np.float64)
+    return {name: np.nan_to_num(field) for name, field in found.items() if np.ptp(np.nan_to_num(field)) > 0}
+
+
+def _coarse_lonlat(data: xr.Dataset) -> Floats:
+    ratio = ratio_to_m01(M09)
+    x, y = (data[name].values.reshape(-1, ratio).mean(axis=1) for name in ("x", "y"))
+    lonlat: Floats = np.stack(Transformer.from_crs(CRS, "EPSG:4326", always_xy=True).transform(*np.meshgrid(x, y)))
+    return lonlat
