@@ -28,7 +28,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup  ## simulated sample -> prior -> model -> catalogue and playground under build/demo (DEMO=DIR DAYS=N)
 	$(BIN)/vadose demo --out $(DEMO) --days $(DAYS)
 
-# Two processes, whole files each, since files share what they set up. # pytest's own exit code is kept in build/pytest-exit, since make answers 2 to every failure.
+# Two processes, whole files each, since the tests of a file share what they set up.
+# pytest's own exit code is kept in build/pytest-exit, since make answers 2 to every failure.
 test: setup  ## run the test suite (PYTEST_ARGS=...)
 	@mkdir -p build; rm -f build/pytest-exit; code=0; \
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS) || code=$$?; echo $$code > build/pytest-exit; exit $$code
