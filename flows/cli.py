@@ -24,7 +24,7 @@ import typer  # noqa: E402
 from downscaler import __version__  # noqa: E402
 from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
-from flows.commands import build, climatology, demo, evaluate, info, models, produce, serve  # noqa: E402
+from flows.commands import build, climatology, demo, evaluate, info, models, produce, serve, validate  # noqa: E402
 
 app = typer.Typer(
     name="vadose",
@@ -51,6 +51,7 @@ app.command()(build.train)
 app.command()(produce.run)
 app.command()(produce.backfill)
 app.command()(evaluate.evaluate)
+app.command()(validate.validate)
 app.command()(models.explain)
 app.command("publish-model")(models.publish_model)
 app.command()(info.info)

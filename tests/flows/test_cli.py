@@ -28,6 +28,7 @@ COMMANDS = [
     "train",
     "run",
     "backfill",
+    "validate",
     "info",
     "serve",
 ]
@@ -39,6 +40,7 @@ FORMS = {
     "train": ["--prior", "--out", "--json"],
     "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--climatology", "--gap-fill", "--out"],
     "backfill": ["--domain", "--granule", "--granules", "--prior", "--model", "--out", "--workers"],
+    "validate": ["--stations", "--domain", "--catalog", "--prior", "--out", "--compare", "--third", "--min-pairs"],
     "info": ["--json"],
     "serve": ["--port"],
 }
