@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -31,7 +32,10 @@ def map_figure(findings: Findings, backdrop: tuple[Floats, tuple[float, float, f
         backdrop: elevation in m [y, x] with its west, east, south and north edge in degrees, where a prior tells it.
     """
     table = findings.sites[np.isfinite(findings.sites[_GAIN])]
-    figure = new_figure(8.6, 5.2, "Where the product gains over SMAP", simulated=findings.document["simulated"])
+    west, east, south, north = _edges(table, backdrop)
+    shape = (east - west) * np.cos(np.deg2rad((south + north) / 2)) / (north - south)
+    width = float(np.clip(1.9 + 4.6 * shape, 5.5, 9.5))
+    figure = new_figure(width, 5.2, "Where the product gains over SMAP", simulated=findings.document["simulated"])
     axes = figure.subplots()
     if backdrop is not None:
         field, extent = backdrop
@@ -48,12 +52,23 @@ def map_figure(findings: Findings, backdrop: tuple[Floats, tuple[float, float, f
     bar = figure.colorbar(points, ax=axes, shrink=0.85, extend="both")
     bar.set_label("RMSD of SMAP less that of the product (m³ m⁻³): blue is better", fontsize=8)
     bar.ax.tick_params(labelsize=8)
-    middle = float(np.mean(axes.get_ylim()))
-    axes.set_aspect(1.0 / np.cos(np.deg2rad(middle)))
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
+    axes.set_aspect(1.0 / np.cos(np.deg2rad((south + north) / 2)))
     axes.set_xlabel("longitude (°)", fontsize=8)
     axes.set_ylabel("latitude (°); thick rings: the 95 % interval excludes zero", fontsize=8)
     tidy_axes(axes, grid="both")
     return figure
+
+
+def _edges(table: pd.DataFrame, backdrop: Any) -> tuple[float, float, float, float]:
+    """West, east, south and north of a map: the domain's where it is known, else around the stations."""
+    if backdrop is not None:
+        west, east, south, north = backdrop[1]
+        return west, east, south, north
+    margin = 0.05 + 0.05 * max(np.ptp(table["lon"]), np.ptp(table["lat"]))
+    lon, lat = table["lon"], table["lat"]
+    return lon.min() - margin, lon.max() + margin, lat.min() - margin, lat.max() + margin
 
 
 def gains_figure(document: Mapping[str, Any]) -> Figure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -144,7 +144,7 @@ def contest(
     """Product, SMAP and prior at their common pairs.
 
     Args:
-        matchups: all sites; those with too few pairs should be left out beforehand (``enough``).
+        matchups: all sites.
         min_pairs: pairs that a site needs to count in averages.
         seed: of the bootstrap.
         count: its draws.
@@ -153,7 +153,8 @@ def contest(
         ValidationError: no site has enough pairs.
     """
     pairs = matchups.pairs
-    if not (pairs.sum(axis=1) >= min_pairs).any():
+    enough = pairs.sum(axis=1) >= min_pairs
+    if not enough.any():
         most = int(pairs.sum(axis=1).max(initial=0))
         raise ValidationError(
             "No station has enough pairs with the product",
@@ -163,12 +164,15 @@ def contest(
         )
     errors = np.where(pairs, matchups.estimates[PRODUCT] - matchups.stations, np.nan)
     networks = np.array([site.network for site in matchups.sites])
+    draws = make_draws(errors[enough], networks[enough], count=count, seed=seed)
+    spread = np.ones((len(draws.sites), len(networks)))  # sites that do not count are drawn once, to no effect
+    spread[:, enough] = draws.sites
     return Contest(
         estimates={name: matchups.estimates[name] for name in (PRODUCT, SMAP, PRIOR) if name in matchups.estimates},
         stations=matchups.stations,
         pairs=pairs,
         days=matchups.days,
-        draws=make_draws(errors, networks, count=count, seed=seed),
+        draws=replace(draws, sites=spread),
         min_pairs=min_pairs,
     )
 
