@@ -19,17 +19,17 @@ def triple(sites=6, days=3000, seed=0):
 
 
 def draws_of(values, count=100):
-    return make_draws(
-        values["product"] - values["stations"], np.array([f"n{k}" for k in range(len(values["product"]))]), count=count
-    )
+    errors = values["product"] - values["stations"]
+    return make_draws(errors, np.array([f"n{k}" for k in range(len(errors))]), count=count)
 
 
 def test_it_equals_pytesmo_at_one_site():
     values = triple(sites=1)
     found = triplet(values, draws_of(values))
     snr, err_std, _ = tcol_metrics(*(v[0] for v in values.values()))
+    of_population = np.sqrt(1 - 1 / values["product"].size)  # pytesmo divides by n - 1
     for number, name in enumerate(values):
-        assert found.error[name].value == pytest.approx(err_std[number], rel=1e-9)
+        assert found.error[name].value == pytest.approx(err_std[number] * of_population, rel=1e-9)
         ratio = 10 ** (snr[number] / 10)
         assert found.r[name].value == pytest.approx(np.sqrt(ratio / (1 + ratio)), rel=1e-9)
 
