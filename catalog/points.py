@@ -107,7 +107,7 @@ def sample_days(
     """
     store = open_store(uri)
     shape = (len(days), len(rows))
-    theta, smap, observed = (np.full(shape, np.nan, np.float32) for _ in range(3))
+    theta, smap, observed = (np.full(shape, np.nan) for _ in range(3))
     flags = np.zeros(shape, np.uint16)
 
     def read(day: PublishedDay) -> tuple[Array, Array, Array, Array]:
@@ -119,10 +119,10 @@ def sample_days(
             progress(number + 1, len(days))
     return ProductDays(
         dates=tuple(day.date for day in days),
-        theta=theta.T.astype(float),
-        smap=smap.T.astype(float),
+        theta=theta.T,
+        smap=smap.T,
         flags=flags.T,
-        observed=observed.astype(float),
+        observed=observed,
         simulated=any(day.simulated for day in days),
     )
 

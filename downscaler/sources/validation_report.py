@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from downscaler.figures import png
 from downscaler.grid import Domain
 from downscaler.sources.prior.store import Prior
+from downscaler.validation.cells import bounds_of
 from downscaler.validation.figures import map_figure
 from downscaler.validation.page import page
 from downscaler.validation.representativeness import Representativeness
@@ -49,5 +50,5 @@ def relief(prior: Prior, domain: Domain) -> Backdrop | None:
     thin = slice(None, None, step)
     data = prior.window(domain, whole.relative_to(whole))
     field = data["elevation"][thin, thin].values.astype(float)
-    box = domain.geobox().extent.to_crs("EPSG:4326").boundingbox
-    return field, (box.left, box.right, box.bottom, box.top)
+    west, south, east, north = bounds_of(domain)
+    return field, (west, east, south, north)

@@ -18,6 +18,14 @@ def _to_ease() -> Transformer:
     return Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
 
 
+def bounds_of(domain: Domain) -> tuple[float, float, float, float]:
+    """West, south, east and north edge of a domain in degrees; a rectangle, as the grid is cylindrical."""
+    transform, shape = domain.geobox().transform, domain.shape()
+    x, y = (transform.c, transform.c + shape.x * M01.cell), (transform.f - shape.y * M01.cell, transform.f)
+    lon, lat = _to_ease().transform(x, y, direction="INVERSE")
+    return float(lon[0]), float(lat[0]), float(lon[1]), float(lat[1])
+
+
 def cells_of(
     domain: Domain, lon: ArrayLike, lat: ArrayLike, grid: EaseGrid = M01
 ) -> tuple[Indices, Indices, NDArray[np.bool_]]:

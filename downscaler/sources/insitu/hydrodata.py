@@ -15,6 +15,7 @@ import pandas as pd
 from downscaler.errors import HydroDataError
 from downscaler.grid import Domain
 from downscaler.sources.insitu.series import GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
+from downscaler.validation.cells import bounds_of
 
 NETWORKS = ("scan", "snotel")
 _INCH = 0.0254  # m
@@ -47,7 +48,7 @@ def read(network: str, start: dt.date, end: dt.date, *, domain: Domain, deepest:
         try:
             # each call gets its own copy: the client changes what it is given
             places, values = client.get_point_metadata(dict(query)), client.get_point_data(dict(query))
-        except ValueError as error:
+        except Exception as error:
             if "zero sites" in str(error).lower():
                 yield None, FileReport(file=f"{network} {depth} in", problem="no station in the domain")
                 continue
@@ -69,7 +70,7 @@ def _client() -> Any:
 def _query(network: str, start: dt.date, end: dt.date, domain: Domain) -> dict[str, Any]:
     if network not in NETWORKS:
         raise HydroDataError("HydroData has no such network of soil moisture", value=network, allowed=NETWORKS)
-    box = domain.geobox().extent.to_crs("EPSG:4326", resolution=10_000).boundingbox
+    west, south, east, north = (round(edge, 4) for edge in bounds_of(domain))
     return {
         "dataset": network,
         "variable": "soil_moisture",
@@ -77,8 +78,8 @@ def _query(network: str, start: dt.date, end: dt.date, domain: Domain) -> dict[s
         "aggregation": "sod",
         "date_start": start.isoformat(),
         "date_end": end.isoformat(),
-        "latitude_range": (round(box.bottom, 4), round(box.top, 4)),
-        "longitude_range": (round(box.left, 4), round(box.right, 4)),
+        "latitude_range": (south, north),
+        "longitude_range": (west, east),
     }
 
 
