@@ -212,7 +212,8 @@ def _extras(
 
     rows, columns = cells(matchups.sites)
     lon, lat = (np.array([getattr(site, name) for site in matchups.sites]) for name in ("lon", "lat"))
-    others = {_label(source): _other(source, domain, matchups) for source in job.compare}
+    labels = _labels(job.compare)
+    others = {name: _other(source, domain, matchups) for name, source in zip(labels, job.compare, strict=True)}
     values = None if job.third is None else product_at(job.third, matchups.dates, lon, lat)
     return Extras(
         ground={} if prior is None else ground_at(prior, domain, rows, columns),
@@ -246,9 +247,15 @@ def _represented(
         return str(error)
 
 
-def _label(source: str) -> str:
-    path = source.partition("::")[0].rstrip("/")
-    return path.removesuffix("/catalog.json").rsplit("/", 1)[-1]
+def _labels(sources: Sequence[str]) -> list[str]:
+    """A short name for each source: its file's or folder's, the whole source where that would not tell it apart."""
+    paths = [Path(source.partition("::")[0].removesuffix("/catalog.json")) for source in sources]
+    short = [f"{path.parent.name}/{path.name}" if path.name == "catalog" else path.stem for path in paths]
+    taken = {"product", "smap", "prior"}
+    return [
+        name if short.count(name) == 1 and name not in taken else source
+        for name, source in zip(short, sources, strict=True)
+    ]
 
 
 def _other(source: str, domain: Domain, matchups: Matchups) -> Any:

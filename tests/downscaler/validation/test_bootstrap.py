@@ -76,8 +76,8 @@ def test_no_interval_without_units_or_samples():
 
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say_where_an_iid_bootstrap_does_not():
-    """500 series of 1500 days with a correlation of 0.6 from day to day: bias, RMSD and ubRMSD are known."""
-    days, series, phi = 1500, 500, 0.6
+    """500 series of 2500 days with a correlation of 0.6 from day to day: bias, RMSD and ubRMSD are known."""
+    days, series, phi = 2500, 500, 0.6
     truth = {"bias": 0.02, "rmsd": np.hypot(0.02, 0.04), "ubrmsd": 0.04}
     held = {kind: dict.fromkeys(truth, 0) for kind in ("blocks", "iid")}
     for number in range(series):
