@@ -49,8 +49,8 @@ def block_length(errors: NDArray[np.floating]) -> float:
     Patton, Politis & White 2009, doi:10.1080/07474930802459016; as in ``arch``), in observations, times the mean step
     between observations. Shorter blocks give intervals that are too narrow: of 500 series of 1500 days with a
     correlation of 0.6 from day to day, intervals of the bias held the truth in 93.6 % with once, in 95.2 % with twice
-    that length, of ubRMSD in 91.8 and 94.2 % (of 500 series of 365 days with twice: 94.2 and 93.6 %). At least one day, at most a third of the period; a week, or an eighth
-    of a shorter period, where no site has 20 observations.
+    that length, of ubRMSD in 91.8 and 94.2 % (of 500 series of 365 days with twice: 94.2 and 93.6 %). At least one
+    day, at most a third of the period; a week, or an eighth of a shorter period, where no site has 20 observations.
 
     Args:
         errors: product minus station [sites, days], NaN where there is no pair.

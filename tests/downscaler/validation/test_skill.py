@@ -9,6 +9,7 @@ from downscaler import product
 from downscaler.errors import ValidationError
 from downscaler.grid import M09
 from downscaler.sources.insitu.series import FileReport, Sensor
+from downscaler.validation.cells import bounds_of
 from downscaler.validation.matchups import Matchups
 from downscaler.validation.page import cell, page
 from downscaler.validation.sites import sites_of
@@ -20,9 +21,10 @@ from downscaler.validation.triple import Source
 DAYS = 400
 
 
-def make_matchups(networks=6, per_network=3, seed=0, better=0.03, worse=0.05, days=DAYS):
+def make_matchups(networks=6, per_network=3, seed=0, better=0.03, worse=0.05, days=DAYS, domain=product.DEMO):
     """Stations with a known truth; the product's error is ``better``, SMAP's ``worse``, the prior's in between."""
     rng = np.random.default_rng(seed)
+    west, south, east, north = bounds_of(domain)
     sensors = [
         Sensor(
             network=f"NET-{n}",
@@ -30,16 +32,16 @@ def make_matchups(networks=6, per_network=3, seed=0, better=0.03, worse=0.05, da
             name="probe",
             depth_from=0.05,
             depth_to=0.05,
-            lat=34.1 + 0.18 * n,
-            lon=-94.9 + 0.25 * k,
+            lat=south + (n + 0.5) * (north - south) / networks,
+            lon=west + (k + 0.5) * (east - west) / per_network,
             land_cover="cropland" if k else "forest",
-            clay=0.1 + 0.2 * k,
-            sand=0.7 - 0.2 * k,
+            clay=0.1 + 0.2 * (k % 3),
+            sand=0.7 - 0.2 * (k % 3),
         )
         for n in range(networks)
         for k in range(per_network)
     ]
-    sites = tuple(sites_of(sensors, product.DEMO, M09))
+    sites = tuple(sites_of(sensors, domain, M09))
     shape = (len(sites), days)
     truth = 0.25 + 0.06 * rng.standard_normal(shape)
     errors = {"product": better, "smap": worse, "prior": (better + worse) / 2}
