@@ -1,11 +1,12 @@
 """Any other gridded soil moisture product that xarray opens, at chosen places and days.
 
-NetCDF, Zarr and GRIB through xarray's engines; a GeoTIFF through rioxarray. Nothing is read but the cells wanted.
+NetCDF and Zarr, and whatever else xarray has an engine for. Nothing is read but the cells wanted.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -69,16 +70,11 @@ def _opened(path: str) -> xr.Dataset:
     if not file.exists():
         raise ComparisonError("The product to compare with is not there", value=path)
     try:
-        if file.is_dir():
-            return xr.open_dataset(file, engine="zarr", decode_coords="all")
-        if file.suffix.lower() in {".tif", ".tiff"}:
-            import rioxarray
-
-            opened = rioxarray.open_rasterio(file, masked=True)
-            assert isinstance(opened, xr.DataArray)
-            return opened.squeeze("band", drop=True).to_dataset(name="soil_moisture")
-        return xr.open_dataset(file, decode_coords="all")
-    except (OSError, ValueError, KeyError, ImportError, AssertionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of stores without consolidated metadata, of other engines
+            engine = "zarr" if file.is_dir() else None
+            return xr.open_dataset(str(file), engine=engine, decode_coords="all")
+    except (OSError, ValueError, KeyError, ImportError) as error:
         raise ComparisonError(
             "xarray cannot open the product to compare with", value=f"{path}: {str(error).splitlines()[0]}"
         ) from error
