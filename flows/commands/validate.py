@@ -131,6 +131,7 @@ def _show(document: Mapping[str, Any]) -> None:
         f"station files: {len(document['files'])} read, {left_out} left out as too deep, "
         f"{len(faulty)} with something to tell"
     )
+    faulty.sort(key=lambda report: "outside the domain" in (report["problem"] or ""))  # what can be mended first
     for report in faulty[:_SHOWN]:
         console.say(f"  {report['file']}: {_fault(report)}")
     if len(faulty) > _SHOWN:
