@@ -153,10 +153,15 @@ def _read_day(
     total = np.where(known, cells, 0.0).sum(axis=1, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         smap = np.where(known.any(axis=1), total / known.sum(axis=1), np.nan)
-    flags = _blocks(store, day.keys[flag], domain, rows, columns)[rows, columns]
-    minutes = _blocks(store, day.keys[time], domain, rows, columns)[rows, columns].astype(np.float32)
+    theta = field[rows, columns]
+    seen = np.isfinite(theta)  # half of CONUS lies in the swath's gap: there is nothing to read of it
+    flags, minutes = np.full(theta.shape, product.Flag.FILL, np.uint16), np.full(theta.shape, np.nan)
+    at = rows[seen], columns[seen]
+    if seen.any():
+        flags[seen] = _blocks(store, day.keys[flag], domain, *at)[at]
+        minutes[seen] = _blocks(store, day.keys[time], domain, *at)[at]
     minutes[minutes == product.OBSERVATION_TIME.nodata] = np.nan
-    return field[rows, columns], smap, flags, minutes
+    return theta, smap, flags, minutes
 
 
 def _blocks(store: Store, key: str, domain: Domain, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
