@@ -156,11 +156,12 @@ def test_match_ups_of_2000_stations_and_365_days(root, stations):
     np.testing.assert_array_equal(found.theta, plain[0])
     np.testing.assert_allclose(found.smap, plain[1], rtol=1e-6)
     rate = STATIONS * DAYS / seconds
+    shape = DOMAIN.shape()
     print(
-        f"\n{STATIONS} stations x {DAYS} days on {DOMAIN.shape().y} x {DOMAIN.shape().x} cells: {seconds:.0f} s "
-        f"({busy:.0f} s of processor, {listed:.1f} s listing items), {rate:,.0f} station-days a second, peak {peak:.0f} MB; ten years in "
-        f"{seconds / 6:.0f} min\nplain loop over files: {looped / 60:.0f} min ({looped_busy / 60:.0f} min of processor; measured on "
-        f"{LOOPED} days, in proportion), {looped / seconds:.0f} times as long"
+        f"\n{STATIONS} stations x {DAYS} days on {shape.y} x {shape.x} cells: {seconds:.0f} s ({busy:.0f} s of "
+        f"processor, {listed:.1f} s listing items), {rate:,.0f} station-days a second, peak {peak:.0f} MB; "
+        f"ten years in {seconds / 6:.0f} min\nplain loop over files: {looped / 60:.0f} min ({looped_busy / 60:.0f} min "
+        f"of processor; measured on {LOOPED} days, in proportion), {looped / seconds:.0f} times as long"
     )
     assert looped > 10 * seconds
     assert seconds < 60 * LIMIT_MINUTES
