@@ -138,9 +138,23 @@ def interval(samples: Floats, units: float) -> Interval:
         samples: [1 + B], the first of them the figure of the sample itself.
         units: independent units, blocks of days or networks, that the figure rests on.
     """
-    value, known = float(samples[0]), samples[1:][np.isfinite(samples[1:])]
-    if units < 2 or known.size == 0 or not np.isfinite(value):
-        return Interval(value=value, low=np.nan, high=np.nan)
+    value, low, high = (float(part[0]) for part in intervals(np.asarray(samples)[None], units))
+    return Interval(value=value, low=low, high=high)
+
+
+def intervals(samples: Floats, units: float) -> tuple[Floats, Floats, Floats]:
+    """The same of many figures at once: values, low and high ends, all [n], of samples [n, 1 + B]."""
+    value, drawn = samples[:, 0], np.sort(np.where(np.isfinite(samples[:, 1:]), samples[:, 1:], np.nan), axis=1)
+    known = np.isfinite(drawn).sum(axis=1)  # NaN stands last
+    fit = np.isfinite(value) & (known > 0) & (units >= 2)
+    if not fit.any():
+        return value, np.full(value.shape, np.nan), np.full(value.shape, np.nan)
     tail = norm.cdf(np.sqrt(units / (units - 1.0)) * t.ppf((1.0 - LEVEL) / 2.0, units - 1.0))
-    low, high = np.quantile(known, [tail, 1.0 - tail])
-    return Interval(value=value, low=float(low), high=float(high))
+    ends = []
+    for share in (tail, 1.0 - tail):
+        at = share * np.maximum(known - 1, 0)
+        below = np.floor(at).astype(np.intp)
+        above = np.minimum(below + 1, np.maximum(known - 1, 0))
+        low, high = (np.take_along_axis(drawn, index[:, None], axis=1)[:, 0] for index in (below, above))
+        ends.append(np.where(fit, low + (high - low) * (at - below), np.nan))
+    return value, ends[0], ends[1]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from downscaler.errors import TripletError
 from downscaler.evaluation import Interval
 from downscaler.sources.insitu.series import FileReport
-from downscaler.validation.bootstrap import interval
+from downscaler.validation.bootstrap import intervals
 from downscaler.validation.matchups import PRODUCT, SMAP, Matchups
 from downscaler.validation.metrics import METRICS
 from downscaler.validation.representativeness import Representativeness
@@ -259,7 +259,5 @@ def _site_table(
     return pd.DataFrame(columns)
 
 
-def _with_ends(name: str, samples: Floats, blocks: float) -> dict[str, list[float]]:
-    found = [interval(row, blocks) for row in samples]
-    ends = {name: "value", f"{name}_low": "low", f"{name}_high": "high"}
-    return {column: [getattr(entry, end) for entry in found] for column, end in ends.items()}
+def _with_ends(name: str, samples: Floats, blocks: float) -> dict[str, Floats]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), intervals(samples, blocks), strict=True))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from scipy.signal import lfilter
-from scipy.stats import t
+from scipy.stats import norm, t
 
-from downscaler.validation.bootstrap import block_length, day_draws, independent_blocks, interval, make_draws
+from downscaler.validation.bootstrap import block_length, day_draws, independent_blocks, interval, intervals, make_draws
 from downscaler.validation.metrics import moments
 
 
@@ -66,6 +66,22 @@ def test_the_interval_of_normal_samples_is_students():
     found = interval(np.r_[0.0, spread * rng.standard_normal(400_000)], n)
     assert found.high == pytest.approx(t.ppf(0.975, n - 1), rel=0.02)
     assert found.low == pytest.approx(-t.ppf(0.975, n - 1), rel=0.02)
+
+
+def test_many_intervals_are_those_of_quantiles_one_by_one():
+    rng = np.random.default_rng(6)
+    samples = rng.standard_normal((5, 301))
+    samples[1, 1:200] = np.nan
+    samples[2, 1:] = np.nan
+    samples[3, 0] = np.nan
+    tail = norm.cdf(np.sqrt(9 / 8) * t.ppf(0.025, 8))
+    value, low, high = intervals(samples, 9)
+    for row in (0, 1, 4):
+        known = samples[row, 1:][np.isfinite(samples[row, 1:])]
+        assert (low[row], high[row]) == pytest.approx(tuple(np.quantile(known, [tail, 1 - tail])))
+        one = interval(samples[row], 9)
+        assert (one.value, one.low, one.high) == (value[row], low[row], high[row])
+    assert np.isnan(low[[2, 3]]).all()
 
 
 def test_no_interval_without_units_or_samples():
