@@ -50,6 +50,15 @@ class FileFacts:
         return {"file:size": self.size, "file:checksum": multihash(self.sha256)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class StagedFile:
+    """A file that becomes an asset: its place below the revision, where it is staged, and all else of the asset."""
+
+    relative: str
+    facts: FileFacts
+    fields: Mapping[str, Any]
+
+
 def _band(variable: Variable) -> dict[str, Any]:
     nodata: float | int | str = "nan" if math.isnan(variable.nodata) else int(variable.nodata)
     return {

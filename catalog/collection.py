@@ -21,6 +21,8 @@ from downscaler.grid import CRS, Domain
 _EXTENSIONS = ("classification", "projection", "raster", "render", "scientific")
 _LICENSE_HREF = "https://creativecommons.org/licenses/by/4.0/"
 Document = dict[str, Any]
+VALIDATION = "vadose:validation"
+"""What the newest validation found, as a field of the domain's collection."""
 
 
 def serialise(document: Mapping[str, Any]) -> bytes:
@@ -96,8 +98,9 @@ def _parse(content: bytes | None) -> Document | None:
 
 
 def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = None) -> Document:
-    """A domain's collection, written anew from the product; ``old`` lends its time span and whether data are simulated.
+    """A domain's collection, written anew from the product.
 
+    ``old`` lends its time span, whether data are simulated, and what validation found.
     Raises CatalogError when ``old`` describes another window under the same name.
     """
     box = domain.geobox()
@@ -135,6 +138,7 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
         "item_assets": item_asset_definitions(),
         "renders": {product.SOIL_MOISTURE.name: render() | {"colormap": colormap()}},
         "sci:publications": [{"doi": product.METHOD_DOI, "citation": product.METHOD_CITATION}],
+        **{key: value for key, value in (old or {}).items() if key == VALIDATION},
         "links": [
             link_entry("root", "../catalog.json", product.TITLE),
             link_entry("parent", "../catalog.json", product.TITLE),

@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pystac
 import xgboost as xgb
 
-from catalog.assets import FileFacts, multihash
+from catalog.assets import StagedFile, multihash
 from catalog.collection import link_entry
 from catalog.item import Footprint
 from catalog.naming import MODELS, ModelName, revision_folder
@@ -36,19 +35,10 @@ _OUTPUTS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModelFile:
-    """A file of the model folder as an asset: where it is staged, and all of the asset but its address."""
-
-    relative: str
-    facts: FileFacts
-    fields: Mapping[str, Any]
-
-
 def build_model_item(
     name: ModelName,
     manifest: Document,
-    files: Mapping[str, ModelFile],
+    files: Mapping[str, StagedFile],
     *,
     revision: int,
     predecessor: int | None = None,
@@ -132,7 +122,7 @@ def _bands(manifest: Document) -> list[Document]:
     ]
 
 
-def _mlm(name: ModelName, manifest: Document, files: Mapping[str, ModelFile]) -> Document:
+def _mlm(name: ModelName, manifest: Document, files: Mapping[str, StagedFile]) -> Document:
     """The model in the extension's words; its size in memory is that of the boosters as stored, its least."""
     boosters = [file.facts for file in files.values() if "mlm:artifact_type" in file.fields]
     return {

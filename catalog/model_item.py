@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pystac
 
-from catalog.assets import FileFacts
-from catalog.collection import link_entry, linking, root_write, serialise
-from catalog.model_document import TITLE, ModelFile, build_model_item, is_booster, models_collection
-from catalog.naming import ModelName, revision_folder
-from catalog.revisions import archive, next_revision, parse_item, replacing
+from catalog.assets import FileFacts, StagedFile
+from catalog.collection import link_entry, linking, root_write
+from catalog.model_document import TITLE, build_model_item, is_booster, models_collection
+from catalog.naming import ModelName
+from catalog.revisions import commit
 from catalog.room import storage_errors
-from catalog.store import Store, Write, open_store
-from catalog.validation import validate_item
+from catalog.store import Write, open_store
 from downscaler.sources.model import MANIFEST, load_model, manifest_digest, read_manifest
 from downscaler.sources.model_report import CARD, FIGURES, REPORT, SKILL_FIGURE
 
@@ -51,34 +51,18 @@ def publish_model(uri: str | Path, folder: str | Path) -> str:
         with storage_errors(staging):
             files = _stage(folder, manifest, staging)
         with store.lock():
-            _commit(store, staging, name, manifest, files)
+            commit(
+                store,
+                staging,
+                name,
+                files,
+                build=partial(build_model_item, name, manifest, files),
+                parents=lambda item: _parent_writes(name, item),
+            )
     return f"{store.uri}/{name.item_key}"
 
 
-def _commit(store: Store, staging: Path, name: ModelName, manifest: Document, files: Mapping[str, ModelFile]) -> None:
-    current = store.get(name.item_key)
-    old = None if current is None else parse_item(current, name)
-    present = int(old["properties"]["version"]) if old else 0
-    if old is not None and _same(old, files):
-        store.apply(_parent_writes(name, old), staging)
-        return
-    revision = next_revision(store, name, present)
-    document = build_model_item(name, manifest, files, revision=revision, predecessor=present or None)
-    validate_item(document)
-    below = f"{name.folder}/{revision_folder(revision)}"
-    writes = [Write(key=f"{below}/{f.relative}", content=f.facts.path, create=True) for f in files.values()]
-    if old is not None:
-        writes.append(archive(old, name, present))
-    writes.append(Write(key=name.item_key, content=replacing(current, serialise(document)), commit=True))
-    store.apply([*writes, *_parent_writes(name, document)], staging)
-
-
-def _same(old: Document, files: Mapping[str, ModelFile]) -> bool:
-    present = {key: asset.get("file:checksum") for key, asset in old["assets"].items()}
-    return present == {key: file.facts.fields["file:checksum"] for key, file in files.items()}
-
-
-def _stage(folder: Path, manifest: Document, staging: Path) -> dict[str, ModelFile]:
+def _stage(folder: Path, manifest: Document, staging: Path) -> dict[str, StagedFile]:
     """Copies of all files to publish, by asset key: boosters, manifest, then whatever reports are there."""
     wanted: dict[str, tuple[str, Document]] = {}
     for branch in manifest["branches"]:
@@ -105,7 +89,7 @@ def _stage(folder: Path, manifest: Document, staging: Path) -> dict[str, ModelFi
             copy = staging / relative
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / relative, copy)
-            files[key] = ModelFile(relative=relative, facts=FileFacts.of(copy), fields=fields)
+            files[key] = StagedFile(relative=relative, facts=FileFacts.of(copy), fields=fields)
     return files
 
 

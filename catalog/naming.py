@@ -11,6 +11,8 @@ from downscaler.grid import Domain
 
 ROOT = "catalog.json"
 MODELS = "vadose-models"
+VALIDATIONS = "vadose-validation"
+NO_DAYS = (MODELS, VALIDATIONS)  # collections whose items are no days
 _PREFIX = "vadose-sm-1km"
 
 
@@ -107,6 +109,33 @@ class ModelName:
     def folder(self) -> str:
         """Folder of the item and its revisions."""
         return f"{MODELS}/{self.item_id}"
+
+    @property
+    def item_key(self) -> str:
+        """Key of the item."""
+        return f"{self.folder}/{self.item_id}.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationName:
+    """Names of a domain's validation: one item, whose revisions follow the catalogue as it grows."""
+
+    domain_name: str
+
+    @property
+    def item_id(self) -> str:
+        """Unique over all domains."""
+        return f"vadose-validation_{self.domain_name}"
+
+    @property
+    def collection_key(self) -> str:
+        """Key of the collection of all validations."""
+        return f"{VALIDATIONS}/collection.json"
+
+    @property
+    def folder(self) -> str:
+        """Folder of the item and its revisions."""
+        return f"{VALIDATIONS}/{self.item_id}"
 
     @property
     def item_key(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from catalog.naming import MODELS, ROOT, DayName, collection_key
+from catalog.naming import NO_DAYS, ROOT, DayName, collection_key
 from catalog.provenance import fingerprint
 from catalog.store import Store, open_store
 from catalog.validation import read_document, resolve, validate, validate_item, validate_store
@@ -48,9 +48,10 @@ def _children(store: Store, key: str) -> list[str]:
 
 
 def items(uri: str | Path, domain: Domain | None = None) -> Iterator[Document]:
-    """The items of all published days, by collection and day, found by following links from the root; no models.
+    """The items of all published days, by collection and day, found by following links from the root.
 
-    With ``domain`` only its own. An empty place has none; raises CatalogError when a link leads nowhere.
+    Models and validations are none of them. With ``domain`` only its own. An empty place has none; raises CatalogError
+    when a link leads nowhere.
     """
     store = open_store(uri)
     waiting = [ROOT if domain is None else collection_key(domain.name)]
@@ -60,7 +61,7 @@ def items(uri: str | Path, domain: Domain | None = None) -> Iterator[Document]:
         key = waiting.pop(0)
         document = read_document(store, key)
         if document.get("type") == "Feature":
-            if document.get("collection") != MODELS:
+            if document.get("collection") not in NO_DAYS:
                 yield document
         else:
             waiting = _children(store, key) + waiting

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
+from catalog.assets import StagedFile
 from catalog.collection import serialise
 from catalog.naming import Revisioned, revision_folder, revision_of
 from catalog.store import Change, Store, Write
@@ -12,6 +15,61 @@ from catalog.validation import validate_item
 from downscaler.errors import CatalogError
 
 Document = dict[str, Any]
+
+
+class Build(Protocol):
+    """Makes an item's document of a revision."""
+
+    def __call__(self, *, revision: int, predecessor: int | None = None) -> Document:
+        """The document; ``predecessor`` is the revision that it replaces, None for a first one."""
+        ...
+
+
+def commit(
+    store: Store,
+    staging: Path,
+    name: Revisioned,
+    files: Mapping[str, StagedFile],
+    *,
+    build: Build,
+    parents: Callable[[Document], Sequence[Write]],
+) -> int:
+    """Publish an item with its files as its next revision; when they are the same, only lost links are mended.
+
+    The item is written after its files and before the links to it. To be called under the store's lock.
+
+    Args:
+        store: the catalogue.
+        staging: a folder for what is being written.
+        name: of the item.
+        files: by asset key.
+        build: makes the item.
+        parents: the links that lead to an item, from the collection to the root.
+
+    Returns:
+        The revision that stands.
+    """
+    current = store.get(name.item_key)
+    old = None if current is None else parse_item(current, name)
+    present = int(old["properties"]["version"]) if old else 0
+    if old is not None and _same(old, files):
+        store.apply(parents(old), staging)
+        return present
+    revision = next_revision(store, name, present)
+    document = build(revision=revision, predecessor=present or None)
+    validate_item(document)
+    below = f"{name.folder}/{revision_folder(revision)}"
+    writes = [Write(key=f"{below}/{f.relative}", content=f.facts.path, create=True) for f in files.values()]
+    if old is not None:
+        writes.append(archive(old, name, present))
+    writes.append(Write(key=name.item_key, content=replacing(current, serialise(document)), commit=True))
+    store.apply([*writes, *parents(document)], staging)
+    return revision
+
+
+def _same(old: Document, files: Mapping[str, StagedFile]) -> bool:
+    present = {key: asset.get("file:checksum") for key, asset in old["assets"].items()}
+    return present == {key: file.facts.fields["file:checksum"] for key, file in files.items()}
 
 
 def parse_item(content: bytes, name: Revisioned) -> Document:

@@ -14,12 +14,13 @@ from pystac.stac_object import STACObjectType
 from pystac.validation import set_validator
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
-from catalog.naming import MODELS
+from catalog.naming import MODELS, VALIDATIONS
 from catalog.store import Store
 from downscaler.errors import CatalogError
 
 STAC_VERSION = "1.1.0"
-_OWN, _OWN_MODEL = "vadose-item.json", "vadose-model.json"
+_OWN = "vadose-item.json"
+_OWN_OF = {MODELS: "vadose-model.json", VALIDATIONS: "vadose-validation.json"}
 _TYPES = {
     "Feature": STACObjectType.ITEM,
     "Collection": STACObjectType.COLLECTION,
@@ -31,7 +32,7 @@ _TYPES = {
 def extension_schemas() -> Mapping[str, dict[str, Any]]:
     """The bundled extension schemas by their public URI."""
     folder = resources.files("catalog.schemas")
-    files = [f for f in folder.iterdir() if f.name.endswith(".json") and f.name not in (_OWN, _OWN_MODEL)]
+    files = [f for f in folder.iterdir() if f.name.endswith(".json") and f.name not in (_OWN, *_OWN_OF.values())]
     schemas = [json.loads(f.read_text(encoding="utf-8")) for f in files]
     return {schema["$id"]: schema for schema in schemas}
 
@@ -88,7 +89,7 @@ def validate_item(item: Mapping[str, Any] | pystac.Item) -> None:
     document = item.to_dict(include_self_link=False, transform_hrefs=False) if isinstance(item, pystac.Item) else item
     validate(document)
     try:
-        jsonschema.validate(document, _own_schema(_OWN_MODEL if document.get("collection") == MODELS else _OWN))
+        jsonschema.validate(document, _own_schema(_OWN_OF.get(str(document.get("collection")), _OWN)))
     except jsonschema.ValidationError as error:
         raise CatalogError(f"{document.get('id')} is no valid vadose item", value=error.message) from error
 

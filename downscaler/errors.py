@@ -163,6 +163,30 @@ class StationError(VadoseError):
     exit_code = 50
 
 
+class HydroDataError(StationError):
+    """SCAN or SNOTEL cannot be had from HydroData: no client, no valid PIN, or no answer."""
+
+    exit_code = 51
+
+
+class ValidationError(VadoseError):
+    """There is nothing to validate, or too little to tell anything."""
+
+    exit_code = 52
+
+
+class TripletError(ValidationError):
+    """Triple collocation is asked for and its three sources are not independent, or too few or unrelated."""
+
+    exit_code = 53
+
+
+class ComparisonError(ValidationError):
+    """The product to compare with cannot be read or does not fit."""
+
+    exit_code = 54
+
+
 class BackfillError(VadoseError):
     """Some days of a backfill failed; the others are done."""
 

@@ -43,7 +43,7 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _figure(width: float, height: float, title: str, *, simulated: bool) -> Figure:
+def new_figure(width: float, height: float, title: str, *, simulated: bool) -> Figure:
     """An empty figure with a title and, where the data are simulated, a stamp that says so."""
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
@@ -62,7 +62,8 @@ def _figure(width: float, height: float, title: str, *, simulated: bool) -> Figu
     return figure
 
 
-def _tidy(axes: Any, *, grid: str = "x") -> None:
+def tidy_axes(axes: Any, *, grid: str = "x") -> None:
+    """Axes without a frame above and to the right, with a light grid along ``grid``."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.tick_params(labelsize=8, colors=INK, length=3)
@@ -84,7 +85,7 @@ def explanation_figure(explanation: Explanation, *, simulated: bool = False) -> 
     """What a branch's correction draws on: families with intervals, their share by wetness, direction of features."""
     rows = max(len(explanation.families), len(explanation.effects), 3)
     title = f"What moves the correction of {explanation.branch}"
-    figure = _figure(11.0, 1.5 + 0.3 * rows, title, simulated=simulated)
+    figure = new_figure(11.0, 1.5 + 0.3 * rows, title, simulated=simulated)
     size, state, direction = figure.subplots(1, 3, width_ratios=(1.0, 0.8, 1.25))
     _draw_families(size, explanation)
     _draw_states(state, explanation)
@@ -117,7 +118,7 @@ def _draw_families(axes: Any, explanation: Explanation) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("mean |contribution| (m³ m⁻³), share", fontsize=8)
     axes.set_title("a. size, by kind of predictor", fontsize=9, loc="left")
-    _tidy(axes)
+    tidy_axes(axes)
 
 
 def _draw_states(axes: Any, explanation: Explanation) -> None:
@@ -131,7 +132,7 @@ def _draw_states(axes: Any, explanation: Explanation) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("share (%) in thirds of coarse wetness", fontsize=8)
     axes.set_title("b. by state of the SMAP cell", fontsize=9, loc="left")
-    _tidy(axes)
+    tidy_axes(axes)
 
 
 def _draw_directions(axes: Any, explanation: Explanation) -> None:
@@ -156,7 +157,7 @@ def _draw_directions(axes: Any, explanation: Explanation) -> None:
     axes.set_ylim(len(effects) - 0.5, -0.5)
     axes.set_xlabel("rank correlation: drier ← more of it → wetter", fontsize=8)
     axes.set_title("c. direction of the leading features", fontsize=9, loc="left")
-    _tidy(axes)
+    tidy_axes(axes)
 
 
 def skill_figure(
@@ -172,7 +173,7 @@ def skill_figure(
     """
     count = max((len(methods) for methods in splits.values()), default=1)
     shape = (max(len(splits), 1), max(len(figures), 1))
-    figure = _figure(1.6 + 3.1 * shape[1], 0.7 + shape[0] * (0.8 + 0.27 * count), title, simulated=simulated)
+    figure = new_figure(1.6 + 3.1 * shape[1], 0.7 + shape[0] * (0.8 + 0.27 * count), title, simulated=simulated)
     panels = figure.subplots(*shape, squeeze=False, sharex="col")
     for row, (split, methods) in enumerate(splits.items()):
         for column, (name, label) in enumerate(figures.items()):
@@ -201,7 +202,7 @@ def _draw_methods(axes: Any, methods: Methods, name: str) -> None:
         axes.axvline(_IDEAL[name], color=INK, linewidth=0.8, linestyle="--")
     axes.set_yticks(range(len(methods)), [_words(method) for method in methods])
     axes.set_ylim(len(methods) - 0.5, -0.5)
-    _tidy(axes)
+    tidy_axes(axes)
 
 
 def coverage_figure(splits: Mapping[str, Methods], *, simulated: bool = False) -> Figure:
@@ -212,7 +213,7 @@ def coverage_figure(splits: Mapping[str, Methods], *, simulated: bool = False) -
         for method, figures in methods.items()
         if "coverage_90" in figures
     ]
-    figure = _figure(6.8, 1.3 + 0.3 * max(len(found), 2), "Does the 90 % interval hold 90 %?", simulated=simulated)
+    figure = new_figure(6.8, 1.3 + 0.3 * max(len(found), 2), "Does the 90 % interval hold 90 %?", simulated=simulated)
     axes = figure.subplots()
     axes.axvspan(100 * INTERVAL - 2, 100 * INTERVAL + 2, color=SKY, alpha=0.35, linewidth=0, label="88–92 %")
     axes.axvline(100 * INTERVAL, color=BLUE, linewidth=1)
@@ -225,7 +226,7 @@ def coverage_figure(splits: Mapping[str, Methods], *, simulated: bool = False) -
     axes.set_xlim(min([80.0, *(e["low"] - 1 for e in entries)]), 100.0)
     axes.set_xlabel("held-out truth inside the interval (%)", fontsize=8)
     axes.legend(fontsize=7.5, frameon=False, loc="upper left")
-    _tidy(axes)
+    tidy_axes(axes)
     return figure
 
 
@@ -234,7 +235,7 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]], *, simulated: bool = False)
 
     ``rows`` have depth, trees, rmse (m3 m-3), seconds_per_million (cells) and perhaps chosen.
     """
-    figure = _figure(6.4, 4.2, "Capacity: skill against prediction time", simulated=simulated)
+    figure = new_figure(6.4, 4.2, "Capacity: skill against prediction time", simulated=simulated)
     axes = figure.subplots()
     depths = sorted({int(row["depth"]) for row in rows})
     colours, markers = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY), ("o", "s", "D", "^", "v", "P")
@@ -262,5 +263,5 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]], *, simulated: bool = False)
     axes.set_xlabel("prediction time (s per million cells), number of trees beside the points", fontsize=8)
     axes.set_ylabel("RMSE on held-out truth (m³ m⁻³)", fontsize=8)
     axes.legend(fontsize=8, frameon=False)
-    _tidy(axes, grid="both")
+    tidy_axes(axes, grid="both")
     return figure

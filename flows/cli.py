@@ -35,6 +35,7 @@ from flows.commands import (  # noqa: E402
     produce,
     serve,
     status,
+    validate,
 )
 
 app = typer.Typer(
@@ -64,6 +65,7 @@ app.command()(produce.backfill)
 app.command()(status.status)
 app.command()(evaluate.evaluate)
 app.command()(playground.playground)
+app.command()(validate.validate)
 app.command()(models.explain)
 app.command("publish-model")(models.publish_model)
 app.command()(info.info)

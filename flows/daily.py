@@ -14,8 +14,12 @@ from flows.jobs import DayJob, DayOutcome, days_between, job_of
 from flows.lookback import look_back
 from flows.many import judge
 from flows.means import prepare
-from flows.settings import load_settings
+from flows.settings import Settings, load_settings
 from flows.steps import run_day, try_day
+from flows.validation import ValidationJob, run_validation
+from flows.validation import job_of as validation_of
+
+VALIDATION_FOLDER = Path("build/validation")
 
 
 @task(task_run_name="{date}")
@@ -30,10 +34,37 @@ def attempt_day(date: dt.date, job: DayJob) -> DayOutcome:
     return try_day(date, job)
 
 
+@task
+def validate_days(job: ValidationJob) -> str | None:
+    """Validate published days against stations; the address of the validation's item."""
+    return run_validation(job).href
+
+
 @flow(flow_run_name="{day}")
 def daily(day: dt.date, config: Path | None = None) -> DayOutcome:
-    """Publish one day by the settings of ``config`` and the environment (as ``vadose run``)."""
-    return publish_day(day, job_of(load_settings(config)))
+    """Publish one day by the settings of ``config`` and the environment (as ``vadose run``).
+
+    Where ``stations`` are set, a newly published day is followed by a validation of the days up to it. That task may
+    fail, for want of pairs say; the day is published all the same.
+    """
+    settings = load_settings(config)
+    outcome = publish_day(day, job_of(settings))
+    if settings.stations and outcome.status == "published":
+        validate_days(recent(settings, day), return_state=True)
+    return outcome
+
+
+@flow(flow_run_name="{start} to {end}")
+def validate(start: dt.date, end: dt.date, config: Path | None = None) -> str | None:
+    """Validate the published days from start to end against stations (as ``vadose validate``)."""
+    days_between(start, end)
+    return validate_days(validation_of(load_settings(config), VALIDATION_FOLDER, period=(start, end)))
+
+
+def recent(settings: Settings, day: dt.date) -> ValidationJob:
+    """The validation of ``validation_days`` days up to one."""
+    first = day - dt.timedelta(days=settings.validation_days - 1)
+    return validation_of(settings, VALIDATION_FOLDER, period=(first, day))
 
 
 @flow(flow_run_name="the last days")

@@ -11,10 +11,10 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from downscaler.errors import ConfigError
 
@@ -22,6 +22,7 @@ PREFIX = "VADOSE_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
 _PATHS = ("prior", "model", "granules", "cache", "climatology", "catalog")
+_SERVICES = ("scan", "snotel")  # what `stations` names beside paths
 
 
 class Settings(BaseSettings):
@@ -81,6 +82,14 @@ class Settings(BaseSettings):
         default=False,
         description="whether cells that SMAP did not see are filled from the last 10 days and the prior, and flagged",
     )
+    stations: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None,
+        description="station data to validate against: ISMN archives, USCRN files, folders of them, scan, snotel; "
+        "a list, or one text with commas",
+    )
+    validation_days: int = Field(
+        default=365, ge=1, description="days before and with a newly published one that the daily flow validates"
+    )
     workers: int = Field(default=1, ge=1, le=256, description="processes of a backfill")
     training_rows: int | None = Field(
         default=None,
@@ -91,6 +100,14 @@ class Settings(BaseSettings):
         default=None, ge=1, description="most trees of each branch of a model; unset, as many as suit"
     )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of the simulated sample and of training")
+
+    @field_validator("stations", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """One text with commas as the list that it stands for; an empty list as none."""
+        entries = value.split(",") if isinstance(value, str) else value
+        named = [str(entry).strip() for entry in entries or () if str(entry).strip()]
+        return tuple(named) or None
 
 
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
@@ -140,7 +157,16 @@ def _read_file(path: Path) -> dict[str, Any]:
         value = values.get(key)
         if isinstance(value, str) and "://" not in value:
             values[key] = str(path.parent / Path(value).expanduser())
+    stations = values.get("stations")
+    if isinstance(stations, (str, list)):
+        named = stations.split(",") if isinstance(stations, str) else [str(entry) for entry in stations]
+        values["stations"] = [_from_own_folder(path, entry.strip()) for entry in named]
     return values
+
+
+def _from_own_folder(path: Path, entry: str) -> str:
+    """A station source of a config file: a service's name as it is, a relative path from the file's own folder."""
+    return entry if not entry or entry in _SERVICES else str(path.parent / Path(entry).expanduser())
 
 
 def _refuse_unknown(names: Iterable[str], valid: list[str], what: str) -> None:

@@ -30,6 +30,7 @@ COMMANDS = [
     "status",
     "backfill",
     "playground",
+    "validate",
     "info",
     "serve",
 ]
@@ -43,6 +44,7 @@ FORMS = {
     "backfill": ["--domain", "--granule", "--granules", "--prior", "--model", "--out", "--workers"],
     "status": ["--days", "--until", "--json", "--domain", "--granules", "--prior", "--model", "--out"],
     "playground": ["--domain", "--prior", "--stations", "--replicates", "--network", "--scheduler", "--out"],
+    "validate": ["--stations", "--domain", "--catalog", "--prior", "--out", "--compare", "--third", "--min-pairs"],
     "info": ["--json"],
     "serve": ["--port"],
 }

@@ -51,6 +51,21 @@ def test_paths_of_a_file_count_from_the_file(tmp_path: Path, monkeypatch: pytest
     assert settings.granules == Path("/data/smap")
 
 
+def test_stations_are_a_list_or_one_text_and_services_are_no_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etc").mkdir()
+    config = tmp_path / "etc" / "mine.toml"
+    for text in ('["ismn.zip", "scan", "/data/uscrn"]', '"ismn.zip, scan,/data/uscrn"'):
+        config.write_text(f"stations = {text}\n")
+        assert load_settings(config).stations == (str(tmp_path / "etc" / "ismn.zip"), "scan", "/data/uscrn")
+    monkeypatch.setenv("VADOSE_STATIONS", "a.zip,snotel")
+    assert load_settings().stations == ("a.zip", "snotel")
+    assert load_settings(stations=["b.zip"]).stations == ("b.zip",)
+    monkeypatch.setenv("VADOSE_STATIONS", "")
+    assert load_settings().stations is None
+
+
 def test_the_option_beats_the_variable_that_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.toml").write_text("seed = 1\n")
     (tmp_path / "b.toml").write_text("seed = 2\n")

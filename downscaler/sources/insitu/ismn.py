@@ -1,7 +1,7 @@
 """Reads archives of the International Soil Moisture Network, in CEOP and header + values format.
 
-The network's own package ``ismn`` parses the files; here it is kept quiet, kept from writing beside the archive, and
-its silent omissions become errors.
+The network's own package ``ismn`` parses the files; here each line is looked at first, since the package gives up a
+whole file, or fills in NaN, where a line is broken.
 
 Source: Dorigo et al. (2011, doi:10.5194/hess-15-1675-2011; 2021, doi:10.5194/hess-25-5749-2021).
 """
@@ -9,22 +9,49 @@ Source: Dorigo et al. (2011, doi:10.5194/hess-15-1675-2011; 2021, doi:10.5194/he
 from __future__ import annotations
 
 import contextlib
-import io
-import logging
+import shutil
 import tempfile
-import warnings
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from downscaler.errors import StationError
+from downscaler.grid import Domain
+from downscaler.sources.insitu.ismn_text import CEOP, HEADER_VALUES, broad_cover, format_of, quiet, sort_out
+from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, checked, tidy
 
-COLUMNS = ("network", "station", "sensor", "depth_from", "depth_to", "lat", "lon", "time", "value", "flag")
-_FORMATS = {"ceop_sep": "CEOP", "header_values": "header+values"}
+__all__ = ["COLUMNS", "claims", "describe", "is_good", "read", "read_archive"]
+
+_FORMATS = {CEOP: "CEOP", HEADER_VALUES: "header+values"}
 _VARIABLE = "soil_moisture"
+_MISSING = -9.0  # values at and below stand for "no reading": -9.999, -99, -9999
+
+
+def claims(path: Path) -> bool:
+    """Whether a path looks like an ISMN archive: a zip file, or a folder with ``.stm`` files."""
+    return path.suffix.lower() == ".zip" if not path.is_dir() else next(path.rglob("*.stm"), None) is not None
+
+
+def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -> Iterator[Read]:
+    """Sensors of an archive one at a time, each with the report on its file; broken files are reported, not raised.
+
+    Args:
+        path: zip file or unpacked folder, as ISMN delivers it.
+        domain: stations outside are refused.
+        deepest: m; sensors that reach deeper are left out, and their files reported as such.
+
+    Raises:
+        StationError: nothing is there, no zip file, or no soil moisture in it.
+    """
+    with _opened(Path(path)) as members, tempfile.TemporaryDirectory(prefix="vadose-ismn-") as scratch:
+        for name in members.soil_moisture:
+            yield _Reader(members, Path(scratch), domain, deepest).read(name)
 
 
 def read_archive(path: str | Path) -> pd.DataFrame:
@@ -38,9 +65,9 @@ def read_archive(path: str | Path) -> pd.DataFrame:
         (degrees), ``time`` (UTC, no zone), ``value`` (m3 m-3), ``flag`` (ISMN's, ``G`` is good).
 
     Raises:
-        StationError: when the archive is missing, broken, or holds no readable soil moisture.
+        StationError: when the archive is missing, broken, or one of its files cannot be read.
     """
-    return _collect(Path(path))[0]
+    return tidy(_strictly(Path(path)))
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -48,9 +75,11 @@ def describe(path: str | Path) -> dict[str, Any]:
 
     ``readings`` counts soil moisture readings. Raises StationError as ``read_archive`` does.
     """
-    readings, formats = _collect(Path(path))
+    readings = read_archive(path)
     stations = readings[["network", "station"]].drop_duplicates()
     sensors = readings[["network", "station", "sensor", "depth_from", "depth_to"]].drop_duplicates()
+    with _opened(Path(path)) as members:
+        formats = {format_of(members.text(name)) for name in members.soil_moisture}
     return {
         "kind": "station-archive",
         "name": Path(path).name,
@@ -60,113 +89,161 @@ def describe(path: str | Path) -> dict[str, Any]:
         "good": int(is_good(readings["flag"]).sum()),
         "networks": sorted(str(name) for name in stations["network"].unique()),
         "period": [readings["time"].min().isoformat(), readings["time"].max().isoformat()],
-        "format": ", ".join(sorted(formats)),
+        "format": ", ".join(sorted(_FORMATS[name] for name in formats)),
     }
 
 
 def is_good(flags: pd.Series[str]) -> pd.Series[bool]:
     """Readings that ISMN flags good: ``G`` alone, not in company of a doubt."""
-    return flags.str.strip() == "G"
+    return flags.astype(str).str.strip() == "G"
 
 
-def _collect(path: Path) -> tuple[pd.DataFrame, set[str]]:
-    files = _soil_moisture_files(path)
-    parts, formats, read = [], set(), set()
-    with _opened(path) as archive:
-        for network, station, sensor in archive.collection.iter_sensors(variable=_VARIABLE):
-            parts.append(_tidy(network, station, sensor))
-            formats.add(_FORMATS.get(sensor.filehandler.file_type, sensor.filehandler.file_type))
-            read.add(PurePosixPath(str(sensor.filehandler.file_path).replace("\\", "/")).name)
-    missed = sorted(files - read)
-    if missed or not parts:
-        raise StationError(
-            f"Station archive {path.name} has files that cannot be read",
-            value=", ".join(missed[:3]) or "no sensor",
-            allowed="ISMN files in CEOP or header+values format",
-            remedy="Download the archive again, or take these files out.",
-        )
-    return pd.concat(parts, ignore_index=True), formats
+def _strictly(path: Path) -> Iterator[Series]:
+    for series, report in read(path):
+        if series is None or report.bad_lines:
+            raise StationError(
+                f"Station archive {path.name} has a file that cannot be read",
+                value=f"{report.file}: {report.problem or report.first_bad}",
+                allowed="ISMN files in CEOP or header+values format",
+                remedy="Download the archive again, or take the file out.",
+            )
+        yield series
 
 
-def _tidy(network: Any, station: Any, sensor: Any) -> pd.DataFrame:
-    data = sensor.read_data()
-    return pd.DataFrame(
-        {
-            "network": network.name,
-            "station": station.name,
-            "sensor": sensor.instrument,
-            "depth_from": float(sensor.depth.start),
-            "depth_to": float(sensor.depth.end),
-            "lat": float(station.lat),
-            "lon": float(station.lon),
-            "time": data.index.to_numpy(),
-            "value": data[_VARIABLE].to_numpy(dtype=float),
-            "flag": data[f"{_VARIABLE}_flag"].astype(str).to_numpy(),
-        },
-        columns=list(COLUMNS),
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Members:
+    """The files of an archive by name: soil moisture, and each station's static variables by its folder."""
+
+    soil_moisture: tuple[str, ...]
+    statics: Mapping[str, str]
+    content: Callable[[str], bytes]
+
+    def text(self, name: str) -> str:
+        return self.content(name).decode("ascii", errors="replace")
 
 
-def _soil_moisture_files(path: Path) -> set[str]:
-    """Names of the soil moisture files; raises StationError where there are none to be had."""
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[_Members]:
+    """The archive's files; raises StationError where there are none to be had."""
     if not path.exists():
         raise StationError("Station archive not found", value=path, remedy="Give an ISMN zip file or its folder.")
     if path.is_dir():
-        names = [p.name for p in path.rglob("*.stm")]
-    else:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                broken = archive.testzip()
-                names = [PurePosixPath(n).name for n in archive.namelist() if n.endswith(".stm")]
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
-            raise StationError(
-                "Station archive is no zip file or is cut short", value=path.name, remedy="Download it again."
-            ) from error
-        if broken is not None:
-            raise StationError(
-                "Station archive is damaged", value=f"{path.name}: {broken}", remedy="Download it again."
-            )
-    found = {name for name in names if "_sm_" in name}
+        names = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.suffix in (".stm", ".csv")]
+        yield _members(path, names, lambda name: (path / name).read_bytes())
+        return
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise StationError(
+            "Station archive is no zip file or is cut short", value=path.name, remedy="Download it again."
+        ) from error
+    with archive:
+        yield _members(path, archive.namelist(), archive.read)
+
+
+def _members(path: Path, names: list[str], content: Callable[[str], bytes]) -> _Members:
+    found = sorted(n for n in names if n.endswith(".stm") and "_sm_" in PurePosixPath(n).name)
     if not found:
         raise StationError(
             "Station archive holds no soil moisture",
             value=path.name,
             allowed="files NETWORK_NETWORK_STATION_sm_FROM_TO_SENSOR_START_END.stm",
         )
-    return found
+    statics = {str(PurePosixPath(n).parent): n for n in names if n.endswith("_static_variables.csv")}
+    return _Members(soil_moisture=tuple(found), statics=statics, content=content)
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The package's archive object, silent, with its index in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="vadose-ismn-") as scratch, _quiet():
-        from ismn.interface import ISMN_Interface
+@dataclass(frozen=True)
+class _Reader:
+    """Reads one file after another through a scratch folder that the package ``ismn`` takes for an archive."""
 
+    members: _Members
+    scratch: Path
+    domain: Domain | None
+    deepest: float
+
+    def read(self, name: str) -> Read:
+        report = FileReport(file=PurePosixPath(name).name)
         try:
-            archive = ISMN_Interface(path, meta_path=scratch, temp_root=scratch, parallel=False)
-        except (OSError, ValueError, KeyError, IndexError, AttributeError, RuntimeError) as error:
-            raise StationError(f"Station archive {path.name} cannot be read", value=error) from error
+            text = self.members.text(name)
+        except (zipfile.BadZipFile, OSError, EOFError, zlib.error) as error:
+            return None, replace(report, problem=f"damaged in the archive: {error}")
+        header, lines, report = sort_out(text, report)
+        if report.problem is None and not lines:
+            report = replace(report, problem="no line holds a reading")
+        if report.problem is not None:
+            return None, report
         try:
-            yield archive
+            series = self._parse(name, "\n".join([*header, *lines]) + "\n")
+        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            return None, replace(report, problem=f"not an ISMN file: {str(error).splitlines()[0][:120]}")
+        if series.sensor.depth_to > self.deepest:
+            depths = f"{series.sensor.depth_from:g} to {series.sensor.depth_to:g} m"
+            return None, replace(report, left_out=f"reaches deeper than {self.deepest:g} m: {depths}")
+        return checked(series, report, self.domain)
+
+    def _parse(self, name: str, text: str) -> Series:
+        """A file without its broken lines, as the package reads it."""
+        from ismn.base import IsmnRoot
+        from ismn.filehandlers import DataFile
+
+        relative = Path(*PurePosixPath(name).parts[-3:])
+        target = self.scratch / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.write_text(text, encoding="ascii")
+            with quiet():
+                file = DataFile(IsmnRoot(self.scratch), relative, temp_root=self.scratch)
+                data, meta = file.read_data(), file.metadata
+                told = self._statics(name, target.parent, meta["instrument"].depth)
         finally:
-            archive.close_files()
+            shutil.rmtree(target.parent)
+        depth = meta["instrument"].depth
+        sensor = Sensor(
+            network=str(meta["network"].val),
+            station=str(meta["station"].val),
+            name=str(meta["instrument"].val),
+            depth_from=float(depth.start),
+            depth_to=float(depth.end),
+            lat=float(meta["latitude"].val),
+            lon=float(meta["longitude"].val),
+            **told,
+        )
+        value = data[_VARIABLE].to_numpy(dtype=float)
+        return Series(
+            sensor=sensor,
+            time=data.index.to_numpy(dtype="datetime64[s]"),
+            value=np.where(value <= _MISSING, np.nan, value),
+            flag=data[f"{_VARIABLE}_flag"].to_numpy(dtype=str),
+        )
 
+    def _statics(self, name: str, folder: Path, depth: Any) -> dict[str, Any]:
+        """Land cover and texture (fractions) that the archive tells of the station, as far as it does."""
+        from ismn.base import IsmnRoot
+        from ismn.filehandlers import StaticMetaFile
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars, prints, log lines or warnings of the package; its logger is as before afterwards."""
-    loggers = [logging.getLogger(name) for name in ("ismn", "ismn_meta_collector")]
-    before = [logger.disabled for logger in loggers]
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.disabled = True
+        static = self.members.statics.get(str(PurePosixPath(name).parent))
+        if static is None:
+            return {}
+        (folder / "static.csv").write_bytes(self.members.content(static))
         try:
-            yield
-        finally:
-            for logger, disabled in zip(loggers, before, strict=True):
-                logger.disabled = disabled
+            file = StaticMetaFile(IsmnRoot(self.scratch), (folder / "static.csv").relative_to(self.scratch))
+            meta = file.metadata.best_meta_for_depth(depth)
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
+            return {}
+        told: dict[str, Any] = {"land_cover": _cover(meta)}
+        for ours, theirs in (("clay", "clay_fraction"), ("sand", "sand_fraction")):
+            percent: Any = meta[theirs].val if theirs in meta.keys() else None  # noqa: SIM118  (no mapping)
+            number = float(percent) if isinstance(percent, (int, float, np.number)) else np.nan
+            told[ours] = number / 100.0 if np.isfinite(number) else None
+        return told
+
+
+def _cover(meta: Any) -> str | None:
+    """Land cover as the station's own words have it, else as the map of 2010 (ESA CCI) has it."""
+    for name in ("lc_insitu", "lc_2010"):
+        value = meta[name].val if name in meta.keys() else None  # noqa: SIM118  (no mapping)
+        found = broad_cover(value)
+        if found is not None:
+            return found
+    return None

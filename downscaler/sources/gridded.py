@@ -1,0 +1,164 @@
+"""Any other gridded soil moisture product that xarray opens, at chosen places and days.
+
+NetCDF and Zarr, and whatever else xarray has an engine for. Nothing is read but the cells wanted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+
+from downscaler.errors import ComparisonError
+
+Floats = NDArray[np.float64]
+_NAMES = ("soil_moisture", "sm", "ssm", "surface_soil_moisture", "theta", "swvl1")
+_ALIASES = {
+    "time": ("time", "date", "t"),
+    "y": ("y", "lat", "latitude", "northing"),
+    "x": ("x", "lon", "longitude", "easting"),
+}
+_FRACTIONS = ("m3 m-3", "m3/m3", "m^3 m^-3", "m^3/m^3", "cm3/cm3", "cm3 cm-3", "cm^3/cm^3", "m**3 m**-3", "1", "")
+
+
+def product_at(source: str, dates: Sequence[dt.date], lon: NDArray[np.floating], lat: NDArray[np.floating]) -> Floats:
+    """A product's soil moisture at places on days, from the cell that holds each place.
+
+    Args:
+        source: path, or ``path::variable`` where the file holds several.
+        dates: days wanted; a product with several times a day gives their mean.
+        lon: degrees east [sites].
+        lat: degrees north [sites].
+
+    Returns:
+        [sites, days], m3 m-3, NaN where the product has nothing or does not reach.
+
+    Raises:
+        ComparisonError: not there, not readable, no such variable, no coordinates or CRS, or another unit.
+    """
+    path, _, variable = source.partition("::")
+    data = _opened(path)
+    try:
+        field = _field(data, variable or None, path)
+        rows, columns, inside = _places(field, lon, lat, path)
+        values = np.full((len(lon), len(dates)), np.nan)
+        times = pd.DatetimeIndex(field["time"].to_numpy()).floor("D")
+        for number, day in enumerate(pd.DatetimeIndex(np.array(dates, dtype="datetime64[s]"))):
+            at = np.flatnonzero(times == day)
+            if at.size:
+                read = field.isel(time=at, y=xr.DataArray(rows, dims="site"), x=xr.DataArray(columns, dims="site"))
+                stack = read.transpose("time", "site").to_numpy().astype(float)
+                known = np.isfinite(stack)
+                total, count = np.where(known, stack, 0.0).sum(axis=0), known.sum(axis=0)
+                values[:, number] = np.where(inside & (count > 0), total / np.maximum(count, 1), np.nan)
+        return _in_fractions(values, str(field.attrs.get("units", "")), path)
+    finally:
+        data.close()
+
+
+def _opened(path: str) -> xr.Dataset:
+    file = Path(path)
+    if not file.exists():
+        raise ComparisonError("The product to compare with is not there", value=path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of stores without consolidated metadata, of other engines
+            engine = "zarr" if file.is_dir() else None
+            return xr.open_dataset(str(file), engine=engine, decode_coords="all")
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ComparisonError(
+            "xarray cannot open the product to compare with", value=f"{path}: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _field(data: xr.Dataset, variable: str | None, path: str) -> xr.DataArray:
+    """The soil moisture of a data set with dimensions time, y and x under these names."""
+    candidates = [variable] if variable else [name for name in _NAMES if name in data]
+    if not candidates or candidates[0] not in data:
+        raise ComparisonError(
+            f"{path} has no such variable" if variable else f"It is not clear which variable of {path} to take",
+            value=variable,
+            allowed=[str(name) for name in data.data_vars],
+            remedy="Name it: PATH::VARIABLE.",
+        )
+    field = data[candidates[0]]
+    renamed: dict[Any, str] = {}
+    for ours, theirs in _ALIASES.items():
+        found = next((d for d in field.dims if str(d).lower() in theirs), None)
+        if found is not None and found != ours:
+            renamed[found] = ours
+    field = field.rename(renamed)
+    if "time" not in field.dims and "time" in field.coords:
+        field = field.expand_dims("time")
+    lacking = [name for name in ("time", "y", "x") if name not in field.dims or name not in field.coords]
+    if lacking:
+        raise ComparisonError(
+            f"{path} lacks coordinates", value=", ".join(lacking), allowed="time, y and x (or latitude and longitude)"
+        )
+    field.attrs["geographic"] = any(str(name).lower().startswith(("lat", "lon")) for name in renamed)
+    return field
+
+
+def _places(
+    field: xr.DataArray, lon: NDArray[np.floating], lat: NDArray[np.floating], path: str
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+    """Rows and columns of the cells that hold places, and which places are on the grid."""
+    x, y = np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)
+    if not field.attrs["geographic"]:
+        x, y = Transformer.from_crs("EPSG:4326", _crs(field, path), always_xy=True).transform(x, y)
+    elif float(field["x"].max()) > 180.0:
+        x = x % 360.0
+    columns, inside_x = _nearest(field["x"].to_numpy(), np.asarray(x))
+    rows, inside_y = _nearest(field["y"].to_numpy(), np.asarray(y))
+    return rows, columns, inside_x & inside_y
+
+
+def _nearest(centres: NDArray[np.floating], at: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Cells whose centre is nearest along one axis, and whether the place lies in them."""
+    if centres.size < 2:
+        return np.zeros(at.shape, np.intp), np.zeros(at.shape, bool)
+    order = np.argsort(centres)
+    edges = centres[order]
+    middle = (edges[1:] + edges[:-1]) / 2
+    index = np.searchsorted(middle, at)
+    half = np.abs(np.diff(edges))[np.minimum(index, edges.size - 2)] / 2
+    inside = np.abs(edges[index] - at) <= half * (1 + 1e-9)
+    return order[index], np.asarray(inside)
+
+
+def _crs(field: xr.DataArray, path: str) -> CRS:
+    mapping = next((field.coords[n].attrs for n in ("spatial_ref", "crs") if n in field.coords), None)
+    named = str(field.attrs.get("grid_mapping") or field.encoding.get("grid_mapping") or "")
+    if named in field.coords:
+        mapping = field.coords[named].attrs
+    try:
+        if mapping:
+            return CRS.from_cf(dict(mapping))
+        return CRS.from_user_input(field.attrs["crs"])
+    except (KeyError, CRSError) as error:
+        raise ComparisonError(
+            f"{path} does not tell its coordinate reference system",
+            allowed="a CF grid mapping, an attribute crs, or latitude and longitude",
+        ) from error
+
+
+def _in_fractions(values: Floats, units: str, path: str) -> Floats:
+    found = values[np.isfinite(values)]
+    largest = float(found.max(initial=0.0))
+    if units.lower() not in _FRACTIONS or largest > 1.0:
+        raise ComparisonError(
+            f"Soil moisture of {path} is no volume fraction",
+            value=f"units {units!r}, up to {largest:g}",
+            allowed="m3 m-3, 0 to 1",
+            remedy="Convert it first.",
+        )
+    return values

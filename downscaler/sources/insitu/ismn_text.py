@@ -1,0 +1,122 @@
+"""The text of ISMN files, line by line: which lines are readings, which are not, and what the header says."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from downscaler.sources.insitu.series import FileReport
+
+CEOP, HEADER_VALUES = "ceop_sep", "header_values"
+_TIME = r"\d{4}/\d{2}/\d{2}\s+\d{2}:\d{2}"
+_NUMBER = r"(?:[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?|nan|NaN)"
+# what follows the provider's own flag is dropped: some providers write several words
+_VALUES = re.compile(rf"\s*({_TIME}\s+{_NUMBER}\s+\S+\s+\S+)(?:\s.*)?$")
+_CEOP = re.compile(rf"\s*({_TIME}\s+{_TIME}(?:\s+\S+){{8}}\s+{_NUMBER}\s+\S+\s+\S+)(?:\s.*)?$")
+_PLACE = slice(3, 8)  # latitude, longitude, elevation, depth from and to in a header
+_SHOWN = 80
+# substring -> broad class; the first that fits, so mosaics of cropland are cropland
+_COVERS = (
+    ("crop", "cropland"),
+    ("wetland", "wetland"),
+    ("flooded", "wetland"),
+    ("forest", "forest"),
+    ("tree", "forest"),
+    ("wood", "forest"),
+    ("savanna", "shrubland and savanna"),
+    ("shrub", "shrubland and savanna"),
+    ("grass", "grassland"),
+    ("herbaceous", "grassland"),
+    ("pasture", "grassland"),
+    ("meadow", "grassland"),
+    ("urban", "built-up"),
+    ("built", "built-up"),
+    ("bare", "bare or sparse"),
+    ("barren", "bare or sparse"),
+    ("sparse", "bare or sparse"),
+    ("moss", "bare or sparse"),
+    ("water", "water"),
+    ("snow", "snow and ice"),
+)
+
+
+def format_of(text: str) -> str:
+    """Which of the two formats a file is in, by its first line that is not empty."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return CEOP if len(first.split()) == 15 and _CEOP.match(first) else HEADER_VALUES
+
+
+def sort_out(text: str, report: FileReport) -> tuple[list[str], list[str], FileReport]:
+    """The header and the lines of a file that are readings; the report counts the others.
+
+    Returns:
+        Header lines (one, or none in CEOP format), reading lines, and the report with ``lines``, ``readings``,
+        ``bad_lines`` and ``first_bad``; with ``problem`` when the header is not one.
+    """
+    numbered = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    if not numbered:
+        return [], [], replace(report, problem="the file is empty")
+    header: list[str] = []
+    pattern = _CEOP
+    if format_of(text) == HEADER_VALUES:
+        header, pattern, numbered = [numbered[0][1]], _VALUES, numbered[1:]
+        problem = header_problem(header[0])
+        if problem is not None:
+            return header, [], replace(report, lines=len(numbered), problem=problem)
+    matches = [(number, line, pattern.match(line)) for number, line in numbered]
+    lines = [match.group(1) for _, _, match in matches if match]
+    bad = [(number, line) for number, line, match in matches if not match]
+    first = f"line {bad[0][0]}: {bad[0][1].strip()[:_SHOWN]!r}" if bad else None
+    report = replace(report, lines=len(numbered), readings=len(lines), bad_lines=len(bad), first_bad=first)
+    return header, lines, report
+
+
+def header_problem(header: str) -> str | None:
+    """Why a line is no header of the header + values format; None when it is one."""
+    words = header.split()
+    try:
+        lat, lon, _, depth_from, depth_to = (float(word) for word in words[_PLACE])
+    except ValueError:
+        lat = lon = depth_from = depth_to = float("nan")
+    plausible = abs(lat) <= 90 and abs(lon) <= 180 and 0 <= depth_from <= depth_to
+    if len(words) >= 9 and plausible:
+        return None
+    return f"wrong header {header.strip()[:_SHOWN]!r}: no network, station, latitude, longitude, elevation and depths"
+
+
+def broad_cover(value: object) -> str | None:
+    """A class of ten from ISMN's word or ESA CCI's code for the land cover; None when it tells nothing."""
+    from ismn.const import LANDCOVER
+
+    words = {code: name for name, code in LANDCOVER.items()}
+    text = (
+        words.get(int(value), "") if isinstance(value, (int, float, np.number)) and value == value else str(value or "")
+    )
+    return next((broad for part, broad in _COVERS if part in text.lower()), None)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars, prints, log lines or warnings of the package; its loggers are as before afterwards."""
+    loggers = [logging.getLogger(name) for name in ("ismn", "ismn_meta_collector")]
+    before = [logger.disabled for logger in loggers]
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.disabled = True
+        try:
+            yield
+        finally:
+            for logger, disabled in zip(loggers, before, strict=True):
+                logger.disabled = disabled

@@ -1,0 +1,1 @@
+"""Validation against in-situ networks: match-ups, metrics with intervals, representativeness, the report's content."""

@@ -1,0 +1,201 @@
+"""Skill over stations: averages with intervals, and the headline, paired differences at the same stations and days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from downscaler.errors import ValidationError
+from downscaler.evaluation import Interval
+from downscaler.validation.bootstrap import BOOTSTRAPS, Draws, interval, make_draws
+from downscaler.validation.matchups import PRIOR, PRODUCT, SMAP, Matchups
+from downscaler.validation.metrics import METRICS, Metrics, downscaling_gain, metrics, moments
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+MIN_PAIRS = 20
+GAINS: dict[str, str] = {
+    "rmsd": "root mean square difference of the rival less that of the product, m3 m-3",
+    "ubrmsd": "the same without bias, m3 m-3",
+    "abs_bias": "size of the rival's bias less that of the product's, m3 m-3",
+    "r": "correlation of the product less that of the rival",
+    "spearman": "rank correlation of the product less that of the rival",
+    "anomaly_r": "anomaly correlation of the product less that of the rival",
+    "merlin": "downscaling gain of Merlin et al. (2015), -1 to 1",
+}
+"""Differences, positive where the product is better."""
+SHARES = ("rmsd", "ubrmsd", "r")
+_LOWER_IS_BETTER = ("rmsd", "ubrmsd")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contest:
+    """Estimates judged at the same pairs with the same draws.
+
+    Attributes:
+        estimates: by name [sites, days], m3 m-3; one of them ``product``.
+        stations: [sites, days], m3 m-3.
+        pairs: which count [sites, days].
+        days: dates of the columns.
+        draws: of days and sites.
+        min_pairs: sites with fewer are no part of averages.
+    """
+
+    estimates: Mapping[str, Floats]
+    stations: Floats
+    pairs: Bools
+    days: NDArray[np.datetime64]
+    draws: Draws
+    min_pairs: int = MIN_PAIRS
+
+    @cached_property
+    def enough(self) -> Bools:
+        """Sites with enough pairs [sites]."""
+        return np.asarray(self.pairs.sum(axis=1) >= self.min_pairs)
+
+    @cached_property
+    def truth(self) -> Floats:
+        """Station values of the pairs [sites, days]."""
+        return np.asarray(np.where(self.pairs, self.stations, np.nan))
+
+    @cached_property
+    def metrics(self) -> dict[str, Metrics]:
+        """All metrics of all estimates [sites, 1 + draws], NaN at sites with too few pairs."""
+        return {
+            name: {
+                metric: np.where(self.enough[:, None], values, np.nan)
+                for metric, values in metrics(self._shown(name), self.truth, self.days, self.draws.days).items()
+            }
+            for name in self.estimates
+        }
+
+    def _shown(self, name: str) -> Floats:
+        return np.asarray(np.where(self.pairs, self.estimates[name], np.nan))
+
+    def gains(self, rival: str) -> Metrics:
+        """Paired differences of product and a rival at each site [sites, 1 + draws], positive where it is better."""
+        return self._gains[rival]
+
+    @cached_property
+    def _gains(self) -> dict[str, Metrics]:
+        return {name: self._gains_over(name) for name in self.estimates if name != PRODUCT}
+
+    def _gains_over(self, rival: str) -> Metrics:
+        ours, theirs = self.metrics[PRODUCT], self.metrics[rival]
+        made = {name: theirs[name] - ours[name] for name in _LOWER_IS_BETTER}
+        made["abs_bias"] = np.abs(theirs["bias"]) - np.abs(ours["bias"])
+        made |= {name: ours[name] - theirs[name] for name in ("r", "spearman", "anomaly_r")}
+        parts = [moments(self._shown(name), self.truth, self.draws.days) for name in (PRODUCT, rival)]
+        made["merlin"] = np.where(self.enough[:, None], downscaling_gain(*parts), np.nan)
+        return made
+
+    def average(self, samples: Floats, *, keep: Bools | None = None, weights: Floats | None = None) -> Interval:
+        """Mean over sites with its interval.
+
+        Args:
+            samples: at each site [sites, 1 + draws], NaN where unknown.
+            keep: sites of a stratum [sites]; all by default.
+            weights: of the sites [sites]; alike by default.
+        """
+        count = self.draws.sites.T * (1.0 if weights is None else weights[:, None])
+        use = np.isfinite(samples) & (True if keep is None else keep[:, None])
+        count = np.where(use, count, 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.where(use, samples, 0.0) * count
+            made = mean.sum(axis=0) / count.sum(axis=0)
+        return interval(made, self.units(int(use[:, 0].sum())))
+
+    def units(self, sites: int) -> float:
+        """Independent units behind a mean over so many sites: blocks of days, networks or stations, the fewest."""
+        return min(self.draws.blocks, min(self.draws.units, sites)) if sites > 1 else self.draws.blocks
+
+    def share(self, gain: Floats, *, keep: Bools | None = None) -> Interval:
+        """Share of sites that the product improves; its interval is over sites alone."""
+        better = np.where(np.isfinite(gain[:, :1]), gain[:, :1] > 0, np.nan)
+        return self.average(np.broadcast_to(better, gain.shape), keep=keep)
+
+    def averages(self, *, keep: Bools | None = None, weights: Floats | None = None) -> dict[str, dict[str, Interval]]:
+        """All metrics of all estimates, averaged over sites."""
+        return {
+            name: {metric: self.average(values[metric], keep=keep, weights=weights) for metric in METRICS}
+            for name, values in self.metrics.items()
+        }
+
+    def average_gains(
+        self, rival: str, *, keep: Bools | None = None, weights: Floats | None = None
+    ) -> dict[str, Interval]:
+        """All paired differences against a rival averaged over sites, and shares of sites improved."""
+        gains = self.gains(rival)
+        made = {name: self.average(gains[name], keep=keep, weights=weights) for name in GAINS}
+        return made | {f"share_{name}": self.share(gains[name], keep=keep) for name in SHARES}
+
+
+def contest(
+    matchups: Matchups,
+    *,
+    min_pairs: int = MIN_PAIRS,
+    seed: int = 0,
+    count: int = BOOTSTRAPS,
+) -> Contest:
+    """Product, SMAP and prior at their common pairs.
+
+    Args:
+        matchups: all sites.
+        min_pairs: pairs that a site needs to count in averages.
+        seed: of the bootstrap.
+        count: its draws.
+
+    Raises:
+        ValidationError: no site has enough pairs.
+    """
+    pairs = matchups.pairs
+    enough = pairs.sum(axis=1) >= min_pairs
+    if not enough.any():
+        most = int(pairs.sum(axis=1).max(initial=0))
+        raise ValidationError(
+            "No station has enough pairs with the product",
+            value=f"{most} pairs at most, {len(matchups.sites)} sites, {len(matchups.dates)} days",
+            allowed=f"{min_pairs} or more at one site",
+            remedy="Publish more days, give more stations, or lower --min-pairs.",
+        )
+    errors = np.where(pairs, matchups.estimates[PRODUCT] - matchups.stations, np.nan)
+    networks = np.array([site.network for site in matchups.sites])
+    draws = make_draws(errors[enough], networks[enough], count=count, seed=seed)
+    spread = np.ones((len(draws.sites), len(networks)))  # sites that do not count are drawn once, to no effect
+    spread[:, enough] = draws.sites
+    return Contest(
+        estimates={name: matchups.estimates[name] for name in (PRODUCT, SMAP, PRIOR) if name in matchups.estimates},
+        stations=matchups.stations,
+        pairs=pairs,
+        days=matchups.days,
+        draws=replace(draws, sites=spread),
+        min_pairs=min_pairs,
+    )
+
+
+def within(held: Contest, where: Bools) -> Contest:
+    """The same contest on a part of its pairs [sites, days], with the same draws."""
+    return Contest(
+        estimates=held.estimates,
+        stations=held.stations,
+        pairs=held.pairs & where,
+        days=held.days,
+        draws=held.draws,
+        min_pairs=held.min_pairs,
+    )
+
+
+def against(held: Contest, name: str, values: Floats) -> Contest:
+    """Product, SMAP and another product at the pairs that this one has too, with the same draws."""
+    return Contest(
+        estimates={PRODUCT: held.estimates[PRODUCT], SMAP: held.estimates[SMAP], name: values},
+        stations=held.stations,
+        pairs=held.pairs & np.isfinite(values),
+        days=held.days,
+        draws=held.draws,
+        min_pairs=held.min_pairs,
+    )
