@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from downscaler.figures import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, new_figure, tidy_axes
@@ -55,6 +56,7 @@ def map_figure(findings: Findings, backdrop: tuple[Floats, tuple[float, float, f
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
     axes.set_aspect(1.0 / np.cos(np.deg2rad((south + north) / 2)))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlabel("longitude (°)", fontsize=8)
     axes.set_ylabel("latitude (°); thick rings: the 95 % interval excludes zero", fontsize=8)
     tidy_axes(axes, grid="both")
