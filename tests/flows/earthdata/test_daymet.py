@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,10 +141,14 @@ def test_missing_files_are_fetched_and_the_model_names_them(
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("EARTHDATA_TOKEN")
         assert vadose(*line).code == 21
-    pointed()
+    own = "daymet_v4_daily_na_prcp_2024.nc"
+    (tmp_path / "daymet").mkdir()
+    shutil.copy(files / own, tmp_path / "daymet")
+    pointed(cache_limit=1e-9)  # is SMAP's: these files are needed at once, and none is evicted
     ended = vadose(*line)
     assert ended.code == 0, ended.err
-    assert sum(earthdata.seen[file.name] for file in files.iterdir()) == 3  # one year
+    fetched = {file.name: earthdata.seen[file.name] for file in files.iterdir() if earthdata.seen[file.name]}
+    assert fetched == {own.replace("prcp", name): 1 for name in ("tmax", "tmin")}  # one year, not what is there
     told = json.loads(vadose("info", "prior", "--json").out)
     assert any("Daymet V4 R1" in note for note in told["notes"])
     with pytest.MonkeyPatch.context() as patch:
