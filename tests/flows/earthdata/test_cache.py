@@ -152,6 +152,7 @@ def test_force_is_asked_for_the_second_time_only(tmp_path: Path) -> None:
         ("SHA-256", lambda b: hashlib.sha256(b).hexdigest()),
         ("SHA-512", lambda b: hashlib.sha512(b).hexdigest()),
         ("CRC-32", lambda b: f"{zlib.crc32(b):08x}"),
+        ("CRC-32", lambda b: f"0x{zlib.crc32(b):x}"),
         ("Adler-32", lambda b: f"{zlib.adler32(b):08x}"),
     ],
 )
