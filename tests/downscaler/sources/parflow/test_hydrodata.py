@@ -368,6 +368,8 @@ def test_out_of_reach_and_absent(world: World, monkeypatch: pytest.MonkeyPatch) 
 def test_periods_runs_and_places_are_checked_before_anything_is_asked(world: World) -> None:
     with pytest.raises(ConfigError, match="conus1_baseline_mod"):
         Request.of("conus3", WHERE, *PERIOD)
+    with pytest.raises(ConfigError, match="conus2_baseline"):  # none named: the runs that there are
+        Request.of(None, WHERE, *PERIOD)
     with pytest.raises(PriorCoverageError, match="2006-09-30"):
         Request.of("conus1_baseline_mod", WHERE, dt.date(2006, 1, 1), dt.date(2007, 1, 1))
     with pytest.raises(PriorCoverageError, match="--end"):
@@ -440,18 +442,15 @@ def test_the_command_builds_a_prior_and_no_credential_is_left_anywhere(world: Wo
     environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], "HYDRODATA_URL": world.url}
     (tmp_path / "work").mkdir()
 
-    def command(*more: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "flows.cli", "--debug", "prior", "build", "--source", "hydrodata", "fetched"]
-        line += ["--domain=-98.2,34.75,-97.95,34.95", "--out", "prior", "--end", "2003-02-02", *more]
-        return subprocess.run(
-            line, cwd=tmp_path / "work", env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-
-    run = ("--dataset", "conus1_baseline_mod", "--start", "2003-01-30")
+    line = [sys.executable, "-m", "flows.cli", "--debug", "prior", "build", "--source", "hydrodata", "fetched"]
+    line += ["--domain=-98.2,34.75,-97.95,34.95", "--out", "prior", "--start", "2003-01-30", "--end", "2003-02-02"]
+    line += ["--dataset", "conus1_baseline_mod"]
     said = []
     world.pins = {}
     for code in (82, 0):
-        ended = command(*run)
+        ended = subprocess.run(
+            line, cwd=tmp_path / "work", env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
         assert ended.returncode == code, ended.stderr
         said.append(ended.stdout + ended.stderr)
         world.pins = {EMAIL: PIN}
@@ -461,4 +460,3 @@ def test_the_command_builds_a_prior_and_no_credential_is_left_anywhere(world: Wo
     assert len(files) > 10
     assert [p for p in files if b"cAnArY" in p.read_bytes()] == []
     assert "cAnArY" not in "".join(said)
-    assert "conus2_baseline" in command().stderr  # no run named: the runs there are
