@@ -6,6 +6,7 @@ is, the day is whole. A re-publication writes its assets beside the old ones (r0
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from downscaler.records import RunRecord
 from downscaler.tiles import Tile
 
 Document = dict[str, Any]
+_CONSIDERED = "vadose:granules_considered"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,26 @@ def publish(uri: str | Path, run: RunRecord, domain: Domain, tiles: Iterable[Til
             files = _write_others(folder, run, domain, rasters)
         with store.lock():
             return _commit(store, folder, _Day(run=run, domain=domain, rasters=rasters, files=files))
+
+
+def consider(uri: str | Path, domain: Domain, date: dt.date, granules: Iterable[str]) -> None:
+    """Add granules to those that a published day's item says were looked at; its files and revision stay.
+
+    So a granule that came later and has nothing for the domain is looked at once. Raises CatalogError.
+    """
+    store, name, wanted = open_store(uri), DayName.of(domain, date), set(granules)
+
+    def change(before: bytes | None) -> bytes:
+        item = parse_item(before or b"", name)
+        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        item["properties"] |= {_CONSIDERED: sorted({*item["properties"].get(_CONSIDERED, ()), *wanted}), "updated": now}
+        validate_item(item)
+        return serialise(item)
+
+    current = store.get(name.item_key)
+    if current is not None and not wanted.issubset(parse_item(current, name)["properties"].get(_CONSIDERED, ())):
+        with store.staging() as folder, store.lock():
+            store.apply([Write(key=name.item_key, content=change, commit=True)], folder)
 
 
 @dataclass(frozen=True, kw_only=True)

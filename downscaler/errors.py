@@ -245,3 +245,9 @@ class AbsentDataError(AcquisitionError):
     """An archive does not have the data that were asked for."""
 
     exit_code = 86
+
+
+class CacheError(AcquisitionError):
+    """The folder that downloads are kept in cannot be used."""
+
+    exit_code = 87

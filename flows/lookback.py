@@ -100,7 +100,8 @@ def judge_day(
         "revision": int(item["properties"]["version"]) if item else 0,
     }
     reasons = list(why_stale(item, offers, nearby, means)) if item else []
-    if failure is not None and (reasons or item is None):
+    # Without anything to make the day from, an earlier failure (a search that timed out) says nothing of today.
+    if failure is not None and (reasons or (item is None and (offers or fill))):
         again = is_transient(failure.error) or not failure.same_inputs(inputs_of(means, offers))
         told = f"{failure.error}: {failure.reason}" + (f" ({failure.attempts} times)" if failure.attempts > 1 else "")
         if failure.kind == "failed":

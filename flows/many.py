@@ -47,8 +47,8 @@ def _lost(date: dt.date, error: BaseException) -> DayOutcome:
     )
 
 
-def judge(outcomes: Sequence[DayOutcome]) -> None:
-    """Raises BackfillError when a day failed, GranuleMissingError when no day had any granule."""
+def require_no_failure(outcomes: Sequence[DayOutcome]) -> None:
+    """Raises BackfillError when a day failed."""
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
         raise BackfillError(
@@ -56,6 +56,11 @@ def judge(outcomes: Sequence[DayOutcome]) -> None:
             value=", ".join(f"{outcome.date} ({outcome.error})" for outcome in failed),
             remedy="Mend the cause and run the same command again: finished days are left as they are.",
         )
+
+
+def judge(outcomes: Sequence[DayOutcome]) -> None:
+    """Raises BackfillError when a day failed, GranuleMissingError when no day had any granule."""
+    require_no_failure(outcomes)
     if all(outcome.error == GranuleMissingError.__name__ for outcome in outcomes):
         raise GranuleMissingError(
             f"None of the {len(outcomes)} days has a granule",

@@ -62,7 +62,11 @@ class Settings(BaseSettings):
         description="take SMAP's near-real-time stream (SPL2SMP_NRT, 36 km) and no other; the item says so",
     )
     cache: Path = Field(default=Path("build/cache"), description="folder of downloaded granules, verified")
-    cache_limit: float = Field(default=20, gt=0, description="most GB in `cache`; what was not used for longest goes")
+    cache_limit: float = Field(
+        default=20,
+        gt=0,
+        description="most GB in `cache`; what was not used for longest goes, never what was used within the hour",
+    )
     earthdata_cmr: str = Field(
         default="https://cmr.earthdata.nasa.gov/search/", description="address of NASA's search (CMR), https"
     )

@@ -41,13 +41,14 @@ def run_day(date: dt.date, job: DayJob) -> DayOutcome:
 
 
 def _run(date: dt.date, job: DayJob, means: Means, heard: list[Offer], started: float) -> DayOutcome:
-    from catalog.publish import publish
+    from catalog.publish import consider, publish
     from downscaler.hybrid import predict
 
     reading = read(date, job, means, heard)
     run = record(reading, means, heard)
     settled = None if job.force else already_there(run, means.domain, job.catalog)
     if settled:
+        consider(job.catalog, means.domain, date, run.considered)
         return DayOutcome(date=date, status="current", reason=settled, seconds=time.monotonic() - started)
     tiles = predict(means.model, means.prior, reading.day, matching=means.matching)
     done = publish(job.catalog, run, means.domain, tiles)

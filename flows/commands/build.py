@@ -151,7 +151,7 @@ def with_daymet(source: PriorSource, folder: Path, settings: Settings) -> PriorS
     endpoints = Endpoints(
         cmr=settings.earthdata_cmr, login=settings.earthdata_login, timeout=settings.earthdata_timeout
     )
-    fetch_daymet(folder, years, product.domain(settings.domain), endpoints, int(settings.cache_limit * 1e9))
+    fetch_daymet(folder, years, product.domain(settings.domain), endpoints)
     return WithWeather(source, open_daymet(folder, years))
 
 

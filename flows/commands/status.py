@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows import console
-from flows.commands.produce import DomainName, Folder, ModelPath, Out, PriorPath, Product
+from flows.commands.produce import Climatology, DomainName, Folder, GapFill, ModelPath, Out, PriorPath, Product
 
 if TYPE_CHECKING:
     from flows.lookback import DayState, State
@@ -40,6 +40,8 @@ def status(
     model: ModelPath = None,
     out: Out = None,
     smap_product: Product = None,
+    climatology: Climatology = None,
+    gap_fill: GapFill = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Tell of the last days which are published, stale, due, waiting, missing upstream, without coverage or failed.
@@ -51,10 +53,9 @@ def status(
     from flows.settings import load_settings
 
     options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
+    more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
     source = "folder" if granules else None
-    settings = load_settings(
-        context.obj.config, **options, smap_product=smap_product, look_back=days, smap_source=source
-    )
+    settings = load_settings(context.obj.config, **options, **more, look_back=days, smap_source=source)
     today = until.date() if until else dt.datetime.now(dt.UTC).date()
     states = look_back(job_of(settings), today, settings.look_back)
     if json:

@@ -79,3 +79,31 @@ def test_the_streams_never_mix(order: Any, tmp_path: Path) -> None:
     assert STANDARD in ended.out
     (state,) = json.loads(order("status", "--until", DAY, "--days", 1, "--json", hasty=True).out)
     assert state["state"] == "published"
+
+
+def test_a_half_orbit_that_came_later_with_nothing_here_is_looked_at_once(order: Any, tmp_path: Path) -> None:
+    half_orbit(tmp_path / "granules" / STANDARD, 0.22)
+    assert "revision 1" in order("run", DAY, hasty=False).out
+    (file,) = tmp_path.glob("c/*/*/*/*/*_20240523.json")
+    before = json.loads(file.read_text())
+    late = STANDARD.replace("49460_D_20240523T113000", "49461_D_20240523T131000")
+    half_orbit(tmp_path / "granules" / late, 0.3)
+    with h5py.File(tmp_path / "granules" / late, "r+") as orbit:
+        rows = orbit["Soil_Moisture_Retrieval_Data/EASE_row_index"]
+        rows[...] = rows[...] - 60  # far in the north
+
+    def standing() -> tuple[str, str]:
+        (state,) = json.loads(order("status", "--until", DAY, "--days", 1, "--json", hasty=False).out)
+        return state["state"], state["why"]
+
+    assert standing() == ("stale", "granule R19240.001 that came later")
+    assert "current" in order("run", DAY, hasty=False).out
+    assert standing() == ("published", "")
+    after = json.loads(file.read_text())
+    assert after["properties"].pop("vadose:granules_considered") == [STANDARD, late]
+    assert after["properties"].pop("updated") >= before["properties"].pop("updated")
+    before["properties"].pop("vadose:granules_considered")
+    assert after == before  # the same revision and files
+    content = file.read_bytes()
+    assert "current" in order("run", DAY, hasty=False).out
+    assert file.read_bytes() == content

@@ -72,7 +72,7 @@ class Daymet:
             if data is None:
                 raise AbsentDataError(
                     f"Daymet's {variable} of {year} is not there",
-                    allowed=f"daymet_v4_daily_na_{variable}_{year}.nc",
+                    allowed=_name(variable, year),
                     remedy="Put the file into the folder, or fetch it from Earthdata (EARTHDATA_TOKEN).",
                 )
             place = {day: n for n, day in enumerate(utc_days(data, TITLE))}
@@ -114,13 +114,8 @@ def open_daymet(folder: Path, years: Iterable[int]) -> Daymet:
 
     Raises PriorUnreadableError when one is missing or damaged, PriorSchemaError for other units, years or cuts.
     """
-    found: dict[tuple[str, int], Path] = {}
-    for path in sorted(Path(folder).rglob("*.nc")):
-        named = _FILE.fullmatch(path.name)
-        if named and not path.parent.name.startswith("."):  # nor a download under way
-            found.setdefault((named[1], int(named[2])), path)
-    wanted = [(variable, year) for year in sorted(set(years)) for variable in VARIABLES]
-    lacking = [f"daymet_v4_daily_na_{variable}_{year}.nc" for variable, year in wanted if (variable, year) not in found]
+    found, wanted = _there(folder), _wanted(years)
+    lacking = [_name(*key) for key in wanted if key not in found]
     if lacking:
         raise PriorUnreadableError(
             f"Daymet files are not in {folder}",
@@ -130,20 +125,41 @@ def open_daymet(folder: Path, years: Iterable[int]) -> Daymet:
     return Daymet({key: found[key] for key in wanted})
 
 
-def fetch_daymet(folder: Path, years: Iterable[int], domain: Domain, endpoints: Endpoints, limit: int) -> list[Path]:
-    """Bring Daymet's files of some years from Earthdata into a verified cache at ``folder``; those there stay.
+def _there(folder: Path) -> dict[tuple[str, int], Path]:
+    """Daymet's files below a folder by variable and year."""
+    found: dict[tuple[str, int], Path] = {}
+    for path in sorted(Path(folder).rglob("*.nc")):
+        named = _FILE.fullmatch(path.name)
+        if named and not path.parent.name.startswith("."):  # nor a download under way
+            found.setdefault((named[1], int(named[2])), path)
+    return found
 
-    Raises AbsentDataError for a year that Earthdata lacks, AcquisitionError and its kin.
+
+def _wanted(years: Iterable[int]) -> list[tuple[str, int]]:
+    return [(variable, year) for year in sorted(set(years)) for variable in VARIABLES]
+
+
+def _name(variable: str, year: int) -> str:
+    return f"daymet_v4_daily_na_{variable}_{year}.nc"
+
+
+def fetch_daymet(folder: Path, years: Iterable[int], domain: Domain, endpoints: Endpoints) -> list[Path]:
+    """Bring those of Daymet's files of some years that are not below ``folder`` from Earthdata, verified.
+
+    Nothing is evicted: all years are needed at once. Raises AbsentDataError for a year that Earthdata lacks,
+    AcquisitionError and its kin, StorageFullError.
     """
     from downscaler.sources.earthdata.client import log_in
     from downscaler.sources.smap.earthdata import box
 
-    account, cache, paths = log_in(endpoints), Cache(folder=folder, limit=limit), []
-    for year in sorted(set(years)):
+    there = _there(folder)
+    lacking = [key for key in _wanted(years) if key not in there]
+    account, cache, paths = log_in(endpoints), Cache(folder=folder, limit=None), []
+    for year in sorted({year for _, year in lacking}):
         period = tuple(dt.datetime(year, month, 15, tzinfo=dt.UTC) for month in (1, 12))
         records = account.search({"short_name": SHORT_NAME, "temporal": period, "bounding_box": box(domain)})
         remotes = {(m[1], int(m[2])): remote for remote in _files(records) if (m := _FILE.fullmatch(remote.name))}
-        for variable in VARIABLES:
+        for variable, _ in [key for key in lacking if key[1] == year]:
             if (variable, year) not in remotes:
                 raise AbsentDataError(f"Earthdata does not have Daymet's {variable} of {year}", value=sorted(remotes))
             remote = remotes[variable, year]

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from filelock import FileLock, Timeout
 
-from downscaler.errors import DownloadError, GranuleError, StorageFullError
+from downscaler.errors import CacheError, DownloadError, GranuleError, StorageFullError
 from downscaler.records import sync
 from downscaler.sources.earthdata.checks import fault
 from downscaler.sources.earthdata.records import RemoteFile
@@ -31,10 +32,13 @@ Inspect = Callable[[Path], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Cache:
-    """A folder of verified files: ``files/``, ``quarantine/`` for what failed, ``locks/``; at most ``limit`` bytes."""
+    """A folder of verified files: ``files/``, ``quarantine/`` for what failed, ``locks/``.
+
+    It holds at most ``limit`` bytes; None where all of it is needed at once.
+    """
 
     folder: Path
-    limit: int
+    limit: int | None
 
     def fetch(self, remote: RemoteFile, download: Download, inspect: Inspect) -> Path:
         """The verified file, downloaded if it is not here whole: one download however many processes ask.
@@ -44,6 +48,7 @@ class Cache:
         Raises:
             DownloadError: the second download is bad too.
             StorageFullError: the disk is full.
+            CacheError: the folder cannot be used.
             AcquisitionError: what ``download`` raises.
         """
         target = self.folder / "files" / remote.name
@@ -54,11 +59,19 @@ class Cache:
                     os.utime(target)
                     return target
                 self._bring(remote, target, download, inspect)
-            self._evict(keep=target)
+            self._sweep()
+            if self.limit is not None:
+                self._evict(target, self.limit)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFullError("The disk of the cache is full", value=self.folder) from error
-            raise
+                raise StorageFullError(
+                    "The disk of the cache is full", value=self.folder, remedy="Free some space, then run it again."
+                ) from error
+            raise CacheError(
+                "The cache cannot be used",
+                value=f"{self.folder}: {error.strerror or error}",
+                remedy="Check the folder's rights, or set `cache` to another.",
+            ) from error
         return target
 
     def _lock(self, name: str) -> FileLock:
@@ -104,13 +117,12 @@ class Cache:
         kept.with_suffix(".json").write_text(json.dumps(facts | {"time": time.time()}) + "\n", encoding="utf-8")
         return kept
 
-    def _evict(self, keep: Path) -> None:
+    def _evict(self, keep: Path, limit: int) -> None:
         """Remove what was not used for longest until the limit holds; files used within the hour stay."""
         with self._lock("evict"):
-            self._sweep()
-            held = [p for name in ("files", "quarantine") for p in (self.folder / name).glob("*") if p.is_file()]
-            facts = sorted((p.stat().st_mtime, p.stat().st_size, p) for p in held)
-            excess = sum(size for _, size, _ in facts) - self.limit
+            held = [p for name in ("files", "quarantine") for p in (self.folder / name).glob("*")]
+            facts = sorted((s.st_mtime, s.st_size, p) for p in held if (s := _stat(p)) and S_ISREG(s.st_mode))
+            excess = sum(size for _, size, _ in facts) - limit
             for used, size, path in facts:
                 if excess <= 0:
                     return
@@ -131,8 +143,17 @@ class Cache:
     def _sweep(self) -> None:
         """Staging folders of processes that were killed."""
         for folder in self.folder.glob(".staging-*"):
-            if time.time() - folder.stat().st_mtime > _STALE:
+            found = _stat(folder)  # another process may just have removed its own
+            if found and time.time() - found.st_mtime > _STALE:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """What there is to know of a path; None where it has gone meanwhile."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _reason(path: Path, remote: RemoteFile, inspect: Inspect) -> str | None:

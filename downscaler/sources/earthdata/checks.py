@@ -36,7 +36,7 @@ def fault(path: Path, remote: RemoteFile) -> str | None:
     if found is None:
         _LOG.warning("%s: checksums of kind %s cannot be verified here", remote.name, algorithm)
         return None
-    return None if found == wanted.removeprefix("0x") else f"{algorithm} {found} instead of {wanted}"
+    return None if found == wanted.removeprefix("0x").zfill(len(found)) else f"{algorithm} {found} instead of {wanted}"
 
 
 def checksum(path: Path, algorithm: str) -> str | None:

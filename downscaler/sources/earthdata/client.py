@@ -25,10 +25,10 @@ from requests.adapters import HTTPAdapter
 from tenacity import retry_if_exception
 from urllib3.util.retry import Retry
 
-from downscaler.errors import AcquisitionError, CredentialsError, LoginError
+from downscaler.errors import AcquisitionError, CredentialsError, LoginError, VadoseError
 from downscaler.sources.earthdata.options import Endpoints
 from downscaler.sources.earthdata.secrets import credentials_at_hand, netrc_file, remember
-from downscaler.sources.earthdata.translate import translate
+from downscaler.sources.earthdata.translate import disk_is_full, translate
 
 T = TypeVar("T")
 _BUSY = (429, 500, 502, 503, 504)
@@ -77,8 +77,12 @@ class _Auth(Auth):
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether a download may succeed if repeated: a refusal will not, and repeating it may lock an account."""
-    return not isinstance(error, EulaNotAccepted) and not re.search(r"Status code: 40[134]", str(error))
+    """Whether a download may succeed if repeated: not on a full disk; repeating a refusal may even lock an account."""
+    return (
+        not disk_is_full(error)
+        and not isinstance(error, EulaNotAccepted)
+        and not re.search(r"Status code: 40[134]", str(error))
+    )
 
 
 class _Store(Store):
@@ -107,7 +111,7 @@ def _quiet() -> Iterator[None]:
 
 def _guarded(what: str, endpoints: Endpoints, call: Callable[[], T]) -> T:
     """The result of a call to the client; its errors leave without the frames in which credentials lie."""
-    failure: AcquisitionError
+    failure: VadoseError
     try:
         with _quiet():
             return call()
@@ -140,7 +144,7 @@ class Account:
     def download(self, url: str, folder: Path, *, force: bool) -> Path:
         """Bring one file into a folder; what it holds is not verified.
 
-        Raises AcquisitionError and its kin: refused, agreement not accepted, out of time, cut off.
+        Raises AcquisitionError and its kin (refused, agreement not accepted, out of time, cut off), StorageFullError.
         """
         paths = _guarded("download", self._endpoints, lambda: self._store.get([url], folder, threads=1, force=force))
         if len(paths) != 1 or Path(paths[0]).parent != folder:

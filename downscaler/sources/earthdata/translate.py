@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import errno
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from downscaler.errors import (
     ArchiveTimeoutError,
     CredentialsError,
     LoginError,
+    StorageFullError,
     VadoseError,
 )
 from downscaler.sources.earthdata.options import Endpoints
@@ -26,10 +28,19 @@ _LONGEST = 300  # characters of an answer that a message quotes
 _LATE = ("timed out", "timeout")
 
 
-def translate(error: Exception, what: str, endpoints: Endpoints) -> AcquisitionError:
+def disk_is_full(error: BaseException) -> bool:
+    """Whether a download stopped for want of space here."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def translate(error: Exception, what: str, endpoints: Endpoints) -> VadoseError:
     """The typed error for whatever the client raised in a log-in, search or download; quotes nothing secret."""
     if isinstance(error, AcquisitionError):
         return error
+    if disk_is_full(error):
+        return StorageFullError(
+            f"The disk filled up during a {what}", remedy="Free some space, or set `cache` to a folder on another disk."
+        )
     said = _said(error)
     status = _status(error)
     where = endpoints.login if what == "log-in" else (endpoints.cmr if what == "search" else "the archive")

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import h5py
+import numpy as np
 import pytest
 import trustme
 
@@ -280,3 +282,19 @@ def pointed(earthdata: Earthdata, monkeypatch: pytest.MonkeyPatch) -> Callable[.
             monkeypatch.setenv(f"VADOSE_{key.upper()}", str(value))
 
     return point
+
+
+@pytest.fixture
+def wetter(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a later release of a granule, a little wetter."""
+
+    def make(granule: Path, name: str, by: float = 0.01) -> Path:
+        new = tmp_path / "wetter" / name
+        new.parent.mkdir(exist_ok=True)
+        new.write_bytes(granule.read_bytes())
+        with h5py.File(new, "r+") as file:
+            theta = file["Soil_Moisture_Retrieval_Data_AM/soil_moisture"]
+            theta[...] = np.where(theta[...] > 0, theta[...] + np.float32(by), theta[...])
+        return new
+
+    return make

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from downscaler.errors import AcquisitionError, GranuleUnreadableError
+from downscaler.errors import AcquisitionError, CacheError, GranuleUnreadableError
 from downscaler.sources.earthdata import Cache, RemoteFile
 from downscaler.sources.earthdata.checks import fault
 
@@ -89,6 +89,34 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
     assert sorted(p.name for p in files.iterdir()) == ["0.h5", "3.h5"]
 
 
+def test_what_others_remove_meanwhile_stops_nothing(tmp_path: Path) -> None:
+    """Names that are listed and then gone, as those of another process at work."""
+    (tmp_path / "files").mkdir()
+    for name in (".staging-theirs", "files/theirs.h5"):
+        (tmp_path / name).symlink_to(tmp_path / "gone")
+    old = tmp_path / ".staging-killed"
+    old.mkdir()
+    os.utime(old, (time.time() - 2 * 86400,) * 2)
+    cache = Cache(folder=tmp_path, limit=1)
+    assert cache.fetch(RemoteFile(name="a.h5", url="https://x/a.h5"), put(b"good"), anything).is_file()
+    assert not old.exists()  # left by a process that was killed
+
+
+def test_without_a_limit_nothing_is_evicted(tmp_path: Path) -> None:
+    cache = Cache(folder=tmp_path, limit=None)
+    first = cache.fetch(RemoteFile(name="0.h5", url="https://x/0.h5"), put(bytes(1000)), anything)
+    os.utime(first, (0, 0))
+    cache.fetch(RemoteFile(name="1.h5", url="https://x/1.h5"), put(bytes(1000)), anything)
+    assert first.is_file()
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"no folder")
+    cache = Cache(folder=tmp_path / "file", limit=1)
+    with pytest.raises(CacheError, match="set `cache` to another"):
+        cache.fetch(RemoteFile(name="a.h5", url="https://x/a.h5"), put(b"good"), anything)
+
+
 def test_a_download_that_fails_leaves_nothing(tmp_path: Path) -> None:
     def broken(url: str, folder: Path, force: bool) -> Path:
         (folder / "half").write_bytes(b"half")
@@ -124,6 +152,7 @@ def test_force_is_asked_for_the_second_time_only(tmp_path: Path) -> None:
         ("SHA-256", lambda b: hashlib.sha256(b).hexdigest()),
         ("SHA-512", lambda b: hashlib.sha512(b).hexdigest()),
         ("CRC-32", lambda b: f"{zlib.crc32(b):08x}"),
+        ("CRC-32", lambda b: f"0x{zlib.crc32(b):x}"),
         ("Adler-32", lambda b: f"{zlib.adler32(b):08x}"),
     ],
 )

@@ -4,13 +4,13 @@ import base64
 import datetime as dt
 import json
 import logging
+import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
 import pytest
 
 DOMAIN = "-94.9,34.3,-94.4,34.6"
@@ -28,22 +28,11 @@ def run(vadose: Any, made: Path, tmp_path: Path, pointed: Callable[..., None]) -
     """``vadose run ...`` without any folder of granules, on the stand-in."""
 
     def call(date: object = START, *arguments: object, name: str = "run", **settings: object) -> Any:
-        pointed(cache=tmp_path / "cache", **settings)
+        pointed(**({"cache": tmp_path / "cache"} | settings))
         common = (f"--domain={DOMAIN}", "--prior", made / "prior", "--model", made / "model", "--out", tmp_path / "c")
         return vadose(name, date, *arguments, *common)
 
     return call
-
-
-def wetter(granule: Path, name: str, folder: Path, by: float = 0.01) -> Path:
-    """A later release of a granule, a little wetter."""
-    new = folder / name
-    folder.mkdir(exist_ok=True)
-    new.write_bytes(granule.read_bytes())
-    with h5py.File(new, "r+") as file:
-        theta = file["Soil_Moisture_Retrieval_Data_AM/soil_moisture"]
-        theta[...] = np.where(theta[...] > 0, theta[...] + np.float32(by), theta[...])
-    return new
 
 
 def item(root: Path) -> dict[str, Any]:
@@ -106,15 +95,15 @@ def test_user_and_password_and_netrc(
 
 
 def test_a_newer_release_supersedes_and_an_older_one_never_comes_back(
-    run: Any, earthdata: Any, granule: Path, tmp_path: Path
+    run: Any, earthdata: Any, granule: Path, wetter: Any
 ) -> None:
     old = earthdata.hold(granule)
     assert "revision 1" in run().out
-    new = wetter(granule, granule.name.replace("_001.h5", "_002.h5"), tmp_path / "new")
+    new = wetter(granule, granule.name.replace("_001.h5", "_002.h5"))
     earthdata.hold(new)
     earthdata.held.reverse()  # their order in the archive says nothing
     assert "revision 2" in run().out
-    crid = wetter(granule, granule.name.replace("R19240_001", "R19999_001"), tmp_path / "new", by=0.02)
+    crid = wetter(granule, granule.name.replace("R19240_001", "R19999_001"), by=0.02)
     earthdata.hold(crid)
     assert "revision 3" in run().out
     earthdata.held[:] = [old]
@@ -209,6 +198,24 @@ def test_a_transfer_that_is_cut_off(run: Any, earthdata: Any, granule: Path, tmp
     assert "download" in ended.err
     assert not list((tmp_path / "cache" / "files").iterdir())
     assert not list(tmp_path.glob("cache/.staging*"))
+
+
+def test_a_disk_that_fills_during_a_download(run: Any, earthdata: Any, granule: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a tmpfs (root)")
+    try:
+        earthdata.hold(granule)
+        assert granule.stat().st_size > 65536
+        ended = run(cache=disk)
+        assert ended.code == 41, ended.err
+        assert "set `cache`" in ended.err
+        assert earthdata.seen[granule.name] == 1  # more tries find no more room
+        assert [p for p in disk.rglob("*") if p.is_file() and p.suffix != ".lock"] == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_another_granule_than_its_name_says(run: Any, earthdata: Any, granule: Path, made: Path) -> None:

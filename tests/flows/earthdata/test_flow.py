@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import io
+import json
 import logging
 import os
 import re
@@ -118,6 +119,51 @@ def test_catching_up_makes_what_is_due_and_stale_and_no_more(
         catch_up(config=config, today=today)
     assert {o.date.day: o.status for o in catch_up(config=config, today=today)} == {23: "published"}
     assert catch_up(config=config, today=today) == []
+
+
+def test_the_flow_follows_newer_releases_and_never_goes_back(
+    config: Path, earthdata: Any, granules: dict[int, Path], wetter: Any, tmp_path: Path
+) -> None:
+    """By counter, then by CRID; afterwards the archive shows older ones alone, in any order, and nothing is done."""
+    today = dt.date(2024, 5, 30)
+    old = granules[23]
+    names = [old.name, *(old.name.replace("R19240_001", release) for release in ("R19240_002", "R19999_001"))]
+    releases = [old, wetter(old, names[1]), wetter(old, names[2], by=0.02)]
+
+    def standing() -> tuple[str, list[str]]:
+        (file,) = tmp_path.glob("catalog/*/*/*/*/*_20240523.json")
+        properties = json.loads(file.read_text())["properties"]
+        used = [entry["name"] for entry in properties["vadose:inputs"] if entry["kind"] == "granule"]
+        return properties["version"], used
+
+    for revision, release in enumerate(releases, start=1):
+        earthdata.hold(release)
+        earthdata.held.reverse()  # their order in the archive says nothing
+        assert {o.date: o.status for o in catch_up(config=config, today=today)} == {DAY: "published"}
+        assert standing() == (str(revision), [release.name])
+        assert catch_up(config=config, today=today) == []
+    everything = sorted(earthdata.held, key=lambda held: held.name)
+    for left in (everything[:2], everything[1::-1], everything[:1], []):
+        earthdata.held[:] = left
+        assert catch_up(config=config, today=today) == []
+        if left:
+            outcome = daily(DAY, config=config)
+            assert outcome.status == "current"
+            assert names[2] in outcome.reason
+        assert standing() == ("3", [names[2]])
+
+
+def test_what_the_archive_does_not_have_fails_no_flow(config: Path, earthdata: Any) -> None:
+    today = dt.date(2024, 5, 30)
+    earthdata.statuses = {"search": [-401]}
+    with pytest.raises(LoginError):
+        daily(DAY, config=config)
+    earthdata.statuses = {}
+    assert catch_up(config=config, today=today) == []  # the fault has gone, and there is no granule to try again with
+    with pytest.MonkeyPatch.context() as patch:  # to be filled, but there is nothing to carry forward in a long outage
+        patch.setenv("VADOSE_GAP_FILL", "true")
+        outcomes = catch_up(config=config, today=today, days=2)
+    assert [(o.status, o.error) for o in outcomes] == [("no-coverage", "GranuleMissingError")] * len(outcomes)
 
 
 def test_a_canary_in_every_credential_is_found_nowhere(

@@ -26,6 +26,17 @@ T = TypeVar("T")
 Array = NDArray[np.float64]
 _LONGEST = 300
 _REGISTER = "https://hydrogen.princeton.edu/pin"
+_PASSING = (
+    "unable to connect",
+    "try again later",
+    "server error",
+    "system error",
+    "error from server",
+    "error (5",
+    "connection",
+    "io backends",  # an answer that is no NetCDF
+    "bad shape",
+)
 _AGAIN = "Run the same command again: it goes on where it was."
 _HOW = (
     f"Make a PIN at {_REGISTER} and register it once on this machine: "
@@ -91,10 +102,21 @@ def _translate(error: Exception) -> AcquisitionError:
         return ArchiveTimeoutError(
             "HydroFrame did not answer in time", value=said, remedy="Run the same command again."
         )
-    passing = ("unable to connect", "unavailable", "system error", "error from server", "empty content", "error (5")
-    if isinstance(error, ValueError) and not any(words in lowered for words in passing):
+    if _is_absence(error, lowered):
         return AbsentDataError("HydroFrame does not have what was asked for", value=said)
     return AcquisitionError("HydroFrame failed", value=f"{type(error).__name__}: {said}", remedy=_AGAIN)
+
+
+def _is_absence(error: BaseException | None, lowered: str) -> bool:
+    """Whether the service said that it has no such data, rather than that the line or the service is down.
+
+    The client raises ValueError for both; behind what the network did lies the network's own error.
+    """
+    if any(words in lowered for words in _PASSING):
+        return False
+    while type(error) is ValueError:
+        error = error.__context__
+    return error is None
 
 
 def _scrub(text: str) -> str:

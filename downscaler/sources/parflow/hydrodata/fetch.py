@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +12,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.errors import AbsentDataError, PriorCoverageError, PriorSchemaError
+from downscaler.errors import AbsentDataError, PriorCoverageError, PriorSchemaError, PriorUnreadableError
 from downscaler.grid import Domain, Span
 from downscaler.lattice import IJWindow
 from downscaler.sources.parflow.hydrodata import client, soils, units
 from downscaler.sources.parflow.hydrodata.datasets import SATURATION, Run, run_of
+from downscaler.sources.parflow.hydrodata.files import (
+    MANIFEST,
+    PARTIAL,
+    Fields,
+    absent_path,
+    load,
+    part_path,
+    static_path,
+    store,
+    sweep,
+    write,
+)
 from downscaler.sources.parflow.hydrodata.place import window_of
 
-MANIFEST = "hydrodata.json"
 BLOCK = 128  # cells: an hourly month of one layer is about 100 MB
 _RECENT = 60  # days after its end in which a month may still be made available
 Progress = Callable[[int, int], None]
-Fields = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +113,17 @@ def fetch(request: Request, folder: Path, progress: Progress | None = None) -> N
     for block in request.blocks:
         path = static_path(folder, block)
         if not path.is_file():
-            _store(path, _statics(request.run, block))
+            store(path, _statics(request.run, block))
     total, done = len(request.months) * len(request.blocks), 0
     for month in request.months:
         for block in request.blocks:
             path = part_path(folder, month, block)
             if not path.is_file() and not absent_path(folder, month).is_file():
                 try:
-                    _store(path, _days(request, month, block, _porosity(static_path(folder, block))))
+                    store(
+                        path,
+                        _days(request, month, block, load(static_path(folder, block), "porosity").astype(np.float64)),
+                    )
                 except AbsentDataError as error:
                     _note_absent(absent_path(folder, month), error, month[1])
             done += 1
@@ -128,45 +140,28 @@ def _note_absent(path: Path, error: AbsentDataError, last: dt.date) -> None:
 def _claim(request: Request, folder: Path) -> None:
     file = folder / MANIFEST
     wanted = request.manifest()
+    sweep(folder)
     if file.is_file():
-        there = json.loads(file.read_text(encoding="utf-8"))
+        there = _manifest(file)
         if there != wanted:
             raise PriorSchemaError(
                 f"{folder} holds parts of another request", value=there, allowed=wanted, remedy="Choose another folder."
             )
         return
-    if any(folder.iterdir()):
+    if any(path.suffix != PARTIAL for path in folder.iterdir()):
         raise PriorSchemaError(f"{folder} holds other files", remedy="Choose an empty folder for the downloads.")
-    file.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+    write(file, lambda stream: stream.write(json.dumps(wanted).encode() + b"\n"))
 
 
-def part_path(folder: Path, month: tuple[dt.date, dt.date], block: IJWindow) -> Path:
-    """File of a month's part on one block."""
-    return folder / f"{month[0]:%Y%m%d}-{month[1]:%Y%m%d}_{_place(block)}.npz"
-
-
-def absent_path(folder: Path, month: tuple[dt.date, dt.date]) -> Path:
-    """File that says why a month is not there; remove it to ask again."""
-    return folder / f"{month[0]:%Y%m%d}-{month[1]:%Y%m%d}.absent"
-
-
-def static_path(folder: Path, block: IJWindow) -> Path:
-    """File of the static fields on one block."""
-    return folder / f"static_{_place(block)}.npz"
-
-
-def _place(block: IJWindow) -> str:
-    return f"i{block.i.start}-{block.i.stop}_j{block.j.start}-{block.j.stop}"
-
-
-def _store(path: Path, fields: Fields) -> None:
-    """Write whole or not at all."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **fields)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+def _manifest(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PriorUnreadableError(
+            "The note of what a folder of downloads holds is damaged",
+            value=f"{file}: {error}",
+            remedy="Choose another folder.",
+        ) from error
 
 
 def _statics(run: Run, block: IJWindow) -> Fields:
@@ -180,11 +175,6 @@ def _statics(run: Run, block: IJWindow) -> Fields:
     if run.by_table:
         found |= soils.parameters(found["indicator"])
     return {name: values.astype(np.float32) for name, values in found.items()}
-
-
-def _porosity(path: Path) -> NDArray[np.float64]:
-    with np.load(path, allow_pickle=False) as statics:
-        return np.asarray(statics["porosity"], dtype=np.float64)
 
 
 def _days(request: Request, month: tuple[dt.date, dt.date], block: IJWindow, porosity: NDArray[np.float64]) -> Fields:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import zipfile
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,7 +14,8 @@ from downscaler.errors import PriorUnreadableError
 from downscaler.grid import Domain, Span
 from downscaler.lattice import IJWindow, Lattice
 from downscaler.sources.parflow.hydrodata.datasets import SATURATION
-from downscaler.sources.parflow.hydrodata.fetch import MANIFEST, Request, fetch, parts, static_path
+from downscaler.sources.parflow.hydrodata.fetch import Request, fetch, parts
+from downscaler.sources.parflow.hydrodata.files import MANIFEST, load, opened, static_path
 from downscaler.sources.parflow.hydrodata.place import REGISTRATION
 from downscaler.sources.parflow.source import SourceInfo, file_inputs
 
@@ -93,7 +93,7 @@ class HydrodataSource:
     @property
     def statics(self) -> tuple[str, ...]:
         """Static fields at hand."""
-        with _opened(static_path(self._folder, self._request.blocks[0])) as file:
+        with opened(static_path(self._folder, self._request.blocks[0])) as file:
             return tuple(file.files)
 
     def read_days(self, name: str, days: slice, window: IJWindow) -> NDArray[np.float32]:
@@ -144,17 +144,6 @@ def _common(window: Span, block: Span) -> tuple[slice, slice] | None:
     return slice(start - window.start, stop - window.start), slice(start - block.start, stop - block.start)
 
 
-def _opened(file: Path) -> np.lib.npyio.NpzFile:
-    try:
-        opened: np.lib.npyio.NpzFile = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise PriorUnreadableError(
-            "A fetched part is damaged", value=f"{file}: {error}", remedy="Delete it and run the same command again."
-        ) from error
-    return opened
-
-
 @lru_cache(maxsize=64)  # about 2 MB each
 def _load(file: Path, name: str) -> NDArray[np.float32]:
-    with _opened(file) as opened:
-        return np.asarray(opened[name])
+    return load(file, name)

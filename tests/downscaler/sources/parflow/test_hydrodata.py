@@ -5,9 +5,11 @@ import io
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -147,8 +149,11 @@ class Handler(BaseHTTPRequestHandler):
     def grid(self, query: dict[str, str]) -> None:
         key = f"{query['variable']} {query.get('date_start', '')}"[:-3].strip()
         self.world.seen[f"{query['dataset']} {query['variable']}"] += 1
-        if self.world.broken:
-            self.answer(self.world.broken.pop(0), b"{}")
+        if self.world.broken and self.world.broken[0] < 0:
+            self.world.broken.pop(0)
+            self.connection.shutdown(socket.SHUT_RDWR)  # the line breaks
+        elif self.world.broken:
+            self.answer(self.world.broken.pop(0), b"<html>" if self.world.broken[0] == 400 else b"{}")
         elif key in self.world.missing:
             self.answer(400, json.dumps({"message": f"No data for {query['date_start']}"}).encode())
         else:
@@ -240,15 +245,47 @@ def test_stopped_it_goes_on_where_it_was(world: World, tmp_path: Path) -> None:
     fetch(request, folder)
     assert world.seen["conus1_baseline_mod saturation"] == before["conus1_baseline_mod saturation"] == 3
     next(folder.glob("20030201*.npz")).unlink()
-    world.broken = [500]
-    with pytest.raises(AcquisitionError, match="goes on where it was"):
-        fetch(request, folder)
+    for trouble in (500, 502, 504, -1, 400):  # -1: the line breaks; 400 with a page that is no answer of the service
+        world.broken = [trouble]
+        with pytest.raises(AcquisitionError, match="goes on where it was") as caught:
+            fetch(request, folder)
+        assert not isinstance(caught.value, AbsentDataError), trouble
+        assert not list(folder.glob("*.absent"))  # the month is there, and is asked for again
     fetch(request, folder)
     assert len(list(folder.glob("2003*.npz"))) == 3
     assert not list(folder.glob("*.partial"))
     other = Request.of("conus1_baseline_mod", WHERE, *PERIOD, forcing=False)
     with pytest.raises(PriorSchemaError, match="another request"):
         fetch(other, folder)
+
+
+def test_killed_while_it_wrote_it_goes_on(world: World, tmp_path: Path) -> None:
+    """A process that was killed leaves a half file, at worst before it said what the folder holds."""
+    request = Request.of("conus1_baseline_mod", WHERE, PERIOD[0], PERIOD[0], forcing=False)
+    folder = tmp_path / "fetched"
+    folder.mkdir()
+    half = folder / "hydrodata.1.partial"
+    half.write_bytes(b"{")
+    young = folder / "static_i0-1_j0-1.2.partial"
+    young.write_bytes(b"PK")
+    os.utime(half, (time.time() - 2 * 86400,) * 2)
+    fetch(request, folder)
+    assert not half.exists()
+    assert young.exists()  # another fetch may be at work on it
+    source = HydrodataSource(request, folder)
+    part = next(folder.glob("2003*.npz"))
+    part.write_bytes(part.read_bytes()[:-100])
+    with pytest.raises(PriorUnreadableError, match="Delete it and run the same command again"):
+        source.read_days("soil_moisture", slice(0, 1), source.lattice.window)
+    next(folder.glob("static*.npz")).write_bytes(b"PK")
+    with pytest.raises(PriorUnreadableError, match="damaged"):
+        print(source.statics)
+    part.unlink()
+    with pytest.raises(PriorUnreadableError, match="damaged"):
+        fetch(request, folder)
+    (folder / "hydrodata.json").write_bytes(b"")
+    with pytest.raises(PriorUnreadableError, match="another folder"):
+        fetch(request, folder)
 
 
 def test_a_month_that_is_missing_is_left_out_and_noted(world: World, tmp_path: Path) -> None:
@@ -331,6 +368,8 @@ def test_out_of_reach_and_absent(world: World, monkeypatch: pytest.MonkeyPatch) 
 def test_periods_runs_and_places_are_checked_before_anything_is_asked(world: World) -> None:
     with pytest.raises(ConfigError, match="conus1_baseline_mod"):
         Request.of("conus3", WHERE, *PERIOD)
+    with pytest.raises(ConfigError, match="conus2_baseline"):  # none named: the runs that there are
+        Request.of(None, WHERE, *PERIOD)
     with pytest.raises(PriorCoverageError, match="2006-09-30"):
         Request.of("conus1_baseline_mod", WHERE, dt.date(2006, 1, 1), dt.date(2007, 1, 1))
     with pytest.raises(PriorCoverageError, match="--end"):
@@ -403,18 +442,15 @@ def test_the_command_builds_a_prior_and_no_credential_is_left_anywhere(world: Wo
     environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], "HYDRODATA_URL": world.url}
     (tmp_path / "work").mkdir()
 
-    def command(*more: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "flows.cli", "--debug", "prior", "build", "--source", "hydrodata", "fetched"]
-        line += ["--domain=-98.2,34.75,-97.95,34.95", "--out", "prior", "--end", "2003-02-02", *more]
-        return subprocess.run(
-            line, cwd=tmp_path / "work", env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-
-    run = ("--dataset", "conus1_baseline_mod", "--start", "2003-01-30")
+    line = [sys.executable, "-m", "flows.cli", "--debug", "prior", "build", "--source", "hydrodata", "fetched"]
+    line += ["--domain=-98.2,34.75,-97.95,34.95", "--out", "prior", "--start", "2003-01-30", "--end", "2003-02-02"]
+    line += ["--dataset", "conus1_baseline_mod"]
     said = []
     world.pins = {}
     for code in (82, 0):
-        ended = command(*run)
+        ended = subprocess.run(
+            line, cwd=tmp_path / "work", env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
         assert ended.returncode == code, ended.stderr
         said.append(ended.stdout + ended.stderr)
         world.pins = {EMAIL: PIN}
@@ -424,4 +460,3 @@ def test_the_command_builds_a_prior_and_no_credential_is_left_anywhere(world: Wo
     assert len(files) > 10
     assert [p for p in files if b"cAnArY" in p.read_bytes()] == []
     assert "cAnArY" not in "".join(said)
-    assert "conus2_baseline" in command().stderr  # no run named: the runs there are
