@@ -35,7 +35,7 @@ JUDGED = 70  # days, evenly spread, on which unseen ground is judged
 LARGEST = 4_000_000  # product cells that an evaluation holds at once
 NOISE_LIMIT = 0.5  # m3 m-3; beyond it a retrieval says nothing
 # many fits: fewer rows each; on unseen ground deeper trees did worse in the inner folds and left seams
-DEFAULTS = {"time": Options(rows=60_000), "blocks": Options(rows=60_000, depth=6)}
+DEFAULTS = {"time": Options(rows=100_000), "blocks": Options(rows=60_000, depth=6)}
 METHODS = ("nearest", "bilinear", "climatological_pattern", "prior", "stations_only", "hybrid")
 _WEATHER = frozenset(feature.name for feature in FEATURES if feature.group == "forcing")
 Progress = Callable[[str, int, int], None]
