@@ -74,7 +74,7 @@ class Records:
         """A finished cell; raises ExperimentError when its record is broken."""
         path = self._path(cell)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 meta = json.loads(arrays["meta"].tobytes())
                 errors = {name.removeprefix("error/"): arrays[name] for name in arrays if name.startswith("error/")}
                 stations = arrays["stations"].astype(np.intp)
