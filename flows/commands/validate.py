@@ -61,7 +61,9 @@ def validate(
     window: Annotated[
         float, typer.Option(min=0.0, max=12.0, help="Hours before and after SMAP's observation that readings count.")
     ] = 3.0,
-    min_pairs: Annotated[int, typer.Option(min=3, help="Pairs that a site needs to count in averages.")] = 20,
+    min_pairs: Annotated[
+        int | None, typer.Option(min=3, help="Pairs that a site needs to count in averages; unset, 20 or as set.")
+    ] = None,
     publish: Annotated[
         bool, typer.Option("--publish/--no-publish", help="Put report and headline into the catalogue.")
     ] = True,
@@ -76,7 +78,7 @@ def validate(
     from flows.validation import job_of, run_validation
 
     given = {"domain": domain, "catalog": catalog, "prior": prior, "stations": stations or None, "seed": seed}
-    settings = load_settings(context.obj.config, **given)
+    settings = load_settings(context.obj.config, **given, validation_pairs=min_pairs)
     job = job_of(
         settings,
         out,
@@ -86,7 +88,6 @@ def validate(
         third_inputs=tuple(name.strip() for name in (third_inputs or "").split(",") if name.strip()),
         deepest=depth,
         window=window,
-        min_pairs=min_pairs,
         publish=publish,
     )
     with console.progress_bar("validating") as tell:
