@@ -24,7 +24,7 @@ METRICS: dict[str, str] = {
     "ubrmsd": "the same after the bias is taken off, m3 m-3",
     "r": "Pearson's correlation in time",
     "spearman": "Spearman's rank correlation in time",
-    "anomaly_r": f"correlation of what is left after a {ANOMALY_WINDOW}-day moving mean is taken off",
+    "anomaly_r": f"correlation of what a {ANOMALY_WINDOW}-day moving mean leaves, of longer periods",
     "msd_correlation": "part of the mean square difference from lacking correlation, m6 m-6",
     "msd_variance": "part from unequal standard deviations, m6 m-6",
     "msd_bias": "part from unequal means, m6 m-6",

@@ -182,7 +182,13 @@ def test_the_page_is_self_contained_and_escapes_what_it_is_told(findings):
     assert "http" not in text.replace("http-equiv", "")
     assert text.count("data:image/png;base64,") == 6
     for entry in (findings.document["gains"]["smap"]["rmsd"], findings.document["estimates"]["prior"]["rmsd"]):
-        assert cell(entry) in text
+        assert cell(entry) in text.replace("\N{NO-BREAK SPACE}", " ").replace("\n", " ")
+
+
+def test_what_rounds_to_nothing_has_no_sign():
+    assert cell({"value": -0.00001, "low": -0.012, "high": 0.00002}) == "0.0000 [-0.0120, 0.0000]"
+    assert cell({"value": -0.0, "low": None, "high": None}, "msd_bias") == "0.00e+00"
+    assert cell({"value": 0.5, "low": 0.25, "high": None}, "share_r") == "50 % [25 %, –]"
 
 
 def test_the_site_table_has_a_row_a_site_with_intervals_around_its_figures(findings):
