@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     validation_days: int = Field(
         default=365, ge=1, description="days before and with a newly published one that the daily flow validates"
     )
+    validation_pairs: int = Field(
+        default=20, ge=3, description="pairs with the product that a site needs to count in a validation"
+    )
     workers: int = Field(default=1, ge=1, le=256, description="processes of a backfill")
     training_rows: int | None = Field(
         default=None,

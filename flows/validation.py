@@ -71,6 +71,7 @@ def job_of(settings: Settings, out: Path, **given: Any) -> ValidationJob:
         catalog=settings.catalog,
         stations=settings.stations,
         prior=settings.prior,
+        min_pairs=settings.validation_pairs,
         seed=settings.seed,
         out=out,
         **given,

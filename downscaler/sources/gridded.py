@@ -1,13 +1,13 @@
 """Any other gridded soil moisture product that xarray opens, at chosen places and days.
 
-NetCDF and Zarr, and whatever else xarray has an engine for. Nothing is read but the cells wanted.
+NetCDF, Zarr, GeoTIFF, and whatever else xarray has an engine for.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from downscaler.errors import ComparisonError
+from downscaler.sources import geotiff
 
 Floats = NDArray[np.float64]
 _NAMES = ("soil_moisture", "sm", "ssm", "surface_soil_moisture", "theta", "swvl1")
@@ -28,13 +29,14 @@ _ALIASES = {
     "x": ("x", "lon", "longitude", "easting"),
 }
 _FRACTIONS = ("m3 m-3", "m3/m3", "m^3 m^-3", "m^3/m^3", "cm3/cm3", "cm3 cm-3", "cm^3/cm^3", "m**3 m**-3", "1", "")
+_BELOW = -0.01  # m3 m-3; noise of a retrieval may reach a little below nothing, a missing value lies far below
 
 
 def product_at(source: str, dates: Sequence[dt.date], lon: NDArray[np.floating], lat: NDArray[np.floating]) -> Floats:
     """A product's soil moisture at places on days, from the cell that holds each place.
 
     Args:
-        source: path, or ``path::variable`` where the file holds several.
+        source: path, or ``path::variable`` where the file holds several; of GeoTIFFs a file or a folder of them.
         dates: days wanted; a product with several times a day gives their mean.
         lon: degrees east [sites].
         lat: degrees north [sites].
@@ -46,29 +48,40 @@ def product_at(source: str, dates: Sequence[dt.date], lon: NDArray[np.floating],
         ComparisonError: not there, not readable, no such variable, no coordinates or CRS, or another unit.
     """
     path, _, variable = source.partition("::")
-    data = _opened(path)
-    try:
-        field = _field(data, variable or None, path)
+    total, count = (np.zeros((len(lon), len(dates))) for _ in range(2))
+    number_of = {pd.Timestamp(date): number for number, date in enumerate(dates)}
+    units = set()
+    for field in _fields(path, variable or None, dates):
         rows, columns, inside = _places(field, lon, lat, path)
-        values = np.full((len(lon), len(dates)), np.nan)
         times = pd.DatetimeIndex(field["time"].to_numpy()).floor("D")
-        for number, day in enumerate(pd.DatetimeIndex(np.array(dates, dtype="datetime64[s]"))):
-            at = np.flatnonzero(times == day)
-            if at.size:
-                read = field.isel(time=at, y=xr.DataArray(rows, dims="site"), x=xr.DataArray(columns, dims="site"))
-                stack = read.transpose("time", "site").to_numpy().astype(float)
-                known = np.isfinite(stack)
-                total, count = np.where(known, stack, 0.0).sum(axis=0), known.sum(axis=0)
-                values[:, number] = np.where(inside & (count > 0), total / np.maximum(count, 1), np.nan)
-        return _in_fractions(values, str(field.attrs.get("units", "")), path)
-    finally:
-        data.close()
+        for day in times.unique().intersection(list(number_of)):
+            at, number = np.flatnonzero(times == day), number_of[day]
+            read = field.isel(time=at, y=xr.DataArray(rows, dims="site"), x=xr.DataArray(columns, dims="site"))
+            stack = read.transpose("time", "site").to_numpy().astype(float)
+            known = np.isfinite(stack) & inside
+            total[:, number] += np.where(known, stack, 0.0).sum(axis=0)
+            count[:, number] += known.sum(axis=0)
+        units.add(str(field.attrs.get("units", "")))
+    values = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    for unit in sorted(units):
+        _require_fractions(values, unit, path)
+    return values
+
+
+def _fields(path: str, variable: str | None, dates: Sequence[dt.date]) -> Iterator[xr.DataArray]:
+    """The product part by part, each with dimensions time, y and x: one of a data set, one a file of GeoTIFFs."""
+    if not Path(path).exists():
+        raise ComparisonError("The product to compare with is not there", value=path)
+    if not geotiff.claims(Path(path)):
+        with _opened(path) as data:
+            yield _field(data, variable, path)
+        return
+    for field in geotiff.fields_of(Path(path), dates, variable):
+        yield field.assign_attrs(geographic=False)
 
 
 def _opened(path: str) -> xr.Dataset:
     file = Path(path)
-    if not file.exists():
-        raise ComparisonError("The product to compare with is not there", value=path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of stores without consolidated metadata, of other engines
@@ -113,10 +126,11 @@ def _places(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
     """Rows and columns of the cells that hold places, and which places are on the grid."""
     x, y = np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)
-    if not field.attrs["geographic"]:
-        x, y = Transformer.from_crs("EPSG:4326", _crs(field, path), always_xy=True).transform(x, y)
-    elif float(field["x"].max()) > 180.0:
-        x = x % 360.0
+    crs = None if field.attrs["geographic"] else _crs(field, path)
+    if crs is not None:
+        x, y = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(x, y)
+    if (crs is None or crs.is_geographic) and float(field["x"].max()) > 180.0:
+        x = np.asarray(x) % 360.0
     columns, inside_x = _nearest(field["x"].to_numpy(), np.asarray(x))
     rows, inside_y = _nearest(field["y"].to_numpy(), np.asarray(y))
     return rows, columns, inside_x & inside_y
@@ -151,14 +165,13 @@ def _crs(field: xr.DataArray, path: str) -> CRS:
         ) from error
 
 
-def _in_fractions(values: Floats, units: str, path: str) -> Floats:
+def _require_fractions(values: Floats, units: str, path: str) -> None:
     found = values[np.isfinite(values)]
-    largest = float(found.max(initial=0.0))
-    if units.lower() not in _FRACTIONS or largest > 1.0:
+    least, largest = float(found.min(initial=0.0)), float(found.max(initial=0.0))
+    if units.lower() not in _FRACTIONS or largest > 1.0 or least < _BELOW:
         raise ComparisonError(
             f"Soil moisture of {path} is no volume fraction",
-            value=f"units {units!r}, up to {largest:g}",
+            value=f"units {units!r}, {least:g} to {largest:g}",
             allowed="m3 m-3, 0 to 1",
-            remedy="Convert it first.",
+            remedy="Convert it first, and let it declare its missing value.",
         )
-    return values

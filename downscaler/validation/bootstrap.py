@@ -30,7 +30,8 @@ class Draws:
         sites: how often each site counts [1 + B, sites]; row 0 is the sample itself.
         block: mean block length, days.
         blocks: independent blocks that the period holds.
-        units: networks, or stations, that are resampled.
+        unit: number of the network, or station, that each site is drawn with [sites].
+        units: how many of them there are.
         of_networks: whether whole networks are.
     """
 
@@ -38,6 +39,7 @@ class Draws:
     sites: Floats
     block: float
     blocks: float
+    unit: NDArray[np.intp]
     units: int
     of_networks: bool
 
@@ -122,6 +124,7 @@ def make_draws(
         sites=np.vstack([np.ones(sites), drawn[:, unit]]).astype(float),
         block=block,
         blocks=independent_blocks(days, block),
+        unit=np.asarray(unit, dtype=np.intp),
         units=units,
         of_networks=of_networks,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def map_figure(findings: Findings, backdrop: tuple[Floats, tuple[float, float, f
     axes.set_aspect(1.0 / np.cos(np.deg2rad((south + north) / 2)))
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlabel("longitude (°)", fontsize=8)
-    axes.set_ylabel("latitude (°); thick rings: the 95 % interval excludes zero", fontsize=8)
+    axes.set_ylabel("latitude (°)", fontsize=8)
     tidy_axes(axes, grid="both")
     return figure
 
@@ -191,7 +192,10 @@ def series_figure(findings: Findings) -> Figure:
         axes.set_ylabel("m³ m⁻³", fontsize=8)
         tidy_axes(axes, grid="both")
     figure.axes[0].legend(fontsize=7.5, frameon=False, ncols=3, loc="upper right")
-    figure.autofmt_xdate()
+    # even steps over the ends of months, or two dates stand on each other
+    locator: Any = AutoDateLocator(maxticks=8, interval_multiples=False)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     return figure
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pytesmo.time_series.anomaly import calc_anomaly
+from pytesmo.time_series.filtering import moving_average
 from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 ANOMALY_WINDOW = 35  # days
+LEAST_IN_WINDOW = 5  # pairs in it, as Albergel et al. (2009, doi:10.5194/hess-13-115-2009) ask for
 LEAST = 3  # pairs, below which no metric is given
 METRICS: dict[str, str] = {
     "bias": "mean of product minus station, m3 m-3",
@@ -23,7 +24,7 @@ METRICS: dict[str, str] = {
     "ubrmsd": "the same after the bias is taken off, m3 m-3",
     "r": "Pearson's correlation in time",
     "spearman": "Spearman's rank correlation in time",
-    "anomaly_r": f"correlation of what is left after a {ANOMALY_WINDOW}-day moving mean is taken off",
+    "anomaly_r": f"correlation of what a {ANOMALY_WINDOW}-day moving mean leaves, of longer periods",
     "msd_correlation": "part of the mean square difference from lacking correlation, m6 m-6",
     "msd_variance": "part from unequal standard deviations, m6 m-6",
     "msd_bias": "part from unequal means, m6 m-6",
@@ -122,17 +123,17 @@ def ranks(x: Floats) -> Floats:
 def anomalies(x: Floats, days: NDArray[np.datetime64]) -> Floats:
     """What is left of each series after its 35-day moving mean is taken off [sites, days].
 
-    All NaN where the period is shorter than the window: the mean would be the period's own.
+    NaN where fewer than ``LEAST_IN_WINDOW`` pairs stand in the window: beside a gap a value is its own mean, and its
+    anomaly nothing. All NaN where a site's pairs span less than the window: the mean would be the period's own.
     """
     left = np.full(x.shape, np.nan)
     index = pd.DatetimeIndex(days)
-    if len(index) == 0 or (index[-1] - index[0]).days < ANOMALY_WINDOW:
-        return left
     for site, series in enumerate(x):
-        known = np.isfinite(series)
-        if known.sum() >= LEAST:
-            made = calc_anomaly(pd.Series(series[known], index=index[known]), window_size=ANOMALY_WINDOW)
-            left[site, known] = made.to_numpy()
+        known = np.flatnonzero(np.isfinite(series))
+        if known.size >= LEAST and (index[known[-1]] - index[known[0]]).days >= ANOMALY_WINDOW:
+            own = pd.Series(series[known], index=index[known])
+            mean = moving_average(own, window_size=ANOMALY_WINDOW, min_obs=LEAST_IN_WINDOW)
+            left[site, known] = (own - mean).to_numpy()
     return left
 
 

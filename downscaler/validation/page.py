@@ -54,7 +54,7 @@ def page(findings: Findings, represented: Representativeness | str, backdrop: An
         backdrop: of the map, as ``figures.map_figure`` takes it.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"figure": cell, "percent": percent}
+    environment.filters |= {"figure": _figure, "percent": percent, "typeset": _typeset}
     text = resources.files("downscaler.validation").joinpath("page.html.j2").read_text(encoding="utf-8")
     template = environment.from_string(text)
     return template.render(
@@ -98,8 +98,27 @@ def cell(entry: Mapping[str, Any] | None, name: str = "") -> str:
         digits = (
             ".2e" if name.startswith("msd_") else ".3f" if name in ("r", "spearman", "anomaly_r", "merlin") else ".4f"
         )
-        ends = ["–" if entry[end] is None else f"{entry[end]:{digits}}" for end in ("value", "low", "high")]
+        ends = [_number(entry[end], digits) for end in ("value", "low", "high")]
     return f"{ends[0]} [{ends[1]}, {ends[2]}]" if entry["low"] is not None else ends[0]
+
+
+def _number(value: float | None, digits: str) -> str:
+    """A number as text, what rounds to nothing without a sign."""
+    if value is None:
+        return "–"
+    text = f"{value:{digits}}"
+    return text if float(text) else text.removeprefix("-")
+
+
+def _figure(entry: Mapping[str, Any] | None, name: str = "") -> str:
+    """The same for the page, where a line may break before the bracket and nowhere else."""
+    value, bracket, interval = cell(entry, name).partition(" [")
+    return (value + bracket.replace(" ", "\n") + interval).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _typeset(text: str) -> str:
+    """Units as they are printed."""
+    return text.replace("m3 m-3", "m³\N{NO-BREAK SPACE}m⁻³").replace("m6 m-6", "m⁶\N{NO-BREAK SPACE}m⁻⁶")
 
 
 def percent(value: float | None) -> str:

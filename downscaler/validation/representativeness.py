@@ -78,19 +78,9 @@ def represent(
     Raises:
         ValidationError: fewer than ten sites with known features, or all of them in one block.
     """
-    stations, domain = _expanded(stations, domain)
-    names = tuple(name for name in stations if name in domain and np.nanstd(domain[name]) > 0)
-    at_sites, at_cells = (np.stack([f[n] for n in names], axis=1).astype(float) for f in (stations, domain))
-    known = np.isfinite(at_sites).all(axis=1)
-    at_cells = at_cells[np.isfinite(at_cells).all(axis=1)]
-    if known.sum() < LEAST_SITES or len(at_cells) < LEAST_SITES:
-        raise ValidationError(
-            "Too few stations to compare with their domain",
-            value=f"{int(known.sum())} sites with known ground",
-            allowed=f"{LEAST_SITES} or more",
-        )
+    names, at_sites, at_cells, known = _compared(stations, domain)
     scale = StandardScaler().fit(at_cells)
-    x_sites, x_cells = scale.transform(at_sites[known]), scale.transform(at_cells)
+    x_sites, x_cells = scale.transform(at_sites), scale.transform(at_cells)
     dissimilarity, threshold = _dissimilarity(x_sites, x_cells, blocks[known], seed)
     weights = np.ones(len(known))
     weights[known], separability, held = _weights(x_sites, x_cells)
@@ -107,6 +97,24 @@ def represent(
         separability=separability,
         held=held,
     )
+
+
+def _compared(
+    stations: Mapping[str, NDArray[np.floating]], domain: Mapping[str, NDArray[np.floating]]
+) -> tuple[tuple[str, ...], Floats, Floats, NDArray[np.bool_]]:
+    """Names of the features that vary, their values at sites and cells where all are known, and which sites are."""
+    stations, domain = _expanded(stations, domain)
+    names = tuple(name for name in stations if name in domain and np.nanstd(domain[name]) > 0)
+    at_sites, at_cells = (np.stack([f[n] for n in names], axis=1).astype(float) for f in (stations, domain))
+    known = np.isfinite(at_sites).all(axis=1)
+    at_cells = at_cells[np.isfinite(at_cells).all(axis=1)]
+    if known.sum() < LEAST_SITES or len(at_cells) < LEAST_SITES:
+        raise ValidationError(
+            "Too few stations to compare with their domain",
+            value=f"{int(known.sum())} sites with known ground",
+            allowed=f"{LEAST_SITES} or more",
+        )
+    return names, at_sites[known], at_cells, known
 
 
 def _expanded(*grounds: Mapping[str, NDArray[np.floating]]) -> list[dict[str, NDArray[np.floating]]]:

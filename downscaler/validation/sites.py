@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -104,7 +105,7 @@ class Gathered:
         sites: rows of the table.
         dates: its columns.
         observed: minutes from 00:00 UTC of the day to SMAP's observation [days, sites], NaN where there is none.
-        window: half the window around the observation, h; of daily means the day itself counts.
+        window: half the window around the observation, h; of daily means that of the observation's local day counts.
     """
 
     sites: Sequence[Site]
@@ -114,11 +115,15 @@ class Gathered:
     _total: Floats = field(init=False)
     _count: Floats = field(init=False)
     _site: Mapping[tuple[object, ...], int] = field(init=False)
+    _share: Mapping[tuple[object, ...], float] = field(init=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.sites), len(self.dates))
         self._total, self._count = np.zeros(shape), np.zeros(shape)
         self._site = {_key(sensor): number for number, site in enumerate(self.sites) for sensor in site.sensors}
+        told = Counter((s.network, s.station) for site in self.sites for s in site.sensors)
+        # a station counts once, whatever the number of its sensors
+        self._share = {_key(s): 1.0 / told[s.network, s.station] for site in self.sites for s in site.sensors}
 
     def add(self, series: Series) -> bool:
         """Count a sensor's good readings; False where the sensor is of no site (too deep, or outside)."""
@@ -127,23 +132,26 @@ class Gathered:
             return False
         time, value = series.time[series.good], series.value[series.good]
         days = np.array(self.dates, dtype="datetime64[D]")
+        minutes = self.observed[:, site]
+        seen = np.isfinite(minutes)
         if series.daily:
-            low, high = (np.searchsorted(time.astype("datetime64[D]"), days, side=side) for side in ("left", "right"))
+            # 18:00 in CONUS is often the next day in UTC, and a network's day is local
+            local = np.floor((np.where(seen, minutes, 720.0) / 60 + series.sensor.lon / 15) / 24).astype(int)
+            wanted = days + np.where(seen, local, 0)
+            low, high = (np.searchsorted(time.astype("datetime64[D]"), wanted, side=side) for side in ("left", "right"))
         else:
-            minutes = self.observed[:, site]
-            seen = np.isfinite(minutes)
             half = np.timedelta64(round(self.window * 3600), "s")
             centre = days.astype("datetime64[s]") + np.where(seen, minutes, 0).astype(int) * _MINUTE
             low = np.searchsorted(time, centre - half, side="left")
             high = np.where(seen, np.searchsorted(time, centre + half, side="right"), low)
         mean = _means(value, low, high)
-        known = np.isfinite(mean)
-        self._total[site, known] += mean[known]
-        self._count[site, known] += 1
+        known, share = np.isfinite(mean), self._share[_key(series.sensor)]
+        self._total[site, known] += share * mean[known]
+        self._count[site, known] += share
         return True
 
     def values(self) -> Floats:
-        """Mean over the sensors of each site [sites, days], m3 m-3, NaN without a good reading."""
+        """Mean over the stations of each site [sites, days], m3 m-3, NaN without a good reading."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(np.where(self._count > 0, self._total / self._count, np.nan))
 

@@ -107,11 +107,15 @@ class Contest:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(use, samples, 0.0) * count
             made = mean.sum(axis=0) / count.sum(axis=0)
-        return interval(made, self.units(int(use[:, 0].sum())))
+        return interval(made, self.units(use[:, 0]))
 
-    def units(self, sites: int) -> float:
-        """Independent units behind a mean over so many sites: blocks of days, networks or stations, the fewest."""
-        return min(self.draws.blocks, min(self.draws.units, sites)) if sites > 1 else self.draws.blocks
+    def units(self, sites: Bools) -> float:
+        """Independent units behind a mean over sites [sites]: blocks of days or networks (stations), the fewest.
+
+        Of a single network, or station, there is nothing to draw but days.
+        """
+        drawn = np.unique(self.draws.unit[sites]).size
+        return min(self.draws.blocks, drawn) if drawn > 1 else self.draws.blocks
 
     def share(self, gain: Floats, *, keep: Bools | None = None) -> Interval:
         """Share of sites that the product improves; its interval is over sites alone."""
@@ -163,16 +167,19 @@ def contest(
             remedy="Publish more days, give more stations, or lower --min-pairs.",
         )
     errors = np.where(pairs, matchups.estimates[PRODUCT] - matchups.stations, np.nan)
-    networks = np.array([site.network for site in matchups.sites])
+    # stations of two networks in one cell are drawn with the first: apart they would count as a third network
+    networks = np.array([site.network.partition("+")[0] for site in matchups.sites])
     draws = make_draws(errors[enough], networks[enough], count=count, seed=seed)
     spread = np.ones((len(draws.sites), len(networks)))  # sites that do not count are drawn once, to no effect
     spread[:, enough] = draws.sites
+    unit = np.zeros(len(networks), np.intp)
+    unit[enough] = draws.unit
     return Contest(
         estimates={name: matchups.estimates[name] for name in (PRODUCT, SMAP, PRIOR) if name in matchups.estimates},
         stations=matchups.stations,
         pairs=pairs,
         days=matchups.days,
-        draws=replace(draws, sites=spread),
+        draws=replace(draws, sites=spread, unit=unit),
         min_pairs=min_pairs,
     )
 

@@ -113,6 +113,8 @@ def triplet(values: dict[str, Floats], draws: Draws) -> Triplet:
             value=f"{int(together.sum(axis=1).max(initial=0))} triplets at most",
             allowed=f"{MIN_TRIPLETS} or more at one site, all three correlated above {LEAST_R}",
         )
+    drawn = np.unique(draws.unit[rich]).size
+    units = min(draws.blocks, drawn) if drawn > 1 else draws.blocks
     errors, correlations = {}, {}
     for number, x in enumerate(names):
         y, z = names[(number + 1) % 3], names[(number + 2) % 3]
@@ -121,7 +123,18 @@ def triplet(values: dict[str, Floats], draws: Draws) -> Triplet:
             scale = 1.0 if number == 0 else cov(names[0], z if y == names[0] else y) / cov(x, z if y == names[0] else y)
             error = np.sqrt(np.maximum(cov(x, x) - signal, 0.0)) * np.abs(scale)
             r = np.sqrt(np.clip(signal / cov(x, x), 0.0, 1.0))
-        units = min(draws.blocks, draws.units) if rich.sum() > 1 else draws.blocks
-        errors[x] = interval(np.nanmedian(error[rich], axis=0), units)
-        correlations[x] = interval(np.nanmedian(r[rich], axis=0), units)
+        errors[x] = interval(_medians(error[rich], draws.sites[:, rich]), units)
+        correlations[x] = interval(_medians(r[rich], draws.sites[:, rich]), units)
     return Triplet(error=errors, r=correlations, sites=int(rich.sum()))
+
+
+def _medians(samples: Floats, counts: Floats) -> Floats:
+    """Medians over sites of [sites, 1 + draws] where each site counts as often as it is drawn [1 + draws, sites]."""
+    order = np.argsort(samples, axis=0)  # NaN stands last
+    value = np.take_along_axis(samples, order, axis=0)
+    count = np.take_along_axis(np.where(np.isfinite(samples), counts.T, 0.0), order, axis=0)
+    reached = np.cumsum(count, axis=0)
+    half = reached[-1] / 2
+    low, high = (np.argmax(test, axis=0)[None] for test in (reached >= half, reached > half))
+    made = (np.take_along_axis(value, low, axis=0) + np.take_along_axis(value, high, axis=0))[0] / 2
+    return np.asarray(np.where(half > 0, made, np.nan))

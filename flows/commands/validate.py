@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from flows.commands.build import DomainName, Seed
 
 _NAMES = {"smap": "SMAP", "prior": "the prior"}
 _FIGURES = {"rmsd": "RMSD", "ubrmsd": "ubRMSD", "abs_bias": "|bias|", "r": "R", "anomaly_r": "anomaly R"}
+_SHOWN = 10  # station files with something to tell
 _SHARES = {"share_rmsd": "stations improved in RMSD"}
 
 
@@ -23,48 +24,62 @@ def _day(help_text: str) -> typer.models.OptionInfo:
     return made
 
 
+Stations = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH",
+        help="ISMN archive, USCRN file, table of readings, folder of these, scan or snotel; may be repeated.",
+    ),
+]
+CatalogPlace = Annotated[
+    str | None, typer.Option(metavar="CATALOG", help="Catalogue to validate: folder, file:// or s3://.")
+]
+PriorPlace = Annotated[
+    Path | None, typer.Option(metavar="PRIOR", help="Prior: a rival, and what the ground of the domain is like.")
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for report, figures and tables.")]
+Start = Annotated[dt.datetime | None, _day("First day to validate; unset, all.")]
+End = Annotated[dt.datetime | None, _day("Last day to validate; unset, all.")]
+Compare = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="OTHER",
+        help="Another catalogue, or a product that xarray opens (PATH, PATH::VARIABLE, a folder of GeoTIFFs), "
+        "at the same pairs.",
+    ),
+]
+Third = Annotated[
+    str | None, typer.Option(metavar="PATH", help="Third source for triple collocation, independent of the others.")
+]
+ThirdInputs = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="What the third source is made from, with commas, as ASCAT.")
+]
+Depth = Annotated[float, typer.Option(min=0.0, max=1.0, help="Deepest end of a sensor that counts, m.")]
+Hours = Annotated[
+    float, typer.Option(min=0.0, max=12.0, help="Hours before and after SMAP's observation that readings count.")
+]
+MinPairs = Annotated[
+    int | None, typer.Option(min=3, help="Pairs that a site needs to count in averages; unset, 20 or as set.")
+]
+Publish = Annotated[bool, typer.Option("--publish/--no-publish", help="Put report and headline into the catalogue.")]
+
+
 def validate(
     context: typer.Context,
-    stations: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATH",
-            help="ISMN archive, USCRN file, table of readings, folder of these, scan or snotel; may be repeated.",
-        ),
-    ] = None,
-    catalog: Annotated[
-        str | None, typer.Option(metavar="CATALOG", help="Catalogue to validate: folder, file:// or s3://.")
-    ] = None,
+    stations: Stations = None,
+    catalog: CatalogPlace = None,
     domain: DomainName = None,
-    prior: Annotated[
-        Path | None, typer.Option(metavar="PRIOR", help="Prior: a rival, and what the ground of the domain is like.")
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for report, figures and tables.")] = Path(
-        "build/validation"
-    ),
-    start: Annotated[dt.datetime | None, _day("First day to validate; unset, all.")] = None,
-    end: Annotated[dt.datetime | None, _day("Last day to validate; unset, all.")] = None,
-    compare: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="OTHER",
-            help="Another catalogue, or a product that xarray opens (PATH or PATH::VARIABLE), at the same pairs.",
-        ),
-    ] = None,
-    third: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Third source for triple collocation, independent of the others.")
-    ] = None,
-    third_inputs: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="What the third source is made from, with commas, as ASCAT.")
-    ] = None,
-    depth: Annotated[float, typer.Option(min=0.0, max=1.0, help="Deepest end of a sensor that counts, m.")] = 0.10,
-    window: Annotated[
-        float, typer.Option(min=0.0, max=12.0, help="Hours before and after SMAP's observation that readings count.")
-    ] = 3.0,
-    min_pairs: Annotated[int, typer.Option(min=3, help="Pairs that a site needs to count in averages.")] = 20,
-    publish: Annotated[
-        bool, typer.Option("--publish/--no-publish", help="Put report and headline into the catalogue.")
-    ] = True,
+    prior: PriorPlace = None,
+    out: Out = Path("build/validation"),
+    start: Start = None,
+    end: End = None,
+    compare: Compare = None,
+    third: Third = None,
+    third_inputs: ThirdInputs = None,
+    depth: Depth = 0.10,
+    window: Hours = 3.0,
+    min_pairs: MinPairs = None,
+    publish: Publish = True,
     seed: Seed = None,
 ) -> None:
     """Validate published days against in-situ networks, paired with SMAP and the prior, each figure with an interval.
@@ -76,7 +91,7 @@ def validate(
     from flows.validation import job_of, run_validation
 
     given = {"domain": domain, "catalog": catalog, "prior": prior, "stations": stations or None, "seed": seed}
-    settings = load_settings(context.obj.config, **given)
+    settings = load_settings(context.obj.config, **given, validation_pairs=min_pairs)
     job = job_of(
         settings,
         out,
@@ -86,7 +101,6 @@ def validate(
         third_inputs=tuple(name.strip() for name in (third_inputs or "").split(",") if name.strip()),
         deepest=depth,
         window=window,
-        min_pairs=min_pairs,
         publish=publish,
     )
     with console.progress_bar("validating") as tell:
@@ -125,20 +139,20 @@ def _show(document: Mapping[str, Any]) -> None:
         console.say(f"triple collocation: {document['triple_collocation']['refused']}")
     for note in document["notes"]:
         console.say(f"note: {note}")
-    faulty = [report for report in document["files"] if not report["clean"]]
-    left_out = sum(report["left_out"] is not None for report in document["files"])
+    _show_files(document["files"])
+
+
+def _show_files(files: Sequence[Mapping[str, Any]]) -> None:
+    faulty = [report for report in files if not report["clean"]]
+    left_out = sum(report["left_out"] is not None for report in files)
     console.say(
-        f"station files: {len(document['files'])} read, {left_out} left out as too deep, "
-        f"{len(faulty)} with something to tell"
+        f"station files: {len(files)} read, {left_out} left out as too deep, {len(faulty)} with something to tell"
     )
     faulty.sort(key=lambda report: "outside the domain" in (report["problem"] or ""))  # what can be mended first
     for report in faulty[:_SHOWN]:
         console.say(f"  {report['file']}: {_fault(report)}")
     if len(faulty) > _SHOWN:
         console.say(f"  and {len(faulty) - _SHOWN} more, in the report")
-
-
-_SHOWN = 10
 
 
 def _fault(report: Mapping[str, Any]) -> str:

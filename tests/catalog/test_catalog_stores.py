@@ -2,14 +2,11 @@
 
 import datetime as dt
 import json
-import os
 import subprocess
 import sys
 import threading
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from catalog import find_item, is_current, items, open_store, publish, validate_catalog
 from catalog.bucket import BucketStore
@@ -18,33 +15,6 @@ from catalog.folder import FolderStore
 from catalog.store import Write
 from downscaler import product
 from downscaler.errors import CatalogError
-
-
-@pytest.fixture(scope="module")
-def s3_server():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(s3_server, monkeypatch):
-    settings = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": s3_server,
-        "AWS_ALLOW_HTTP": "true",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    name = f"vadose-{os.urandom(4).hex()}"
-    client = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1")
-    client.create_bucket(Bucket=name)
-    yield f"s3://{name}/products"
-    client.close()
 
 
 @pytest.fixture(params=["folder", "bucket"])

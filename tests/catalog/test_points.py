@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import rasterio
 
-from catalog import publish
+from catalog import open_store, publish
 from catalog.points import published_days, sample_days
 from catalog.rasters import read_rasters
+from catalog.store import Write
 from downscaler import product
 from downscaler.blocks import block_mean
 from downscaler.errors import CatalogError
@@ -60,18 +61,34 @@ def test_values_are_those_of_the_whole_rasters_and_smap_is_their_block_mean(root
 
 def test_one_thread_and_several_give_the_same(root, at):
     days = published_days(root, DOMAIN)
-    one, three = (sample_days(root, DOMAIN, days, *at, workers=n) for n in (1, 3))
+    one, three = (sample_days(uri, DOMAIN, days, *at, workers=n) for uri, n in ((root, 1), (root.as_uri(), 3)))
     np.testing.assert_array_equal(one.theta, three.theta)
     np.testing.assert_array_equal(one.smap, three.smap)
 
 
-def test_a_bucket_is_read_like_a_folder(root, at):
+def test_a_bucket_is_read_like_a_folder(root, at, bucket):
+    """The very objects of the folder behind S3; one that is lost or cut is told by its address."""
+    folder, objects = open_store(root), open_store(bucket)
+    writes = [Write(key=key, content=folder.get(key)) for key in folder.keys("")]
+    with objects.staging() as staging:
+        objects.apply(writes, staging)
     days = published_days(root, DOMAIN)
-    from_folder = sample_days(root, DOMAIN, days, *at)
+    found = published_days(bucket, DOMAIN)
+    assert found == days
     told = []
-    by_uri = sample_days(root.as_uri(), DOMAIN, days, *at, progress=lambda done, total: told.append((done, total)))
-    np.testing.assert_array_equal(from_folder.theta, by_uri.theta)
+    one = sample_days(root, DOMAIN, days, *at)
+    other = sample_days(bucket, DOMAIN, found, *at, progress=lambda done, total: told.append((done, total)))
+    for name in ("theta", "smap", "flags", "observed"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert told == [(1, 3), (2, 3), (3, 3)]
+    key = days[1].keys["soil_moisture"]
+    with objects.staging() as staging:
+        objects.apply([Write(key=key, content=folder.get(key)[:3000])], staging)
+    with pytest.raises(CatalogError, match=f"cannot be read.*{key}"):
+        sample_days(bucket, DOMAIN, found, *at)
+    objects.delete([key])
+    with pytest.raises(CatalogError, match=f"missing from the catalogue. Got: {bucket}/{key}"):
+        sample_days(bucket, DOMAIN, found, *at)
 
 
 def test_a_lost_or_foreign_raster_is_told_by_its_name(root, at):

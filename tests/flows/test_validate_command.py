@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
 from pyproj import Transformer
 
 from catalog import items, validate_catalog
@@ -23,6 +25,7 @@ from downscaler.sources.sample_files.stations import Series, Station, write_arch
 from downscaler.sources.smap import read_day
 from downscaler.validation.matchups import retrievals_at
 from downscaler.validation.representativeness import represent
+from flows.daily import daily, validate
 from flows.jobs import DayJob
 from flows.many import run_days
 
@@ -36,6 +39,7 @@ class Known:
 
     catalog: Path
     prior: Path
+    model: Path
     stations: Path
     granules: Path
     domain: object
@@ -70,6 +74,7 @@ def known(chain, tmp_path_factory) -> Known:
     made = Known(
         catalog=folder / "catalog",
         prior=chain.prior.path,
+        model=chain.model_folder,
         stations=folder / "stations.zip",
         granules=sample.granules,
         domain=domain,
@@ -250,8 +255,11 @@ def test_again_changes_nothing_and_a_new_day_keeps_what_was_told(validated, know
     assert held == {p: p.read_bytes() for p in catalog.rglob("*") if p.is_file()}
 
 
-def test_another_product_that_xarray_opens(known, vadose, tmp_path):
-    """The truth itself as a rival: nothing beats it."""
+def test_other_products_that_xarray_opens(known, vadose, tmp_path):
+    """The truth itself as a rival: nothing beats it. Our own rasters under other names: they differ in nothing."""
+    (tmp_path / "copy").mkdir()
+    for day in published_days(known.catalog, known.domain):
+        shutil.copy(known.catalog / day.keys["soil_moisture"], tmp_path / "copy" / f"copy_{day.date:%Y%m%d}.tif")
     box = known.domain.geobox()
     x = box.transform.c + (np.arange(known.truth.shape[2]) + 0.5) * M01.cell
     y = box.transform.f - (np.arange(known.truth.shape[1]) + 0.5) * M01.cell
@@ -261,12 +269,16 @@ def test_another_product_that_xarray_opens(known, vadose, tmp_path):
     )
     rival.to_netcdf(tmp_path / "rival.nc")
     options = ["--stations", known.stations, "--catalog", known.catalog, f"--domain={WHERE}", "--no-publish"]
-    ended = vadose("validate", *options, "--min-pairs", 5, "--window", 6, "--compare", tmp_path / "rival.nc")
+    options += ["--compare", tmp_path / "rival.nc", "--compare", tmp_path / "copy"]
+    ended = vadose("validate", *options, "--min-pairs", 5, "--window", 6)
     assert ended.code == 0, ended.err
     document = document_of(tmp_path / "build" / "validation")
     gain = document["comparison"]["rival"]["gains"]["rmsd"]
     assert gain["high"] < -0.01
     assert document["comparison"]["rival"]["estimates"]["rival"]["rmsd"]["value"] == pytest.approx(0.006, abs=0.001)
+    copy = document["comparison"]["copy"]
+    assert copy["pairs"] == document["pairs"]
+    assert copy["gains"]["rmsd"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert document["representativeness"]["refused"].startswith("no prior")
     assert "prior" not in document["gains"]
 
@@ -290,3 +302,35 @@ def test_bad_requests_end_with_their_own_codes(known, vadose, options, code, sai
     ended = vadose("validate", *given, "--catalog", known.catalog, f"--domain={WHERE}", "--no-publish", "--window", 6)
     assert ended.code == code, ended.err
     assert said in ended.err
+
+
+@pytest.fixture(scope="module")
+def server():
+    with prefect_test_harness(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+
+
+def test_the_flows_validate_what_is_published(server, vadose, known, tmp_path):
+    """The flow ``validate``, then the step of the daily flow after a day that is published anew, as it is filled."""
+    shutil.copytree(known.catalog, tmp_path / "catalog")
+    config = tmp_path / "vadose.toml"
+    config.write_text(
+        f'domain = "{WHERE}"\nprior = "{known.prior}"\nmodel = "{known.model}"\ncatalog = "catalog"\n'
+        f'granules = "{known.granules}"\nstations = ["{known.stations}"]\nvalidation_pairs = 5\ngap_fill = true\n'
+    )
+    report = Path("build/validation/report.html")
+    address = validate(known.dates[0], known.dates[-1])
+    assert report.is_file()
+    before = document_of(report.parent)
+    (item,) = (tmp_path / "catalog" / "vadose-validation").glob("*/vadose-validation*.json")
+    assert address.endswith(item.relative_to(tmp_path).as_posix())
+    report.unlink()
+    last = dt.date.fromisoformat(before["period"][1])
+    assert daily(last).status == "published"
+    assert report.is_file()
+    after = document_of(report.parent)
+    assert [after[name] for name in ("period", "pairs")] == [before[name] for name in ("period", "pairs")]
+    domain = product.domain(WHERE)
+    collection = json.loads((tmp_path / "catalog" / f"vadose-sm-1km_{domain.name}" / "collection.json").read_text())
+    assert collection["vadose:validation"]["gains"]["smap"]["rmsd"] == after["gains"]["smap"]["rmsd"]
+    assert item.relative_to(tmp_path / "catalog").as_posix() in validate_catalog(tmp_path / "catalog")

@@ -93,6 +93,23 @@ def test_a_daily_mean_stands_for_its_day_and_frozen_ones_for_none():
     np.testing.assert_array_equal(gathered.values(), [[0.2, np.nan]])
 
 
+def test_a_daily_mean_is_that_of_the_local_day_of_an_evening_overpass():
+    """18:18 local solar time on 23 May is 00:35 UTC on the 24th; the overpass at 06:18 is of the same day in both."""
+    sites = sites_of([sensor()], DOMAIN, M09)
+    gathered = Gathered(sites=sites, dates=DATES, observed=np.array([[12 * 60 + 35.0], [35.0]]))
+    gathered.add(readings(sensor(), "2024-05-22", [0.1, 0.2, 0.3], step="24h", daily=True))
+    np.testing.assert_allclose(gathered.values(), [[0.2, 0.2]])
+
+
+def test_stations_of_a_cell_count_alike_however_many_sensors_they_have():
+    near = sensor("B", lat=34.6101, lon=-94.3201)
+    sensors = [sensor(), sensor(name="second"), near]
+    gathered = Gathered(sites=sites_of(sensors, DOMAIN, M09), dates=DATES[:1], observed=np.array([[720.0]]))
+    for one, value in zip(sensors, (0.1, 0.2, 0.35), strict=True):
+        gathered.add(readings(one, "2024-05-23T12:00", [value]))
+    assert gathered.values()[0, 0] == pytest.approx((0.15 + 0.35) / 2)
+
+
 def test_what_is_no_pair():
     """Frozen, refused and carried-forward cells drop out; flags that only warn do not."""
     flags = np.array([[0, Flag.FROZEN_OR_SNOW, Flag.GAP_FILLED, Flag.SMAP_NOT_RECOMMENDED, Flag.OUTSIDE_APPLICABILITY]])

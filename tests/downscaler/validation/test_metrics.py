@@ -114,6 +114,21 @@ def test_a_period_shorter_than_the_window_has_no_anomaly():
     assert np.isnan(anomalies(np.ones((1, 20)), DAYS[:20])).all()
 
 
+def test_a_value_beside_a_gap_has_no_anomaly_and_neither_has_a_site_with_a_short_period():
+    """A lonely pair is its own mean: its anomaly would be nothing in product and station alike."""
+    x = np.full((2, DAYS.size), np.nan)
+    x[0, :100] = np.sin(np.arange(100))
+    x[0, 200] = 0.4
+    x[0, [300, 305, 310, 315, 320]] = 0.1, 0.2, 0.3, 0.2, 0.2
+    x[1, 50:80] = 0.3
+    found = anomalies(x, DAYS)
+    assert np.isfinite(found[0, :100]).all()
+    assert np.isnan(found[0, 200])
+    np.testing.assert_allclose(found[0, 310], 0.1)  # five in its window
+    assert np.isnan(found[0, 300])  # four: from 300 to 315
+    assert np.isnan(found[1]).all()
+
+
 def test_the_downscaling_gain_of_known_slopes_correlations_and_biases(pairs):
     """The formula of Merlin et al. (2015) written out at one site, and its ends: perfect 1, spoiled -1, alike 0."""
     x, y = pairs

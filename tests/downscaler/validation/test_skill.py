@@ -1,6 +1,7 @@
 """Averages, paired differences and strata against cases whose answer is known."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -181,7 +182,13 @@ def test_the_page_is_self_contained_and_escapes_what_it_is_told(findings):
     assert "http" not in text.replace("http-equiv", "")
     assert text.count("data:image/png;base64,") == 6
     for entry in (findings.document["gains"]["smap"]["rmsd"], findings.document["estimates"]["prior"]["rmsd"]):
-        assert cell(entry) in text
+        assert cell(entry) in text.replace("\N{NO-BREAK SPACE}", " ").replace("\n", " ")
+
+
+def test_what_rounds_to_nothing_has_no_sign():
+    assert cell({"value": -0.00001, "low": -0.012, "high": 0.00002}) == "0.0000 [-0.0120, 0.0000]"
+    assert cell({"value": -0.0, "low": None, "high": None}, "msd_bias") == "0.00e+00"
+    assert cell({"value": 0.5, "low": 0.25, "high": None}, "share_r") == "50 % [25 %, –]"
 
 
 def test_the_site_table_has_a_row_a_site_with_intervals_around_its_figures(findings):
@@ -189,3 +196,20 @@ def test_the_site_table_has_a_row_a_site_with_intervals_around_its_figures(findi
     assert len(table) == 18
     assert (table["gain_over_smap_rmsd_low"] < table["gain_over_smap_rmsd"]).all()
     assert (table["gain_over_smap_rmsd"] < table["gain_over_smap_rmsd_high"]).all()
+
+
+def test_intervals_of_a_stratum_rest_on_the_networks_that_are_in_it(held):
+    networks = np.array([site.network for site in make_matchups().sites])
+    two = np.isin(networks, ["NET-0", "NET-1"])
+    assert held.units(two) == 2  # not its six stations
+    assert held.units(networks == "NET-0") == held.draws.blocks
+    assert held.units(np.ones(len(networks), bool)) == 6
+
+
+def test_a_cell_with_stations_of_two_networks_makes_no_third_network():
+    matchups = make_matchups(networks=4, days=60)
+    first = replace(matchups.sites[0], network="NET-0+NET-1", station="0-0+1-9")
+    made = contest(replace(matchups, sites=(first, *matchups.sites[1:])), count=20)
+    assert not made.draws.of_networks
+    made = contest(make_matchups(networks=5, days=60), count=20)
+    assert made.draws.of_networks

@@ -6,7 +6,7 @@ from pytesmo.metrics import tcol_metrics
 
 from downscaler.errors import TripletError
 from downscaler.validation.bootstrap import make_draws
-from downscaler.validation.triple import Source, require_independent, triplet
+from downscaler.validation.triple import Source, _medians, require_independent, triplet
 
 ERRORS = {"stations": 0.02, "product": 0.03, "radar": 0.05}
 
@@ -69,3 +69,25 @@ def test_too_few_or_unrelated_triplets_are_refused():
     values["radar"] = np.random.default_rng(5).standard_normal(values["radar"].shape)
     with pytest.raises(TripletError, match="correlated above"):
         triplet(values, draws_of(values))
+
+
+def test_medians_of_draws_are_those_of_the_sites_repeated():
+    rng = np.random.default_rng(2)
+    samples = rng.standard_normal((5, 40))
+    samples[1, ::3] = np.nan
+    counts = rng.integers(0, 3, (40, 5)).astype(float)
+    counts[7] = 0
+    found = _medians(samples, counts)
+    for draw in range(40):
+        drawn = np.repeat(samples[:, draw], counts[draw].astype(int))
+        drawn = drawn[np.isfinite(drawn)]
+        assert found[draw] == pytest.approx(np.median(drawn) if drawn.size else np.nan, nan_ok=True)
+
+
+def test_intervals_hold_the_difference_between_networks():
+    """Of networks with unlike errors the median is uncertain, however long the series are."""
+    values = triple(days=4000)
+    random = np.random.default_rng(8)
+    values["product"] += np.linspace(0, 0.1, 6)[:, None] * random.standard_normal(values["product"].shape)
+    entry = triplet(values, draws_of(values, 300)).error["product"]
+    assert entry.high - entry.low > 0.03

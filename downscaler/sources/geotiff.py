@@ -1,0 +1,122 @@
+"""GeoTIFFs of a gridded product, Cloud-Optimized ones too, as fields of days; the days stand in names.
+
+A GeoTIFF has no time of its own: a file with one band is of the date in its name, one with several has a date in the
+description of each.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rioxarray  # noqa: F401  (xarray's engine for rasters)
+import xarray as xr
+
+from downscaler.errors import ComparisonError
+
+_SUFFIXES = (".tif", ".tiff")
+_DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})([-_.]?)(\d{2})\2(\d{2})(?!\d)")
+_NAME = "band_data"
+
+
+def claims(path: Path) -> bool:
+    """Whether a path is a GeoTIFF by its name, or a folder of them."""
+    return bool(_files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    found = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [file for file in found if file.suffix.lower() in _SUFFIXES]
+
+
+def fields_of(path: Path, dates: Sequence[dt.date], part: str | None = None) -> Iterator[xr.DataArray]:
+    """The bands of the files that are of wanted days, file by file: [time, y, x] with its CRS, closed afterwards.
+
+    Args:
+        path: a file, or a folder of files.
+        dates: days wanted; files of other days are not opened.
+        part: what the names of the files to take have in common, where a folder holds several variables.
+
+    Raises:
+        ComparisonError: a file cannot be read, does not tell its days or its grid, or is of the day of another.
+    """
+    wanted, of_day = set(dates), dict[dt.date, Path]()
+    for file in _files(path):
+        named = _date(file.name)
+        if (part and part not in file.name) or (named and named not in wanted):
+            continue
+        with _opened(file) as data:
+            field = data[_NAME]
+            days = _days(field, named, file)
+            for day in sorted(wanted.intersection(days)):
+                if day in of_day:
+                    raise ComparisonError(
+                        f"Two GeoTIFFs are of {day}",
+                        value=f"{of_day[day].name} and {file.name}",
+                        allowed="one a day",
+                        remedy="Name a part of the file names to take: FOLDER::PART.",
+                    )
+                of_day[day] = file
+            time = np.array(days, dtype="datetime64[ns]")
+            yield _of_one_unit(field).rename(band="time").assign_coords(time=("time", time))
+    if not of_day:
+        raise ComparisonError(
+            "No GeoTIFF to compare with is of the days validated",
+            value=f"{path}{f', names with {part!r}' if part else ''}",
+            allowed=f"{min(dates)} to {max(dates)}",
+        )
+
+
+def _days(field: xr.DataArray, named: dt.date | None, file: Path) -> list[dt.date]:
+    days = [named] if named and field.sizes["band"] == 1 else [_date(text) for text in _descriptions(field)]
+    known = [day for day in days if day is not None]
+    if len(known) < len(days):
+        raise ComparisonError(
+            f"{file.name} does not tell of which days it is",
+            value=f"{len(days)} bands",
+            allowed="one band and YYYYMMDD or YYYY-MM-DD in the name of the file, or such a date as the description of "
+            "each band",
+        )
+    if not {"x", "y"} <= set(field.coords):
+        raise ComparisonError(f"The grid of {file.name} is turned", allowed="rows and columns along x and y")
+    return known
+
+
+def _date(text: str) -> dt.date | None:
+    """The only date in a text; None where there is none, or more than one."""
+    found = set()
+    for year, _, month, day in _DATE.findall(text):
+        with suppress(ValueError):
+            found.add(dt.date(int(year), int(month), int(day)))
+    return found.pop() if len(found) == 1 else None
+
+
+def _opened(file: Path) -> xr.Dataset:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of files without a transform, which is told below
+            return xr.open_dataset(file, engine="rasterio", decode_coords="all")
+    except (OSError, ValueError, rasterio.errors.RasterioError) as error:
+        raise ComparisonError(
+            "The product to compare with cannot be opened", value=f"{file.name}: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _descriptions(field: xr.DataArray) -> Sequence[str]:
+    """What the file says of each band."""
+    told: Any = field.attrs.get("long_name", ())
+    texts = (told,) if isinstance(told, str) else tuple(told)
+    return texts if len(texts) == field.sizes["band"] else ("",) * field.sizes["band"]
+
+
+def _of_one_unit(field: xr.DataArray) -> xr.DataArray:
+    """The field with the unit of all its bands as one text; of bands in several units, all of them."""
+    units: Any = field.attrs.get("units", "")
+    return field.assign_attrs(units=units if isinstance(units, str) else ", ".join(sorted(set(map(str, units)))))
