@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from downscaler.evaluation import Interval
@@ -36,7 +37,7 @@ def findings_figure(findings: Sequence[Finding], *, simulated: bool) -> Figure:
     """Every difference that decides a finding (filled) or stands beside it (open), with its 95 % interval."""
     heights = [len(f.deciding) + len(f.beside) + 0.8 for f in findings]
     figure = new_figure(8.6, 0.27 * sum(heights) + 1.6, simulated=simulated)
-    if engine := figure.get_layout_engine():
+    if isinstance(engine := figure.get_layout_engine(), ConstrainedLayoutEngine):
         engine.set(h_pad=0.1)  # inches: room between a panel's numbers and the next one's title
     panels = np.atleast_1d(figure.subplots(len(findings), 1, height_ratios=heights))
     for number, (axes, finding) in enumerate(zip(panels, findings, strict=True), start=1):
