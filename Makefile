@@ -53,7 +53,7 @@ serve: setup  ## serve the demo catalogue over HTTP with range requests (DEMO=DI
 	$(BIN)/vadose serve $(DEMO)/catalog --port $(PORT)
 
 lock: setup  ## resolve pyproject.toml anew into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra hydrodata --extra dask --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra hydrodata --extra dask --extra serve --extra pgstac --extra cube --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -o requirements.lock
 
 clean:  ## remove what was built (not .venv)
