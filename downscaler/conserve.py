@@ -13,7 +13,9 @@ from downscaler.product import CONSERVATION_TOLERANCE, THETA_MAX, THETA_MIN
 ITERATIONS = 3
 HALO = ITERATIONS + 2  # coarse cells that a value can draw on; a window grown by it gives the same numbers
 _RAMP_WIDTH = 1.0 / 9.0  # of a block's edge length, on either side of the edge
-_RAMP_SHARE = 0.36  # of a neighbour at the edge: 0.28 of the step is left there
+# Of a neighbour at the edge, so that 0.28 of a step is left there: the smoothest that, on inner folds, does not cost more
+# than the climatological pattern's own error under retrieval noise (tests/benchmarks/bench_choice.py).
+RAMP_SHARE = 0.36
 _BISECTIONS = 60
 
 
@@ -31,9 +33,9 @@ def _bilinear(coarse_cells: int, ratio: int) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=64)
-def _ramp(coarse_cells: int, ratio: int) -> NDArray[np.float64]:
+def _ramp(coarse_cells: int, ratio: int, share: float) -> NDArray[np.float64]:
     """Weights of a surface that is flat inside a block and climbs to its neighbours near the edges alone."""
-    neighbour = _RAMP_SHARE * np.maximum(0.0, 1.0 - np.arange(ratio) / (ratio * _RAMP_WIDTH))
+    neighbour = share * np.maximum(0.0, 1.0 - np.arange(ratio) / (ratio * _RAMP_WIDTH))
     weights = np.zeros((coarse_cells * ratio, coarse_cells))
     for cell in range(coarse_cells):
         rows = slice(cell * ratio, (cell + 1) * ratio)
@@ -83,7 +85,9 @@ def smooth_surface(coarse: Floats, active: Bools, ratio: int, iterations: int = 
     return _project(coarse, active, ratio, iterations, down, across)
 
 
-def noise_surface(noise: Floats, active: Bools, ratio: int, iterations: int = ITERATIONS) -> Floats:
+def noise_surface(
+    noise: Floats, active: Bools, ratio: int, iterations: int = ITERATIONS, *, share: float = RAMP_SHARE
+) -> Floats:
     """Surface through what is taken for retrieval noise: flat inside blocks, ramps across their edges.
 
     Block means have to keep the noise, but a smooth surface through it would carry it into the pattern. Through white
@@ -95,12 +99,14 @@ def noise_surface(noise: Floats, active: Bools, ratio: int, iterations: int = IT
         active: [nyc*ratio, nxc*ratio], cells that block means are taken over.
         ratio: fine cells along one edge of a coarse cell.
         iterations: as in ``smooth_surface``.
+        share: of the neighbour's noise in a cell at the edge; 0 leaves steps, 0.5 none.
     """
-    return _project(noise, active, ratio, iterations, _ramp(noise.shape[0], ratio), _ramp(noise.shape[1], ratio))
+    down, across = (_ramp(cells, ratio, share) for cells in noise.shape)
+    return _project(noise, active, ratio, iterations, down, across)
 
 
 @lru_cache(maxsize=8)
-def noise_gain(ratio: int) -> NDArray[np.float64]:
+def noise_gain(ratio: int, share: float = RAMP_SHARE) -> NDArray[np.float64]:
     """Standard deviation [ratio, ratio] at each cell of a block of what white noise of unit size becomes in it.
 
     Below 1 at the edges, where ``noise_surface`` mixes neighbours, above 1 inside, where the block mean makes up for
@@ -113,7 +119,7 @@ def noise_gain(ratio: int) -> NDArray[np.float64]:
     for row, column in np.ndindex(blocks, blocks):
         noise = np.zeros((blocks, blocks))
         noise[row, column] = 1.0
-        part = noise_surface(noise, active, ratio)[centre, centre]
+        part = noise_surface(noise, active, ratio, share=share)[centre, centre]
         total += (part - part.mean() + noise[HALO, HALO]) ** 2
     gain: NDArray[np.float64] = np.sqrt(total)
     return gain

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.blocks import Bools, Floats, block_mean, block_sum, spread_blocks
+from downscaler.product import CONSERVATION_TOLERANCE
 
 BOOTSTRAPS, BLOCK_DAYS = 1000, 7
 FIGURES: dict[str, str] = {
@@ -19,6 +20,7 @@ FIGURES: dict[str, str] = {
     "within_block_r": "mean over SMAP cells and days of the spatial correlation inside the cell",
     "seam_index": "jump across SMAP cell edges / jump inside, over that of the truth; 1 is seamless",
     "coverage_90": "share of the truth inside the 90 % interval",
+    "beyond_bounds": "share of values below the residual water content or above porosity, by more than 1e-6 m3 m-3",
     "conservation": "largest |block mean - coarse value|, m3 m-3",
 }
 
@@ -67,7 +69,7 @@ def within_block_r(theta: Floats, truth: Floats, ratio: int, least: int = 10) ->
 class _Record:
     """What one method did, per day and coarse cell, for resampling without going back to the fields."""
 
-    sums: list[Floats] = field(default_factory=list)  # [9, nyc, nxc]: n, e, e2, x, y, x2, y2, xy, inside
+    sums: list[Floats] = field(default_factory=list)  # [10, nyc, nxc]: n, e, e2, x, y, x2, y2, xy, inside, beyond
     within: list[Floats] = field(default_factory=list)  # [nyc, nxc]
     seam: list[float] = field(default_factory=list)
     misfit: list[float] = field(default_factory=list)
@@ -83,10 +85,17 @@ class Evaluation:
         ratio: product cells along one edge of a coarse cell.
         units: labels of the coarse cells [nyc, nxc] that are resampled together (spatial blocks); None resamples
             runs of consecutive days.
+        limits: residual water content and porosity [ny, nx], m3 m-3, that values are counted against; None counts none.
     """
 
-    def __init__(self, active: Bools, ratio: int, units: NDArray[np.intp] | None = None) -> None:
-        self.active, self.ratio, self.units = active, ratio, units
+    def __init__(
+        self,
+        active: Bools,
+        ratio: int,
+        units: NDArray[np.intp] | None = None,
+        limits: tuple[Floats, Floats] | None = None,
+    ) -> None:
+        self.active, self.ratio, self.units, self.limits = active, ratio, units, limits
         self._records: dict[str, _Record] = {}
 
     def add(
@@ -118,14 +127,23 @@ class Evaluation:
             bounds = (intervals or {}).get(name)
             record = self._records.setdefault(name, _Record(bounded=bounds is not None))
             inside = (bounds[0] <= truth) & (truth <= bounds[1]) if bounds else np.zeros(use.shape, bool)
-            e = shown - shown_truth
-            terms = (e * 0 + 1, e, e * e, shown, shown_truth, shown**2, shown_truth**2, shown * shown_truth, inside)
+            e, beyond = shown - shown_truth, self._beyond(shown)
+            squares = (shown**2, shown_truth**2, shown * shown_truth)
+            terms = (e * 0 + 1, e, e * e, shown, shown_truth, *squares, inside, beyond)
             record.sums.append(np.stack([block_sum(np.where(use, term, 0.0), self.ratio) for term in terms]))
             record.within.append(block_r(shown, shown_truth, self.ratio))
             record.seam.append(seam_index(shown, self.ratio) / true_seam)
             mean = block_mean(np.nan_to_num(shown), use, self.ratio)
             record.misfit.append(float(np.nanmax(np.abs(mean - coarse))))
             record.errors.append(e[self.active].astype(np.float32))
+
+    def _beyond(self, values: Floats) -> Bools:
+        if self.limits is None:
+            return np.zeros(values.shape, bool)
+        lowest, highest = self.limits
+        # beyond rounding, and beyond the bounds' own float32
+        beyond: Bools = (values < lowest - CONSERVATION_TOLERANCE) | (values > highest + CONSERVATION_TOLERANCE)
+        return beyond
 
     def figures(self, *, block_days: int | None = None, seed: int = 0) -> dict[str, dict[str, Interval]]:
         """All figures of all methods; the same draws for every method, so that differences can be read.
@@ -152,7 +170,7 @@ class Evaluation:
             weights, place = _draws(int(self.units.max()) + 1, seed), self.units.ravel()
             per_unit = [_by_unit(part.sum(axis=0).reshape(part.shape[1], -1).T, place) for part in (sums, r)]
             ubrmsd = self._ubrmsd_of_blocks(np.stack(record.errors), weights)
-        (n, e, e2, x, y, x2, y2, xy, inside), (total, count) = ((weights @ part).T for part in per_unit)
+        (n, e, e2, x, y, x2, y2, xy, inside, beyond), (total, count) = ((weights @ part).T for part in per_unit)
         with np.errstate(invalid="ignore", divide="ignore"):
             samples = {
                 "rmse": np.sqrt(e2 / n),
@@ -162,6 +180,7 @@ class Evaluation:
                 "within_block_r": total / count,
                 "seam_index": _mean_of_days(np.array(record.seam), label, runs),
                 "coverage_90": inside / n if record.bounded else np.array([np.nan]),
+                "beyond_bounds": beyond / n if self.limits is not None else np.array([np.nan]),
             }
         found = {name: _interval(values) for name, values in samples.items() if np.isfinite(values[0])}
         worst = max(record.misfit)

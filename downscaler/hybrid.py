@@ -20,7 +20,7 @@ import xgboost as xgb
 from downscaler.applicability import Applicability
 from downscaler.blocks import Bools, Floats, spread_blocks
 from downscaler.coarse import CoarseDay
-from downscaler.conserve import HALO, noise_gain, noise_surface, redistribute
+from downscaler.conserve import HALO, RAMP_SHARE, noise_gain, noise_surface, redistribute
 from downscaler.errors import ModelFeatureError
 from downscaler.features import FORCING_DAYS, FORCING_MINIMUM, Fields, Ground, matrix, with_gaps
 from downscaler.grid import EaseGrid, Span, Window
@@ -115,6 +115,7 @@ def estimate(
     *,
     noise: Floats,
     scale: Floats | None = None,
+    share: float = RAMP_SHARE,
 ) -> Estimate:
     """Downscale one window.
 
@@ -126,6 +127,7 @@ def estimate(
         error: standard error of the retrievals [nyc, nxc], m3 m-3.
         noise: the part of ``coarse`` that is taken for noise [nyc, nxc], m3 m-3.
         scale: SMAP's variability over the prior's [nyc, nxc]; None where the two share one climatology.
+        share: how far noise is ramped at block edges, see ``noise_surface``.
     """
     check_features(branch, fields)
     use = ground.active & np.isfinite(spread_blocks(coarse, ground.ratio))
@@ -137,7 +139,7 @@ def estimate(
         correction = branch.mean.inplace_predict(rows)
         contrast = correction + (fields["quantile_pattern"][use] if branch.pattern else 0.0)
         factor = 1.0 if scale is None else ground.surface(scale)[use]
-        surface = ground.surface(coarse - noise) + noise_surface(noise, ground.active, ground.ratio)
+        surface = ground.surface(coarse - noise) + noise_surface(noise, ground.active, ground.ratio, share=share)
         guess[use] = surface[use] + factor * contrast
         if branch.applicability is not None:
             outside[use] = branch.applicability.outside(with_gaps(rows))
@@ -145,7 +147,7 @@ def estimate(
         below[use] = factor * branch.stretch[0] * np.maximum(correction - low, 0.002)
         above[use] = factor * branch.stretch[1] * np.maximum(high - correction, 0.002)
     theta, clipped = redistribute(guess, coarse, use, ground.residual, ground.porosity, ground.ratio)
-    retrieval = Z90 * spread_blocks(error, ground.ratio) * np.tile(noise_gain(ground.ratio), error.shape)
+    retrieval = Z90 * spread_blocks(error, ground.ratio) * np.tile(noise_gain(ground.ratio, share), error.shape)
     below, above = np.hypot(below, retrieval), np.hypot(above, retrieval)
     return Estimate(
         soil_moisture=theta,

@@ -216,7 +216,9 @@ def cell(name: str, entry: Mapping[str, float] | None) -> str:
     """A figure as text, in brackets the ends of its interval where it has one."""
     if entry is None:
         return "–"
-    digits = ".1e" if name == "conservation" else ".4f" if name in ("rmse", "ubrmsd", "bias") else ".3f"
+    digits = (
+        ".1e" if name in ("conservation", "beyond_bounds") else ".4f" if name in ("rmse", "ubrmsd", "bias") else ".3f"
+    )
     value = f"{entry['value']:{digits}}"
     return value if entry["low"] == entry["high"] else f"{value} [{entry['low']:{digits}}, {entry['high']:{digits}}]"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROWS_PER_DAY = 200  # fewer would be spread over so many days that reading them costs more than they teach
 UNDEFINED = "nearest has no within_block_r and no seam_index: it is constant inside SMAP cells."
-SHOWN = ("rmse", "ubrmsd", "r", "within_block_r", "seam_index", "coverage_90", "conservation")
+SHOWN = ("rmse", "ubrmsd", "r", "within_block_r", "seam_index", "coverage_90", "beyond_bounds", "conservation")
 
 
 class SplitKind(StrEnum):

@@ -51,7 +51,7 @@ def figures():
 
 def test_figures_equal_their_definitions(figures):
     found, errors, truth, theta = figures
-    assert set(found) == set(FIGURES)
+    assert set(found) == set(FIGURES) - {"beyond_bounds"}  # no limits were given
     assert found["rmse"].value == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-6)
     assert found["bias"].value == pytest.approx(errors.mean(), rel=1e-5)
     assert found["r"].value == pytest.approx(np.corrcoef(theta.ravel(), truth.ravel())[0, 1], rel=1e-6)
@@ -100,3 +100,15 @@ def test_baselines_keep_their_promises():
     pattern = found["climatological_pattern"][:9, :9]
     assert pattern.mean() == pytest.approx(coarse[0, 0])
     assert np.corrcoef(pattern.ravel(), ground.level[:9, :9].ravel())[0, 1] == pytest.approx(1.0)
+
+
+def test_values_beyond_their_bounds_are_counted():
+    lowest, highest = np.full((9, 9), 0.05), np.full((9, 9), 0.45)
+    evaluation = Evaluation(np.ones((9, 9), bool), 9, limits=(lowest, highest))
+    truth = np.linspace(0.1, 0.4, 81).reshape(9, 9)
+    theta = truth.copy()
+    theta[0, :3] = 0.05, 0.05 - 5e-7, 0.45 + 5e-7  # at the bound and within rounding of it
+    theta[1, :3] = 0.04, 0.46, 0.9
+    evaluation.add(truth, np.zeros((1, 1)), {"m": theta})
+    evaluation.add(truth, np.zeros((1, 1)), {"m": truth})
+    assert evaluation.figures()["m"]["beyond_bounds"].value == pytest.approx(3 / 162)

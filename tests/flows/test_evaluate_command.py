@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 METHODS = ["nearest", "bilinear", "climatological_pattern", "prior", "stations_only", "hybrid"]
-FIGURES = {"rmse", "ubrmsd", "bias", "r", "within_block_r", "seam_index", "conservation"}
+FIGURES = {"rmse", "ubrmsd", "bias", "r", "within_block_r", "seam_index", "beyond_bounds", "conservation"}
 FLAT = {"within_block_r", "seam_index"}  # not defined for a field that is constant inside SMAP cells
 
 
