@@ -13,8 +13,8 @@ from downscaler.product import CONSERVATION_TOLERANCE, THETA_MAX, THETA_MIN
 ITERATIONS = 3
 HALO = ITERATIONS + 2  # coarse cells that a value can draw on; a window grown by it gives the same numbers
 _RAMP_WIDTH = 1.0 / 9.0  # of a block's edge length, on either side of the edge
-# Of a neighbour at the edge, so that 0.28 of a step is left there: the smoothest that, on inner folds, does not cost more
-# than the climatological pattern's own error under retrieval noise (tests/benchmarks/bench_choice.py).
+# Of a neighbour at the edge, so that 0.28 of a step is left there: the smoothest that, on inner folds, does not cost
+# more than the climatological pattern errs under retrieval noise (tests/benchmarks/bench_choice.py).
 RAMP_SHARE = 0.36
 _BISECTIONS = 60
 

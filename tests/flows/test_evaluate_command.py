@@ -42,6 +42,7 @@ def test_time_split_is_printed_and_written(small, little, tmp_path):
     assert "simulated sample" in ended.out
     assert all(method in ended.out for method in METHODS)
     assert "note: " in ended.out
+    assert "above porosity" in ended.out
     document = check(report, split="time", noise=0.04)
     rmse = {method: figures["rmse"]["value"] for method, figures in document["methods"].items()}
     assert rmse["hybrid"] < rmse["nearest"]
