@@ -142,6 +142,12 @@ class FolderStore:
             with self.lock(), contextlib.suppress(OSError):  # others may still be at work there
                 (self.root / STAGING).rmdir()
 
+    def stale_staging(self) -> list[str]:
+        """Staging folders that no living process holds, relative to the root."""
+        parent = self.root / STAGING
+        found = sorted(parent.iterdir()) if parent.is_dir() else []
+        return [path.relative_to(self.root).as_posix() for path in found if not _held(path)]
+
     def _claim(self) -> tuple[Path, int]:
         # Under the store's lock, so that nobody sweeps a folder between its making and its locking.
         with self.lock():
@@ -162,14 +168,20 @@ def _stat(entry: os.DirEntry[str]) -> Stat:
 
 def _sweep(folder: Path) -> None:
     """Remove a staging folder that no living process holds."""
+    if not _held(folder):  # nobody takes it meanwhile: the store's lock is held
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _held(folder: Path) -> bool:
+    """Whether a living process holds a staging folder, or its owner has just removed it."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:
-        return  # its owner has just finished
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
     except BlockingIOError:
-        pass  # in use
+        return True
     finally:
         os.close(handle)
+    return False

@@ -25,6 +25,7 @@ from catalog.room import storage_errors
 from catalog.store import Store, Write, open_store
 from catalog.thumbnail import draw
 from catalog.validation import validate_item
+from catalog.withdraw import is_withdrawn
 from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.grid import Domain
@@ -118,7 +119,7 @@ class _Day:
         wanted = {key: facts.fields["file:checksum"] for key, facts in self.files.items()}
         present = {key: asset.get("file:checksum") for key, asset in item["assets"].items()}
         same_run = item["properties"].get("vadose:fingerprint") == fingerprint(self.run, self.domain)
-        return same_run and wanted == present
+        return same_run and wanted == present and not is_withdrawn(item)
 
 
 def _write_others(folder: Path, run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[str, FileFacts]:
