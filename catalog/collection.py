@@ -9,9 +9,11 @@ from typing import Any
 import pystac
 
 from catalog.assets import item_asset_definitions
+from catalog.index import index_write
 from catalog.item import LINEAGE, Footprint, render
-from catalog.naming import DayName, collection_id
-from catalog.store import Change, Write
+from catalog.naming import ROOT, DayName, collection_id, index_key
+from catalog.objects import Change, Write
+from catalog.store import Store
 from catalog.thumbnail import colormap
 from catalog.validation import STAC_VERSION, extension_uri, validate
 from downscaler import product
@@ -30,30 +32,59 @@ def serialise(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def parent_writes(name: DayName, domain: Domain, item: Mapping[str, Any]) -> list[Write]:
-    """The links that lead to an item, from the item upward: month, year, collection, root."""
-    day, month, year = name.date, f"./{name.date:%m}/catalog.json", f"./{name.date:%Y}/catalog.json"
-    title = f"{product.TITLE}, {domain.title}"
-    item_link = link_entry("item", f"./{name.item_id}/{name.item_id}.json", name.item_id, pystac.MediaType.GEOJSON)
-    up = {"root": "../../../catalog.json", "parent": "../catalog.json"}
-    month_document = _catalog(f"{collection_id(domain.name)}-{day:%Y-%m}", f"{title}, {day:%Y-%m}", up)
-    up = {"root": "../../catalog.json", "parent": "../collection.json"}
-    year_document = _catalog(f"{collection_id(domain.name)}-{day:%Y}", f"{title}, {day:%Y}", up)
+def parent_writes(store: Store, name: DayName, domain: Domain, item: Mapping[str, Any]) -> list[Write]:
+    """What leads to an item, from the item upward: index, month, year, collection, root.
+
+    As many objects whatever the archive holds. The index comes first: a day whose links are all there is indexed.
+    """
+    month, year = f"./{name.date:%m}/catalog.json", f"./{name.date:%Y}/catalog.json"
+    in_month, in_year = month_document(name, domain), year_document(name, domain)
+    month_link = link_entry("child", month, f"{name.date:%Y-%m}")
+    year_link = link_entry("child", year, f"{name.date:%Y}")
     return [
-        Write(key=name.month_key, content=linking(lambda _: month_document, item_link)),
-        Write(key=name.year_key, content=linking(lambda _: year_document, link_entry("child", month, f"{day:%Y-%m}"))),
-        Write(
-            key=name.collection_key,
-            content=linking(lambda old: collection(domain, item, old), link_entry("child", year, f"{day:%Y}")),
-        ),
-        root_write(link_entry("child", f"./{name.collection_key}", title)),
+        index_write(store, name.item_key, item),
+        Write(key=name.month_key, content=linking(lambda _: in_month, item_link(name.item_id))),
+        Write(key=name.year_key, content=linking(lambda _: in_year, month_link)),
+        Write(key=name.collection_key, content=linking(lambda old: collection(domain, item, old), year_link)),
+        root_write(link_entry("child", f"./{name.collection_key}", f"{product.TITLE}, {domain.title}")),
     ]
+
+
+def month_document(name: DayName, domain: Domain) -> Document:
+    """The catalogue of a day's month, without its items."""
+    month = f"{name.date:%Y-%m}"
+    up = {"root": "../../../catalog.json", "parent": "../catalog.json"}
+    document = _catalog(f"{collection_id(domain.name)}-{month}", f"{product.TITLE}, {domain.title}, {month}", up)
+    document["links"].append(index_link(name.item_key, month))
+    return document
+
+
+def year_document(name: DayName, domain: Domain) -> Document:
+    """The catalogue of a day's year, without its months."""
+    year = f"{name.date:%Y}"
+    up = {"root": "../../catalog.json", "parent": "../collection.json"}
+    return _catalog(f"{collection_id(domain.name)}-{year}", f"{product.TITLE}, {domain.title}, {year}", up)
+
+
+def item_link(item_id: str) -> Document:
+    """The link to an item from what it lies below."""
+    return link_entry("item", f"./{item_id}/{item_id}.json", item_id, pystac.MediaType.GEOJSON)
+
+
+def index_link(item_key: str, what: str) -> Document:
+    """The link from a month to its file of the index."""
+    href = f"../../{index_key(item_key).split('/', 1)[1]}"
+    return link_entry("alternate", href, f"Items of {what} as STAC GeoParquet", "application/vnd.apache.parquet")
 
 
 def root_write(link: Document) -> Write:
     """The root catalogue with one more child."""
-    document = _catalog(product.PRODUCT_NAME, product.TITLE, {"root": "./catalog.json"})
-    return Write(key="catalog.json", content=linking(lambda _: document, link))
+    return Write(key=ROOT, content=linking(lambda _: root_document(), link))
+
+
+def root_document() -> Document:
+    """The root catalogue without its collections."""
+    return _catalog(product.PRODUCT_NAME, product.TITLE, {"root": "./catalog.json"})
 
 
 def link_entry(rel: str, href: str, title: str, kind: str = pystac.MediaType.JSON) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import fcntl
 import os
 import shutil
@@ -10,14 +11,11 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from catalog.objects import Stat, Write
 from catalog.room import storage_errors
 from downscaler.errors import CatalogError
 from downscaler.records import sync
-
-if TYPE_CHECKING:
-    from catalog.store import Write
 
 STAGING = ".staging"
 
@@ -43,8 +41,21 @@ class FolderStore:
 
     def keys(self, prefix: str) -> list[str]:
         """Keys of all files below a folder, sorted."""
-        found = (self.root / prefix).rglob("*")
-        return sorted(p.relative_to(self.root).as_posix() for p in found if p.is_file())
+        return list(self.stats(prefix))
+
+    def stats(self, prefix: str) -> dict[str, Stat]:
+        """Size and time of every file below a folder, by key, sorted."""
+        found: dict[str, Stat] = {}
+        start, waiting = len(str(self.root)) + 1, [str(self.root / prefix)]
+        with storage_errors(self.root):
+            while waiting:
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile
+                    for entry in os.scandir(waiting.pop()):
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+                        else:
+                            found[entry.path[start:]] = _stat(entry)
+        return dict(sorted(found.items()))
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove files and the folders that they leave empty."""
@@ -131,6 +142,12 @@ class FolderStore:
             with self.lock(), contextlib.suppress(OSError):  # others may still be at work there
                 (self.root / STAGING).rmdir()
 
+    def stale_staging(self) -> list[str]:
+        """Staging folders that no living process holds, relative to the root."""
+        parent = self.root / STAGING
+        found = sorted(parent.iterdir()) if parent.is_dir() else []
+        return [path.relative_to(self.root).as_posix() for path in found if not _held(path)]
+
     def _claim(self) -> tuple[Path, int]:
         # Under the store's lock, so that nobody sweeps a folder between its making and its locking.
         with self.lock():
@@ -144,16 +161,27 @@ class FolderStore:
             return folder, handle
 
 
+def _stat(entry: os.DirEntry[str]) -> Stat:
+    found = entry.stat(follow_symlinks=False)
+    return Stat(size=found.st_size, modified=dt.datetime.fromtimestamp(found.st_mtime, dt.UTC))
+
+
 def _sweep(folder: Path) -> None:
     """Remove a staging folder that no living process holds."""
+    if not _held(folder):  # nobody takes it meanwhile: the store's lock is held
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _held(folder: Path) -> bool:
+    """Whether a living process holds a staging folder, or its owner has just removed it."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:
-        return  # its owner has just finished
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
     except BlockingIOError:
-        pass  # in use
+        return True
     finally:
         os.close(handle)
+    return False

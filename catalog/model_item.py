@@ -16,11 +16,12 @@ import pystac
 
 from catalog.assets import FileFacts, StagedFile
 from catalog.collection import link_entry, linking, root_write
+from catalog.index import index_write
 from catalog.model_document import TITLE, build_model_item, is_booster, models_collection
 from catalog.naming import ModelName
 from catalog.revisions import commit
 from catalog.room import storage_errors
-from catalog.store import Write, open_store
+from catalog.store import Store, Write, open_store
 from downscaler.sources.model import MANIFEST, load_model, manifest_digest, read_manifest
 from downscaler.sources.model_report import CARD, FIGURES, REPORT, SKILL_FIGURE
 
@@ -57,7 +58,7 @@ def publish_model(uri: str | Path, folder: str | Path) -> str:
                 name,
                 files,
                 build=partial(build_model_item, name, manifest, files),
-                parents=lambda item: _parent_writes(name, item),
+                parents=lambda item: _parent_writes(store, name, item),
             )
     return f"{store.uri}/{name.item_key}"
 
@@ -107,10 +108,11 @@ def _part(branch: Mapping[str, Any], role: str, file: str) -> Document:
     return fields | {"mlm:artifact_type": "xgboost.ubj", "bands": bands}
 
 
-def _parent_writes(name: ModelName, item: Document) -> list[Write]:
+def _parent_writes(store: Store, name: ModelName, item: Document) -> list[Write]:
     """The links that lead to a model, from the collection to the root."""
     entry = link_entry("item", f"./{name.item_id}/{name.item_id}.json", name.item_id, pystac.MediaType.GEOJSON)
     return [
+        index_write(store, name.item_key, item),
         Write(key=name.collection_key, content=linking(lambda old: models_collection(item, old), entry)),
         root_write(link_entry("child", f"./{name.collection_key}", TITLE)),
     ]

@@ -1,4 +1,4 @@
-"""Identifiers and keys of the catalogue: collection / year / month / item / revision."""
+"""Identifiers and keys of the catalogue: collection / year / month / item / revision, and the index beside them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ MODELS = "vadose-models"
 VALIDATIONS = "vadose-validation"
 NO_DAYS = (MODELS, VALIDATIONS)  # collections whose items are no days
 _PREFIX = "vadose-sm-1km"
+_INDEX = "index"
+_PARENT = re.compile(r"catalog\.json|[^/]+/(collection\.json|\d{4}/catalog\.json|\d{4}/\d{2}/catalog\.json)")
+_MONTH = re.compile(r"(?P<collection>[^/]+)/(?P<year>\d{4})/(?P<month>\d{2})/")
 
 
 class Revisioned(Protocol):
@@ -38,6 +41,11 @@ class Revisioned(Protocol):
 def collection_id(domain_name: str) -> str:
     """One collection per domain."""
     return f"{_PREFIX}_{domain_name}"
+
+
+def domain_name(collection: str) -> str:
+    """The domain of a collection of days."""
+    return collection.removeprefix(f"{_PREFIX}_")
 
 
 def collection_key(domain_name: str) -> str:
@@ -152,3 +160,47 @@ def revision_of(name: Revisioned, key: str) -> int | None:
 def revision_folder(revision: int) -> str:
     """Folder of a revision's assets below the item: r001, r002, ..."""
     return f"r{revision:03d}"
+
+
+def is_item_key(key: str) -> bool:
+    """Whether a key is that of an item: a file named like its folder, no archived revision."""
+    parts = key.split("/")
+    return len(parts) > 2 and parts[0] != _INDEX and parts[-1] == f"{parts[-2]}.json"
+
+
+def is_parent_key(key: str) -> bool:
+    """Whether a key is that of the root, a collection, a year or a month."""
+    return bool(_PARENT.fullmatch(key))
+
+
+def is_archived_key(key: str) -> bool:
+    """Whether a key is that of the item of an earlier revision."""
+    return bool(re.search(r"/r\d{3,}/item\.json$", key))
+
+
+def parent_key(key: str) -> str | None:
+    """Key of the object that links to an item or parent: month, year, collection, root; None above the root."""
+    if key == ROOT:
+        return None
+    parts = key.split("/")[: -2 if is_item_key(key) else -1]
+    above = parts if is_item_key(key) else parts[:-1]
+    return "/".join([*above, "collection.json" if len(above) == 1 else ROOT])
+
+
+def index_prefix(collection: str) -> str:
+    """What the keys of a collection's index files begin with."""
+    return f"{collection}/{_INDEX}/"
+
+
+def index_key(item_key: str) -> str:
+    """Key of the index file that tells of an item: its month's, or its collection's where items are no days."""
+    month = _MONTH.match(item_key)
+    collection = item_key.split("/", 1)[0]
+    part = f"{month['year']}-{month['month']}" if month else "items"
+    return f"{index_prefix(collection)}{part}.parquet"
+
+
+def partition(item_key: str) -> str:
+    """What the keys of all items in the same index file begin with."""
+    month = _MONTH.match(item_key)
+    return month.group(0) if month else item_key.split("/", 1)[0] + "/"

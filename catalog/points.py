@@ -23,6 +23,7 @@ from catalog.naming import DayName
 from catalog.read import items
 from catalog.store import Store, open_store
 from catalog.validation import read_document, resolve
+from catalog.withdraw import is_withdrawn
 from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.grid import Domain, EaseGrid
@@ -50,12 +51,15 @@ class PublishedDay:
 def published_days(
     uri: str | Path, domain: Domain, period: tuple[dt.date, dt.date] | None = None
 ) -> list[PublishedDay]:
-    """The days of a domain in a catalogue, in order; raises CatalogError where an item or its record is damaged."""
+    """The days of a domain in a catalogue, in order, but for withdrawn ones.
+
+    Raises CatalogError where an item or its record is damaged.
+    """
     store = open_store(uri)
     found = []
     for item in items(uri, domain):
         date = dt.date.fromisoformat(str(item["properties"]["start_datetime"])[:10])
-        if period is None or period[0] <= date <= period[1]:
+        if not is_withdrawn(item) and (period is None or period[0] <= date <= period[1]):
             found.append(_day(store, DayName.of(domain, date), item))
     return sorted(found, key=lambda day: day.date)
 

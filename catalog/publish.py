@@ -16,6 +16,7 @@ from typing import Any
 from catalog.assets import FileFacts, other_file
 from catalog.cog import Raster, build_rasters, file_tags
 from catalog.collection import parent_writes, serialise
+from catalog.index import index_write
 from catalog.item import build_item
 from catalog.naming import DayName, revision_folder
 from catalog.provenance import fingerprint, provenance
@@ -24,6 +25,7 @@ from catalog.room import storage_errors
 from catalog.store import Store, Write, open_store
 from catalog.thumbnail import draw
 from catalog.validation import validate_item
+from catalog.withdraw import is_withdrawn
 from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.grid import Domain
@@ -85,7 +87,9 @@ def consider(uri: str | Path, domain: Domain, date: dt.date, granules: Iterable[
     current = store.get(name.item_key)
     if current is not None and not wanted.issubset(parse_item(current, name)["properties"].get(_CONSIDERED, ())):
         with store.staging() as folder, store.lock():
-            store.apply([Write(key=name.item_key, content=change, commit=True)], folder)
+            item = json.loads(change(current))
+            writes = [Write(key=name.item_key, content=change, commit=True), index_write(store, name.item_key, item)]
+            store.apply(writes, folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +119,7 @@ class _Day:
         wanted = {key: facts.fields["file:checksum"] for key, facts in self.files.items()}
         present = {key: asset.get("file:checksum") for key, asset in item["assets"].items()}
         same_run = item["properties"].get("vadose:fingerprint") == fingerprint(self.run, self.domain)
-        return same_run and wanted == present
+        return same_run and wanted == present and not is_withdrawn(item)
 
 
 def _write_others(folder: Path, run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[str, FileFacts]:
@@ -134,7 +138,7 @@ def _commit(store: Store, folder: Path, day: _Day) -> Published:
     old = None if current is None else parse_item(current, name)
     present = int(old["properties"]["version"]) if old else 0
     if old is not None and day.same_as(old):
-        store.apply(parent_writes(name, day.domain, old), folder)
+        store.apply(parent_writes(store, name, day.domain, old), folder)
         return day.published(store, revision=present, status="unchanged")
     revision = next_revision(store, name, present)
     item = build_item(
@@ -153,7 +157,7 @@ def _commit(store: Store, folder: Path, day: _Day) -> Published:
         for facts in day.files.values()
     ]
     if old is not None:
-        writes.append(archive(old, name, present))
+        writes += archive(old, name, present)
     writes.append(Write(key=name.item_key, content=replacing(current, serialise(document)), commit=True))
-    store.apply([*writes, *parent_writes(name, day.domain, document)], folder)
+    store.apply([*writes, *parent_writes(store, name, day.domain, document)], folder)
     return day.published(store, revision=revision, status="published")

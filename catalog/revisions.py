@@ -15,6 +15,7 @@ from catalog.validation import validate_item
 from downscaler.errors import CatalogError
 
 Document = dict[str, Any]
+_SUCCESSOR = "successor-version"
 
 
 class Build(Protocol):
@@ -61,7 +62,7 @@ def commit(
     below = f"{name.folder}/{revision_folder(revision)}"
     writes = [Write(key=f"{below}/{f.relative}", content=f.facts.path, create=True) for f in files.values()]
     if old is not None:
-        writes.append(archive(old, name, present))
+        writes += archive(old, name, present)
     writes.append(Write(key=name.item_key, content=replacing(current, serialise(document)), commit=True))
     store.apply([*writes, *parents(document)], staging)
     return revision
@@ -94,8 +95,11 @@ def next_revision(store: Store, name: Revisioned, present: int) -> int:
     return max([present, *(number for number, _ in numbered)]) + 1
 
 
-def archive(old: Document, name: Revisioned, revision: int) -> Write:
-    """The item that is about to be replaced, kept beside its assets, with links that hold from there."""
+def archive(old: Document, name: Revisioned, revision: int) -> list[Write]:
+    """The item that is about to be replaced, kept beside its assets, with links that hold from there.
+
+    It leads to its successor and the latest, both the item that replaces it; the one before it now leads to it.
+    """
 
     def moved(href: str) -> str:
         if "://" in href:
@@ -107,11 +111,30 @@ def archive(old: Document, name: Revisioned, revision: int) -> Write:
     for entry in [*document["links"], *document["assets"].values()]:
         entry["href"] = moved(entry["href"])
     document["properties"]["deprecated"] = True
-    document["links"].append(
-        {"rel": "latest-version", "href": f"../{name.item_id}.json", "type": "application/geo+json"}
-    )
+    latest = {"href": f"../{name.item_id}.json", "type": "application/geo+json"}
+    document["links"] += [{"rel": _SUCCESSOR, **latest}, {"rel": "latest-version", **latest}]
     validate_item(document)
-    return Write(key=f"{name.folder}/{revision_folder(revision)}/item.json", content=serialise(document))
+    writes = [Write(key=f"{name.folder}/{revision_folder(revision)}/item.json", content=serialise(document))]
+    for link in old["links"]:
+        if link["rel"] == "predecessor-version":
+            key = f"{name.folder}/{link['href'].removeprefix('./')}"
+            writes.append(Write(key=key, content=_succeeded_by(revision)))
+    return writes
+
+
+def _succeeded_by(revision: int) -> Change:
+    """A change of an archived item: it is followed by the archived item of a revision, no longer by the latest."""
+
+    def change(before: bytes | None) -> bytes:
+        document = json.loads(before or b"{}")
+        if not document.get("links"):
+            raise CatalogError("An earlier revision's item is missing", remedy="Restore it from a copy.")
+        others = [link for link in document["links"] if link["rel"] != _SUCCESSOR]
+        href = f"../{revision_folder(revision)}/item.json"
+        document["links"] = [*others, {"rel": _SUCCESSOR, "href": href, "type": "application/geo+json"}]
+        return serialise(document)
+
+    return change
 
 
 def replacing(expected: bytes | None, content: bytes) -> Change:

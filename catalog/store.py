@@ -7,39 +7,28 @@ compare-and-swap writes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from catalog.bucket import BucketStore
 from catalog.folder import FolderStore
+from catalog.objects import Change, Stat, Write
 from downscaler.errors import CatalogError
 
-Change = Callable[[bytes | None], bytes]
-"""From what an object holds now (None where there is none) to what it shall hold."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Write:
-    """One object to write: a staged file (moved), bytes, or a change of what is there.
-
-    ``create`` never replaces an object; ``commit`` marks the write that makes the ones before it visible.
-    """
-
-    key: str
-    content: Path | bytes | Change
-    create: bool = False
-    commit: bool = False
+__all__ = ["Change", "Stat", "Store", "Write", "get_many", "open_store"]
+_READERS = 16  # requests at a time
 
 
 class Store(Protocol):
     """Objects by key (relative, with /) below one root.
 
     ``apply`` writes in the order given. In a folder all is staged, synced and room made before the first object
-    appears. After a failure before the commit write the objects it created are removed again. ``exclusive`` says that
+    appears. After a failure before the commit write is tried the objects it created are removed again; from then
+    on they stay, since a store that broke down may have taken the commit. ``exclusive`` says that
     ``lock`` keeps other writers out. Raises StorageFullError and CatalogError.
     """
 
@@ -52,6 +41,10 @@ class Store(Protocol):
 
     def keys(self, prefix: str) -> list[str]:
         """Keys below a folder-like prefix, sorted."""
+        ...
+
+    def stats(self, prefix: str) -> dict[str, Stat]:
+        """Size and time of every object below a folder-like prefix, by key, sorted."""
         ...
 
     def delete(self, keys: Sequence[str]) -> None:
@@ -74,8 +67,8 @@ class Store(Protocol):
 def open_store(uri: str | Path) -> Store:
     """The store at a local path, a ``file://`` or an ``s3://bucket/prefix`` address.
 
-    S3 takes its credentials, region and endpoint from the usual ``AWS_*`` variables. Raises CatalogError on another
-    scheme.
+    S3 takes its credentials, region, endpoint and number of attempts from the usual ``AWS_*`` variables
+    (``AWS_MAX_ATTEMPTS``, 10 by default). Raises CatalogError on another scheme.
     """
     text = str(uri)
     scheme = urlsplit(text).scheme if "://" in text else ""
@@ -86,3 +79,11 @@ def open_store(uri: str | Path) -> Store:
     if scheme == "s3":
         return BucketStore(text)
     raise CatalogError("The catalogue's address has an unknown scheme", value=text, allowed="a path, file://, s3://")
+
+
+def get_many(store: Store, keys: Sequence[str]) -> list[bytes | None]:
+    """The bytes of several objects, None where there is none; side by side where each is a request of its own."""
+    if store.exclusive or len(keys) < 2:
+        return [store.get(key) for key in keys]
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(store.get, keys))

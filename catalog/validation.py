@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema_rs
 import pystac
-from pystac.stac_object import STACObjectType
 from pystac.validation import set_validator
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
@@ -21,11 +20,8 @@ from downscaler.errors import CatalogError
 STAC_VERSION = "1.1.0"
 _OWN = "vadose-item.json"
 _OWN_OF = {MODELS: "vadose-model.json", VALIDATIONS: "vadose-validation.json"}
-_TYPES = {
-    "Feature": STACObjectType.ITEM,
-    "Collection": STACObjectType.COLLECTION,
-    "Catalog": STACObjectType.CATALOG,
-}
+_TYPES = {"Feature": "item", "Collection": "collection", "Catalog": "catalog"}
+_CORE = f"https://schemas.stacspec.org/v{STAC_VERSION}/{{0}}-spec/json-schema/{{0}}.json"
 
 
 @functools.cache
@@ -55,14 +51,16 @@ def install_validator() -> None:
 
 
 @functools.cache
-def _own_schema(name: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(resources.files("catalog.schemas").joinpath(name).read_text(encoding="utf-8"))
-    return schema
+def _schema(uri: str) -> Any:
+    """The compiled schema of a STAC type or extension by its URI; compiled ones check 7,000 items in seconds."""
+    known = offline_validator().schema_cache
+    return jsonschema_rs.validator_for(known[uri], registry=jsonschema_rs.Registry(list(known.items())), offline=True)
 
 
 @functools.cache
-def _shared_validator() -> JsonSchemaSTACValidator:
-    return offline_validator()
+def _own_schema(name: str) -> Any:
+    text = resources.files("catalog.schemas").joinpath(name).read_text(encoding="utf-8")
+    return jsonschema_rs.validator_for(json.loads(text), offline=True)
 
 
 def validate(document: Mapping[str, Any]) -> None:
@@ -78,10 +76,14 @@ def validate(document: Mapping[str, Any]) -> None:
         raise CatalogError(
             f"{name} uses extensions without a bundled schema", value=unknown, allowed=extension_schemas()
         )
-    try:
-        _shared_validator().validate(dict(document), _TYPES[kind], STAC_VERSION, extensions)
-    except pystac.STACValidationError as error:
-        raise CatalogError(f"{name} is no valid STAC {kind}", value=error) from error
+    for uri in [_CORE.format(_TYPES[kind]), *extensions]:
+        try:
+            _schema(uri).validate(document)
+        except jsonschema_rs.ValidationError as error:
+            where = "/".join(map(str, error.instance_path))
+            raise CatalogError(
+                f"{name} is no valid STAC {_TYPES[kind]}", value=f"{where}: {error.message} ({uri})"
+            ) from error
 
 
 def validate_item(item: Mapping[str, Any] | pystac.Item) -> None:
@@ -89,8 +91,8 @@ def validate_item(item: Mapping[str, Any] | pystac.Item) -> None:
     document = item.to_dict(include_self_link=False, transform_hrefs=False) if isinstance(item, pystac.Item) else item
     validate(document)
     try:
-        jsonschema.validate(document, _own_schema(_OWN_OF.get(str(document.get("collection")), _OWN)))
-    except jsonschema.ValidationError as error:
+        _own_schema(_OWN_OF.get(str(document.get("collection")), _OWN)).validate(document)
+    except jsonschema_rs.ValidationError as error:
         raise CatalogError(f"{document.get('id')} is no valid vadose item", value=error.message) from error
 
 

@@ -17,12 +17,13 @@ import pystac
 
 from catalog.assets import FileFacts, StagedFile
 from catalog.collection import VALIDATION, link_entry, linking, root_write, serialise
+from catalog.index import index_write
 from catalog.item import Footprint
 from catalog.naming import VALIDATIONS, ValidationName, collection_id, collection_key, revision_folder
 from catalog.provenance import software
 from catalog.revisions import commit
 from catalog.room import storage_errors
-from catalog.store import Change, Write, open_store
+from catalog.store import Change, Store, Write, open_store
 from catalog.validation import STAC_VERSION, extension_uri, validate
 from downscaler import __version__, product
 from downscaler.errors import CatalogError
@@ -70,7 +71,7 @@ def publish_validation(uri: str | Path, domain: Domain, folder: Path) -> str:
                 name,
                 files,
                 build=partial(_item, name, domain, document, files),
-                parents=lambda item: _parent_writes(name, domain, item),
+                parents=lambda item: _parent_writes(store, name, domain, item),
             )
     return f"{store.uri}/{name.item_key}"
 
@@ -176,10 +177,11 @@ def _links(domain: Domain, predecessor: int | None) -> list[Document]:
     return links
 
 
-def _parent_writes(name: ValidationName, domain: Domain, item: Document) -> list[Write]:
+def _parent_writes(store: Store, name: ValidationName, domain: Domain, item: Document) -> list[Write]:
     """The links that lead to a validation, and its headline in the domain's own collection."""
     entry = link_entry("item", f"./{name.item_id}/{name.item_id}.json", name.item_id, pystac.MediaType.GEOJSON)
     return [
+        index_write(store, name.item_key, item),
         Write(key=name.collection_key, content=linking(lambda old: _collection(item, old), entry)),
         Write(key=collection_key(domain.name), content=_telling(name, domain, item)),
         root_write(link_entry("child", f"./{name.collection_key}", TITLE)),

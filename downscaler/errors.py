@@ -157,6 +157,12 @@ class StorageFullError(CatalogError):
     exit_code = 41
 
 
+class CatalogFaultsError(CatalogError):
+    """The check of a catalogue found faults."""
+
+    exit_code = 42
+
+
 class StationError(VadoseError):
     """A station archive cannot be read."""
 

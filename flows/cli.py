@@ -26,6 +26,7 @@ from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
 from flows.commands import (  # noqa: E402
     build,
+    catalog,
     climatology,
     demo,
     evaluate,
@@ -54,6 +55,8 @@ climatology_app = typer.Typer(
     help="SMAP's own climatology, by which its values are matched to the prior's.", no_args_is_help=True
 )
 app.add_typer(climatology_app, name="climatology")
+catalog_app = typer.Typer(help="The catalogue as a whole: check, repair, withdraw.", no_args_is_help=True)
+app.add_typer(catalog_app, name="catalog")
 
 app.command()(demo.demo)
 app.command()(build.sample)
@@ -70,6 +73,8 @@ app.command()(models.explain)
 app.command("publish-model")(models.publish_model)
 app.command()(info.info)
 app.command()(serve.serve)
+catalog_app.command("check")(catalog.catalog_check)
+catalog_app.command("withdraw")(catalog.catalog_withdraw)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def copy_day(root: Path, day: PublishedDay, date: dt.date) -> None:
     (root / new.item_key).write_bytes(serialise(item))
     store = open_store(root)
     with store.staging() as staging:
-        store.apply(parent_writes(new, DOMAIN, item), staging)
+        store.apply(parent_writes(store, new, DOMAIN, item), staging)
 
 
 @pytest.fixture(scope="module")

@@ -60,8 +60,8 @@ for argument in sys.argv[2:]:
 """
 
 DATE = dt.date(2015, 4, 1)
-# Objects of a first publication: 8 assets, item, month, year, collection, root; of a second: 8, old item, item.
-FIRST = ["tile", "1", "9", "10", "11", "12", "13"]
+# Objects of a first publication: 8 assets, item, index, month, year, collection, root; of a second: 8, old item, item.
+FIRST = ["tile", "1", "9", "10", "11", "12", "13", "14"]
 SECOND = ["tile", "8", "9", "10"]
 
 
@@ -108,7 +108,7 @@ def complete(root: Path, domain, tiles, record) -> int:
 def test_a_first_publication_killed_anywhere(tmp_path, domain, tiles, record):
     for point, root in kill_all(tmp_path, FIRST).items():
         assert_whole(root, domain)
-        committed = point in ("10", "11", "12", "13")
+        committed = point in ("10", "11", "12", "13", "14")
         assert (find_item(root, domain, DATE) is not None) == committed
         assert not is_current(root, record(domain, granule="d" * 64), domain), "its links are not all there"
         assert complete(root, domain, tiles, record) == 1

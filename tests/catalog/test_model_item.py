@@ -55,6 +55,7 @@ def test_a_model_is_laid_out_linked_and_valid(root, folder):
     assert set(contents(root)) == {
         "catalog.json",
         "vadose-models/collection.json",
+        "vadose-models/index/items.parquet",
         f"{below}/{name.item_id}.json",
         *files,
     }

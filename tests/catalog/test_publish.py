@@ -32,6 +32,7 @@ def test_a_day_is_laid_out_and_linked_from_the_root(root, domain, tiles, record)
     day = f"{base}/2015/04/{published.item_id}"
     assert published.item_href == (root / day / f"{published.item_id}.json").as_uri()
     expected = {"catalog.json", f"{base}/collection.json", f"{base}/2015/catalog.json", f"{base}/2015/04/catalog.json"}
+    expected |= {f"{base}/index/2015-04.parquet"}
     expected |= {f"{day}/{published.item_id}.json", f"{day}/r001/thumbnail.png", f"{day}/r001/provenance.json"}
     expected |= {f"{day}/r001/{variable.name}.tif" for variable in product.VARIABLES}
     assert set(contents(root)) == expected

@@ -32,6 +32,8 @@ COMMANDS = [
     "playground",
     "validate",
     "info",
+    "catalog check",
+    "catalog withdraw",
     "serve",
 ]
 FORMS = {
@@ -46,6 +48,8 @@ FORMS = {
     "playground": ["--domain", "--prior", "--stations", "--replicates", "--network", "--scheduler", "--out"],
     "validate": ["--stations", "--domain", "--catalog", "--prior", "--out", "--compare", "--third", "--min-pairs"],
     "info": ["--json"],
+    "catalog check": ["--metadata-only", "--repair", "--min-age", "--json"],
+    "catalog withdraw": ["--reason", "--domain", "--out"],
     "serve": ["--port"],
 }
 

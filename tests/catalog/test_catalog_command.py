@@ -1,0 +1,41 @@
+"""``vadose catalog check`` and ``withdraw`` as an operator runs them: texts, JSON, exit codes."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+from downscaler import product
+
+DOMAIN = product.LITTLE_WASHITA
+
+
+def vadose(*arguments):
+    line = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_check_repair_withdraw(published_root, tmp_path):
+    root = tmp_path / "catalog"
+    shutil.copytree(published_root, root)  # relative links: a copy is as good
+    code, said, _ = vadose("catalog", "check", root)
+    assert (code, said) == (0, "2 items, 31 objects: no finding\n")
+    (index,) = root.glob("*/index/*.parquet")
+    index.unlink()
+    code, said, wrong = vadose("catalog", "check", root, "--metadata-only", "--json")
+    assert code == 42
+    assert {finding["kind"] for finding in json.loads(said)["findings"]} == {"index", "link"}
+    assert "has faults. Got: 2 of them. `vadose catalog check --repair` mends" in wrong
+    code, said, _ = vadose("catalog", "check", root, "--repair")
+    assert code == 0
+    assert said.endswith("2 items, 31 objects: no finding\n2 findings mended\n")
+    where = ("--domain", DOMAIN.name, "--out", root)
+    code, said, _ = vadose("catalog", "withdraw", "2015-04-02", "--reason", "recalled", *where)
+    assert code == 0
+    assert said.strip().endswith("_20150402.json")
+    code, _, wrong = vadose("catalog", "withdraw", "2015-05-02", "--reason", "recalled", *where)
+    assert (code, "2015-05-02 is not published" in wrong) == (40, True)
+    assert vadose("catalog", "check", root, "--metadata-only")[0] == 0
+    code, _, wrong = vadose("catalog", "check", tmp_path / "nowhere")
+    assert (code, "No catalogue is there" in wrong) == (40, True)
