@@ -79,7 +79,8 @@ def _database(dsn: str) -> Iterator[tuple[PgstacDB, Loader]]:
         raise MissingExtraError(
             "pgstac needs packages that are not installed", value=error.name, remedy="pip install 'vadose[pgstac]'"
         ) from None
-    database = PgstacDB(connection=_connected(psycopg, dsn))
+    connection = _connected(psycopg, dsn)
+    database = PgstacDB(connection=connection)
     try:
         logging.getLogger("pypgstac").setLevel(logging.ERROR)
         Migrate(database).run_migration()
@@ -87,7 +88,7 @@ def _database(dsn: str) -> Iterator[tuple[PgstacDB, Loader]]:
     except psycopg.Error as error:
         raise DatabaseError("The database refuses", value=str(error).splitlines()[0]) from error
     finally:
-        database.connection.close()
+        connection.close()
 
 
 def _connected(psycopg: Any, dsn: str) -> Any:
