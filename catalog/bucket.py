@@ -10,12 +10,14 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import obstore.store
 from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
 
+from catalog.facts import ObjectFacts
 from catalog.objects import Stat, Write
+from catalog.ranged import open_ranged
 from catalog.room import storage_errors
 from downscaler.errors import CatalogError
 
@@ -66,6 +68,24 @@ class BucketStore:
             return bytes(found.bytes()), found.meta["e_tag"]
         except (NotFoundError, FileNotFoundError):
             return None, None
+
+    def facts(self, key: str) -> ObjectFacts | None:
+        """Size, time and tag of an object, None where there is none."""
+        with storage_errors(self.uri):
+            try:
+                meta = self._objects.head(key)
+            except (NotFoundError, FileNotFoundError):
+                return None
+        tag = str(meta["e_tag"] or meta["last_modified"].timestamp()).strip('"')
+        return ObjectFacts(size=meta["size"], modified=meta["last_modified"].timestamp(), tag=tag)
+
+    def reader(self, key: str) -> BinaryIO:
+        """The object, read by ranges of 64 KiB where they are asked for."""
+        with storage_errors(self.uri):
+            try:
+                return open_ranged(self._objects, key)
+            except (NotFoundError, FileNotFoundError):
+                raise FileNotFoundError(f"{self.uri}/{key}") from None
 
     def keys(self, prefix: str) -> list[str]:
         """Keys below a prefix, sorted."""

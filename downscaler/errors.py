@@ -43,6 +43,12 @@ class ConfigError(VadoseError):
     exit_code = 3
 
 
+class MissingExtraError(ConfigError):
+    """A command needs an optional part of vadose that is not installed."""
+
+    exit_code = 5
+
+
 class DomainError(ConfigError):
     """A domain is unknown, empty or outside the grid."""
 
@@ -161,6 +167,12 @@ class CatalogFaultsError(CatalogError):
     """The check of a catalogue found faults."""
 
     exit_code = 42
+
+
+class DatabaseError(CatalogError):
+    """The database of a catalogue's search cannot be reached or refuses."""
+
+    exit_code = 43
 
 
 class StationError(VadoseError):

@@ -27,6 +27,7 @@ from flows import console  # noqa: E402
 from flows.commands import (  # noqa: E402
     build,
     catalog,
+    catalog_sync,
     climatology,
     demo,
     evaluate,
@@ -55,7 +56,7 @@ climatology_app = typer.Typer(
     help="SMAP's own climatology, by which its values are matched to the prior's.", no_args_is_help=True
 )
 app.add_typer(climatology_app, name="climatology")
-catalog_app = typer.Typer(help="The catalogue as a whole: check, repair, withdraw.", no_args_is_help=True)
+catalog_app = typer.Typer(help="The catalogue as a whole: check, repair, withdraw, sync.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
 
 app.command()(demo.demo)
@@ -75,6 +76,7 @@ app.command()(info.info)
 app.command()(serve.serve)
 catalog_app.command("check")(catalog.catalog_check)
 catalog_app.command("withdraw")(catalog.catalog_withdraw)
+catalog_app.command("sync")(catalog_sync.sync)
 
 
 @dataclass(frozen=True)

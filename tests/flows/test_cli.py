@@ -32,9 +32,11 @@ COMMANDS = [
     "playground",
     "validate",
     "info",
+    "catalog",
     "catalog check",
     "catalog withdraw",
     "serve",
+    "catalog sync",
 ]
 FORMS = {
     "demo": ["--out", "--days"],
@@ -50,7 +52,8 @@ FORMS = {
     "info": ["--json"],
     "catalog check": ["--metadata-only", "--repair", "--min-age", "--json"],
     "catalog withdraw": ["--reason", "--domain", "--out"],
-    "serve": ["--port"],
+    "serve": ["--port", "--host", "--backend", "--dsn", "--public-url"],
+    "catalog sync": ["--to", "--json"],
 }
 
 
