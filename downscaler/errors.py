@@ -251,3 +251,9 @@ class CacheError(AcquisitionError):
     """The folder that downloads are kept in cannot be used."""
 
     exit_code = 87
+
+
+class CubeError(VadoseError):
+    """A cube cannot be built, updated or opened."""
+
+    exit_code = 90

@@ -27,6 +27,7 @@ from flows import console  # noqa: E402
 from flows.commands import (  # noqa: E402
     build,
     climatology,
+    cube,
     demo,
     evaluate,
     info,
@@ -55,6 +56,9 @@ climatology_app = typer.Typer(
 )
 app.add_typer(climatology_app, name="climatology")
 
+cube_app = typer.Typer(help="A collection's days as one Zarr cube, for time series.", no_args_is_help=True)
+app.add_typer(cube_app, name="cube")
+
 app.command()(demo.demo)
 app.command()(build.sample)
 prior_app.command("build")(build.prior_build)
@@ -70,6 +74,8 @@ app.command()(models.explain)
 app.command("publish-model")(models.publish_model)
 app.command()(info.info)
 app.command()(serve.serve)
+cube_app.command("build")(cube.cube_build)
+cube_app.command("update")(cube.cube_update)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ COMMANDS = [
     "validate",
     "info",
     "serve",
+    "cube",
+    "cube build",
+    "cube update",
 ]
 FORMS = {
     "demo": ["--out", "--days"],
@@ -47,6 +50,8 @@ FORMS = {
     "validate": ["--stations", "--domain", "--catalog", "--prior", "--out", "--compare", "--third", "--min-pairs"],
     "info": ["--json"],
     "serve": ["--port"],
+    "cube build": ["--collection", "--keep-days", "--json"],
+    "cube update": ["--collection", "--keep-days", "--json"],
 }
 
 
