@@ -29,6 +29,7 @@ from flows.commands import (  # noqa: E402
     climatology,
     cube,
     demo,
+    download,
     evaluate,
     info,
     models,
@@ -74,6 +75,7 @@ app.command()(models.explain)
 app.command("publish-model")(models.publish_model)
 app.command()(info.info)
 app.command()(serve.serve)
+app.command()(download.download)
 cube_app.command("build")(cube.cube_build)
 cube_app.command("update")(cube.cube_update)
 

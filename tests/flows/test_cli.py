@@ -33,6 +33,7 @@ COMMANDS = [
     "validate",
     "info",
     "serve",
+    "download",
     "cube",
     "cube build",
     "cube update",
@@ -50,6 +51,7 @@ FORMS = {
     "validate": ["--stations", "--domain", "--catalog", "--prior", "--out", "--compare", "--third", "--min-pairs"],
     "info": ["--json"],
     "serve": ["--port"],
+    "download": ["--bbox", "--start", "--end", "--asset", "--collection", "--out", "--workers"],
     "cube build": ["--collection", "--keep-days", "--json"],
     "cube update": ["--collection", "--keep-days", "--json"],
 }
