@@ -17,7 +17,7 @@ from filelock import FileLock
 from catalog.folder import FolderStore
 from catalog.naming import cube_folder
 from catalog.store import Store, open_store
-from downscaler.errors import CubeError
+from downscaler.errors import CubeError, MissingExtraError
 
 if TYPE_CHECKING:
     import icechunk
@@ -28,7 +28,7 @@ BRANCH = "main"
 def storage(uri: str | Path, collection: str) -> icechunk.Storage:
     """Icechunk's address of a collection's cube; S3 takes the same ``AWS_*`` variables as the catalogue.
 
-    Raises CubeError without the package, CatalogError on an address of an unknown scheme.
+    Raises MissingExtraError without the package, CatalogError on an address of an unknown scheme.
     """
     _require()
     import icechunk
@@ -54,8 +54,8 @@ def _require() -> None:
     try:
         import icechunk  # noqa: F401
     except ImportError:
-        raise CubeError(
-            "The package icechunk is not installed", remedy="pip install 'vadose[cube]' brings it."
+        raise MissingExtraError(
+            "A cube needs packages that are not installed", value="icechunk", remedy="pip install 'vadose[cube]'"
         ) from None
 
 
