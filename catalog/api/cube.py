@@ -25,6 +25,9 @@ _SNAPSHOT = r"main|[0-9A-Z]{20}"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _OPEN = 32  # sessions kept: each holds its snapshot's list of arrays
 _METADATA = "zarr.json"
+_KEY = re.compile(
+    r"zarr\.json|[a-z_]{1,40}/(zarr\.json|c(/\d{1,9}){0,4})"
+)  # Icechunk takes others for a fault of its own
 Collection = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="A collection")]
 Snapshot = Annotated[str, Path(pattern=f"^({_SNAPSHOT})$", description="A snapshot, or main for the newest")]
 
@@ -41,6 +44,8 @@ async def cube(collection: Collection, request: Request) -> JSONResponse:
 @router.get("/cube/{collection}/{snapshot}/{key:path}", summary="An object of a cube (Zarr v3)")
 async def member(collection: Collection, snapshot: Snapshot, key: str, request: Request) -> Response:
     """Metadata, consolidated at the root, and chunks; ``Range`` gives a part."""
+    if not _KEY.fullmatch(key):
+        raise absent(f"The cube has no object {key[:100]!r}.")
     uri = request.app.state.store.uri
     fixed = await run_in_threadpool(_newest, uri, collection) if snapshot == BRANCH else snapshot
     session = await run_in_threadpool(_session, uri, collection, fixed)
