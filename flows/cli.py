@@ -26,6 +26,7 @@ from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
 from flows.commands import (  # noqa: E402
     build,
+    catalog_sync,
     climatology,
     cube,
     demo,
@@ -59,6 +60,8 @@ app.add_typer(climatology_app, name="climatology")
 
 cube_app = typer.Typer(help="A collection's days as one Zarr cube, for time series.", no_args_is_help=True)
 app.add_typer(cube_app, name="cube")
+catalog_app = typer.Typer(help="The catalogue as a whole.", no_args_is_help=True)
+app.add_typer(catalog_app, name="catalog")
 
 app.command()(demo.demo)
 app.command()(build.sample)
@@ -78,6 +81,7 @@ app.command()(serve.serve)
 app.command()(download.download)
 cube_app.command("build")(cube.cube_build)
 cube_app.command("update")(cube.cube_update)
+catalog_app.command("sync")(catalog_sync.sync)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,15 @@
 import http.client
 import json
 import shutil
-import threading
-import time
 
 import pytest
+from serving import served
 
 from catalog import publish
+from catalog.api import create_app
 from catalog.cube import collections_with_days, update_cube
 from catalog.cube_store import open_repository
 from catalog.naming import collection_id
-from flows.commands.serve import application, server
 
 NAME = collection_id("little-washita")
 
@@ -27,26 +26,17 @@ def root(published_root, tmp_path_factory):
 @pytest.fixture(scope="module")
 def ask(root):
     """Asks a running server: status, headers, body."""
-    running, socket = server(application(str(root)), "127.0.0.1", 0)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [socket]})
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not running.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    with served(create_app(root)) as address:
 
-    def ask(path, method="GET", **headers):
-        connection = http.client.HTTPConnection(*socket.getsockname(), timeout=60)
-        connection.request(method, path, headers=headers)
-        answer = connection.getresponse()
-        told = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-        connection.close()
-        return told
+        def ask(path, **headers):
+            connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            told = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+            connection.close()
+            return told
 
-    yield ask
-    running.should_exit = True
-    thread.join(timeout=60)
-    socket.close()
+        yield ask
 
 
 CHUNK = f"/cube/{NAME}/main/soil_moisture/c/0/0/0"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pystac
 import pytest
+from faulty import serving
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,8 +35,6 @@ from downscaler.errors import (
     TransferError,
     UnreachableError,
 )
-
-from .faulty import serving
 
 FIRST, SECOND = dt.date(2015, 4, 1), dt.date(2015, 4, 2)
 NAME = collection_id("little-washita")

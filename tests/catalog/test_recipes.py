@@ -1,13 +1,10 @@
 """Every block of docs/recipes.md is run against a served catalogue, and what it brings is compared with the files."""
 
 import datetime as dt
-import http.client
 import os
 import re
 import subprocess
 import sys
-import threading
-import time
 import warnings
 from pathlib import Path
 
@@ -15,16 +12,15 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
+from serving import served
 
 from catalog import items, publish
+from catalog.api import create_app
 from catalog.cube import collections_with_days, update_cube
 from catalog.naming import DayName
 from downscaler import product
 from downscaler.grid import LonLat
-from flows.commands.serve import application, server
 
-# rioxarray and odc-stac call functions that affine announces to remove, in threads of their own.
-pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "recipes.md"
 DAYS = [dt.date(2024, 5, 23), dt.date(2024, 5, 24)]
 SAID = "http://127.0.0.1:8080"
@@ -57,22 +53,8 @@ def root(tmp_path_factory, tiles, record):
 @pytest.fixture(scope="module")
 def address(root):
     """It is served on loopback as `vadose serve` does."""
-    running, socket = server(application(str(root)), "127.0.0.1", 0)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [socket]})
-    thread.start()
-    host, port = socket.getsockname()
-    deadline = time.monotonic() + 60
-    while not running.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    connection = http.client.HTTPConnection(host, port, timeout=60)
-    connection.request("GET", "/healthz")
-    assert connection.getresponse().status == 200
-    connection.close()
-    yield f"http://{host}:{port}"
-    running.should_exit = True
-    thread.join(timeout=60)
-    socket.close()
+    with served(create_app(root)) as address:
+        yield address
 
 
 @pytest.fixture

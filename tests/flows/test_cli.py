@@ -37,6 +37,8 @@ COMMANDS = [
     "cube",
     "cube build",
     "cube update",
+    "catalog",
+    "catalog sync",
 ]
 FORMS = {
     "demo": ["--out", "--days"],
@@ -50,10 +52,11 @@ FORMS = {
     "playground": ["--domain", "--prior", "--stations", "--replicates", "--network", "--scheduler", "--out"],
     "validate": ["--stations", "--domain", "--catalog", "--prior", "--out", "--compare", "--third", "--min-pairs"],
     "info": ["--json"],
-    "serve": ["--port"],
     "download": ["--bbox", "--start", "--end", "--asset", "--collection", "--out", "--workers"],
     "cube build": ["--collection", "--keep-days", "--json"],
     "cube update": ["--collection", "--keep-days", "--json"],
+    "serve": ["--port", "--host", "--backend", "--dsn", "--public-url"],
+    "catalog sync": ["--to", "--json"],
 }
 
 
