@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from catalog.facts import ObjectFacts
 from catalog.objects import Stat, Write

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from downscaler.grid import Domain
 
@@ -53,6 +54,11 @@ def collection_key(domain_name: str) -> str:
     return f"{collection_id(domain_name)}/collection.json"
 
 
+def cube_folder(collection: str) -> str:
+    """Folder of a collection's cube, beside the collections: it is no part of the tree of links."""
+    return f"cubes/{collection}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DayName:
     """Names of one domain's day."""
@@ -64,6 +70,12 @@ class DayName:
     def of(cls, domain: Domain, date: dt.date) -> DayName:
         """The day's names on a domain."""
         return cls(domain_name=domain.name, date=date)
+
+    @classmethod
+    def of_item(cls, item: Mapping[str, Any]) -> DayName:
+        """The names of a published day's item."""
+        date = dt.date.fromisoformat(str(item["properties"]["start_datetime"])[:10])
+        return cls(domain_name=str(item["collection"]).removeprefix(f"{_PREFIX}_"), date=date)
 
     @property
     def item_id(self) -> str:

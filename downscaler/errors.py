@@ -269,3 +269,33 @@ class CacheError(AcquisitionError):
     """The folder that downloads are kept in cannot be used."""
 
     exit_code = 87
+
+
+class CubeError(VadoseError):
+    """A cube cannot be built, updated or opened."""
+
+    exit_code = 90
+
+
+class TransferError(VadoseError):
+    """Some files of a download failed; the others are kept."""
+
+    exit_code = 91
+
+
+class UnreachableError(TransferError):
+    """A catalogue does not answer, or what answers is none."""
+
+    exit_code = 92
+
+
+class ChecksumError(TransferError):
+    """A downloaded file is not the one that its item describes."""
+
+    exit_code = 93
+
+
+class NothingFoundError(VadoseError):
+    """No published day is in the box and period that were asked for."""
+
+    exit_code = 94

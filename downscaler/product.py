@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 from dataclasses import dataclass
 from enum import IntFlag
@@ -27,6 +28,7 @@ DEPTH_NOTE = (
 SIMULATED_LABEL = "simulated sample"
 
 GRID: EaseGrid = M01
+FIRST_DAY = dt.date(2015, 3, 31)  # SMAP's first of science data: no day of the product can be older
 COARSE_GRIDS: dict[str, EaseGrid] = {grid.name: grid for grid in (M09, M36)}
 THETA_MIN, THETA_MAX = 0.0, 1.0  # m3/m3, hard physical limits of a volume fraction
 CONSERVATION_TOLERANCE = 1e-6  # m3/m3, |block mean - SMAP| before encoding

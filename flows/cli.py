@@ -29,7 +29,9 @@ from flows.commands import (  # noqa: E402
     catalog,
     catalog_sync,
     climatology,
+    cube,
     demo,
+    download,
     evaluate,
     info,
     models,
@@ -56,6 +58,8 @@ climatology_app = typer.Typer(
     help="SMAP's own climatology, by which its values are matched to the prior's.", no_args_is_help=True
 )
 app.add_typer(climatology_app, name="climatology")
+cube_app = typer.Typer(help="A collection's days as one Zarr cube, for time series.", no_args_is_help=True)
+app.add_typer(cube_app, name="cube")
 catalog_app = typer.Typer(help="The catalogue as a whole: check, repair, withdraw, sync.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
 
@@ -76,6 +80,9 @@ app.command()(info.info)
 app.command()(serve.serve)
 catalog_app.command("check")(catalog.catalog_check)
 catalog_app.command("withdraw")(catalog.catalog_withdraw)
+app.command()(download.download)
+cube_app.command("build")(cube.cube_build)
+cube_app.command("update")(cube.cube_update)
 catalog_app.command("sync")(catalog_sync.sync)
 
 

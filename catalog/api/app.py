@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from catalog.api import dates, files, tiles, timeseries
+from catalog.api import cube, dates, files, tiles, timeseries
 from catalog.api.answers import add_error_answers
 from catalog.api.backends import add_stac
 from catalog.api.holdings import FRESH, Catalogue
@@ -67,7 +67,7 @@ def create_app(
     )
     app.state.store, app.state.catalogue = store, catalogue
     add_stac(app, backend, dsn)
-    for part in (files, tiles, dates, timeseries):
+    for part in (files, tiles, dates, timeseries, cube):
         app.include_router(part.router)
     _add_health(app)
     add_pages(app, Path(browser) if browser else None)

@@ -55,12 +55,12 @@ def whole_tiles(domain: Domain, seed: int = 0, size: int = 8) -> Iterator[Tile]:
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def domain() -> Domain:
     return product.DOMAINS["little-washita"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiles() -> Callable[..., Iterator[Tile]]:
     return whole_tiles
 
@@ -95,7 +95,7 @@ def run_record(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> Callable[..., RunRecord]:
     return run_record
 

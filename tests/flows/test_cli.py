@@ -32,10 +32,14 @@ COMMANDS = [
     "playground",
     "validate",
     "info",
+    "serve",
+    "download",
+    "cube",
+    "cube build",
+    "cube update",
     "catalog",
     "catalog check",
     "catalog withdraw",
-    "serve",
     "catalog sync",
 ]
 FORMS = {
@@ -52,6 +56,9 @@ FORMS = {
     "info": ["--json"],
     "catalog check": ["--metadata-only", "--repair", "--min-age", "--json"],
     "catalog withdraw": ["--reason", "--domain", "--out"],
+    "download": ["--bbox", "--start", "--end", "--asset", "--collection", "--out", "--workers"],
+    "cube build": ["--collection", "--keep-days", "--json"],
+    "cube update": ["--collection", "--keep-days", "--json"],
     "serve": ["--port", "--host", "--backend", "--dsn", "--public-url"],
     "catalog sync": ["--to", "--json"],
 }
