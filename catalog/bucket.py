@@ -6,11 +6,12 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import obstore.store
 from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
 
+from catalog.facts import ObjectFacts
 from catalog.room import storage_errors
 from downscaler.errors import CatalogError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from catalog.store import Write
 
 _TRIES = 50  # a month's catalogue is swapped once per published day: as many workers as that may collide
+_BUFFER = 64 * 1024  # bytes; a COG's header and one block of it
 _TYPES = {".json": "application/json", ".tif": "image/tiff", ".png": "image/png"}
 
 
@@ -42,6 +44,24 @@ class BucketStore:
                 return bytes(found.bytes()), found.meta["e_tag"]
             except (NotFoundError, FileNotFoundError):
                 return None, None
+
+    def facts(self, key: str) -> ObjectFacts | None:
+        """Size, time and tag of an object, None where there is none."""
+        with storage_errors(self.uri):
+            try:
+                meta = self._objects.head(key)
+            except (NotFoundError, FileNotFoundError):
+                return None
+        tag = str(meta["e_tag"] or meta["last_modified"].timestamp()).strip('"')
+        return ObjectFacts(size=meta["size"], modified=meta["last_modified"].timestamp(), tag=tag)
+
+    def reader(self, key: str) -> BinaryIO:
+        """The object, read by ranges of 64 KiB where they are asked for."""
+        with storage_errors(self.uri):
+            try:
+                return cast("BinaryIO", obstore.open_reader(self._objects, key, buffer_size=_BUFFER))
+            except (NotFoundError, FileNotFoundError):
+                raise FileNotFoundError(f"{self.uri}/{key}") from None
 
     def keys(self, prefix: str) -> list[str]:
         """Keys below a prefix, sorted."""

@@ -6,12 +6,14 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from catalog.facts import ObjectFacts
 from catalog.room import storage_errors
 from downscaler.errors import CatalogError
 from downscaler.records import sync
@@ -40,6 +42,22 @@ class FolderStore:
                 return (self.root / key).read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 return None
+
+    def facts(self, key: str) -> ObjectFacts | None:
+        """Size, time and tag of a file, None where there is none."""
+        with storage_errors(self.root):
+            try:
+                found = (self.root / key).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        tag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
+        return ObjectFacts(size=found.st_size, modified=found.st_mtime, tag=tag)
+
+    def reader(self, key: str) -> BinaryIO:
+        """The file, opened."""
+        return (self.root / key).open("rb")
 
     def keys(self, prefix: str) -> list[str]:
         """Keys of all files below a folder, sorted."""

@@ -37,10 +37,11 @@ def is_current(uri: str | Path, run: RunRecord, domain: Domain) -> bool:
 def _linked(store: Store, name: DayName) -> bool:
     """Whether root, collection, year and month each lead to the next, down to the item."""
     chain = [ROOT, name.collection_key, name.year_key, name.month_key, name.item_key]
-    return all(child in _children(store, parent) for parent, child in itertools.pairwise(chain))
+    return all(child in children(store, parent) for parent, child in itertools.pairwise(chain))
 
 
-def _children(store: Store, key: str) -> list[str]:
+def children(store: Store, key: str) -> list[str]:
+    """Keys that an object's child and item links lead to, in their order; none where there is no object."""
     if store.get(key) is None:
         return []
     links = read_document(store, key).get("links", [])
@@ -64,7 +65,7 @@ def items(uri: str | Path, domain: Domain | None = None) -> Iterator[Document]:
             if document.get("collection") not in NO_DAYS:
                 yield document
         else:
-            waiting = _children(store, key) + waiting
+            waiting = children(store, key) + waiting
 
 
 def validate_catalog(uri: str | Path) -> list[str]:

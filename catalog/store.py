@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from catalog.bucket import BucketStore
+from catalog.facts import ObjectFacts
 from catalog.folder import FolderStore
 from downscaler.errors import CatalogError
 
@@ -48,6 +49,14 @@ class Store(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """The object's bytes, None where there is none."""
+        ...
+
+    def facts(self, key: str) -> ObjectFacts | None:
+        """Size, time and tag of an object, None where there is none."""
+        ...
+
+    def reader(self, key: str) -> BinaryIO:
+        """The object opened for reading at any place; raises FileNotFoundError where there is none."""
         ...
 
     def keys(self, prefix: str) -> list[str]:

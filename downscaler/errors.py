@@ -43,6 +43,12 @@ class ConfigError(VadoseError):
     exit_code = 3
 
 
+class MissingExtraError(ConfigError):
+    """A command needs an optional part of vadose that is not installed."""
+
+    exit_code = 5
+
+
 class DomainError(ConfigError):
     """A domain is unknown, empty or outside the grid."""
 

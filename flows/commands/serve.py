@@ -1,77 +1,81 @@
-"""``vadose serve``: a catalogue folder over HTTP, with the range requests that COG readers make."""
+"""``vadose serve``: a catalogue over HTTP: its files, a STAC API, map tiles, time series and pages."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from downscaler.errors import CatalogError, ConfigError
+from downscaler.errors import ConfigError, MissingExtraError
 from flows import console
 
 if TYPE_CHECKING:
     from socket import socket as Socket  # noqa: N812
 
-    from starlette.applications import Starlette
+    from fastapi import FastAPI
     from uvicorn import Server
+
+BROWSER = Path(__file__).resolve().parents[2] / "build" / "browser"
+_PATIENCE = 10  # seconds that requests in work have once the end is asked for
 
 
 def serve(
     context: typer.Context,
-    catalog: Annotated[str | None, typer.Argument(metavar="[CATALOG]", help="Catalogue folder.")] = None,
+    catalog: Annotated[
+        str | None, typer.Argument(metavar="[CATALOG]", help="Catalogue: a folder, file:// or s3://bucket/prefix.")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
+    backend: Annotated[
+        str, typer.Option(help="What searches: embedded, or pgstac (`vadose catalog sync` fills it).")
+    ] = "embedded",
+    dsn: Annotated[
+        str | None,
+        typer.Option(help="Database of pgstac, postgresql://user@host/name; without it VADOSE_PGSTAC_DSN."),
+    ] = None,
+    public_url: Annotated[str | None, typer.Option(help="Address that the service is known by outside.")] = None,
 ) -> None:
-    """Serve a local catalogue over HTTP for browsers, QGIS and GDAL (Ctrl-C ends it)."""
+    """Serve a catalogue: map and pages, STAC API, tiles, time series, files with range requests (Ctrl-C ends it)."""
     from flows.settings import load_settings
 
-    folder = catalog_folder(load_settings(context.obj.config, catalog=catalog).catalog)
-    running, socket = server(folder, host, port)
-    console.say(f"http://{host}:{socket.getsockname()[1]}/catalog.json  (Ctrl-C ends it)")
+    uri = load_settings(context.obj.config, catalog=catalog).catalog
+    app = application(str(uri), backend=backend, dsn=dsn or os.environ.get("VADOSE_PGSTAC_DSN"), public_url=public_url)
+    running, socket = server(app, host, port)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
+    console.say(f"{address}/  (Ctrl-C ends it)")
+    console.say(f"{address}/stac/  STAC API for QGIS, pystac-client and odc-stac")
     running.run(sockets=[socket])
 
 
-def server(folder: Path, host: str, port: int) -> tuple[Server, Socket]:
-    """A server of the folder and the socket it is bound to; raises ConfigError when the address is taken."""
+def application(
+    uri: str, *, backend: str = "embedded", dsn: str | None = None, public_url: str | None = None
+) -> FastAPI:
+    """The service of a catalogue; raises MissingExtraError where its packages are not installed."""
+    try:
+        from catalog.api import create_app
+    except ImportError as error:
+        raise MissingExtraError(
+            "Serving needs packages that are not installed", value=error.name, remedy="pip install 'vadose[serve]'"
+        ) from None
+    return create_app(uri, backend=backend, dsn=dsn, public_url=public_url, browser=BROWSER)
+
+
+def server(app: FastAPI, host: str, port: int) -> tuple[Server, Socket]:
+    """A server of an application and the socket it is bound to; raises ConfigError when the address is taken."""
     import socket
 
     import uvicorn
 
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        bound = socket.create_server((host, port))
+        bound = socket.create_server((host, port), family=family)
     except OSError as error:
         raise ConfigError(
             "Cannot listen there", value=f"{host}:{port}: {error.strerror}", remedy="Give another --port; 0 takes any."
         ) from None
-    config = uvicorn.Config(application(folder), log_level="warning", ws="none", lifespan="off")
-    return uvicorn.Server(config), bound
-
-
-def catalog_folder(catalog: str) -> Path:
-    """The folder of a local catalogue; raises ConfigError for a remote one, CatalogError where there is none."""
-    folder = Path(catalog.removeprefix("file://"))
-    if "://" in str(catalog) and not catalog.startswith("file://"):
-        raise ConfigError("Only a local catalogue can be served", value=catalog, allowed="a folder or file://")
-    if not (folder / "catalog.json").is_file():
-        raise CatalogError(
-            "No catalogue is there", value=folder / "catalog.json", remedy="`vadose demo` or `vadose run` makes one."
-        )
-    return folder
-
-
-def application(folder: Path) -> Starlette:
-    """Static files with range support, readable by web pages of other origins (STAC browsers)."""
-    from starlette.applications import Starlette
-    from starlette.middleware import Middleware
-    from starlette.middleware.cors import CORSMiddleware
-    from starlette.responses import RedirectResponse
-    from starlette.routing import Mount, Route
-    from starlette.staticfiles import StaticFiles
-
-    exposed = ["Accept-Ranges", "Content-Range", "Content-Length", "ETag"]
-    cors = Middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "HEAD"], allow_headers=["*"], expose_headers=exposed
+    config = uvicorn.Config(
+        app, log_level="warning", ws="none", server_header=False, timeout_graceful_shutdown=_PATIENCE
     )
-    start = Route("/", lambda _request: RedirectResponse("/catalog.json"))
-    return Starlette(routes=[start, Mount("/", StaticFiles(directory=folder))], middleware=[cors])
+    return uvicorn.Server(config), bound

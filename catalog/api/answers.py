@@ -1,0 +1,52 @@
+"""How a request that cannot be met is answered: JSON with ``code`` and ``description``, as the STAC API wants."""
+
+from __future__ import annotations
+
+import http
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from stac_fastapi.types.errors import InvalidQueryParameter, NotFoundError
+from starlette.exceptions import HTTPException
+
+from downscaler.errors import CatalogError, VadoseError
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Make every error of an application an answer with a status, a code and a text."""
+    app.add_exception_handler(HTTPException, _stated)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(NotFoundError, lambda _request, error: answer(404, str(error)))
+    app.add_exception_handler(InvalidQueryParameter, lambda _request, error: answer(400, str(error)))
+    app.add_exception_handler(VadoseError, _failed)
+
+
+def answer(status: int, text: str, headers: Any = None) -> JSONResponse:
+    """An error as the STAC API words it."""
+    code = http.HTTPStatus(status).phrase.replace(" ", "")
+    return JSONResponse({"code": code, "description": text}, status_code=status, headers=headers)
+
+
+def _stated(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return answer(error.status_code, str(error.detail), error.headers)
+
+
+def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    """Parameters that do not fit their description; the parameter, what is wrong, what was given."""
+    assert isinstance(error, RequestValidationError)
+    told = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"] if part not in ("query", "path", "body"))
+        given = "" if fault["type"] == "missing" else f" Got: {str(fault.get('input'))[:80]!r}."
+        told.append(f"{where or 'The body'}: {fault['msg']}.{given}")
+    return answer(400, " ".join(told[:5]))
+
+
+def _failed(_request: Request, error: Exception) -> JSONResponse:
+    """The service's own trouble, such as a lost file: HTTP 503, without the addresses that only operators may see."""
+    assert isinstance(error, VadoseError)
+    what = error.what if isinstance(error, CatalogError) else "The service cannot answer now"
+    return answer(503, what.rstrip(".") + ".")

@@ -1,0 +1,96 @@
+"""The application: the routes of the service put together for a catalogue, on the embedded search or on pgstac."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from catalog.api import dates, files, tiles, timeseries
+from catalog.api.answers import add_error_answers
+from catalog.api.backends import add_stac
+from catalog.api.holdings import FRESH, Catalogue
+from catalog.api.middleware import Guard
+from catalog.api.pages import add_pages
+from catalog.store import open_store
+from downscaler import __version__, product
+
+_EXPOSED = ["Accept-Ranges", "Content-Range", "Content-Length", "ETag", "Last-Modified"]
+
+
+def create_app(
+    uri: str | Path,
+    *,
+    backend: str = "embedded",
+    dsn: str | None = None,
+    public_url: str | None = None,
+    browser: str | Path | None = None,
+    fresh: float = FRESH,
+) -> FastAPI:
+    """The service of a catalogue: files, STAC API, tiles, dates, time series and pages; read-only.
+
+    Args:
+        uri: the catalogue: a folder, ``file://`` or ``s3://bucket/prefix``.
+        backend: what searches: ``embedded`` (rustac on the catalogue itself) or ``pgstac`` (a PostgreSQL database that
+            ``vadose catalog sync`` fills).
+        dsn: address of that database, ``postgresql://user:password@host:port/name``.
+        public_url: address that the service is known by; without it, the one that the client used.
+        browser: folder of a built STAC Browser.
+        fresh: seconds after which the catalogue is looked at anew.
+
+    Raises:
+        CatalogError: there is no catalogue, or it cannot be read.
+        ConfigError: the database's address is missing or is none.
+        MissingExtraError: the backend's packages are not installed.
+    """
+    store = open_store(uri)
+    catalogue = Catalogue(store, fresh=fresh)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with app.state.backend(app):
+            yield
+
+    app = FastAPI(
+        title=f"{product.TITLE}: catalogue",
+        version=__version__,
+        description="Daily 1 km² soil moisture: files, search, tiles and time series. Read-only.",
+        openapi_url="/stac/api",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        license_info={"name": product.LICENSE},
+    )
+    app.state.store, app.state.catalogue = store, catalogue
+    add_stac(app, backend, dsn)
+    for part in (files, tiles, dates, timeseries):
+        app.include_router(part.router)
+    _add_health(app)
+    add_pages(app, Path(browser) if browser else None)
+    add_error_answers(app)
+    app.add_middleware(Guard, public_url=public_url)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "HEAD", "POST"],
+        allow_headers=["*"],
+        expose_headers=_EXPOSED,
+    )
+    return app
+
+
+def _add_health(app: FastAPI) -> None:
+    @app.get("/healthz", summary="Whether the service works")
+    def healthz() -> dict[str, Any]:
+        """Status, version and what is served; HTTP 503 where the catalogue cannot be read."""
+        held = app.state.catalogue.now()
+        return {
+            "status": "ok",
+            "version": __version__,
+            "collections": len(held.collections),
+            "items": len(held.entries),
+        }

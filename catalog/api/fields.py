@@ -1,0 +1,62 @@
+"""The fields extension: which parts of an item a search answers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+Document = dict[str, Any]
+_ALWAYS = ("type", "stac_version", "id", "collection", "geometry", "bbox", "links", "assets", "properties.datetime")
+
+
+def pick(item: Document, fields: Any) -> Document:
+    """The parts of an item that are wanted, or all but the unwanted ones.
+
+    Args:
+        item: a STAC item.
+        fields: names, unwanted ones with a minus (GET), or an object with ``include`` and ``exclude`` (POST).
+
+    Source: https://github.com/stac-api-extensions/fields, include and exclude semantics.
+    """
+    include, exclude = _split(fields)
+    if not include and not exclude:
+        return item
+    if not include:
+        wanted = copy.deepcopy(item)
+    else:
+        wanted = {}
+        for name in include if not exclude else {*include, *_ALWAYS}:
+            _copy(item, wanted, name.split("."))
+        wanted |= {name: item[name] for name in ("id", "collection", "type") if name in item}
+    for name in exclude:
+        _drop(wanted, name.split("."))
+    return wanted
+
+
+def _split(fields: Any) -> tuple[set[str], set[str]]:
+    if not fields:
+        return set(), set()
+    if hasattr(fields, "include"):
+        return set(fields.include or ()), set(fields.exclude or ())
+    names: Iterable[str] = [name.strip() for name in fields]
+    exclude = {name[1:] for name in names if name.startswith("-")}
+    return {name.lstrip("+ ") for name in names if not name.startswith("-")} - {""}, exclude
+
+
+def _copy(source: Document, target: Document, path: list[str]) -> None:
+    head, *rest = path
+    if head not in source:
+        return
+    if rest and isinstance(source[head], dict):
+        _copy(source[head], target.setdefault(head, {}), rest)
+    elif not rest:
+        target[head] = source[head]
+
+
+def _drop(document: Document, path: list[str]) -> None:
+    head, *rest = path
+    if rest and isinstance(document.get(head), dict):
+        _drop(document[head], rest)
+    elif not rest:
+        document.pop(head, None)

@@ -1,0 +1,61 @@
+"""The pages: the map viewer, STAC Browser where it was built, and a plain list of what there is."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+
+VIEWER = Path(__file__).resolve().parent.parent / "viewer"
+_UNBUILT = "<p>STAC Browser is not built here. From a checkout, <code>make browser</code> builds it.</p>"
+
+
+def add_pages(app: FastAPI, browser: Path | None) -> None:
+    """Add ``/``, ``/viewer/``, ``/browser/`` and the description of the interface to an application."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    def start() -> Response:
+        page = VIEWER / "index.html"
+        return FileResponse(page) if page.is_file() else HTMLResponse(_page("vadose", _routes(app)))
+
+    @router.get("/stac/api.html", name="swagger_ui_html")
+    def interface(request: Request) -> Response:
+        return HTMLResponse(_page("Interface", _routes(app)))
+
+    app.include_router(router)
+    if VIEWER.is_dir():
+        app.mount("/viewer", StaticFiles(directory=VIEWER))
+    if browser is not None and (browser / "index.html").is_file():
+        app.mount("/browser", StaticFiles(directory=browser, html=True))
+        return
+
+    @app.get("/browser/", include_in_schema=False)
+    def unbuilt() -> Response:
+        return HTMLResponse(_page("STAC Browser", _UNBUILT), status_code=404)
+
+
+def _routes(app: FastAPI) -> str:
+    """A list of the addresses and what they answer."""
+    shown = sorted(
+        {
+            (route["path"], route["summary"])
+            for route in (
+                {"path": path, "summary": next(iter(methods.values())).get("summary", "")}
+                for path, methods in app.openapi()["paths"].items()
+            )
+        }
+    )
+    lines = "".join(f"<li><code>{html.escape(path)}</code> {html.escape(summary)}</li>" for path, summary in shown)
+    return f'<p>The description for programs is at <a href="/stac/api">/stac/api</a> (OpenAPI).</p><ul>{lines}</ul>'
+
+
+def _page(title: str, body: str) -> str:
+    head = (
+        f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
+    )
+    main = f"<main><h1>{html.escape(title)}</h1>{body}</main>"
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{main}</body></html>'

@@ -1,0 +1,105 @@
+"""The STAC API on PostgreSQL with pgstac, which ``vadose catalog sync`` fills from the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import attr
+from fastapi import FastAPI, HTTPException, Request
+from stac_fastapi.pgstac.config import Settings
+from stac_fastapi.pgstac.core import CoreCrudClient
+from stac_fastapi.pgstac.db import con_init, get_connection
+from stac_fastapi.pgstac.extensions.filter import FiltersClient
+from stac_fastapi.pgstac.types.search import PgstacSearch
+
+from catalog.api.records import absolute
+from catalog.api.requests import api_root, bad, checked_bbox, checked_geometry
+from downscaler.errors import ConfigError
+
+__all__ = ["PgstacClient", "PgstacSearch", "database", "pg_queryables", "pg_settings"]
+_CONNECTIONS, _TIMEOUT = 10, 30  # of the pool; seconds that one search may take
+_UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+
+
+def checked_dsn(dsn: str | None) -> str:
+    """The address of a PostgreSQL database; raises ConfigError for anything else."""
+    if dsn is None or urlsplit(dsn).scheme not in ("postgresql", "postgres"):
+        raise ConfigError(
+            "pgstac needs the address of its database",
+            value=dsn,
+            allowed="postgresql://user:password@host:port/name",
+            remedy="Give --dsn or set VADOSE_PGSTAC_DSN.",
+        )
+    return dsn
+
+
+def pg_settings(dsn: str | None, **own: Any) -> Settings:
+    """stac-fastapi's settings; raises ConfigError without a database."""
+    checked_dsn(dsn)
+    return Settings(**own, prefix_path="/stac", enable_transactions_extensions=False)
+
+
+def pg_queryables() -> FiltersClient:
+    """Answers ``/queryables`` from the database."""
+    return FiltersClient()
+
+
+def database(dsn: str | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """What keeps the pool of connections while an application runs; the connections may only read."""
+    address = checked_dsn(dsn)
+
+    @asynccontextmanager
+    async def connected(app: FastAPI) -> AsyncIterator[None]:
+        options = {"search_path": "pgstac,public", "application_name": "vadose"}
+        pool = await asyncpg.create_pool(
+            address, min_size=1, max_size=_CONNECTIONS, init=con_init, command_timeout=_TIMEOUT, server_settings=options
+        )
+        app.state.readpool, app.state.get_connection = pool, get_connection
+        try:
+            yield
+        finally:
+            await pool.close()
+
+    return connected
+
+
+@attr.s
+class PgstacClient(CoreCrudClient):  # type: ignore[misc]
+    """stac-fastapi-pgstac's client, with the checks and the addresses of the embedded one."""
+
+    async def _search_base(self, search_request: Any, request: Request) -> Any:
+        checked_bbox(search_request.bbox)
+        checked_geometry(search_request.intersects)
+        if search_request.bbox is not None and search_request.intersects is not None:
+            raise bad("A search takes bbox or intersects, not both.")
+        with _answered():
+            page = await super()._search_base(search_request, request=request)
+        root = api_root(request)
+        for feature in page["features"]:
+            absolute({"assets": feature.get("assets", {})}, root)
+        return page
+
+    async def all_collections(self, request: Request, **kwargs: Any) -> Any:
+        """All collections."""
+        with _answered():
+            return await super().all_collections(request, **kwargs)
+
+    async def get_collection(self, collection_id: str, request: Request, **kwargs: Any) -> Any:
+        """One collection; raises NotFoundError."""
+        with _answered():
+            return await super().get_collection(collection_id, request=request, **kwargs)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """A database that is away is HTTP 503; a search that it refuses is HTTP 400."""
+    try:
+        yield
+    except _UNREACHABLE as error:
+        raise HTTPException(503, "The search's database cannot be reached.") from error
+    except asyncpg.PostgresError as error:
+        raise bad(f"The database refuses this search: {str(error).splitlines()[0][:200]}") from error

@@ -1,0 +1,123 @@
+"""What requests may ask: boxes, periods, points and names, checked in one place; HTTP 400 says what is allowed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import HTTPException, Request
+
+Document = dict[str, Any]
+LONGEST_YEARS = 10
+MOST_POSITIONS = 10_000
+_NAMES = ("west", "south", "east", "north")
+
+
+def bad(text: str) -> HTTPException:
+    """HTTP 400 with a text."""
+    return HTTPException(status_code=400, detail=text)
+
+
+def absent(text: str) -> HTTPException:
+    """HTTP 404 with a text."""
+    return HTTPException(status_code=404, detail=text)
+
+
+def api_root(request: Request) -> str:
+    """Address of the STAC API as the client sees it, with a slash at its end."""
+    return f"{base(request)}stac/"
+
+
+def base(request: Request) -> str:
+    """Address of the service as the client sees it, or as it is published, with a slash at its end."""
+    return str(request.base_url)
+
+
+def checked_bbox(bbox: Sequence[float] | None) -> list[float] | None:
+    """A box as west, south, east, north in degrees; of one with heights these are left out."""
+    if bbox is None:
+        return None
+    if len(bbox) not in (4, 6):
+        raise bad(f"bbox has 4 or 6 numbers (west,south,east,north in degrees); got {len(bbox)}.")
+    values = [float(v) for v in (bbox if len(bbox) == 4 else [*bbox[:2], *bbox[3:5]])]
+    if not all(map(math.isfinite, values)):
+        raise bad("bbox holds a number that is none.")
+    west, south, east, north = values
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90):
+        given = ", ".join(f"{name} {value:g}" for name, value in zip(_NAMES, values, strict=True))
+        raise bad(f"bbox leaves the globe: {given}. Allowed: -180 to 180 and -90 to 90 degrees.")
+    if south > north:
+        raise bad(f"bbox has its south ({south:g}) above its north ({north:g}); the order is west,south,east,north.")
+    if west > east:
+        raise bad(
+            f"bbox has its west ({west:g}) beyond its east ({east:g}); the order is west,south,east,north. "
+            "One across the antimeridian is asked for in two parts."
+        )
+    return values
+
+
+def checked_geometry(value: Any) -> Document | None:
+    """A GeoJSON geometry with numbers in it, of at most ``MOST_POSITIONS`` positions."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise bad("intersects is no JSON; it takes a GeoJSON geometry.") from None
+    geometry = value if isinstance(value, dict) else value.model_dump(exclude_none=True, mode="json")
+    kinds = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
+    if geometry.get("type") not in kinds:
+        raise bad(f"intersects takes a GeoJSON geometry, one of {', '.join(kinds)}.")
+    numbers = list(_numbers(geometry))
+    if not numbers or len(numbers) > 3 * MOST_POSITIONS:
+        raise bad(f"intersects takes 1 to {MOST_POSITIONS:,} positions.")
+    return dict(geometry)
+
+
+def _numbers(geometry: Any) -> list[float]:
+    waiting, found = [geometry.get("coordinates"), geometry.get("geometries")], []
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [part.get("coordinates"), part.get("geometries")]
+        elif isinstance(part, list | tuple):
+            waiting += part
+        elif isinstance(part, int | float) and math.isfinite(part):
+            found.append(float(part))
+        elif part is not None:
+            raise bad("intersects holds something that is no number among its coordinates.")
+    return found
+
+
+def checked_day(text: str, name: str) -> dt.date:
+    """A date (YYYY-MM-DD, or a time of which the date counts)."""
+    try:
+        return dt.date.fromisoformat(text[:10]) if text[10:11] in ("", "T", "t") else _refuse(text, name)
+    except ValueError:
+        return _refuse(text, name)
+
+
+def _refuse(text: str, name: str) -> dt.date:
+    raise bad(f"{name} is no date: {text[:40]!r}. Allowed: YYYY-MM-DD.")
+
+
+def checked_period(start: str | None, end: str | None, *, latest: dt.date) -> tuple[dt.date, dt.date]:
+    """First and last day of a series: by default the year that ends with the latest day, at most ten years."""
+    last = checked_day(end, "end") if end else latest
+    first = checked_day(start, "start") if start else last - dt.timedelta(days=min(365, (last - dt.date.min).days))
+    if first > last:
+        raise bad(f"start ({first}) is after end ({last}).")
+    if (last - first).days > 366 * LONGEST_YEARS:
+        raise bad(f"A series covers at most {LONGEST_YEARS} years; asked for {first} to {last}. Ask in parts.")
+    return first, last
+
+
+def checked_point(lon: float, lat: float) -> tuple[float, float]:
+    """Degrees east and north."""
+    if not (math.isfinite(lon) and math.isfinite(lat) and -180 <= lon <= 180 and -90 <= lat <= 90):
+        raise bad(f"The point {lon:g}, {lat:g} is not on the globe. Allowed: lon -180 to 180, lat -90 to 90 degrees.")
+    return lon, lat
