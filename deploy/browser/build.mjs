@@ -2,7 +2,7 @@
 // The sources come from npm; what this folder adds are settings, an empty list of base maps and no links to outside viewers.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mesh } from "topojson-client";
@@ -13,6 +13,7 @@ const target = process.env.TARGET ?? join(here, "..", "..", "build", "browser");
 function browser() {
   rmSync(work, { recursive: true, force: true });
   cpSync(join(here, "node_modules/@radiantearth/stac-browser"), work, { recursive: true });
+  symlinkSync(join(here, "node_modules"), join(work, "node_modules")); // its styles name this folder
   cpSync(join(here, "config.js"), join(work, "config.js"));
   writeFileSync(join(work, "basemaps.config.js"), "export default function configureBasemap() { return []; }\n");
   for (const name of ["assetActions", "linkActions"]) {
