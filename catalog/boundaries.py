@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -17,10 +18,10 @@ Line = list[tuple[float, float]]
 
 
 def boundaries(browser: Path | None) -> bytes:
-    """A JSON document of lines of longitude and latitude in degrees: ``land``, and ``states`` and ``counties`` if built.
+    """A JSON document of lines [[longitude, latitude], ...] in degrees: ``land``, if built ``states`` and ``counties``.
 
-    Those that ``make browser`` wrote into ``browser`` where they are (US Census Bureau, about 100 m), else the countries of
-    Natural Earth at 1:110 million, which the package pygeogrids brings.
+    Those that ``make browser`` wrote into ``browser`` where they are (US Census Bureau, about 100 m), else the
+    countries of Natural Earth at 1:110 million, which the package pygeogrids brings.
     """
     built = browser / FILE if browser is not None else None
     if built is not None and built.is_file():
@@ -42,7 +43,7 @@ def _rings(shape: Any) -> Iterator[Line]:
     """The closed lines of a polygon that come into the window, to 0.001 degrees."""
     west, south, east, north = _WINDOW
     starts = [*shape.parts, len(shape.points)]
-    for start, stop in zip(starts, starts[1:], strict=False):
+    for start, stop in itertools.pairwise(starts):
         ring = [(round(x, 3), round(y, 3)) for x, y, *_ in shape.points[start:stop]]
         if any(west <= x <= east and south <= y <= north for x, y in ring):
             yield ring

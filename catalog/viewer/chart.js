@@ -77,7 +77,7 @@ function axes(svg, { top, y, inner, first, last, width, height }) {
     svg.append(draw("line", { class: "rule", x1: MARGIN.left, x2: width - MARGIN.right, y1: at, y2: at }));
     svg.append(draw("text", { x: MARGIN.left - 6, y: at + 4, "text-anchor": "end" }, value.toFixed(2)));
   }
-  const count = Math.max(1, Math.min(Math.floor(inner.width / 90), Math.round((last - first) / DAY)));
+  const count = Math.max(1, Math.min(Math.floor(inner.width / 115), Math.round((last - first) / DAY)));
   for (let i = 0; i <= count; i += 1) {
     const at = MARGIN.left + (inner.width * i) / count;
     const text = new Date(first + ((last - first) * i) / count).toISOString().slice(0, 10);

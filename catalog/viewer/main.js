@@ -13,7 +13,7 @@ import { Series } from "./series.js";
 import { format, parse } from "./state.js";
 
 const SHOWN = ["soil_moisture", "uncertainty", "quality_flag", "difference"];
-const NAMES = { soil_moisture: "Soil moisture", uncertainty: "Uncertainty", quality_flag: "Flags", difference: "Less SMAP" };
+const NAMES = { soil_moisture: "Soil moisture", uncertainty: "Uncertainty", quality_flag: "Flags", difference: "Difference to SMAP" };
 
 const state = { layer: SHOWN[0], days: 366, ...parse(location.hash) };
 const map = new MapView(find("map"));
@@ -39,8 +39,11 @@ async function start() {
 }
 
 function listen() {
-  map.addEventListener("view", () => keep({ ...map.view }));
+  map.addEventListener("view", () => keep(map.fitted ? { lon: undefined, lat: undefined, zoom: undefined } : map.view));
   map.addEventListener("hover", ({ detail }) => inside(detail) ? readout.at(detail, state.area, days.entry) : readout.hide());
+  map.addEventListener("lost", () => {
+    find("layer-note").textContent = `The day has no ${legends[state.layer].title.toLowerCase()}, or it cannot be drawn.`;
+  });
   map.addEventListener("leave", () => readout.hide());
   map.addEventListener("pick", ({ detail }) => choose(detail));
   map.addEventListener("step", ({ detail }) => days.step(detail));
@@ -67,8 +70,11 @@ function keep(change) {
 const inside = ({ lon, lat }) => holds(map.box, lon, lat);
 
 function buildAreas() {
-  find("area").replaceChildren(...areas.map((one) => make("option", { value: one.id }, one.title)));
+  const name = (one) => one.title.split(", ").slice(1).join(", ") || one.title; // without the product's
+  find("area").replaceChildren(...areas.map((one) => make("option", { value: one.id }, name(one))));
   find("area-field").hidden = areas.length < 2;
+  find("only").hidden = areas.length !== 1;
+  find("only").textContent = name(areas[0]);
   if (!areas.some((one) => one.id === state.area)) state.area = areas[0].id;
   find("area").value = state.area;
 }
@@ -109,6 +115,7 @@ function showLayer(name) {
 
 function drawLayer() {
   find("legend").replaceChildren(...legend(legends[state.layer]));
+  find("layer-note").textContent = "";
   map.show(days.entry.links.tiles.replace("{layer}", state.layer));
 }
 

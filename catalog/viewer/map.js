@@ -18,11 +18,12 @@ export class MapView extends EventTarget {
     this.view = { lon: -96, lat: 38, zoom: 3 };
     this.box = [-180, -80, 180, 80];
     this.deepest = 11;
+    this.fitted = false; // whether the whole area is shown, until it is moved
     this.place = null;
     this.cross = null;
     this.boundaries = null;
     this.pointers = new Map();
-    this.tiles = new Tiles(() => this.redraw());
+    this.tiles = new Tiles(() => this.redraw(), () => this.dispatchEvent(new Event("lost")));
     this.listen();
     new ResizeObserver(() => this.resize()).observe(element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
@@ -50,6 +51,7 @@ export class MapView extends EventTarget {
 
   /** Move to a view {lon, lat, zoom}; what is not given stays. */
   move(view) {
+    this.fitted = false;
     const [west, south, east, north] = this.box;
     const next = { ...this.view, ...view };
     this.view = {
@@ -65,6 +67,8 @@ export class MapView extends EventTarget {
   fit() {
     this.cross = null;
     this.move(fit(this.box, this.width, this.height));
+    this.fitted = true;
+    this.dispatchEvent(new Event("view"));
   }
 
   /** Place of a pixel of the frame. */
@@ -90,7 +94,8 @@ export class MapView extends EventTarget {
     const ratio = window.devicePixelRatio || 1;
     this.canvas.width = Math.max(1, Math.round(this.width * ratio));
     this.canvas.height = Math.max(1, Math.round(this.height * ratio));
-    this.redraw();
+    if (this.fitted) this.fit();
+    else this.redraw();
   }
 
   redraw() {
@@ -115,7 +120,7 @@ export class MapView extends EventTarget {
     drawArea(context, place, this.box, colours);
     drawGraticule(context, place, view, width, height, colours);
     if (this.place) drawPlace(context, place(...this.place));
-    if (this.cross && document.activeElement === this.element) drawCross(context, this.cross);
+    if (this.element.matches(":focus-visible")) drawCross(context, this.cross ?? this.middle);
     this.element.setAttribute("aria-busy", String(this.tiles.busy));
   }
 

@@ -56,7 +56,7 @@ export class Series {
       make("p", { class: "chart-title" }, name),
       this.frame,
       make("p", { class: "key" }, key("band", `${Math.round(interval * 100)} % interval`), key("point", "value"), key("flagged", "value with a flag")),
-      make("details", {}, make("summary", {}, `Table of ${series.length} days`), this.table(series, unit)),
+      make("details", {}, make("summary", {}, `Table of ${series.length} ${series.length === 1 ? "day" : "days"}`), this.table(series, unit)),
       make("p", { class: "links" }, csv),
     );
     this.redraw();

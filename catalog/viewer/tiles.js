@@ -6,8 +6,9 @@ const KEPT = 400;
 
 /** Tiles of one layer and day after another; what was shown stays until its successor is there to be drawn. */
 export class Tiles {
-  constructor(changed) {
+  constructor(changed, lost) {
     this.changed = changed;
+    this.lost = lost;
     this.cache = new Map();
     this.template = null;
     this.shown = null;
@@ -61,7 +62,10 @@ export class Tiles {
       image = new Image();
       const done = (drawable) => Object.assign(image, { ready: true, drawable }) && this.changed();
       image.onload = () => done(true);
-      image.onerror = () => done(false);
+      image.onerror = () => {
+        done(false);
+        if (template === this.template) this.lost();
+      };
       image.src = source;
     }
     this.cache.set(source, image);

@@ -2,7 +2,7 @@
 // The sources come from npm; what this folder adds are settings, an empty list of base maps and no links to outside viewers.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mesh } from "topojson-client";
@@ -14,7 +14,11 @@ function browser() {
   rmSync(work, { recursive: true, force: true });
   cpSync(join(here, "node_modules/@radiantearth/stac-browser"), work, { recursive: true });
   symlinkSync(join(here, "node_modules"), join(work, "node_modules")); // its styles name this folder
+  renameSync(join(work, "config.js"), join(work, "defaults.config.js"));
   cpSync(join(here, "config.js"), join(work, "config.js"));
+  const page = join(work, "public/index.html");
+  const icon = '<link rel="icon" href="../viewer/icon.svg" type="image/svg+xml">';
+  writeFileSync(page, readFileSync(page, "utf8").replace("<title>", `${icon}<title>`));
   writeFileSync(join(work, "basemaps.config.js"), "export default function configureBasemap() { return []; }\n");
   for (const name of ["assetActions", "linkActions"]) {
     writeFileSync(join(work, `${name}.config.js`), "export default {};\n");

@@ -3,6 +3,7 @@
 const page = typeof window === "undefined" ? null : window.location;
 
 module.exports = {
+  ...require("./defaults.config.js"), // STAC Browser's own
   catalogUrl: page && new URL("../stac/", page).href,
   catalogTitle: "vadose 1 km² soil moisture",
   pathPrefix: page ? new URL(".", page).pathname : "./",
@@ -12,11 +13,12 @@ module.exports = {
   storeLocale: false,
   supportedLocales: ["en"],
   apiCatalogPriority: "collections",
-  displayPreview: true,
-  displayOverview: true,
+  displayPreview: false, // the thumbnail has a frame and a colour bar: a picture to look at, not one to lay on a map
+  displayOverview: false,
   displayGeoTiffByDefault: false,
   cardViewSort: "desc",
   itemsPerPage: 24,
+  crs: { "EPSG:6933": "+proj=cea +lat_ts=30 +datum=WGS84 +units=m +no_defs" }, // else it is asked of another host
   socialSharing: [],
   footerLinks: null,
 };

@@ -60,7 +60,7 @@ def domain() -> Domain:
     return product.DOMAINS["little-washita"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiles() -> Callable[..., Iterator[Tile]]:
     return whole_tiles
 
@@ -95,7 +95,7 @@ def run_record(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> Callable[..., RunRecord]:
     return run_record
 
