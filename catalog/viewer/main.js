@@ -22,6 +22,7 @@ const series = new Series((date) => days.nearest(date));
 const readout = new Readout();
 let areas = [];
 let legends = {};
+let writing;
 
 start().catch((error) => find("facts").replaceChildren(trouble(error)));
 
@@ -34,7 +35,7 @@ async function start() {
   buildLayers();
   buildAreas();
   await showArea();
-  map.boundaries = new Boundaries(await api.get("viewer/boundaries.json"));
+  map.boundaries = new Boundaries(await api.get("viewer/boundaries.json").catch(() => ({})));
   map.redraw();
 }
 
@@ -60,11 +61,17 @@ function listen() {
     if (map.place) showSeries();
   });
   window.addEventListener("hashchange", () => location.reload());
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address's hash is the state's
+    find("panel").focus();
+  });
 }
 
+/** Note what is chosen, and have it in the address soon: browsers refuse to change that too often. */
 function keep(change) {
   Object.assign(state, change);
-  history.replaceState(null, "", format(state));
+  clearTimeout(writing);
+  writing = setTimeout(() => history.replaceState(null, "", format(state)), 100);
 }
 
 const inside = ({ lon, lat }) => holds(map.box, lon, lat);
@@ -82,7 +89,7 @@ function buildAreas() {
 function changeArea(area) {
   Object.assign(state, { area, date: undefined, zoom: undefined, plon: undefined, plat: undefined });
   map.place = null;
-  find("series").replaceChildren();
+  series.clear();
   showArea().catch((error) => find("facts").replaceChildren(trouble(error)));
 }
 
@@ -90,8 +97,9 @@ async function showArea() {
   const listed = await api.dates(state.area);
   if (!listed.dates.length) throw new Error("No day of this area is published yet.");
   map.box = listed.bbox;
-  if (state.zoom === undefined) map.fit();
+  if ([state.lon, state.lat, state.zoom].includes(undefined)) map.fit();
   else map.move({ lon: state.lon, lat: state.lat, zoom: state.zoom });
+  if (![...find("period").options].some((one) => one.value === String(state.days))) state.days = 366;
   find("period").value = String(state.days);
   days.use(listed.dates, state.date);
   if (state.plon !== undefined && state.plat !== undefined) choose({ lon: state.plon, lat: state.plat });

@@ -36,6 +36,13 @@ export class Series {
     this.target.removeAttribute("aria-busy");
   }
 
+  /** Show none. */
+  clear() {
+    this.wanted += 1;
+    this.answer = null;
+    this.target.replaceChildren();
+  }
+
   /** Mark another day. */
   mark(date) {
     this.chosen = date;

@@ -8,6 +8,7 @@ export function parse(hash) {
   const terms = new URLSearchParams(hash.replace(/^#/, ""));
   const state = {};
   for (const name of TEXTS) if (terms.get(name)) state[name] = terms.get(name);
+  if (Number.isNaN(Date.parse(state.date))) delete state.date;
   for (const name of NUMBERS) {
     const value = Number.parseFloat(terms.get(name));
     if (Number.isFinite(value)) state[name] = value;

@@ -29,7 +29,7 @@ def test_where_it_is_not_built_the_page_says_how(day_catalog: Path, tmp_path: Pa
 @pytest.mark.parametrize("width", [1280, 375])
 def test_it_shows_catalogue_collection_and_item_with_thumbnail(look: Callable[..., Page], width: int) -> None:
     page = look("browser/", width=width)
-    expect(page.get_by_role("heading", name="Catalogs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Catalog", exact=True)).to_be_visible()
     page.get_by_role("link", name=product.LITTLE_WASHITA.title).first.click()
     expect(page).to_have_url(f"{page.url.partition('#')[0]}#/collections/{COLLECTION}")
     expect(page.get_by_role("heading", level=1)).to_contain_text(product.LITTLE_WASHITA.title)
