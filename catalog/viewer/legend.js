@@ -18,9 +18,11 @@ function scale(layer) {
   layer.colours.forEach((colour, i) => gradient.addColorStop(i / (layer.colours.length - 1), colour));
   context.fillStyle = gradient;
   context.fillRect(0, 0, bar.width, 1);
-  const marks = [0, 1, 2, 3, 4, 5].map((i) => low + ((high - low) * i) / 5);
+  const steps = low < 0 ? 4 : 5; // a range around zero has zero among its marks
+  const marks = Array.from({ length: steps + 1 }, (_, i) => low + ((high - low) * i) / steps);
   const digits = high - low < 0.5 ? 2 : high - low < 10 ? 1 : 0;
-  const text = (value, i) => `${i === 5 && low >= 0 ? "≥ " : ""}${value.toFixed(digits).replace("-", "−")}`;
+  const beyond = (i) => (i === steps ? "≥ " : i === 0 && low < 0 ? "≤ " : "");
+  const text = (value, i) => `${beyond(i)}${value.toFixed(digits).replace("-", "−")}`;
   const ticks = make("div", { class: "ticks", "aria-hidden": "true" }, ...marks.map((v, i) => make("span", {}, text(v, i))));
   return make("div", { class: "scale" }, bar, ticks, none());
 }
