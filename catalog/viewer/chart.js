@@ -22,7 +22,8 @@ export function chart(rows, { width, height = 220, unit, chosen, title, pick }) 
   svg.append(draw("title", { id: "series-title" }, title), draw("desc", { id: "series-text" }, summary(rows, unit)));
   axes(svg, { top, y, inner, first, last, width, height });
   const day = rows.find((row) => row.date === chosen);
-  if (day) svg.append(draw("line", { class: "today", x1: x(day), x2: x(day), y1: MARGIN.top, y2: height - MARGIN.bottom }));
+  const floor = height - MARGIN.bottom;
+  if (day) svg.append(draw("line", { class: "today", x1: x(day), x2: x(day), y1: MARGIN.top, y2: floor }));
   for (const run of runs(known)) band(svg, run, x, y);
   for (const row of known) {
     const plain = row.flags.every((flag) => flag === "stale_prior");
@@ -82,7 +83,8 @@ function axes(svg, { top, y, inner, first, last, width, height }) {
     const at = MARGIN.left + (inner.width * i) / count;
     const text = new Date(first + ((last - first) * i) / count).toISOString().slice(0, 10);
     const anchor = i === 0 ? "start" : i === count ? "end" : "middle";
-    svg.append(draw("line", { class: "rule", x1: at, x2: at, y1: height - MARGIN.bottom, y2: height - MARGIN.bottom + 4 }));
+    const floor = height - MARGIN.bottom;
+    svg.append(draw("line", { class: "rule", x1: at, x2: at, y1: floor, y2: floor + 4 }));
     svg.append(draw("text", { x: at, y: height - 8, "text-anchor": anchor }, text));
   }
 }

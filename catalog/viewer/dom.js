@@ -14,9 +14,9 @@ export function draw(tag, attributes = {}, ...children) {
 
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value === true ? "" : value);
+    if (![false, null, undefined].includes(value)) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  element.append(...children.filter((child) => ![false, null, undefined].includes(child)));
   return element;
 }
 

@@ -60,10 +60,20 @@ function flags(percent) {
 }
 
 function downloads(item, entry) {
-  const size = (bytes) => (bytes ? ` (${bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.ceil(bytes / 1e3)} kB`})` : "");
-  const kind = (asset) => (asset.type?.startsWith("image/tiff") ? "GeoTIFF" : asset.type?.startsWith("image/png") ? "PNG" : "JSON");
-  const link = (asset) =>
-    make("li", {}, make("a", { href: asset.href, download: true }, asset.title), ` ${kind(asset)}${size(asset["file:size"])}`);
+  const link = (asset) => {
+    const file = make("a", { href: asset.href, download: true }, asset.title);
+    return make("li", {}, file, ` ${kind(asset)}${size(asset["file:size"])}`);
+  };
   const json = make("li", {}, make("a", { href: entry.links.file, download: true }, "STAC item"), " JSON");
   return make("ul", { class: "downloads" }, ...Object.values(item.assets).map(link), json);
+}
+
+function kind(asset) {
+  if (asset.type?.startsWith("image/tiff")) return "GeoTIFF";
+  return asset.type?.startsWith("image/png") ? "PNG" : "JSON";
+}
+
+function size(bytes) {
+  if (!bytes) return "";
+  return bytes > 1e6 ? ` (${(bytes / 1e6).toFixed(1)} MB)` : ` (${Math.ceil(bytes / 1e3)} kB)`;
 }

@@ -23,7 +23,8 @@ function scale(layer) {
   const digits = high - low < 0.5 ? 2 : high - low < 10 ? 1 : 0;
   const beyond = (i) => (i === steps ? "≥ " : i === 0 && low < 0 ? "≤ " : "");
   const text = (value, i) => `${beyond(i)}${value.toFixed(digits).replace("-", "−")}`;
-  const ticks = make("div", { class: "ticks", "aria-hidden": "true" }, ...marks.map((v, i) => make("span", {}, text(v, i))));
+  const texts = marks.map((value, i) => make("span", {}, text(value, i)));
+  const ticks = make("div", { class: "ticks", "aria-hidden": "true" }, ...texts);
   return make("div", { class: "scale" }, bar, ticks, none());
 }
 

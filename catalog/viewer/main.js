@@ -13,7 +13,12 @@ import { Series } from "./series.js";
 import { format, parse } from "./state.js";
 
 const SHOWN = ["soil_moisture", "uncertainty", "quality_flag", "difference"];
-const NAMES = { soil_moisture: "Soil moisture", uncertainty: "Uncertainty", quality_flag: "Flags", difference: "Difference to SMAP" };
+const NAMES = {
+  soil_moisture: "Soil moisture",
+  uncertainty: "Uncertainty",
+  quality_flag: "Flags",
+  difference: "Difference to SMAP",
+};
 
 const state = { layer: SHOWN[0], days: 366, ...parse(location.hash) };
 const map = new MapView(find("map"));
@@ -41,9 +46,12 @@ async function start() {
 
 function listen() {
   map.addEventListener("view", () => keep(map.fitted ? { lon: undefined, lat: undefined, zoom: undefined } : map.view));
-  map.addEventListener("hover", ({ detail }) => inside(detail) ? readout.at(detail, state.area, days.entry) : readout.hide());
+  map.addEventListener("hover", ({ detail }) => {
+    if (days.entry && inside(detail)) readout.at(detail, state.area, days.entry);
+    else readout.hide();
+  });
   map.addEventListener("lost", () => {
-    find("layer-note").textContent = `The day has no ${legends[state.layer].title.toLowerCase()}, or it cannot be drawn.`;
+    find("layer-note").textContent = `${NAMES[state.layer]} of this day is not there or cannot be drawn.`;
   });
   map.addEventListener("leave", () => readout.hide());
   map.addEventListener("pick", ({ detail }) => choose(detail));
@@ -139,10 +147,11 @@ function showDay(entry) {
 
 /** Show the series at a place {lon, lat}. */
 function choose(place) {
+  if (!days.entry) return;
   if (!inside(place)) {
     const [west, south, east, north] = map.box;
-    const text = `${degrees(place.lon, place.lat)} is outside the area: ${degrees(west, south, 2)} to ${degrees(east, north, 2)}.`;
-    find("series").replaceChildren(trouble(new Error(text)));
+    const [here, area] = [degrees(place.lon, place.lat), `${degrees(west, south, 2)} to ${degrees(east, north, 2)}`];
+    find("series").replaceChildren(trouble(new Error(`${here} is outside the area: ${area}.`)));
     return;
   }
   map.place = [place.lon, place.lat];

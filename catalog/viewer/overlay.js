@@ -30,7 +30,7 @@ export function drawArea(context, place, box, colours) {
   context.strokeRect(left, top, right - left, bottom - top);
 }
 
-/** Lines of boundaries {land, states, counties}, each a list of lines of [lon, lat]; those outside the frame left out. */
+/** Boundaries {land, states, counties}, each a list of lines of [lon, lat]; those outside the frame are left out. */
 export class Boundaries {
   constructor(document) {
     this.sets = ["counties", "states", "land"].map((name) => ({ name, lines: (document[name] ?? []).map(boxed) }));

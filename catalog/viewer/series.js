@@ -56,14 +56,16 @@ export class Series {
   build() {
     const { series, units: unit, interval, simulated } = this.answer;
     this.frame = make("div", { class: "frame-chart" });
-    const name = `Soil moisture (${units(unit)}) with its ${Math.round(interval * 100)} % interval`;
+    const share = `${Math.round(interval * 100)} % interval`;
+    const count = `Table of ${series.length} ${series.length === 1 ? "day" : "days"}`;
+    const name = `Soil moisture (${units(unit)}) with its ${share}`;
     const csv = make("a", { href: seriesAddress({ ...this.query, format: "csv" }), download: true }, "Series as CSV");
     this.target.replaceChildren(
-      make("p", { class: "where" }, "1 km² cell at ", make("strong", {}, this.where), simulated ? " · simulated" : ""),
+      make("p", { class: "where" }, "1 km² cell at ", make("strong", {}, this.where), simulated && " · simulated"),
       make("p", { class: "chart-title" }, name),
       this.frame,
-      make("p", { class: "key" }, key("band", `${Math.round(interval * 100)} % interval`), key("point", "value"), key("flagged", "value with a flag")),
-      make("details", {}, make("summary", {}, `Table of ${series.length} ${series.length === 1 ? "day" : "days"}`), this.table(series, unit)),
+      make("p", { class: "key" }, key("band", share), key("point", "value"), key("flagged", "value with a flag")),
+      make("details", {}, make("summary", {}, count), this.table(series, unit)),
       make("p", { class: "links" }, csv),
     );
     this.redraw();
@@ -71,14 +73,16 @@ export class Series {
 
   redraw() {
     if (!this.answer || !this.frame) return;
-    const { series, units: unit } = this.answer;
+    const unit = units(this.answer.units);
     const width = Math.max(240, this.target.clientWidth);
     const title = `Time series of soil moisture at ${this.where}`;
-    this.frame.replaceChildren(chart(series, { width, unit: units(unit), chosen: this.chosen, title, pick: this.pick }));
+    const { chosen, pick } = this;
+    this.frame.replaceChildren(chart(this.answer.series, { width, unit, chosen, title, pick }));
   }
 
   table(series, unit) {
-    const head = ["Day", `Value (${units(unit)})`, "90 % interval", "Flags"].map((text) => make("th", { scope: "col" }, text));
+    const names = ["Day", `Value (${units(unit)})`, "90 % interval", "Flags"];
+    const head = names.map((text) => make("th", { scope: "col" }, text));
     const lines = [...series].reverse().map((row) => {
       const day = make("button", { type: "button", class: "plain" }, row.date);
       day.addEventListener("click", () => this.pick(row.date));

@@ -1,5 +1,5 @@
-// Builds STAC Browser and the map's boundaries into build/browser at the top of the project.
-// The sources come from npm; what this folder adds are settings, an empty list of base maps and no links to outside viewers.
+// Builds STAC Browser and the map's boundaries into build/browser at the top of the project. The sources come from npm;
+// what this folder adds are settings, an empty list of base maps and no links to outside viewers.
 
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -16,9 +16,10 @@ function browser() {
   symlinkSync(join(here, "node_modules"), join(work, "node_modules")); // its styles name this folder
   renameSync(join(work, "config.js"), join(work, "defaults.config.js"));
   cpSync(join(here, "config.js"), join(work, "config.js"));
-  const page = join(work, "public/index.html");
   const icon = '<link rel="icon" href="../viewer/icon.svg" type="image/svg+xml">';
-  writeFileSync(page, readFileSync(page, "utf8").replace("<title>", `${icon}<title>`));
+  change("public/index.html", "<title>", `${icon}<title>`);
+  // Thumbnails have a frame and a colour bar: pictures to look at, not to lay on a collection's map.
+  change("src/components/Map.vue", "displayPreview: this.children && this.children.isItemCollection()", "displayPreview: false");
   writeFileSync(join(work, "basemaps.config.js"), "export default function configureBasemap() { return []; }\n");
   for (const name of ["assetActions", "linkActions"]) {
     writeFileSync(join(work, `${name}.config.js`), "export default {};\n");
@@ -31,6 +32,14 @@ function browser() {
   const env = { ...process.env, NODE_ENV: "production" };
   const done = spawnSync(command, args, { cwd: work, env, stdio: "inherit" });
   if (done.status !== 0) process.exit(done.status ?? 1);
+}
+
+/** Put another text in place of one that a source file must hold. */
+function change(file, before, after) {
+  const path = join(work, file);
+  const source = readFileSync(path, "utf8");
+  if (!source.includes(before)) throw new Error(`${file} of this version of STAC Browser lacks: ${before}`);
+  writeFileSync(path, source.replace(before, after));
 }
 
 /** Lines of degrees to three decimals (about 100 m, finer than a cell), repeated points left out. */

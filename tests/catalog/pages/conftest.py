@@ -79,7 +79,7 @@ class Watch:
 
     def over(self, page: Any) -> None:
         """Listen to a page."""
-        page.on("console", lambda m: m.type in ("error", "warning") and self.troubles.append(f"{m.type}: {m.text}"))
+        page.on("console", lambda m: m.type == "error" and self.troubles.append(f"{m.type}: {m.text}"))
         page.on("pageerror", lambda error: self.troubles.append(f"exception: {error}"))
         page.on("requestfailed", lambda r: self.troubles.append(f"failed: {r.url} {r.failure}"))
         page.on("response", lambda r: r.status >= 400 and self.troubles.append(f"{r.status}: {r.url}"))
