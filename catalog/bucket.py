@@ -6,12 +6,13 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import obstore.store
 from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
 
 from catalog.facts import ObjectFacts
+from catalog.ranged import open_ranged
 from catalog.room import storage_errors
 from downscaler.errors import CatalogError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from catalog.store import Write
 
 _TRIES = 50  # a month's catalogue is swapped once per published day: as many workers as that may collide
-_BUFFER = 64 * 1024  # bytes; a COG's header and one block of it
 _TYPES = {".json": "application/json", ".tif": "image/tiff", ".png": "image/png"}
 
 
@@ -59,7 +59,7 @@ class BucketStore:
         """The object, read by ranges of 64 KiB where they are asked for."""
         with storage_errors(self.uri):
             try:
-                return cast("BinaryIO", obstore.open_reader(self._objects, key, buffer_size=_BUFFER))
+                return open_ranged(self._objects, key)
             except (NotFoundError, FileNotFoundError):
                 raise FileNotFoundError(f"{self.uri}/{key}") from None
 

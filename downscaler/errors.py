@@ -163,6 +163,12 @@ class StorageFullError(CatalogError):
     exit_code = 41
 
 
+class DatabaseError(CatalogError):
+    """The database of a catalogue's search cannot be reached or refuses."""
+
+    exit_code = 42
+
+
 class StationError(VadoseError):
     """A station archive cannot be read."""
 

@@ -26,6 +26,7 @@ from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
 from flows.commands import (  # noqa: E402
     build,
+    catalog_sync,
     climatology,
     demo,
     evaluate,
@@ -55,6 +56,9 @@ climatology_app = typer.Typer(
 )
 app.add_typer(climatology_app, name="climatology")
 
+catalog_app = typer.Typer(help="The catalogue as a whole.", no_args_is_help=True)
+app.add_typer(catalog_app, name="catalog")
+
 app.command()(demo.demo)
 app.command()(build.sample)
 prior_app.command("build")(build.prior_build)
@@ -70,6 +74,7 @@ app.command()(models.explain)
 app.command("publish-model")(models.publish_model)
 app.command()(info.info)
 app.command()(serve.serve)
+catalog_app.command("sync")(catalog_sync.sync)
 
 
 @dataclass(frozen=True)

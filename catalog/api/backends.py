@@ -35,16 +35,16 @@ DESCRIPTION = f"{product.SOIL_MOISTURE.description} {product.DEPTH_NOTE}"
 def add_stac(app: FastAPI, backend: str, dsn: str | None) -> None:
     """Add the STAC API to an application; ``app.state.backend`` opens what it needs while the application runs."""
     if backend == "pgstac":
-        from catalog.api.pgstac import PgstacClient, PgstacSearch, database, pg_queryables, pg_settings
+        from catalog.api.pgstac import PgstacClient, PgstacSearch, database, pg_settings
 
         settings = pg_settings(dsn, **own_settings())
         app.state.backend = database(dsn)
-        _add(app, PgstacClient, pg_queryables(), PgstacSearch, settings)
+        _add(app, PgstacClient, PgstacSearch, settings)
         return
     if backend != "embedded":
         raise ConfigError("Unknown backend", value=backend, allowed=["embedded", "pgstac"])
     app.state.backend = _nothing
-    _add(app, EmbeddedClient, Queryables(), BaseSearchPostRequest, ApiSettings(**own_settings()))
+    _add(app, EmbeddedClient, BaseSearchPostRequest, ApiSettings(**own_settings()))
 
 
 def own_settings() -> dict[str, Any]:
@@ -65,8 +65,8 @@ async def _nothing(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-def _add(app: FastAPI, client: Any, queryables: Any, search_model: Any, settings: ApiSettings) -> None:
-    tokens = TokenPaginationExtension()
+def _add(app: FastAPI, client: Any, search_model: Any, settings: ApiSettings) -> None:
+    tokens, queryables = TokenPaginationExtension(), Queryables()
     search = [SearchSortExtension(), FieldsExtension(), SearchFilterExtension(client=queryables), tokens]
     items = [
         ItemCollectionSortExtension(),

@@ -9,9 +9,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 
 from catalog.api.holdings import Catalogue, Entry, Holdings
-from catalog.api.records import FILES
 from catalog.api.requests import absent, api_root, bad, base
 from catalog.naming import NO_DAYS
+from catalog.records import FILES
 from catalog.validation import resolve
 
 router = APIRouter()

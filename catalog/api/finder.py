@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,10 +72,11 @@ def write_table(path: Path, records: Sequence[dict[str, Any]]) -> None:
     from rustac import write
 
     async def run() -> None:
-        await write(str(staged), list(records))
+        await write(str(staged), list(records), format="parquet")
 
-    staged = path.with_suffix(".new.parquet")
-    asyncio.run(run())
+    staged = path.with_suffix(".new")
+    with ThreadPoolExecutor(max_workers=1) as beside:  # the caller may have an event loop of its own
+        beside.submit(asyncio.run, run()).result()
     staged.replace(path)
 
 

@@ -7,27 +7,31 @@ since is read. A request never sees a mixture: it works on one ``Holdings`` from
 from __future__ import annotations
 
 import functools
+import logging
 import shutil
 import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from catalog.api.finder import Finder, Found, write_table
-from catalog.api.records import record, rooted
+from catalog.listing import collections as listed_collections
+from catalog.listing import item_keys
 from catalog.naming import NO_DAYS, ROOT
-from catalog.read import children
+from catalog.records import record, rooted
 from catalog.store import Store
 from catalog.validation import read_document
-from downscaler.errors import CatalogError
+from downscaler.errors import CatalogError, VadoseError
 
 Document = dict[str, Any]
 TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated", "published")
 FRESH = 2.0
+_REST = 15  # times FRESH, after which a request waits for the look
+_log = logging.getLogger(__name__)
 _CACHED_SEARCHES, _CACHED_ITEMS = 256, 4096
 
 
@@ -107,14 +111,27 @@ class Catalogue:
         self.document = functools.lru_cache(maxsize=_CACHED_ITEMS)(self._document)
 
     def now(self) -> Holdings:
-        """The present holdings; one thread at a time looks again, the others go on with what was last seen."""
-        if time.monotonic() - self._looked > self._fresh and self._lock.acquire(blocking=False):
-            try:
-                self._now = self._look(self._now)
-                self._looked = time.monotonic()
-            finally:
-                self._lock.release()
+        """The present holdings.
+
+        What was seen a moment ago is answered at once, while one thread looks again beside; after a long rest the
+        request waits for that look.
+        """
+        age = time.monotonic() - self._looked
+        if age > self._fresh and self._lock.acquire(blocking=False):
+            looking = threading.Thread(target=self._look_again, name="vadose-look", daemon=True)
+            looking.start()
+            if age > _REST * self._fresh:
+                looking.join()
         return self._now
+
+    def _look_again(self) -> None:
+        try:
+            self._now = self._look(self._now)
+        except VadoseError as error:  # the store is away for the moment: what was seen goes on being served
+            _log.warning("The catalogue cannot be looked at: %s", error)
+        finally:
+            self._looked = time.monotonic()
+            self._lock.release()
 
     def item(self, entry: Entry) -> Document:
         """An item as the catalogue holds it, its addresses relative to the API's root; a copy, free to change."""
@@ -124,41 +141,28 @@ class Catalogue:
         return read_document(self.store, key)
 
     def _look(self, before: Holdings | None) -> Holdings:
-        collections = {
-            document["id"]: (key, document)
-            for key in children(self.store, ROOT)
-            if (document := read_document(self.store, key)).get("type") == "Collection"
-        }
+        collections = {document["id"]: (key, document) for key, document in listed_collections(self.store)}
         known = {} if before is None else {entry.key: entry for entry in before.entries.values()}
         entries: dict[Found, Entry] = {}
         for identifier, (key, _) in collections.items():
-            for item in self._items(key):
+            for item in item_keys(self.store, key):
                 entry = self._entry(item, known.get(item))
-                entries[identifier, str(entry.record["id"])] = entry
+                if entry is not None:
+                    entries[identifier, str(entry.record["id"])] = entry
         if before is not None and entries == before.entries:
-            return Holdings(
-                collections=collections,
-                entries=entries,
-                tables=before.tables,
-                finder=self._finder,
-                _found=before._found,
-            )
+            return replace(before, collections=collections)
         return self._tabulate(collections, entries)
 
-    def _items(self, key: str) -> list[str]:
-        """Keys of the items below a collection or catalogue."""
-        found = []
-        for child in children(self.store, key):
-            found += self._items(child) if child.endswith(("/catalog.json", "/collection.json")) else [child]
-        return found
-
-    def _entry(self, key: str, known: Entry | None) -> Entry:
+    def _entry(self, key: str, known: Entry | None) -> Entry | None:
+        """An item as it stands, None for one that is lost or damaged: the others are served all the same."""
         facts = self.store.facts(key)
-        if facts is None:
-            raise CatalogError("A linked object is missing from the catalogue", value=f"{self.store.uri}/{key}")
-        if known is not None and known.tag == facts.tag:
+        if facts is not None and known is not None and known.tag == facts.tag:
             return known
-        return Entry(key=key, tag=facts.tag, record=record(read_document(self.store, key)))
+        try:
+            return Entry(key=key, tag="" if facts is None else facts.tag, record=record(read_document(self.store, key)))
+        except (CatalogError, KeyError) as error:
+            _log.warning("An item is left out: %s: %s", key, error)
+            return None
 
     def _tabulate(self, collections: Mapping[str, tuple[str, Document]], entries: dict[Found, Entry]) -> Holdings:
         self._generation += 1

@@ -13,14 +13,13 @@ from fastapi import FastAPI, HTTPException, Request
 from stac_fastapi.pgstac.config import Settings
 from stac_fastapi.pgstac.core import CoreCrudClient
 from stac_fastapi.pgstac.db import con_init, get_connection
-from stac_fastapi.pgstac.extensions.filter import FiltersClient
 from stac_fastapi.pgstac.types.search import PgstacSearch
 
-from catalog.api.records import absolute
 from catalog.api.requests import api_root, bad, checked_bbox, checked_geometry
+from catalog.records import absolute
 from downscaler.errors import ConfigError
 
-__all__ = ["PgstacClient", "PgstacSearch", "database", "pg_queryables", "pg_settings"]
+__all__ = ["PgstacClient", "PgstacSearch", "database", "pg_settings"]
 _CONNECTIONS, _TIMEOUT = 10, 30  # of the pool; seconds that one search may take
 _UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
@@ -41,11 +40,6 @@ def pg_settings(dsn: str | None, **own: Any) -> Settings:
     """stac-fastapi's settings; raises ConfigError without a database."""
     checked_dsn(dsn)
     return Settings(**own, prefix_path="/stac", enable_transactions_extensions=False)
-
-
-def pg_queryables() -> FiltersClient:
-    """Answers ``/queryables`` from the database."""
-    return FiltersClient()
 
 
 def database(dsn: str | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -72,7 +66,8 @@ class PgstacClient(CoreCrudClient):  # type: ignore[misc]
     """stac-fastapi-pgstac's client, with the checks and the addresses of the embedded one."""
 
     async def _search_base(self, search_request: Any, request: Request) -> Any:
-        checked_bbox(search_request.bbox)
+        if search_request.bbox is not None:
+            search_request.bbox = tuple(checked_bbox(search_request.bbox) or ())
         checked_geometry(search_request.intersects)
         if search_request.bbox is not None and search_request.intersects is not None:
             raise bad("A search takes bbox or intersects, not both.")
@@ -82,6 +77,12 @@ class PgstacClient(CoreCrudClient):  # type: ignore[misc]
         for feature in page["features"]:
             absolute({"assets": feature.get("assets", {})}, root)
         return page
+
+    def _clean_search_args(self, **terms: Any) -> Any:
+        try:
+            return super()._clean_search_args(**terms)
+        except ValueError as error:
+            raise bad(f"A term of the search is no JSON: {error}") from error
 
     async def all_collections(self, request: Request, **kwargs: Any) -> Any:
         """All collections."""

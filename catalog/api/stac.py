@@ -17,13 +17,13 @@ from stac_fastapi.types.errors import NotFoundError
 from catalog.api.fields import pick
 from catalog.api.finder import Found
 from catalog.api.holdings import Catalogue, Holdings
-from catalog.api.records import rooted, served_collection, served_item
 from catalog.api.requests import api_root, bad, checked_bbox, checked_geometry
+from catalog.records import rooted, served_collection, served_item
 
 Document = dict[str, Any]
 GEOJSON = "application/geo+json"
 PAGE, LONGEST_PAGE = 10, 1000
-_LATEST_FIRST = ["-datetime", "+collection", "+id"]
+_LATEST_FIRST = ["-datetime", "-id", "-collection"]  # as pgstac has it
 
 
 def _catalogue(request: Request) -> Catalogue:
@@ -114,7 +114,8 @@ def _page(
     root = api_root(request)
     features = [served_item(catalogue.item(held.entries[name]), root) for name in page if name in held.entries]
     links = [{"rel": "root", "href": root, "type": "application/json"}]
-    links += [{"rel": "self", "href": str(request.url), "type": GEOJSON}]
+    query = f"?{request.url.query}" if request.url.query else ""
+    links += [{"rel": "self", "href": address + query, "type": GEOJSON}]
     if parent:
         links += [{"rel": rel, "href": parent, "type": "application/json"} for rel in ("parent", "collection")]
     if first + limit < len(found):
@@ -203,7 +204,7 @@ class Queryables(BaseFiltersClient):
             _collection(held, collection_id)
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": str(request.url),
+            "$id": api_root(request) + (f"collections/{collection_id}/" if collection_id else "") + "queryables",
             "type": "object",
             "title": f"Queryables of {collection_id or 'all collections'}",
             "properties": held.queryables(collection_id),

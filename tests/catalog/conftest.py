@@ -137,3 +137,22 @@ def published_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     publish(root, run_record(domain, granule="d" * 64), domain, whole_tiles(domain, seed=1))
     publish(root, run_record(domain, DATE + dt.timedelta(days=1)), domain, whole_tiles(domain, seed=2))
     return root
+
+
+@pytest.fixture(scope="session", name="run_record")
+def make_run_record() -> Callable[..., RunRecord]:
+    return run_record
+
+
+@pytest.fixture(scope="session", name="whole_tiles")
+def make_whole_tiles() -> Callable[..., Iterator[Tile]]:
+    return whole_tiles
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Address of a database in a real PostgreSQL on loopback; skips where there is none."""
+    from postgres import running_postgres
+
+    with running_postgres() as dsn:
+        yield dsn

@@ -33,6 +33,8 @@ COMMANDS = [
     "validate",
     "info",
     "serve",
+    "catalog",
+    "catalog sync",
 ]
 FORMS = {
     "demo": ["--out", "--days"],
@@ -46,7 +48,8 @@ FORMS = {
     "playground": ["--domain", "--prior", "--stations", "--replicates", "--network", "--scheduler", "--out"],
     "validate": ["--stations", "--domain", "--catalog", "--prior", "--out", "--compare", "--third", "--min-pairs"],
     "info": ["--json"],
-    "serve": ["--port"],
+    "serve": ["--port", "--host", "--backend", "--dsn", "--public-url"],
+    "catalog sync": ["--to", "--json"],
 }
 
 
