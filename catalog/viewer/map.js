@@ -41,6 +41,7 @@ export class MapView extends EventTarget {
   /** Show the tiles of an address; what was shown stays until they have come. */
   show(template) {
     this.tiles.use(template);
+    this.element.setAttribute("aria-busy", String(this.tiles.busy));
     clearTimeout(this.patience);
     this.patience = setTimeout(() => {
       this.tiles.shown = template;

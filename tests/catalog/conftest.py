@@ -60,7 +60,7 @@ def domain() -> Domain:
     return product.DOMAINS["little-washita"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def tiles() -> Callable[..., Iterator[Tile]]:
     return whole_tiles
 
@@ -95,7 +95,7 @@ def run_record(
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def record() -> Callable[..., RunRecord]:
     return run_record
 

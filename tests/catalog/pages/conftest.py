@@ -3,7 +3,6 @@
 import dataclasses
 import datetime as dt
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from serving import served
 
 from catalog import publish
 from catalog.api import create_app
 from downscaler import product
-from flows.commands.serve import server
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILT = ROOT / "build" / "browser"
@@ -31,29 +30,23 @@ QUIET = (
 
 @pytest.fixture(scope="session")
 def day_catalog(
-    tmp_path_factory: pytest.TempPathFactory, tiles: Callable[..., Any], record: Callable[..., Any]
+    tmp_path_factory: pytest.TempPathFactory, whole_tiles: Callable[..., Any], run_record: Callable[..., Any]
 ) -> Path:
     """Five days of the Little Washita, all simulated but the first, which does not tell SMAP's grid either."""
     root, domain = tmp_path_factory.mktemp("pages"), product.LITTLE_WASHITA
     for number, after in enumerate(DAYS):
-        run = record(domain, FIRST + dt.timedelta(days=after), simulated=number > 0)
+        run = run_record(domain, FIRST + dt.timedelta(days=after), simulated=number > 0)
         if number:
             run = dataclasses.replace(run, parameters=run.parameters | {"smap_grid": "M36"})
-        publish(root, run, domain, tiles(domain, seed=number))
+        publish(root, run, domain, whole_tiles(domain, seed=number))
     return root
 
 
 @pytest.fixture(scope="session")
 def address(day_catalog: Path) -> Iterator[str]:
     """Address of the running service of that catalogue, with STAC Browser where it was built."""
-    running, socket = server(create_app(day_catalog, browser=BUILT), "127.0.0.1", 0)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [socket]})
-    thread.start()
-    yield f"http://127.0.0.1:{socket.getsockname()[1]}/"
-    running.should_exit = True
-    thread.join(timeout=60)
-    socket.close()
-    assert not thread.is_alive()
+    with served(create_app(day_catalog, browser=BUILT)) as running:
+        yield f"{running}/"
 
 
 @pytest.fixture(scope="module")  # its event loop would be in the way of other modules' own
@@ -63,6 +56,7 @@ def chromium() -> Iterator[Any]:
     if found is None:
         pytest.skip("needs Chromium (Debian's package chromium), which is not installed here")
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, which is not installed here")
+    playwright.expect.set_options(timeout=60_000)  # a busy machine is slow, not broken
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=found, args=list(QUIET))
         yield browser
@@ -75,7 +69,6 @@ class Watch:
 
     host: str
     troubles: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
 
     def over(self, page: Any) -> None:
         """Listen to a page."""
@@ -86,7 +79,6 @@ class Watch:
         page.on("request", self._request)
 
     def _request(self, request: Any) -> None:
-        self.asked.append(request.url)
         parts = urlsplit(request.url)
         if parts.scheme not in ("data", "blob") and parts.netloc != self.host:
             self.troubles.append(f"outside: {request.url}")
@@ -111,7 +103,6 @@ def look(address: str, chromium: Any) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert not watch.troubles
-    assert watch.asked or not contexts
 
 
 @pytest.fixture(scope="session")

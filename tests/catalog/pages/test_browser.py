@@ -30,9 +30,11 @@ def test_where_it_is_not_built_the_page_says_how(day_catalog: Path, tmp_path: Pa
 def test_it_shows_catalogue_collection_and_item_with_thumbnail(look: Callable[..., Page], width: int) -> None:
     page = look("browser/", width=width)
     expect(page.get_by_role("heading", name="Catalog", exact=True)).to_be_visible()
+    page.wait_for_load_state("networkidle")  # until then links are drawn anew, and a click may be lost
     page.get_by_role("link", name=product.LITTLE_WASHITA.title).first.click()
     expect(page).to_have_url(f"{page.url.partition('#')[0]}#/collections/{COLLECTION}")
     expect(page.get_by_role("heading", level=1)).to_contain_text(product.LITTLE_WASHITA.title)
+    page.wait_for_load_state("networkidle")
     page.get_by_role("link", name="2024-05-29").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("2024-05-29")
     page.get_by_text("Thumbnails", exact=True).click()
