@@ -10,7 +10,7 @@ PORT ?= 8080
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow bench lint format serve lock clean
+.PHONY: help setup demo browser test test-slow bench lint format serve lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -48,6 +48,11 @@ lint: setup  ## ruff (format and rules) and mypy
 format: setup  ## let ruff put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The sources of STAC Browser come from npm and stay in ignored folders.
+browser:  ## build STAC Browser and the map's state and county lines into build/browser (needs Node.js and npm)
+	@command -v npm >/dev/null || { echo "STAC Browser needs Node.js 20 or newer with npm" >&2; exit 1; }
+	cd deploy/browser && npm ci --no-progress && npm run build
 
 serve: setup  ## serve the demo catalogue over HTTP with range requests (DEMO=DIR PORT=N)
 	$(BIN)/vadose serve $(DEMO)/catalog --port $(PORT)

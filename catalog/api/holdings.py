@@ -74,7 +74,7 @@ class Holdings:
     def queryables(self, collection: str | None) -> Document:
         """JSON Schema properties of what a search can filter by, from the items themselves."""
         found: Document = {"id": {"type": "string"}, "collection": {"type": "string"}}
-        found["geometry"] = {"$ref": "https://geojson.org/schema/Geometry.json"}
+        found["geometry"] = {"title": "GeoJSON geometry", "type": "object", "required": ["type"]}  # pages fetch a $ref
         for (of, _), entry in self.entries.items():
             if collection in (None, of):
                 found |= {name: _schema(name, v) for name, v in entry.record["properties"].items() if name not in found}

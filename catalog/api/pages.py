@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 from pathlib import Path
 
@@ -9,8 +10,14 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from catalog.boundaries import FILE, boundaries
+
 VIEWER = Path(__file__).resolve().parent.parent / "viewer"
-_UNBUILT = "<p>STAC Browser is not built here. From a checkout, <code>make browser</code> builds it.</p>"
+_UNBUILT = (
+    "<p>STAC Browser is not built here. From a checkout with Node.js, <code>make browser</code> builds it; then start "
+    '<code>vadose serve</code> again.</p><p>Until then: <a href="../">the map</a>, '
+    '<a href="../catalog/catalog.json">the catalogue\'s files</a>, <a href="../stac/">the STAC API</a>.</p>'
+)
 
 
 def add_pages(app: FastAPI, browser: Path | None) -> None:
@@ -25,6 +32,12 @@ def add_pages(app: FastAPI, browser: Path | None) -> None:
     @router.get("/stac/api.html", name="swagger_ui_html")
     def interface(request: Request) -> Response:
         return HTMLResponse(_page("Interface", _routes(app)))
+
+    lines = functools.cache(boundaries)
+
+    @router.get(f"/viewer/{FILE}")
+    def outlines() -> Response:
+        return Response(lines(browser), media_type="application/json", headers={"Cache-Control": "max-age=3600"})
 
     app.include_router(router)
     if VIEWER.is_dir():

@@ -1,0 +1,49 @@
+"""Lines that tell a map's reader where a place is: coasts, states and counties, from what installed packages hold."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import shapefile
+
+FILE = "boundaries.json"
+_WINDOW = (-170.0, 5.0, -50.0, 75.0)  # degrees; North America
+_NATURAL_EARTH = "shapefiles/ne_110m_admin_0_countries.shp"
+Line = list[tuple[float, float]]
+
+
+def boundaries(browser: Path | None) -> bytes:
+    """A JSON document of lines [[longitude, latitude], ...] in degrees: ``land``, if built ``states`` and ``counties``.
+
+    Those that ``make browser`` wrote into ``browser`` where they are (US Census Bureau, about 100 m), else the
+    countries of Natural Earth at 1:110 million, which the package pygeogrids brings.
+    """
+    built = browser / FILE if browser is not None else None
+    if built is not None and built.is_file():
+        return built.read_bytes()
+    return json.dumps({"source": "Natural Earth, by pygeogrids", "land": list(_countries())}).encode()
+
+
+def _countries() -> Iterator[Line]:
+    found = find_spec("pygeogrids")
+    path = Path(found.origin).parent / _NATURAL_EARTH if found is not None and found.origin else None
+    if path is None or not path.is_file():
+        return
+    with shapefile.Reader(str(path)) as reader:
+        for shape in reader.iterShapes(bbox=_WINDOW):
+            yield from _rings(shape)
+
+
+def _rings(shape: Any) -> Iterator[Line]:
+    """The closed lines of a polygon that come into the window, to 0.001 degrees."""
+    west, south, east, north = _WINDOW
+    starts = [*shape.parts, len(shape.points)]
+    for start, stop in itertools.pairwise(starts):
+        ring = [(round(x, 3), round(y, 3)) for x, y, *_ in shape.points[start:stop]]
+        if any(west <= x <= east and south <= y <= north for x, y in ring):
+            yield ring

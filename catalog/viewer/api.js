@@ -1,0 +1,33 @@
+// What the page asks of the service it came from; addresses are relative, so that it works below any path.
+
+/** JSON of an address; throws an Error with the service's own words when it refuses. */
+export async function get(address) {
+  const answer = await fetch(address, { headers: { Accept: "application/json" } });
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok) {
+    const detail = body?.detail ?? body?.description;
+    throw new Error(typeof detail === "string" ? detail : `The service answered ${answer.status} to ${address}.`);
+  }
+  return body;
+}
+
+/** Collections of published days: those whose items have soil moisture. */
+export async function collections() {
+  const { collections: all } = await get("stac/collections");
+  return all.filter((one) => one.item_assets?.soil_moisture);
+}
+
+/** The legend of every layer, by name. */
+export async function layers() {
+  const answer = await get("layers");
+  return { deepest: answer.deepest, all: Object.fromEntries(answer.layers.map((layer) => [layer.name, layer])) };
+}
+
+/** Published days of a collection, latest first. */
+export const dates = (collection) => get(`dates?collection=${encodeURIComponent(collection)}`);
+
+/** Address of the series at a place, as JSON, or as CSV by format "csv". */
+export function seriesAddress({ collection, lon, lat, start, end, format = "json" }) {
+  const terms = { collection, lon: lon.toFixed(5), lat: lat.toFixed(5), start, end, f: format };
+  return `timeseries?${new URLSearchParams(terms)}`;
+}

@@ -1,0 +1,90 @@
+// A time series as SVG: values, their 90 % interval as a band where days follow close, as whiskers where they do not.
+
+import { draw } from "./dom.js";
+import { theta } from "./words.js";
+
+const DAY = 86_400_000;
+const JOINED = 4; // days between values that a line still joins; SMAP comes back every two or three
+const MARGIN = { left: 44, right: 12, top: 10, bottom: 26 };
+const time = (row) => Date.parse(row.date);
+
+/** An SVG of readings (oldest first) that fits a width; `chosen` is the day that the map shows. */
+export function chart(rows, { width, height = 220, unit, chosen, title, pick }) {
+  const known = rows.filter((row) => row.soil_moisture !== null);
+  const ends = rows.length ? [time(rows[0]), time(rows.at(-1))] : [0, DAY];
+  const [first, last] = ends[0] === ends[1] ? [ends[0] - DAY, ends[1] + DAY] : ends;
+  const top = Math.max(0.1, Math.ceil(Math.max(0, ...known.map((row) => row.upper)) * 10) / 10);
+  const inner = { width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
+  const x = (row) => MARGIN.left + ((time(row) - first) / (last - first)) * inner.width;
+  const y = (value) => MARGIN.top + (1 - value / top) * inner.height;
+  const names = { "aria-labelledby": "series-title series-text", role: "img" };
+  const svg = draw("svg", { class: "chart", width, height, viewBox: `0 0 ${width} ${height}`, ...names });
+  svg.append(draw("title", { id: "series-title" }, title), draw("desc", { id: "series-text" }, summary(rows, unit)));
+  axes(svg, { top, y, inner, first, last, width, height });
+  const day = rows.find((row) => row.date === chosen);
+  const floor = height - MARGIN.bottom;
+  if (day) svg.append(draw("line", { class: "today", x1: x(day), x2: x(day), y1: MARGIN.top, y2: floor }));
+  for (const run of runs(known)) band(svg, run, x, y);
+  for (const row of known) {
+    const plain = row.flags.every((flag) => flag === "stale_prior");
+    const kind = `point${plain ? "" : " flagged"}${row.date === chosen ? " chosen" : ""}`;
+    const dot = draw("circle", { class: kind, cx: x(row), cy: y(row.soil_moisture), r: row.date === chosen ? 5 : 3 });
+    dot.addEventListener("click", () => pick(row.date));
+    svg.append(dot);
+  }
+  return svg;
+}
+
+/** What the chart shows, in words. */
+export function summary(rows, unit) {
+  const known = rows.filter((row) => row.soil_moisture !== null);
+  if (!known.length) return `No value on ${rows.length} published days.`;
+  const values = known.map((row) => row.soil_moisture);
+  const newest = known.at(-1);
+  return (
+    `${known.length} of ${rows.length} published days have a value, from ${known[0].date} to ${newest.date}: ` +
+    `${theta(Math.min(...values))} to ${theta(Math.max(...values))} ${unit}. Last: ${theta(newest.soil_moisture)}, ` +
+    `90 % interval ${theta(newest.lower)} to ${theta(newest.upper)}.`
+  );
+}
+
+/** Values parted where days are further apart than a line joins. */
+export function runs(known) {
+  const parts = [];
+  for (const row of known) {
+    const part = parts.at(-1);
+    if (part && time(row) - time(part.at(-1)) <= JOINED * DAY) part.push(row);
+    else parts.push([row]);
+  }
+  return parts;
+}
+
+function band(svg, run, x, y) {
+  if (run.length === 1) {
+    const [row] = run;
+    svg.append(draw("line", { class: "whisker", x1: x(row), x2: x(row), y1: y(row.lower), y2: y(row.upper) }));
+    return;
+  }
+  const points = (rows, value) => rows.map((row) => `${x(row).toFixed(1)},${y(value(row)).toFixed(1)}`);
+  const outline = [...points(run, (row) => row.upper), ...points([...run].reverse(), (row) => row.lower)];
+  svg.append(draw("polygon", { class: "band", points: outline.join(" ") }));
+  svg.append(draw("polyline", { class: "line", points: points(run, (row) => row.soil_moisture).join(" ") }));
+}
+
+function axes(svg, { top, y, inner, first, last, width, height }) {
+  const step = top > 0.5 ? 0.2 : top > 0.2 ? 0.1 : 0.05;
+  for (let value = 0; value <= top + 1e-9; value += step) {
+    const at = y(value);
+    svg.append(draw("line", { class: "rule", x1: MARGIN.left, x2: width - MARGIN.right, y1: at, y2: at }));
+    svg.append(draw("text", { x: MARGIN.left - 6, y: at + 4, "text-anchor": "end" }, value.toFixed(2)));
+  }
+  const count = Math.max(1, Math.min(Math.floor(inner.width / 115), Math.round((last - first) / DAY)));
+  for (let i = 0; i <= count; i += 1) {
+    const at = MARGIN.left + (inner.width * i) / count;
+    const text = new Date(first + ((last - first) * i) / count).toISOString().slice(0, 10);
+    const anchor = i === 0 ? "start" : i === count ? "end" : "middle";
+    const floor = height - MARGIN.bottom;
+    svg.append(draw("line", { class: "rule", x1: at, x2: at, y1: floor, y2: floor + 4 }));
+    svg.append(draw("text", { x: at, y: height - 8, "text-anchor": anchor }, text));
+  }
+}

@@ -1,0 +1,79 @@
+// What is to be known of the day on the map: coverage, caveats, downloads.
+
+import { get } from "./api.js";
+import { find, make, trouble } from "./dom.js";
+import { flagWords } from "./words.js";
+
+const KEPT = new Map();
+let wanted = 0;
+
+/** Show a day's entry of /dates: its item is asked for, once. */
+export async function showFacts(entry) {
+  const number = (wanted += 1);
+  find("simulated").hidden = !entry.simulated;
+  find("day-heading").textContent = entry.date;
+  const target = find("facts");
+  target.setAttribute("aria-busy", "true");
+  try {
+    const address = `${entry.links.item}#${entry.revision}`; // a new revision is another item
+    if (!KEPT.has(address)) KEPT.set(address, await get(entry.links.item));
+    if (number !== wanted) return;
+    target.replaceChildren(...describe(KEPT.get(address), entry));
+  } catch (error) {
+    if (number !== wanted) return;
+    target.replaceChildren(trouble(error));
+  }
+  target.removeAttribute("aria-busy");
+}
+
+function describe(item, entry) {
+  const of = item.properties;
+  const rows = [
+    ["Published", `${of["vadose:published_percent"]?.toFixed(1)} % of the area's cells`],
+    ["SMAP overpass", overpass(of["vadose:observed"])],
+    ["Revision", of.version],
+    ["Licence", of.license],
+  ].filter(([, value]) => value);
+  const terms = rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
+  const notes = [...(of["vadose:caveats"] ?? []), of["vadose:depth_note"]].filter(Boolean);
+  return [
+    make("dl", {}, ...terms),
+    make("h3", {}, "What to know"),
+    make("ul", { class: "caveats" }, ...notes.map((note) => make("li", {}, note))),
+    flags(of["vadose:flag_percent"] ?? {}),
+    make("h3", {}, "Download"),
+    downloads(item, entry),
+  ];
+}
+
+function overpass(times) {
+  if (!times?.length) return null;
+  const minute = (text) => text.slice(11, 16);
+  return times[0] === times.at(-1) ? `${minute(times[0])} UTC` : `${minute(times[0])} to ${minute(times.at(-1))} UTC`;
+}
+
+function flags(percent) {
+  const set = Object.entries(percent).filter(([, share]) => share > 0);
+  if (!set.length) return null;
+  const entries = set.map(([name, share]) => make("li", {}, `${flagWords(name)}: ${share.toFixed(1)} %`));
+  return make("details", {}, make("summary", {}, "Flags, share of cells"), make("ul", {}, ...entries));
+}
+
+function downloads(item, entry) {
+  const link = (asset) => {
+    const file = make("a", { href: asset.href, download: true }, asset.title);
+    return make("li", {}, file, ` ${kind(asset)}${size(asset["file:size"])}`);
+  };
+  const json = make("li", {}, make("a", { href: entry.links.file, download: true }, "STAC item"), " JSON");
+  return make("ul", { class: "downloads" }, ...Object.values(item.assets).map(link), json);
+}
+
+function kind(asset) {
+  if (asset.type?.startsWith("image/tiff")) return "GeoTIFF";
+  return asset.type?.startsWith("image/png") ? "PNG" : "JSON";
+}
+
+function size(bytes) {
+  if (!bytes) return "";
+  return bytes > 1e6 ? ` (${(bytes / 1e6).toFixed(1)} MB)` : ` (${Math.ceil(bytes / 1e3)} kB)`;
+}

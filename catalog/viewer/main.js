@@ -1,0 +1,170 @@
+// The page: what is chosen (area, day, layer, place) and what follows from it.
+
+import * as api from "./api.js";
+import { Days } from "./days.js";
+import { announce, find, make, trouble } from "./dom.js";
+import { showFacts } from "./facts.js";
+import { legend } from "./legend.js";
+import { MapView } from "./map.js";
+import { degrees, holds } from "./mercator.js";
+import { Boundaries } from "./overlay.js";
+import { Readout } from "./readout.js";
+import { Series } from "./series.js";
+import { format, parse } from "./state.js";
+
+const SHOWN = ["soil_moisture", "uncertainty", "quality_flag", "difference"];
+const NAMES = {
+  soil_moisture: "Soil moisture",
+  uncertainty: "Uncertainty",
+  quality_flag: "Flags",
+  difference: "Difference to SMAP",
+};
+
+const state = { layer: SHOWN[0], days: 366, ...parse(location.hash) };
+const map = new MapView(find("map"));
+const days = new Days(showDay);
+const series = new Series((date) => days.nearest(date));
+const readout = new Readout();
+let areas = [];
+let legends = {};
+let writing;
+
+start().catch((error) => find("facts").replaceChildren(trouble(error)));
+
+async function start() {
+  listen();
+  const [all, layers] = await Promise.all([api.collections(), api.layers()]);
+  [areas, legends] = [all, layers.all];
+  if (!areas.length) throw new Error("No day is published yet.");
+  map.deepest = Math.min(map.deepest, layers.deepest);
+  buildLayers();
+  buildAreas();
+  await showArea();
+  map.boundaries = new Boundaries(await api.get("viewer/boundaries.json").catch(() => ({})));
+  map.redraw();
+}
+
+function listen() {
+  map.addEventListener("view", () => keep(map.fitted ? { lon: undefined, lat: undefined, zoom: undefined } : map.view));
+  map.addEventListener("hover", ({ detail }) => {
+    if (days.entry && inside(detail)) readout.at(detail, state.area, days.entry);
+    else readout.hide();
+  });
+  map.addEventListener("lost", () => {
+    find("layer-note").textContent = `${NAMES[state.layer]} of this day is not there or cannot be drawn.`;
+  });
+  map.addEventListener("leave", () => readout.hide());
+  map.addEventListener("pick", ({ detail }) => choose(detail));
+  map.addEventListener("step", ({ detail }) => days.step(detail));
+  find("zoom-in").addEventListener("click", () => map.zoomBy(1));
+  find("zoom-out").addEventListener("click", () => map.zoomBy(-1));
+  find("zoom-all").addEventListener("click", () => map.fit());
+  find("area").addEventListener("change", (event) => changeArea(event.target.value));
+  find("place").addEventListener("submit", (event) => {
+    event.preventDefault();
+    choose({ lon: Number(find("lon").value), lat: Number(find("lat").value) });
+  });
+  find("period").addEventListener("change", () => {
+    keep({ days: Number(find("period").value) });
+    if (map.place) showSeries();
+  });
+  window.addEventListener("hashchange", () => location.reload());
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address's hash is the state's
+    find("panel").focus();
+  });
+}
+
+/** Note what is chosen, and have it in the address soon: browsers refuse to change that too often. */
+function keep(change) {
+  Object.assign(state, change);
+  clearTimeout(writing);
+  writing = setTimeout(() => history.replaceState(null, "", format(state)), 100);
+}
+
+const inside = ({ lon, lat }) => holds(map.box, lon, lat);
+
+function buildAreas() {
+  const name = (one) => one.title.split(", ").slice(1).join(", ") || one.title; // without the product's
+  find("area").replaceChildren(...areas.map((one) => make("option", { value: one.id }, name(one))));
+  find("area-field").hidden = areas.length < 2;
+  find("only").hidden = areas.length !== 1;
+  find("only").textContent = name(areas[0]);
+  if (!areas.some((one) => one.id === state.area)) state.area = areas[0].id;
+  find("area").value = state.area;
+}
+
+function changeArea(area) {
+  Object.assign(state, { area, date: undefined, zoom: undefined, plon: undefined, plat: undefined });
+  map.place = null;
+  series.clear();
+  showArea().catch((error) => find("facts").replaceChildren(trouble(error)));
+}
+
+async function showArea() {
+  const listed = await api.dates(state.area);
+  if (!listed.dates.length) throw new Error("No day of this area is published yet.");
+  map.box = listed.bbox;
+  if ([state.lon, state.lat, state.zoom].includes(undefined)) map.fit();
+  else map.move({ lon: state.lon, lat: state.lat, zoom: state.zoom });
+  if (![...find("period").options].some((one) => one.value === String(state.days))) state.days = 366;
+  find("period").value = String(state.days);
+  days.use(listed.dates, state.date);
+  if (state.plon !== undefined && state.plat !== undefined) choose({ lon: state.plon, lat: state.plat });
+}
+
+function buildLayers() {
+  if (!legends[state.layer]) state.layer = SHOWN[0];
+  const choices = SHOWN.filter((name) => legends[name]).map((name) => {
+    const input = make("input", { type: "radio", name: "layer", value: name, checked: name === state.layer });
+    input.addEventListener("change", () => showLayer(name));
+    return make("label", {}, input, make("span", {}, NAMES[name]));
+  });
+  find("layers").replaceChildren(...choices);
+}
+
+function showLayer(name) {
+  keep({ layer: name });
+  announce(legends[name].title);
+  drawLayer();
+}
+
+function drawLayer() {
+  find("legend").replaceChildren(...legend(legends[state.layer]));
+  find("layer-note").textContent = "";
+  map.show(days.entry.links.tiles.replace("{layer}", state.layer));
+}
+
+function showDay(entry) {
+  keep({ date: entry.date });
+  document.title = `vadose: 1 km² soil moisture, ${entry.date}`;
+  map.element.setAttribute("aria-label", `Soil moisture map of ${entry.date}`);
+  drawLayer();
+  readout.hide();
+  series.mark(entry.date);
+  showFacts(entry);
+}
+
+/** Show the series at a place {lon, lat}. */
+function choose(place) {
+  if (!days.entry) return;
+  if (!inside(place)) {
+    const [west, south, east, north] = map.box;
+    const [here, area] = [degrees(place.lon, place.lat), `${degrees(west, south, 2)} to ${degrees(east, north, 2)}`];
+    find("series").replaceChildren(trouble(new Error(`${here} is outside the area: ${area}.`)));
+    return;
+  }
+  map.place = [place.lon, place.lat];
+  find("lat").value = place.lat.toFixed(4);
+  find("lon").value = place.lon.toFixed(4);
+  keep({ plon: place.lon, plat: place.lat });
+  map.redraw();
+  showSeries();
+}
+
+function showSeries() {
+  const [lon, lat] = map.place;
+  const end = days.list.at(-1).date;
+  const start = new Date(Date.parse(end) - state.days * 86_400_000).toISOString().slice(0, 10);
+  series.show({ collection: state.area, lon, lat, start, end }, days.entry.date);
+}

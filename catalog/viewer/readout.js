@@ -1,0 +1,59 @@
+// The value under the pointer or cross-hair: asked of the service, exact, one question at a time.
+
+import { get, seriesAddress } from "./api.js";
+import { announce, find } from "./dom.js";
+import { degrees } from "./mercator.js";
+import { reading, units } from "./words.js";
+
+const REST = 120; // ms that the pointer rests before the service is asked
+
+export class Readout {
+  constructor() {
+    this.element = find("readout");
+    this.known = new Map();
+    this.asking = false;
+    this.next = null;
+  }
+
+  hide() {
+    clearTimeout(this.timer);
+    this.next = null;
+    this.element.hidden = true;
+  }
+
+  /** Show the value of a day's entry at a place {lon, lat} of a collection. */
+  at(place, collection, entry) {
+    this.next = { place, collection, entry };
+    this.element.hidden = false;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), REST);
+  }
+
+  async ask() {
+    if (this.asking || !this.next) return;
+    const { place, collection, entry } = this.next;
+    this.next = null;
+    this.asking = true;
+    try {
+      const text = await this.text(place, collection, entry);
+      this.element.textContent = `${degrees(place.lon, place.lat)}: ${text}`;
+      if (document.activeElement === find("map")) announce(this.element.textContent);
+    } catch (error) {
+      this.element.textContent = error.message;
+    }
+    this.asking = false;
+    if (this.next) this.ask();
+  }
+
+  async text({ lon, lat }, collection, entry) {
+    const query = { collection, lon, lat, start: entry.date, end: entry.date };
+    const address = seriesAddress(query);
+    const name = `${address}#${entry.revision}`;
+    if (!this.known.has(name)) {
+      const { series, units: unit } = await get(address);
+      this.known.set(name, series.length ? reading(series[0], units(unit)) : "no value");
+      if (this.known.size > 500) this.known.delete(this.known.keys().next().value);
+    }
+    return this.known.get(name);
+  }
+}

@@ -1,0 +1,105 @@
+// The time series at a place: asked for, drawn, and as a table.
+
+import { get, seriesAddress } from "./api.js";
+import { chart, summary } from "./chart.js";
+import { announce, find, make, trouble } from "./dom.js";
+import { degrees } from "./mercator.js";
+import { flagWords, theta, units } from "./words.js";
+
+/** Shows series in the panel; `pick` is called with a day that the reader chooses. */
+export class Series {
+  constructor(pick) {
+    this.pick = pick;
+    this.target = find("series");
+    this.answer = null;
+    this.wanted = 0;
+    new ResizeObserver(() => this.redraw()).observe(this.target);
+  }
+
+  /** Ask for the series of {collection, lon, lat, start, end} and show it; only the last one asked for is shown. */
+  async show(query, chosen) {
+    const number = (this.wanted += 1);
+    this.chosen = chosen;
+    this.target.setAttribute("aria-busy", "true");
+    try {
+      const answer = await get(seriesAddress(query));
+      if (number !== this.wanted) return;
+      this.answer = answer;
+      this.query = query;
+      this.build();
+      announce(`Time series at ${this.where}. ${summary(answer.series, units(answer.units))}`);
+    } catch (error) {
+      if (number !== this.wanted) return;
+      this.answer = null;
+      this.target.replaceChildren(trouble(error));
+    }
+    this.target.removeAttribute("aria-busy");
+  }
+
+  /** Show none. */
+  clear() {
+    this.wanted += 1;
+    this.answer = null;
+    this.target.replaceChildren();
+  }
+
+  /** Mark another day. */
+  mark(date) {
+    this.chosen = date;
+    this.redraw();
+  }
+
+  get where() {
+    return degrees(this.answer.cell.lon, this.answer.cell.lat);
+  }
+
+  build() {
+    const { series, units: unit, interval, simulated } = this.answer;
+    this.frame = make("div", { class: "frame-chart" });
+    const share = `${Math.round(interval * 100)} % interval`;
+    const count = `Table of ${series.length} ${series.length === 1 ? "day" : "days"}`;
+    const name = `Soil moisture (${units(unit)}) with its ${share}`;
+    const csv = make("a", { href: seriesAddress({ ...this.query, format: "csv" }), download: true }, "Series as CSV");
+    this.target.replaceChildren(
+      make("p", { class: "where" }, "1 km² cell at ", make("strong", {}, this.where), simulated && " · simulated"),
+      make("p", { class: "chart-title" }, name),
+      this.frame,
+      make("p", { class: "key" }, key("band", share), key("point", "value"), key("flagged", "value with a flag")),
+      make("details", {}, make("summary", {}, count), this.table(series, unit)),
+      make("p", { class: "links" }, csv),
+    );
+    this.redraw();
+  }
+
+  redraw() {
+    if (!this.answer || !this.frame) return;
+    const unit = units(this.answer.units);
+    const width = Math.max(240, this.target.clientWidth);
+    const title = `Time series of soil moisture at ${this.where}`;
+    const { chosen, pick } = this;
+    this.frame.replaceChildren(chart(this.answer.series, { width, unit, chosen, title, pick }));
+  }
+
+  table(series, unit) {
+    const names = ["Day", `Value (${units(unit)})`, "90 % interval", "Flags"];
+    const head = names.map((text) => make("th", { scope: "col" }, text));
+    const lines = [...series].reverse().map((row) => {
+      const day = make("button", { type: "button", class: "plain" }, row.date);
+      day.addEventListener("click", () => this.pick(row.date));
+      const known = row.soil_moisture !== null;
+      const flags = row.flags.map(flagWords).join(", ");
+      return make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, day),
+        make("td", {}, known ? theta(row.soil_moisture) : "–"),
+        make("td", {}, known ? `${theta(row.lower)}–${theta(row.upper)}` : "–"),
+        make("td", {}, flags),
+      );
+    });
+    const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines));
+    return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of the series" }, table);
+  }
+}
+
+const key = (kind, text) => make("span", { class: `mark ${kind}` }, text);

@@ -1,0 +1,23 @@
+// Numbers, units and flags as they are read.
+
+/** "m³ m⁻³" of "m3 m-3"; nothing of a plain number. */
+export function units(text) {
+  const raised = { "-": "⁻", 1: "¹", 2: "²", 3: "³" };
+  if (text === "1") return "";
+  return text.replace(/(?<=[a-z])-?\d+/g, (power) => [...power].map((sign) => raised[sign] ?? sign).join(""));
+}
+
+/** A volume fraction to three decimals, which is finer than it is known. */
+export const theta = (value) => value.toFixed(3);
+
+/** A flag's name in words. */
+export const flagWords = (name) => name.replaceAll("_", " ");
+
+/** What a series' reading of one day says, in one line. */
+export function reading(row, unit) {
+  const flags = row.flags.filter((flag) => flag !== "fill").map(flagWords);
+  const notes = flags.length ? `; ${flags.join(", ")}` : "";
+  if (row.soil_moisture === null) return `no value${notes}`;
+  const band = `${theta(row.lower)} to ${theta(row.upper)}`;
+  return `${theta(row.soil_moisture)} ± ${theta(row.uncertainty)} ${unit}, 90 % interval ${band}${notes}`;
+}
