@@ -12,7 +12,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
 from typing import BinaryIO
 
 from catalog.facts import ObjectFacts
