@@ -103,7 +103,7 @@ def check(
     survey = Survey(store=store, stats=store.stats(""))
     keys = [key for key in survey.stats if is_item_key(key) or is_parent_key(key) or is_archived_key(key)]
     total = len(keys) if metadata_only else len(survey.stats)
-    tell = progress or (lambda _done, _total: None)
+    tell = progress or (lambda *_: None)
     for number, (key, content) in enumerate(_contents(store, keys)):
         _examine(survey, key, content)
         tell(number + 1, total)
@@ -257,12 +257,8 @@ def _check_rest(survey: Survey, min_age: dt.timedelta) -> None:
     newest = {key.rsplit("/", 1)[0]: facts.revision for key, facts in survey.items.items()}
     now = dt.datetime.now(dt.UTC)
     for key in survey.stats.keys() - named:
-        if (
-            is_item_key(key)
-            or is_parent_key(key)
-            or is_archived_key(key)
-            or key.startswith((f"{FAILURES}/", STAGING, index_prefix(_top(key))))
-        ):
+        beside = key.startswith((f"{FAILURES}/", STAGING, index_prefix(_top(key))))
+        if beside or is_item_key(key) or is_parent_key(key) or is_archived_key(key):
             continue
         young = not survey.store.exclusive and now - survey.stats[key].modified < min_age
         dead = _never_published(key, newest, survey)
