@@ -8,13 +8,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from catalog.check_files import FileFault, check_file
+from catalog.check_files import check_file
 from catalog.failures import FOLDER as FAILURES
 from catalog.folder import STAGING, FolderStore
 from catalog.index import decode, essence
@@ -103,7 +103,7 @@ def check(
     survey = Survey(store=store, stats=store.stats(""))
     keys = [key for key in survey.stats if is_item_key(key) or is_parent_key(key) or is_archived_key(key)]
     total = len(keys) if metadata_only else len(survey.stats)
-    tell = progress or (lambda _done, _total: None)
+    tell = progress or (lambda *_: None)
     for number, (key, content) in enumerate(_contents(store, keys)):
         _examine(survey, key, content)
         tell(number + 1, total)
@@ -257,9 +257,8 @@ def _check_rest(survey: Survey, min_age: dt.timedelta) -> None:
     newest = {key.rsplit("/", 1)[0]: facts.revision for key, facts in survey.items.items()}
     now = dt.datetime.now(dt.UTC)
     for key in survey.stats.keys() - named:
-        if is_item_key(key) or is_parent_key(key) or is_archived_key(key) or key.startswith((f"{FAILURES}/", STAGING)):
-            continue
-        if key.startswith(index_prefix(_top(key))):
+        beside = key.startswith((f"{FAILURES}/", STAGING, index_prefix(_top(key))))
+        if beside or is_item_key(key) or is_parent_key(key) or is_archived_key(key):
             continue
         young = not survey.store.exclusive and now - survey.stats[key].modified < min_age
         dead = _never_published(key, newest, survey)
@@ -287,7 +286,7 @@ def _check_contents(survey: Survey, tell: Callable[[int], None]) -> None:
     everything = [*survey.items.values(), *survey.archived.values()]
     files = {key: about for facts in everything for key, about in facts.files.items() if key in survey.stats}
     for number, (key, (_, checksum, kind)) in enumerate(files.items()):
-        fault: FileFault | None = check_file(survey.store, key, checksum, kind)
+        fault = check_file(survey.store, key, checksum, kind)
         if fault is not None:
             survey.note(fault.kind, key, fault.what)
         tell(number + 1)
@@ -297,6 +296,5 @@ def _top(key: str) -> str:
     return key.split("/", 1)[0]
 
 
-def _few(names: Iterable[str]) -> str:
-    listed = list(names)
+def _few(listed: Sequence[str]) -> str:
     return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")
