@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,7 @@ def serve(
     address = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
     console.say(f"{address}/  (Ctrl-C ends it)")
     console.say(f"{address}/stac/  STAC API for QGIS, pystac-client and odc-stac")
+    sys.stdout.flush()  # into a log at once, not when the service ends
     running.run(sockets=[socket])
 
 
