@@ -68,7 +68,8 @@ def _present(target: FolderStore, name: DayName, item: Mapping[str, Any]) -> dic
 def write_copy(target: FolderStore, item: Document) -> None:
     """Write a copied item and the links to it; raises CatalogError when it is none of this product."""
     name, domain = DayName.of_item(item), domain_of(item)
-    writes = [Write(key=name.item_key, content=serialise(item), commit=True), *parent_writes(target, name, domain, item)]
+    own = Write(key=name.item_key, content=serialise(item), commit=True)
+    writes = [own, *parent_writes(target, name, domain, item)]
     with target.staging() as folder:
         target.apply(writes, folder)
 

@@ -107,6 +107,7 @@ def test_items_are_the_catalogues_own(api, archive):
 
 
 @pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # odc-geo's, not ours
+@pytest.mark.filterwarnings("ignore:The 'shapely.ops.transform:DeprecationWarning")  # its as well
 def test_odc_stac_loads_from_the_search(api):
     items = list(pystac_client.Client.open(api).search(collections=[WASHITA]).items())
     days = odc.stac.load(items, bands=["soil_moisture"], chunks=None)
