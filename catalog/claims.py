@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,17 @@ def left(store: Store, domain: Domain) -> set[dt.date]:
         key.rsplit("/", 1)[-1].removesuffix(".json") for key in store.keys(f"{FOLDER}/{collection_id(domain.name)}/")
     )
     return {dt.datetime.strptime(name, "%Y%m%d").replace(tzinfo=dt.UTC).date() for name in names if name.isdigit()}
+
+
+def sweep(uri: str | Path, domain: Domain, keep: Collection[dt.date] = ()) -> None:
+    """Remove the claims that dead runs left on days of a domain, but those on days to keep: they tell what to mend."""
+    store = open_store(uri)
+    for date in left(store, domain):
+        if date not in keep:
+            with store.lock():
+                held = _parse(store.get(_key(domain, date)))
+                if held is None or not _is_alive(held):
+                    store.delete([_key(domain, date)])
 
 
 def _key(domain: Domain, date: dt.date) -> str:

@@ -91,8 +91,7 @@ def make_period(
         VadoseError: prior, model, catalogue or archive cannot be used; no day is touched then.
     """
     plan = plan_period(job, makeable(start, end), stale=stale)
-    if plan.work:
-        prepare(job)
+    _begin(plan, job)
     for outcome in plan.settled:
         hear(outcome)
     made = run_days(plan.work, job, workers=workers, attempt=attempt, progress=hear)
@@ -113,8 +112,19 @@ def make_last(
     granule are left alone. Raises as ``flows.lookback.look_back``.
     """
     plan = plan_last(job, last or today(), days)
+    _begin(plan, job)
     made = run_days(plan.work, job, attempt=attempt, progress=hear)
     return sorted(made, key=lambda outcome: outcome.date, reverse=True)
+
+
+def _begin(plan: Plan, job: DayJob) -> None:
+    """Check what the days are made with before any is touched; clear what dead runs left on days that need no work."""
+    from catalog.claims import sweep
+    from downscaler import product
+
+    if plan.work:
+        prepare(job)
+    sweep(job.catalog, product.domain(job.domain), keep=plan.work)
 
 
 def validation_after(settings: Settings, outcomes: Sequence[DayOutcome]) -> ValidationJob | None:
