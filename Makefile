@@ -8,9 +8,10 @@ DEMO ?= build/demo
 DAYS ?= 12
 PORT ?= 8080
 PYTEST_ARGS ?=
+CRASH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo browser test test-slow bench lint format serve lock clean
+.PHONY: help setup demo browser test test-slow crash bench lint format serve lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -36,6 +37,9 @@ test: setup  ## run the test suite (PYTEST_ARGS=...)
 
 test-slow: setup  ## run the tests that take minutes each (PYTEST_ARGS=...)
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+crash: setup  ## kill a backfill of 30 days 100 times with kill -9, resume it, compare (CRASH_ARGS=...)
+	$(BIN)/python -m tests.crash --kills 100 $(CRASH_ARGS)
 
 bench: setup  ## run the benchmarks (ratios within one run)
 	$(BIN)/python -m pytest tests/benchmarks -q -s -o python_files='bench_*.py' $(PYTEST_ARGS)

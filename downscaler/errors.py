@@ -55,6 +55,12 @@ class DomainError(ConfigError):
     exit_code = 4
 
 
+class PeriodError(ConfigError):
+    """A date is none, or a period is reversed, in the future or before SMAP's first data."""
+
+    exit_code = 6
+
+
 class GranuleError(VadoseError):
     """A SMAP granule cannot be used."""
 
@@ -167,6 +173,12 @@ class CatalogFaultsError(CatalogError):
     """The check of a catalogue found faults."""
 
     exit_code = 42
+
+
+class ClaimedError(CatalogError):
+    """Another run is making this day right now."""
+
+    exit_code = 44
 
 
 class DatabaseError(CatalogError):

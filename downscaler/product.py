@@ -27,6 +27,7 @@ DEPTH_NOTE = (
 )
 SIMULATED_LABEL = "simulated sample"
 
+FIRST_DAY = dt.date(2015, 3, 31)  # of SMAP's radiometer: there is no granule of an earlier day
 GRID: EaseGrid = M01
 FIRST_DAY = dt.date(2015, 3, 31)  # SMAP's first of science data: no day of the product can be older
 COARSE_GRIDS: dict[str, EaseGrid] = {grid.name: grid for grid in (M09, M36)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from downscaler.errors import GranuleMissingError, NoRetrievalError, VadoseError
 from flows.jobs import DayJob
-from flows.means import Means
+from flows.means import Basis, Means
 
 if TYPE_CHECKING:
     from downscaler.sources.smap import Offer
@@ -58,7 +58,7 @@ def _note(error: Exception, date: dt.date, job: DayJob, means: Means, heard: Seq
         _LOG.warning("The failure of %s could not be noted: %s", date, second)
 
 
-def inputs_of(means: Means, offers: Sequence[Offer]) -> Mapping[str, str]:
+def inputs_of(means: Basis, offers: Sequence[Offer]) -> Mapping[str, str]:
     """What a day is made from, by name: checksums of granules, prior, model and climatology, and the versions."""
     from downscaler import product
 
