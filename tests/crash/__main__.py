@@ -41,6 +41,7 @@ def main() -> int:
             asked.work.resolve() / f"life-{asked.seed}-{number}",
             random.Random(f"{asked.seed} {number}"),
             tuple(asked.modes),
+            before=len(kills),
         )
         life.live(asked.kills - len(kills), reference, _tell)
         if not life.kills:

@@ -73,6 +73,7 @@ class Life:
     catalog: Path
     chance: random.Random
     modes: tuple[str, ...] = MODES
+    before: int = 0  # kills of earlier lives, so that modes take their turns over all of them
     kills: list[Kill] = field(default_factory=list)
 
     def live(self, most: int, reference: Path, tell: Callable[[Kill, int], None]) -> None:
@@ -95,7 +96,7 @@ class Life:
         run: subprocess.Popen[bytes] | None = None
         while len(self.kills) < most:
             run = run or self.setting.start(self.catalog)
-            mode = self.modes[len(self.kills) % len(self.modes)]
+            mode = self.modes[(self.before + len(self.kills)) % len(self.modes)]
             kill = self._strike(run, mode)
             if kill is None:  # it was done before
                 break
