@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from downscaler.errors import BackfillError, GranuleMissingError
+from flows import logs
 from flows.jobs import DayJob, DayOutcome
 from flows.steps import try_day
 
@@ -33,7 +34,10 @@ def _in_turn(dates: list[dt.date], job: DayJob, workers: int) -> Iterator[DayOut
         return
     # spawn: forking after GDAL and XGBoost have started their threads deadlocks.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=min(workers, len(dates)), mp_context=context) as pool:
+    lines = (logs.chosen(), logs.run_name())
+    with ProcessPoolExecutor(
+        max_workers=min(workers, len(dates)), mp_context=context, initializer=logs.start, initargs=lines
+    ) as pool:
         futures = {pool.submit(try_day, date, job): date for date in dates}
         for future in as_completed(futures):
             error = future.exception()

@@ -6,14 +6,16 @@ The machinery is imported where it is used, so that the command line starts at o
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from downscaler.errors import GranuleMissingError, GranuleNameError, NoRetrievalError, VadoseError
 from flows.gaps import read
 from flows.jobs import DayJob, DayOutcome, Status
+from flows.logs import DAYS
 from flows.means import Means, prepare
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from downscaler.records import RunRecord
     from downscaler.sources.smap import Offer
     from flows.gaps import Reading
+
+_LOG = logging.getLogger(DAYS)
 
 
 def run_day(date: dt.date, job: DayJob) -> DayOutcome:
@@ -37,7 +41,9 @@ def run_day(date: dt.date, job: DayJob) -> DayOutcome:
     started = time.monotonic()
     means = prepare(job)
     with noted(date, job, means) as heard:
-        return _run(date, job, means, heard, started)
+        outcome = _run(date, job, means, heard, started)
+        _LOG.info("%s: %s, in %.1f s", outcome.status, outcome.reason, outcome.seconds)
+    return outcome
 
 
 def _run(date: dt.date, job: DayJob, means: Means, heard: list[Offer], started: float) -> DayOutcome:
@@ -111,9 +117,14 @@ def newer_release(published: list[str], offered: list[str]) -> str | None:
 
 def try_day(date: dt.date, job: DayJob) -> DayOutcome:
     """``run_day`` that never raises: the error becomes the outcome, so one bad day stops no other."""
+    return try_outcome(date, lambda: run_day(date, job))
+
+
+def try_outcome(date: dt.date, work: Callable[[], DayOutcome]) -> DayOutcome:
+    """The outcome of a day's work, also where it raises."""
     started = time.monotonic()
     try:
-        return run_day(date, job)
+        return work()
     except (NoRetrievalError, GranuleMissingError) as error:
         status: Status = "no-coverage"
         caught: Exception = error

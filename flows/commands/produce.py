@@ -122,11 +122,14 @@ def backfill(
 
 
 def _settings(context: typer.Context, **given: object) -> Settings:
+    from flows import logs
     from flows.settings import load_settings
 
     if given.get("granules") is not None:
         given["smap_source"] = "folder"  # a folder named on the command line is meant, whatever the file says
-    return load_settings(context.obj.config, **given)
+    settings = load_settings(context.obj.config, **given)
+    logs.start(settings.log_format)
+    return settings
 
 
 def run_with_bar(days: list[dt.date], job: DayJob, workers: int) -> list[DayOutcome]:
