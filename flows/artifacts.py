@@ -9,7 +9,7 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect.artifacts import (
     create_image_artifact,
@@ -50,7 +50,8 @@ class Progress:
         self._total, self._done = total, 0
         self._id: UUID | None = None
         if total:
-            self._id = create_progress_artifact(progress=0.0, key=key_of(domain, "progress"), description="Days done")
+            made = create_progress_artifact(progress=0.0, key=key_of(domain, "progress"), description="Days done")
+            self._id = cast("UUID", made)  # no coroutine, since nothing is async here
 
     def step(self) -> None:
         """One more day is done."""
@@ -89,7 +90,7 @@ def row(outcome: DayOutcome) -> dict[str, Any]:
 
 def counts(outcomes: Sequence[DayOutcome]) -> str:
     """How many days of each status, in words."""
-    found = Counter(outcome.status for outcome in outcomes)
+    found: Counter[str] = Counter(outcome.status for outcome in outcomes)
     return ", ".join(f"{found[status]} {status}" for status in _STATUSES if found[status]) or "nothing to do"
 
 

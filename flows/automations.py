@@ -8,10 +8,10 @@ from typing import Any
 
 from prefect.automations import Automation
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, DoNothing, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
-from prefect.states import StateType
 
 from downscaler.errors import ConfigError
 from flows.events import DAY_FAILED, DAY_PUBLISHED, VALIDATED

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,6 +101,12 @@ def backfill(
     gap_fill: GapFill = None,
     force: Force = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that share the days.")] = None,
+    deployment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FLOW/NAME", help="Submit the days to Prefect as runs of this deployment, such as daily/daily."
+        ),
+    ] = None,
 ) -> None:
     """Make and publish every day from START to END.
 
@@ -113,10 +120,38 @@ def backfill(
     days = days_between(start.date(), end.date())
     options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
     more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
+    if deployment is not None:
+        _submit(days, deployment, force, {"granule": granule, "workers": workers, **options, **more})
+        return
     settings = _settings(context, workers=workers, **options, **more)
     job = job_of(settings, granule, force=force)
     prepare(job)
     outcomes = run_with_bar(days, job, settings.workers)
+    console.out.print(outcome_table(outcomes))
+    judge(outcomes)
+
+
+def _submit(days: list[dt.date], deployment: str, force: bool, given: Mapping[str, object]) -> None:
+    """The days as runs of a deployment; what they are made from say the settings of the workers, not options here."""
+    import os
+
+    from downscaler.errors import ConfigError
+    from flows.many import judge
+
+    named = [name for name, value in given.items() if value not in (None, [])]
+    if named:
+        raise ConfigError(
+            "With --deployment the days are made by the workers' settings",
+            value=", ".join(f"--{name.replace('_', '-')}" for name in named),
+            allowed="--force",
+            remedy="Set it in the workers' vadose.toml, or leave --deployment away.",
+        )
+    if not os.environ.get("PREFECT_API_URL"):
+        raise ConfigError("No Prefect server is named", remedy="Set PREFECT_API_URL=http://127.0.0.1:4200/api.")
+    from flows.submit import submit
+
+    with _hearing(len(days)) as heard:
+        outcomes = submit(days, deployment, force=force, progress=heard)
     console.out.print(outcome_table(outcomes))
     judge(outcomes)
 
@@ -136,17 +171,24 @@ def run_with_bar(days: list[dt.date], job: DayJob, workers: int) -> list[DayOutc
     """All days, with a progress bar and a line for each failure as it happens."""
     from flows.many import run_days
 
-    with console.progress_bar("days", total=len(days)) as tell:
+    with _hearing(len(days)) as heard:
+        return run_days(days, job, workers=workers, progress=heard)
+
+
+@contextmanager
+def _hearing(total: int) -> Iterator[Callable[[DayOutcome], None]]:
+    """What hears each day's outcome and shows it on a bar."""
+    with console.progress_bar("days", total=total) as tell:
         done = 0
 
         def heard(outcome: DayOutcome) -> None:
             nonlocal done
             done += 1
-            tell(done, len(days))
+            tell(done, total)
             if outcome.status == "failed":
                 console.fail(f"{outcome.date}: {outcome.error}: {outcome.reason}")
 
-        return run_days(days, job, workers=workers, progress=heard)
+        yield heard
 
 
 def outcome_table(outcomes: Sequence[DayOutcome]) -> console.Table:
