@@ -49,6 +49,12 @@ class DomainError(ConfigError):
     exit_code = 4
 
 
+class PeriodError(ConfigError):
+    """A date is none, or a period is reversed, in the future or before SMAP's first data."""
+
+    exit_code = 5
+
+
 class GranuleError(VadoseError):
     """A SMAP granule cannot be used."""
 
@@ -155,6 +161,12 @@ class StorageFullError(CatalogError):
     """The disk or bucket is full; nothing of the day was published."""
 
     exit_code = 41
+
+
+class ClaimedError(CatalogError):
+    """Another run is making this day right now."""
+
+    exit_code = 42
 
 
 class StationError(VadoseError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 from dataclasses import dataclass
 from enum import IntFlag
@@ -26,6 +27,7 @@ DEPTH_NOTE = (
 )
 SIMULATED_LABEL = "simulated sample"
 
+FIRST_DAY = dt.date(2015, 3, 31)  # of SMAP's radiometer: there is no granule of an earlier day
 GRID: EaseGrid = M01
 COARSE_GRIDS: dict[str, EaseGrid] = {grid.name: grid for grid in (M09, M36)}
 THETA_MIN, THETA_MAX = 0.0, 1.0  # m3/m3, hard physical limits of a volume fraction

@@ -44,33 +44,40 @@ def key_of(domain: str, what: str) -> str:
 
 
 class Progress:
-    """The share of a run's days that is behind it, as a progress artifact."""
+    """How many days of a run are behind it, as a progress artifact that begins with the first and ends at 100."""
 
-    def __init__(self, domain: str, total: int) -> None:
-        self._total, self._done = total, 0
+    def __init__(self, domain: str, total: int = 0) -> None:
+        self._domain, self._total, self._done = domain, total, 0
         self._id: UUID | None = None
-        if total:
-            made = create_progress_artifact(progress=0.0, key=key_of(domain, "progress"), description="Days done")
-            self._id = cast("UUID", made)  # no coroutine, since nothing is async here
 
-    def step(self) -> None:
+    def hear(self, _outcome: DayOutcome) -> None:
         """One more day is done."""
         self._done += 1
-        if self._id is not None:
-            update_progress_artifact(artifact_id=self._id, progress=100.0 * self._done / self._total)
+        self._total = max(self._total, self._done)
+        share = 100.0 * self._done / self._total
+        if self._id is None:
+            key = key_of(self._domain, "progress")
+            made = create_progress_artifact(progress=share, key=key, description="Share of the days that are done")
+            self._id = cast("UUID", made)  # no coroutine, since nothing is async here
+        else:
+            update_progress_artifact(artifact_id=self._id, progress=share)
 
 
 def show_days(outcomes: Sequence[DayOutcome], settings: Settings, title: str) -> None:
-    """A run's summary in Markdown, its days as a table and the newest published day's picture."""
+    """A run's summary in Markdown, its days as a table and the newest published day's picture.
+
+    A run that had nothing to do leaves the pages as they are: they tell of the last one that had.
+    """
+    if not outcomes:
+        return
     picture = newest_picture(outcomes, settings)
     create_markdown_artifact(
         markdown=summary(outcomes, settings, title, picture),
         key=key_of(settings.domain, "summary"),
         description=f"{title}: {counts(outcomes)}",
     )
-    if outcomes:
-        table = [row(outcome) for outcome in outcomes]
-        create_table_artifact(table=table, key=key_of(settings.domain, "days"), description=title)
+    table = [row(outcome) for outcome in outcomes]
+    create_table_artifact(table=table, key=key_of(settings.domain, "days"), description=title)
     if picture:
         what = f"Soil moisture of the newest published day of this run, {title}"
         create_image_artifact(image_url=picture, key=key_of(settings.domain, "thumbnail"), description=what)

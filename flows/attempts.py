@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from downscaler.errors import GranuleMissingError, NoRetrievalError, VadoseError
 from flows.jobs import DayJob
 from flows.logs import DAYS, bound
-from flows.means import Means
+from flows.means import Basis, Means
 
 if TYPE_CHECKING:
     from downscaler.sources.smap import Offer
@@ -27,6 +27,7 @@ def noted(date: dt.date, job: DayJob, means: Means) -> Iterator[list[Offer]]:
     A day without a granule is no failure. What cannot be noted is logged: the day's own error matters more.
     """
     from catalog.failures import clear_failure
+    from downscaler.sources.earthdata import scrub
 
     heard: list[Offer] = []
     with bound(day=date):
@@ -36,7 +37,8 @@ def noted(date: dt.date, job: DayJob, means: Means) -> Iterator[list[Offer]]:
             _DAYS.info("no granule: %s", error.what)
             raise
         except Exception as error:
-            _DAYS.error("%s: %s", type(error).__name__, error)
+            level = logging.INFO if isinstance(error, NoRetrievalError) else logging.ERROR
+            _DAYS.log(level, "%s: %s", type(error).__name__, scrub(str(error)))
             _note(error, date, job, means, heard)
             raise
         try:
@@ -63,7 +65,7 @@ def _note(error: Exception, date: dt.date, job: DayJob, means: Means, heard: Seq
         _LOG.warning("The failure of %s could not be noted: %s", date, second)
 
 
-def inputs_of(means: Means, offers: Sequence[Offer]) -> Mapping[str, str]:
+def inputs_of(means: Basis, offers: Sequence[Offer]) -> Mapping[str, str]:
     """What a day is made from, by name: checksums of granules, prior, model and climatology, and the versions."""
     from downscaler import product
 

@@ -95,7 +95,9 @@ def _silent_runs(bounds: Bounds) -> Automation:
             within=bounds.silent_run,
         ),
         actions=[
-            ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message="No heartbeat: the process died.")
+            ChangeFlowRunState(
+                state=StateType.CRASHED, name="Crashed", message="No heartbeat: the process died.", force=False
+            )
         ],
     )
 

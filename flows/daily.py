@@ -1,46 +1,42 @@
-"""The same days as Prefect flows, for a schedule and its history; all work is in ``flows.steps``.
+"""The same days as Prefect flows, for a schedule and its history; all work is in ``flows.plan`` and ``flows.steps``.
 
-One task is one day: only dates, paths and outcomes cross its boundary. What may pass is tried again by the task
-(``flows.retries``); what operators look at is told by ``flows.artifacts`` and ``flows.events``.
+One task is one day: only dates, paths and outcomes cross its boundary. The commands do the same without Prefect. What
+may pass is tried again by the task (``flows.retries``); ``flows.artifacts`` and ``flows.events`` tell the operators.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import State, flow, task
 from prefect.runtime import flow_run
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
+from downscaler.errors import GranuleMissingError, NoRetrievalError
 from flows import artifacts, events, logs
-from flows.jobs import DayJob, DayOutcome, days_between, job_of
-from flows.lookback import DayState, look_back
+from flows.jobs import DayJob, DayOutcome, job_of
 from flows.many import judge, require_no_failure
-from flows.means import prepare
+from flows.period import makeable, today
+from flows.plan import VALIDATION_FOLDER, make_last, make_period, recent, validation_after
 from flows.retries import DAY_LIMIT, PATIENT, WORK_LIMIT
 from flows.settings import Settings, load_settings
-from flows.steps import run_day, try_outcome
+from flows.steps import outcome_of, run_day
+from flows.submit import STATE_NAMES, submit
 from flows.validation import ValidationJob, run_validation
 from flows.validation import job_of as validation_of
 
-VALIDATION_FOLDER = Path("build/validation")
-STATE_NAMES = {"published": "Published", "current": "Current", "no-coverage": "NoCoverage"}
-
 
 @task(task_run_name="{date}", timeout_seconds=DAY_LIMIT, **PATIENT)
-def publish_day(date: dt.date, job: DayJob) -> DayOutcome:
-    """One day; fails with the typed error of what was wrong."""
-    return run_day(date, job)
-
-
-@task(timeout_seconds=DAY_LIMIT, **PATIENT)
-def list_days(job: DayJob, today: dt.date, days: int) -> list[DayState]:
-    """How the last days stand, by one search."""
-    return look_back(job, today, days)
+def publish_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:
+    """One day; fails with the typed error of what was wrong, which a day without coverage is not."""
+    try:
+        return run_day(date, job, planned, wait=wait)
+    except (NoRetrievalError, GranuleMissingError) as error:
+        return outcome_of(error, date)
 
 
 @task(timeout_seconds=WORK_LIMIT, **PATIENT)
@@ -52,8 +48,28 @@ def validate_days(job: ValidationJob, settings: Settings) -> str | None:
     return done.href
 
 
-def _name_of_daily() -> str:
-    return str(flow_run.parameters.get("day") or "the last days")
+class Telling:
+    """Attempts of days as tasks, each told to the server as an event."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __call__(self, date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:
+        """One day's task with its retries, whose failure is an outcome."""
+        return self.attempt(date, job, planned, wait=wait)[0]
+
+    def attempt(
+        self, date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True
+    ) -> tuple[DayOutcome, State]:
+        """The same, with the task's final state."""
+        with logs.bound(day=date):
+            state = cast("State", publish_day(date, job, planned, wait=wait, return_state=True))
+        try:
+            outcome = cast("DayOutcome", state.result())
+        except Exception as error:  # noqa: BLE001  (the day's failure is told, the other days go on)
+            outcome = outcome_of(error, date, wait=wait)
+        events.tell_day(outcome, job, self.settings.look_back)
+        return outcome, state
 
 
 @contextmanager
@@ -65,126 +81,105 @@ def _told(config: Path | None) -> Iterator[Settings]:
         yield settings
 
 
-def attempt_day(date: dt.date, job: DayJob, settings: Settings) -> DayOutcome:
-    """One day's task, its retries behind it, whose failure is an outcome; told to the server as an event."""
-    state = publish_day(date, job, return_state=True)
-    outcome = try_outcome(date, lambda: state.result())
-    events.tell_day(outcome, job, settings.look_back)
-    return outcome
+def _day_or_last() -> str:
+    """A run's name: its day, or that it looks back."""
+    parameters: dict[str, Any] = flow_run.parameters
+    return str(parameters.get("day") or "the last days")
 
 
-@flow(flow_run_name=_name_of_daily, validate_parameters=True)
+@flow(flow_run_name=_day_or_last)
 def daily(
-    day: dt.date | None = None, config: Path | None = None, force: bool = False, today: dt.date | None = None
+    day: dt.date | None = None,
+    config: Path | None = None,
+    force: bool = False,
+    days: int | None = None,
+    last: dt.date | None = None,
 ) -> Any:
-    """Publish one day, or without ``day`` what is due, stale or worth another try of the last days (``catch_up``).
+    """Make one day, or without ``day`` what is missing or stale of the last days, the newest first (``vadose run``).
 
-    By the settings of ``config`` and the environment, as ``vadose run``. Where ``stations`` are set, newly published
-    days are followed by a validation of the days up to them. That task may fail, for want of pairs say; the day is
-    published all the same.
+    Where ``stations`` are set, newly published days are followed by a validation of the days up to the newest. That
+    task may fail, for want of pairs say; the days are published all the same.
+
+    Args:
+        day: the day to make; its run fails with the typed error of what was wrong, and a completed one has a state
+            named after what became of the day (``flows.submit.STATE_NAMES``).
+        config: the config file; without it the usual one, and the environment.
+        force: make days again that stand.
+        days: how many days to look back on; the setting ``look_back`` where not given.
+        last: the last of them, today where not given.
 
     Returns:
-        The outcome of the day, or without ``day`` those of all days that were worked on.
+        What became of each day that was worked on; empty when there was nothing to do.
     """
     with _told(config) as settings:
-        job = job_of(settings, force=force)
-        if day is None:
-            return _last_days(job, settings, today)
-        state = publish_day(day, job, return_state=True)
-        outcome = try_outcome(day, lambda: state.result())
-        events.tell_day(outcome, job, settings.look_back)
-        artifacts.show_days([outcome], settings, f"Day {day}")
-        if outcome.status == "failed":
-            return state
-        _validate_after([outcome], settings)
-        return _completed(outcome)
+        job, telling = job_of(settings, force=force), Telling(settings)
+        if day is not None:
+            return _one_day(day, job, telling)
+        until = last or today()
+        hear = artifacts.Progress(settings.domain).hear
+        outcomes = make_last(job, days or settings.look_back, last=until, attempt=telling, hear=hear)
+        artifacts.show_days(outcomes, settings, f"The days up to {until}")
+        _validate_after(outcomes, settings)
+        require_no_failure(outcomes)  # days without granules are what the archive lacks, no failure
+        return outcomes
 
 
-def _completed(outcome: DayOutcome) -> State[DayOutcome]:
-    """A final state named after what became of the day, which a submitted backfill reads."""
-    return Completed(name=STATE_NAMES[outcome.status], message=outcome.href or outcome.reason, data=outcome)
+def _one_day(day: dt.date, job: DayJob, telling: Telling) -> State:
+    makeable(day)
+    outcome, state = telling.attempt(day, job)
+    artifacts.show_days([outcome], telling.settings, f"Day {day}")
+    if outcome.status not in STATE_NAMES:
+        return Failed(message=f"{outcome.error}: {outcome.reason}", data=state.result(raise_on_failure=False))
+    _validate_after([outcome], telling.settings)
+    return Completed(
+        name=STATE_NAMES[outcome.status], message=outcome.href or outcome.reason, data=cast("Any", [outcome])
+    )
 
 
-def _last_days(job: DayJob, settings: Settings, today: dt.date | None, days: int | None = None) -> list[DayOutcome]:
-    """The newest days first, since they are waited for."""
-    until = today or dt.datetime.now(dt.UTC).date()
-    states = list_days(job, until, days or settings.look_back)
-    work = sorted((state.date for state in states if state.work), reverse=True)
-    outcomes = _work_off(work, job, settings, f"The days up to {until}")
-    _validate_after(outcomes, settings)
-    require_no_failure(outcomes)  # days without granules are what the archive lacks, no failure
-    return outcomes
-
-
-def _work_off(days: Sequence[dt.date], job: DayJob, settings: Settings, title: str) -> list[DayOutcome]:
-    """One day after the other; a bad day stops no other."""
-    progress, outcomes = artifacts.Progress(settings.domain, len(days)), []
-    for day in days:
-        outcomes.append(attempt_day(day, job, settings))
-        progress.step()
-    outcomes.sort(key=lambda outcome: outcome.date)
-    artifacts.show_days(outcomes, settings, title)
-    return outcomes
-
-
-def _validate_after(outcomes: Sequence[DayOutcome], settings: Settings) -> None:
-    published = [outcome.date for outcome in outcomes if outcome.status == "published"]
-    if settings.stations and published:
-        validate_days(recent(settings, max(published)), settings, return_state=True)
-
-
-def recent(settings: Settings, day: dt.date) -> ValidationJob:
-    """The validation of ``validation_days`` days up to one."""
-    first = day - dt.timedelta(days=settings.validation_days - 1)
-    return validation_of(settings, VALIDATION_FOLDER, period=(first, day))
-
-
-@flow(flow_run_name="validation")
-def validate(start: dt.date | None = None, end: dt.date | None = None, config: Path | None = None) -> str | None:
-    """Validate the published days from start to end against stations (as ``vadose validate``).
-
-    ``end`` is today and ``start`` so that ``validation_days`` are validated, where they are not given.
-    """
-    with _told(config) as settings:
-        last = end or dt.datetime.now(dt.UTC).date()
-        job = recent(settings, last)
-        if start is not None:
-            days_between(start, last)
-            job = validation_of(settings, VALIDATION_FOLDER, period=(start, last))
-        return validate_days(job, settings)
-
-
-@flow(flow_run_name="the last days")
-def catch_up(days: int | None = None, config: Path | None = None, today: dt.date | None = None) -> list[DayOutcome]:
-    """Make what is due, stale or worth another try of the last days: the list that ``vadose status`` shows.
-
-    ``days`` is the setting ``look_back`` where not given. A failed day stops no other; days that wait for their granule
-    are left alone.
-    """
-    with _told(config) as settings:
-        return _last_days(job_of(settings), settings, today, days)
+def _validate_after(outcomes: list[DayOutcome], settings: Settings) -> None:
+    validation = validation_after(settings, outcomes)
+    if validation is not None:
+        validate_days(validation, settings, return_state=True)
 
 
 @flow(flow_run_name="{start} to {end}")
 def backfill(
-    start: dt.date, end: dt.date, config: Path | None = None, force: bool = False, deployment: str | None = None
+    start: dt.date,
+    end: dt.date,
+    config: Path | None = None,
+    force: bool = False,
+    stale: bool = False,
+    workers: int = 1,
+    deployment: str | None = None,
 ) -> list[DayOutcome]:
-    """Publish all days from start to end (as ``vadose backfill``).
+    """Make what the days from start to end lack (``vadose backfill``); with ``stale`` published days alone.
 
-    With ``deployment`` (such as daily/daily) each day is submitted as a run of it, which workers share; without, one
-    day follows the other here.
+    With ``deployment`` (such as daily/daily) each day is submitted as a run of it, which the server's workers share.
+    Without, each day is a task of this run; with more than one of ``workers`` the days are made by processes, which
+    the run tells of at the end.
     """
     with _told(config) as settings:
-        days, title = days_between(start, end), f"Backfill {start} to {end}"
-        if deployment is not None:
-            from flows.submit import submit
-
-            progress = artifacts.Progress(settings.domain, len(days))
-            outcomes = submit(days, deployment, force=force, progress=lambda _: progress.step())
-            artifacts.show_days(outcomes, settings, title)
+        dates, job = makeable(start, end), job_of(settings, force=force)
+        hear = artifacts.Progress(settings.domain, len(dates)).hear
+        if deployment is None:
+            attempt = Telling(settings)
+            outcomes = make_period(job, start, end, stale=stale, workers=workers, attempt=attempt, hear=hear)
         else:
-            job = job_of(settings, force=force)
-            prepare(job)
-            outcomes = _work_off(days, job, settings, title)
+            outcomes = submit(dates, deployment, force=force, progress=hear)
+        artifacts.show_days(outcomes, settings, f"Backfill {start} to {end}")
         judge(outcomes)
         return outcomes
+
+
+@flow(flow_run_name="validation")
+def validate(start: dt.date | None = None, end: dt.date | None = None, config: Path | None = None) -> str | None:
+    """Validate the published days from start to end against stations (``vadose validate``).
+
+    ``end`` is today, and ``start`` so that ``validation_days`` are validated, where they are not given.
+    """
+    with _told(config) as settings:
+        until = end or today()
+        if start is None:
+            return validate_days(recent(settings, until), settings)
+        makeable(start, until)
+        return validate_days(validation_of(settings, VALIDATION_FOLDER, period=(start, until)), settings)

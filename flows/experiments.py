@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from downscaler.playground.world import World, make_world
 from downscaler.sources.playground import Records, read_network, read_propensity, write_report
 from downscaler.sources.prior import Prior, open_prior
 from flows import console
+from flows.workers import end_with_parent
 
 if TYPE_CHECKING:
     from downscaler.playground.findings import Finding
@@ -135,15 +135,7 @@ def _lost(error: BaseException) -> ExperimentError:
 
 def _start(shared: Shared) -> None:
     _shared.append(shared)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for its next cell for ever."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
 
 
 def _work_here(cell: Cell) -> Record:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from downscaler.errors import ConfigError
+from downscaler.errors import ConfigError, PeriodError
 from downscaler.sources.earthdata import Endpoints, credentials_at_hand
 
 if TYPE_CHECKING:
     from flows.settings import Settings
 
-Status = Literal["published", "current", "no-coverage", "failed"]
+Status = Literal["published", "current", "no-coverage", "claimed", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,10 @@ class DayJob:
 
 @dataclass(frozen=True, kw_only=True)
 class DayOutcome:
-    """What became of one day; ``error`` is the class and ``exit_code`` the code of what stopped it."""
+    """What became of one day; ``error`` is the class and ``exit_code`` the code of what stopped it.
+
+    A day is ``claimed`` where another run was making it, and nobody waited for that.
+    """
 
     date: dt.date
     status: Status
@@ -124,7 +127,7 @@ def _download(settings: Settings) -> Download:
 
 
 def days_between(start: dt.date, end: dt.date) -> list[dt.date]:
-    """All days from start to end, both included; raises ConfigError when end is earlier."""
+    """All days from start to end, both included; raises PeriodError when end is earlier."""
     if end < start:
-        raise ConfigError("The period ends before it starts", value=f"{start} to {end}", allowed="START <= END")
+        raise PeriodError("The period ends before it starts", value=f"{start} to {end}", allowed="START <= END")
     return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]

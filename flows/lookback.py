@@ -14,11 +14,12 @@ from downscaler.errors import GranuleMissingError
 from flows.attempts import inputs_of, is_transient
 from flows.granules import name_of, supply
 from flows.jobs import DayJob
-from flows.means import Means, prepare
+from flows.means import Basis, basis
 from flows.steps import is_near_real_time, newer_release
 
 if TYPE_CHECKING:
     from catalog.failures import Failure
+    from catalog.standing import Standing
     from downscaler.sources.smap import Offer
 
 State = Literal["published", "stale", "due", "waiting", "missing", "no-coverage", "failed"]
@@ -42,36 +43,48 @@ class DayState:
 
 
 def look_back(job: DayJob, today: dt.date, days: int, now: dt.datetime | None = None) -> list[DayState]:
-    """The last ``days`` days up to and including ``today``, the newest first; one search tells what is on offer.
+    """The last ``days`` days up to and including ``today``, the newest first; raises as ``survey``."""
+    return survey(job, today - dt.timedelta(days=days - 1), today, now)[::-1]
 
-    Raises the typed errors of ``prepare``, of the catalogue and of the search.
+
+def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = None) -> list[DayState]:
+    """How each day of a period stands; one search tells what is on offer, and neither prior nor model is loaded.
+
+    Raises the typed errors of ``basis``, of the catalogue and of the search.
     """
     from catalog.failures import failures
-    from catalog.read import find_item
+    from catalog.standing import standing
+    from downscaler.gapfill import MAX_AGE
 
-    means = prepare(job)
-    start = today - dt.timedelta(days=days - 1)
+    means = basis(job)
     place = supply(job)
     if place is None:
         raise GranuleMissingError(
             "There is no place to look for granules in",
             remedy="Set `granules` in vadose.toml, or give Earthdata credentials (EARTHDATA_TOKEN).",
         )
-    offered, noted = place.offers(start, today), failures(job.catalog, means.domain)
+    dates = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
+    offered, noted = place.offers(start - dt.timedelta(days=MAX_AGE), end), failures(job.catalog, means.domain)
+    stood = standing(job.catalog, means.domain, dates)
     moment = now or dt.datetime.now(dt.UTC)
     return [
         judge_day(
             date,
             offers=offered.get(date, ()),
-            nearby=[offer for on_day in offered.values() for offer in on_day],
-            item=find_item(job.catalog, means.domain, date),
+            nearby=_until(date, offered, MAX_AGE),
+            stood=stood.get(date),
             failure=noted.get(date),
             means=means,
             overdue=moment > _awaited_until(date, job.latency),
             fill=job.gap_fill,
         )
-        for date in (today - dt.timedelta(days=n) for n in range(days))
+        for date in dates
     ]
+
+
+def _until(date: dt.date, offered: Mapping[dt.date, Sequence[Offer]], days: int) -> list[Offer]:
+    """What is on offer for a day and for those before it that a gap in it may be filled from."""
+    return [offer for age in range(days + 1) for offer in offered.get(date - dt.timedelta(days=age), ())]
 
 
 def _awaited_until(date: dt.date, latency: float) -> dt.datetime:
@@ -84,31 +97,33 @@ def judge_day(
     *,
     offers: Sequence[Offer],
     nearby: Sequence[Offer],
-    item: Document | None,
+    stood: Standing | None,
     failure: Failure | None,
-    means: Means,
+    means: Basis,
     overdue: bool,
     fill: bool = False,
 ) -> DayState:
-    """How a day stands, from what is on offer for it and for the days around it, its item and its noted failure.
+    """How a day stands, from what is on offer for it and for the days before, its item and its noted failure.
 
     ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before.
     """
     facts: dict[str, Any] = {
         "date": date,
         "granule": _newest(offers),
-        "revision": int(item["properties"]["version"]) if item else 0,
+        "revision": stood.revision if stood else 0,
     }
-    reasons = list(why_stale(item, offers, nearby, means)) if item else []
+    reasons = list(why_stale(stood.item, offers, nearby, means)) if stood else []
+    if stood and not stood.whole:
+        reasons.append("its publication was cut off, or is under way")
     # Without anything to make the day from, an earlier failure (a search that timed out) says nothing of today.
-    if failure is not None and (reasons or (item is None and (offers or fill))):
+    if failure is not None and (reasons or (stood is None and (offers or fill))):
         again = is_transient(failure.error) or not failure.same_inputs(inputs_of(means, offers))
         told = f"{failure.error}: {failure.reason}" + (f" ({failure.attempts} times)" if failure.attempts > 1 else "")
         if failure.kind == "failed":
             return DayState(state="failed", why=told + ("; to be tried again" if again else ""), work=again, **facts)
         if not again:
             return DayState(state="no-coverage", why="no recommended retrieval here", **facts)
-    if item is not None:
+    if stood is not None:
         return DayState(state="stale" if reasons else "published", why="; ".join(reasons), work=bool(reasons), **facts)
     if offers:
         return DayState(state="due", why="the granule is there", work=True, **facts)
@@ -117,7 +132,7 @@ def judge_day(
     return DayState(state="waiting", why="no granule yet, within its latency", **facts)
 
 
-def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], means: Means) -> Iterator[str]:
+def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], means: Basis) -> Iterator[str]:
     """Reasons to make a published day again: a newer granule, another prior, model or climatology, another version."""
     from downscaler import product
 

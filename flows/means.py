@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from downscaler.errors import ClimatologyError
@@ -33,13 +34,19 @@ class Carrying:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Means:
-    """What a job's days are made with, opened and checked against each other."""
+class Basis:
+    """Where a job's days are, and the records of what they are made with: all that tells a stale day."""
 
     domain: Domain
+    records: tuple[InputRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means(Basis):
+    """What a job's days are made with, opened and checked against each other."""
+
     prior: Prior
     model: Model
-    records: tuple[InputRecord, ...]
     carrying: Carrying | None = None
 
     @property
@@ -59,27 +66,62 @@ class Means:
             )
 
 
+def basis(job: DayJob) -> Basis:
+    """Domain and records of a job, without loading what they are of; raises as the readers of prior and model do."""
+    from downscaler import product
+    from downscaler.sources.model import model_record
+    from downscaler.sources.prior import open_prior
+
+    records = [open_prior(job.prior).record(), model_record(job.model)]
+    if job.climatology is not None:
+        from downscaler.sources.statistics import statistics_record
+
+        records.append(statistics_record(job.climatology))
+    return Basis(domain=product.domain(job.domain), records=tuple(records))
+
+
 def prepare(job: DayJob) -> Means:
-    """Domain, prior, model and matching of a job; raises their typed errors before any expensive step."""
+    """Domain, prior, model and matching of a job; raises their typed errors before any expensive step.
+
+    What was opened for the days before is kept, as long as nothing of it was replaced.
+    """
+    paths = [path for path in (job.prior, job.model, job.climatology) if path is not None]
+    return _opened(job.domain, job.prior, job.model, job.climatology, job.matching, tuple(map(_state, paths)))
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes when a store, folder or file is replaced; nothing where it is not there."""
+    files = [path, *(sorted(path.iterdir()) if path.is_dir() else ())]
+    found = [file.stat() for file in files if file.exists()]
+    return tuple(value for status in found for value in (status.st_ino, status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=2)
+def _opened(
+    domain_name: str,
+    prior_path: Path,
+    model_path: Path,
+    climatology: Path | None,
+    method: Literal["mean_std", "cdf"],
+    _state: tuple[tuple[int, ...], ...],
+) -> Means:
     from downscaler import product
     from downscaler.sources.model import load_model, model_record
     from downscaler.sources.prior import open_prior
 
-    domain = product.domain(job.domain)
-    prior = open_prior(job.prior)
+    domain = product.domain(domain_name)
+    prior = open_prior(prior_path)
     prior.require(domain)
-    model = load_model(job.model)
-    records = [prior.record(), model_record(job.model)]
+    model = load_model(model_path)
+    records = [prior.record(), model_record(model_path)]
     carrying = None
-    if job.climatology is not None:
+    if climatology is not None:
         from downscaler.sources.statistics import load_statistics, statistics_record
 
-        smap = load_statistics(job.climatology).on(domain)
-        records.append(statistics_record(job.climatology))
-        carrying = Carrying(
-            smap=smap,
-            matching=_matched(_Pair(records[0].sha256, records[-1].sha256, domain, job.matching, prior, smap)),
-        )
+        smap = load_statistics(climatology).on(domain)
+        records.append(statistics_record(climatology))
+        pair = _Pair(records[0].sha256, records[-1].sha256, domain, method, prior, smap)
+        carrying = Carrying(smap=smap, matching=_matched(pair))
     return Means(domain=domain, prior=prior, model=model, records=tuple(records), carrying=carrying)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from downscaler.errors import GranuleMissingError, GranuleNameError, NoRetrievalError, VadoseError
+from downscaler.errors import ClaimedError, GranuleMissingError, GranuleNameError, NoRetrievalError, VadoseError
 from flows.gaps import read
 from flows.jobs import DayJob, DayOutcome, Status
 from flows.logs import DAYS
@@ -28,43 +29,61 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(DAYS)
 
 
-def run_day(date: dt.date, job: DayJob) -> DayOutcome:
-    """Publish one day, or find that it already is.
+def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:
+    """Publish one day, or find that it already is; no other run makes the day meanwhile.
 
-    Returns an outcome of status ``published`` or ``current``.
+    Args:
+        date: the day.
+        job: what it is made with.
+        planned: the revision that stood when it was found that the day needs work (0 for none). Where another stands
+            now, some other run made the day and nothing is left to do. None asks only the day's inputs.
+        wait: whether a run that is making the day right now is waited for.
+
+    Returns:
+        An outcome of status ``published`` or ``current``.
 
     Raises:
+        ClaimedError: another run is making the day, and it is not waited for.
         VadoseError: the typed error of whatever was wrong; nothing of the day is published then.
     """
+    from catalog.claims import PATIENCE, claimed
     from flows.attempts import noted
 
     started = time.monotonic()
     means = prepare(job)
-    with noted(date, job, means) as heard:
-        outcome = _run(date, job, means, heard, started)
-        _LOG.info("%s: %s, in %.1f s", outcome.status, outcome.reason, outcome.seconds)
-    return outcome
+    with claimed(job.catalog, means.domain, date, patience=PATIENCE if wait else 0.0) as inherited:
+        if planned is not None and not inherited and (revision := made_since(date, job, means, planned)):
+            reason = f"revision {revision}, published meanwhile by another run"
+            return DayOutcome(date=date, status="current", reason=reason, seconds=time.monotonic() - started)
+        with noted(date, job, means) as heard:
+            done = replace(_run(date, job, means, heard, mend=inherited), seconds=time.monotonic() - started)
+            _LOG.info("%s: %s, in %.1f s", done.status, done.reason, done.seconds)
+    return done
 
 
-def _run(date: dt.date, job: DayJob, means: Means, heard: list[Offer], started: float) -> DayOutcome:
+def _run(date: dt.date, job: DayJob, means: Means, heard: list[Offer], *, mend: bool) -> DayOutcome:
+    """The sentence; ``mend`` makes the day though it stands, since a run died that was making it."""
     from catalog.publish import consider, publish
     from downscaler.hybrid import predict
 
-    reading = read(date, job, means, heard)
+    reading = read(date, job, means, heard)  # locate, fetch, open
     run = record(reading, means, heard)
-    settled = None if job.force else already_there(run, means.domain, job.catalog)
+    settled = None if job.force or mend else already_there(run, means.domain, job.catalog)
     if settled:
         consider(job.catalog, means.domain, date, run.considered)
-        return DayOutcome(date=date, status="current", reason=settled, seconds=time.monotonic() - started)
-    tiles = predict(means.model, means.prior, reading.day, matching=means.matching)
-    done = publish(job.catalog, run, means.domain, tiles)
-    return DayOutcome(
-        date=date,
-        status="current" if done.status == "unchanged" else "published",
-        href=done.item_href,
-        reason=f"revision {done.revision}",
-        seconds=time.monotonic() - started,
-    )
+        return DayOutcome(date=date, status="current", reason=settled)
+    tiles = predict(means.model, means.prior, reading.day, matching=means.matching)  # features, predict: by tile
+    done = publish(job.catalog, run, means.domain, tiles)  # write, publish
+    status: Status = "current" if done.status == "unchanged" else "published"
+    return DayOutcome(date=date, status=status, href=done.item_href, reason=f"revision {done.revision}")
+
+
+def made_since(date: dt.date, job: DayJob, means: Means, planned: int) -> int | None:
+    """The revision of a day that another run has made, whole, since ``planned`` stood."""
+    from catalog.standing import standing
+
+    stood = standing(job.catalog, means.domain, [date], held=True).get(date)
+    return stood.revision if stood and stood.whole and stood.revision != planned else None
 
 
 def already_there(run: RunRecord, domain: Domain, catalog: str) -> str | None:
@@ -115,30 +134,25 @@ def newer_release(published: list[str], offered: list[str]) -> str | None:
     return None
 
 
-def try_day(date: dt.date, job: DayJob) -> DayOutcome:
+def try_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:
     """``run_day`` that never raises: the error becomes the outcome, so one bad day stops no other."""
-    return try_outcome(date, lambda: run_day(date, job))
-
-
-def try_outcome(date: dt.date, work: Callable[[], DayOutcome]) -> DayOutcome:
-    """The outcome of a day's work, also where it raises."""
     started = time.monotonic()
     try:
-        return work()
-    except (NoRetrievalError, GranuleMissingError) as error:
-        status: Status = "no-coverage"
-        caught: Exception = error
-        reason = error.what
+        return run_day(date, job, planned, wait=wait)
     except Exception as error:  # noqa: BLE001  (the day's failure is reported, the other days go on)
-        status, caught, reason = "failed", error, str(error) or repr(error)
-    return DayOutcome(
-        date=date,
-        status=status,
-        reason=reason,
-        error=type(caught).__name__,
-        exit_code=caught.exit_code if isinstance(caught, VadoseError) else 1,
-        seconds=time.monotonic() - started,
-    )
+        return replace(outcome_of(error, date, wait=wait), seconds=time.monotonic() - started)
+
+
+def outcome_of(error: Exception, date: dt.date, *, wait: bool = True) -> DayOutcome:
+    """What an error makes of its day; a day made elsewhere has failed only where that was waited for."""
+    status: Status = "failed"
+    reason = str(error) or repr(error)
+    if isinstance(error, (NoRetrievalError, GranuleMissingError)):
+        status, reason = "no-coverage", error.what
+    elif isinstance(error, ClaimedError) and not wait:
+        status = "claimed"
+    code = error.exit_code if isinstance(error, VadoseError) else 1
+    return DayOutcome(date=date, status=status, reason=reason, error=type(error).__name__, exit_code=code)
 
 
 def record(reading: Reading, means: Means, heard: Sequence[Offer] = ()) -> RunRecord:

@@ -38,7 +38,9 @@ QUEUE_PRIORITY = 10  # the schedule's own queue has 1 and goes first
 QUEUE_LIMIT = 2  # days at once, where the queue is made here; an operator's own limit is left as it is
 POLL = 2.0  # seconds
 _PAGE = 100  # days asked for in one request
-_BY_NAME: dict[str, Status] = {"Published": "published", "Current": "current", "NoCoverage": "no-coverage"}
+STATE_NAMES: dict[Status, str] = {"published": "Published", "current": "Current", "no-coverage": "NoCoverage"}
+"""What a completed run of one day is called, so that server and submitter see what became of the day."""
+_BY_NAME = {name: status for status, name in STATE_NAMES.items()}
 Hear = Callable[[DayOutcome], None]
 
 
@@ -184,9 +186,9 @@ def outcome_of(day: dt.date, run: FlowRun) -> DayOutcome:
 
 
 def _error(message: str) -> tuple[str | None, str]:
-    """Class and text of the error in Prefect's message of a failed run."""
-    match = re.search(r"exception:? (\w+)(?:: |\()(.*)", message, re.DOTALL)
-    return (match[1], match[2].strip().removesuffix(")").strip("'\"")) if match else (None, message)
+    """Class and text of the error in the message of a failed run: the daily flow's own, or Prefect's."""
+    match = re.match(r"(?:.*?exception:? )?(\w*Error): (.*)", message, re.DOTALL)
+    return (match[1], match[2]) if match else (None, message)
 
 
 def _class(name: str | None) -> type[VadoseError] | None:

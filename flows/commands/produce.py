@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from downscaler.errors import ConfigError, VadoseError
 from flows import console
+from flows.period import parse_day
 
 if TYPE_CHECKING:
-    from flows.jobs import DayJob, DayOutcome, Status
+    from flows.jobs import DayOutcome, Status
     from flows.settings import Settings
 
-_COLOURS: dict[Status, str] = {"published": "green", "current": "cyan", "no-coverage": "yellow", "failed": "red"}
+_COLOURS: dict[Status, str] = {
+    "published": "green",
+    "current": "cyan",
+    "no-coverage": "yellow",
+    "claimed": "yellow",
+    "failed": "red",
+}
 
-Day = Annotated[dt.datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="DATE", help="UTC day, YYYY-MM-DD.")]
-Start = Annotated[dt.datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="START", help="First UTC day.")]
-End = Annotated[dt.datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="END", help="Last UTC day, included.")]
+Day = Annotated[
+    dt.date | None, typer.Argument(parser=parse_day, metavar="DATE", help="UTC day, YYYY-MM-DD; unset, the last days.")
+]
+Start = Annotated[dt.date, typer.Argument(parser=parse_day, metavar="START", help="First UTC day, YYYY-MM-DD.")]
+End = Annotated[dt.date, typer.Argument(parser=parse_day, metavar="END", help="Last UTC day, included.")]
 DomainName = Annotated[
     str | None, typer.Option(help="Preset (conus, demo, little-washita, upper-verde) or west,south,east,north.")
 ]
@@ -60,7 +69,7 @@ Force = Annotated[
 
 def run(
     context: typer.Context,
-    date: Day,
+    date: Day = None,
     domain: DomainName = None,
     granule: Granule = None,
     granules: Folder = None,
@@ -71,19 +80,62 @@ def run(
     climatology: Climatology = None,
     gap_fill: GapFill = None,
     force: Force = False,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=366, help="Without DATE: days to look back; unset, `look_back`.")
+    ] = None,
+    until: Annotated[
+        dt.date | None,
+        typer.Option(parser=parse_day, metavar="DATE", help="Without DATE: the last day; unset, today."),
+    ] = None,
 ) -> None:
-    """Make and publish one day: SMAP granule + prior + model -> COGs and a STAC item.
+    """Make and publish one day, or without DATE what is missing or stale of the last days, the newest first.
 
-    Running it again with the same inputs does nothing and says so. Options not given come from vadose.toml or VADOSE_*.
+    SMAP granule + prior + model -> COGs and a STAC item. Running it again with the same inputs does nothing and says
+    so. Options not given come from vadose.toml or VADOSE_*; `look_back` is how many days are the last ones.
     """
-    from flows.jobs import job_of
-    from flows.steps import run_day
-
     options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
     more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
-    settings = _settings(context, **options, **more)
-    outcome = run_day(date.date(), job_of(settings, granule, force=force))
+    settings = _settings(context, **options, **more, look_back=days)
+    if date is None:
+        if granule:
+            raise ConfigError("A granule is named and no day", remedy="Give DATE, or a folder with --granules DIR.")
+        run_last(settings, until, force=force)
+        return
+    if days or until:
+        raise ConfigError("--days and --until are for runs without DATE", value=date)
+    run_one(settings, date, granule, force=force)
+
+
+def run_one(settings: Settings, date: dt.date, granule: Sequence[Path] | None = None, *, force: bool = False) -> None:
+    """Make one day and say what became of it; raises the typed error of what was wrong."""
+    from flows.jobs import job_of
+    from flows.period import makeable
+    from flows.steps import run_day
+
+    makeable(date)
+    outcome = run_day(date, job_of(settings, granule, force=force))
     console.say(f"{outcome.date} {outcome.status}: {outcome.href or settings.catalog} ({outcome.reason})")
+
+
+def run_last(settings: Settings, last: dt.date | None, *, force: bool) -> list[DayOutcome]:
+    """The daily run, a line a day, then its validation; raises BackfillError where a day failed."""
+    from flows.jobs import job_of
+    from flows.many import require_no_failure
+    from flows.period import makeable, today
+    from flows.plan import make_last, validation_after
+    from flows.validation import run_validation
+
+    until = makeable(last or today())[0]
+    outcomes = make_last(job_of(settings, force=force), settings.look_back, last=until, hear=say_day)
+    say_summary(outcomes, f"of the {settings.look_back} days up to {until} none is missing, stale or worth another try")
+    validation = validation_after(settings, outcomes)
+    if validation is not None:
+        try:
+            console.say(f"validated: {run_validation(validation).href}")
+        except VadoseError as error:  # for want of pairs, say: the days are published all the same
+            console.say(f"not validated: {error}")
+    require_no_failure(outcomes)
+    return outcomes
 
 
 def backfill(
@@ -100,6 +152,10 @@ def backfill(
     climatology: Climatology = None,
     gap_fill: GapFill = None,
     force: Force = False,
+    stale: Annotated[
+        bool,
+        typer.Option("--stale", help="Only published days that a new model, prior, granule or version made stale."),
+    ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that share the days.")] = None,
     deployment: Annotated[
         str | None,
@@ -108,16 +164,18 @@ def backfill(
         ),
     ] = None,
 ) -> None:
-    """Make and publish every day from START to END.
+    """Make and publish what the days from START to END lack, told by the catalogue: missing, stale, failed days.
 
-    A bad day stops no other. Days without a granule or a recommended retrieval are reported, not failures; the command
-    fails when a day fails, or when not one day of the period has a granule.
+    Stopped or killed at any time, the same command goes on; two at once, or beside the daily run, share the days. A bad
+    day stops no other. Days without a granule or a recommended retrieval are reported, not failures; the command fails
+    when a day fails, or when not one day of the period has a granule.
     """
-    from flows.jobs import days_between, job_of
+    from flows.jobs import job_of
     from flows.many import judge
-    from flows.means import prepare
+    from flows.period import makeable
+    from flows.plan import make_period
 
-    days = days_between(start.date(), end.date())
+    days = makeable(start, end)
     options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
     more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
     if deployment is not None:
@@ -125,9 +183,8 @@ def backfill(
         return
     settings = _settings(context, workers=workers, **options, **more)
     job = job_of(settings, granule, force=force)
-    prepare(job)
-    outcomes = run_with_bar(days, job, settings.workers)
-    console.out.print(outcome_table(outcomes))
+    outcomes = make_period(job, start, end, stale=stale, workers=settings.workers, hear=say_day)
+    say_summary(outcomes, f"none of the {len(days)} days from {start} to {end} is stale")
     judge(outcomes)
 
 
@@ -150,10 +207,26 @@ def _submit(days: list[dt.date], deployment: str, force: bool, given: Mapping[st
         raise ConfigError("No Prefect server is named", remedy="Set PREFECT_API_URL=http://127.0.0.1:4200/api.")
     from flows.submit import submit
 
-    with _hearing(len(days)) as heard:
-        outcomes = submit(days, deployment, force=force, progress=heard)
-    console.out.print(outcome_table(outcomes))
+    outcomes = submit(days, deployment, force=force, progress=say_day)
+    say_summary(outcomes, "no day was submitted")
     judge(outcomes)
+
+
+def say_day(outcome: DayOutcome) -> None:
+    """One line of a day as it is done: what became of it, how long it took, where it is or why not."""
+    why = f"{outcome.error}: {outcome.reason}" if outcome.error else outcome.reason
+    where = outcome.href.rsplit("/", 1)[-1].removesuffix(".json") if outcome.href else ""
+    told = ", ".join(part for part in (where, why) if part)
+    status = (f"{outcome.status:<11}", _COLOURS[outcome.status])
+    console.out.print(console.Text.assemble(f"{outcome.date} ", status, f" {outcome.seconds:6.1f} s  {told}"))
+
+
+def say_summary(outcomes: Sequence[DayOutcome], idle: str) -> None:
+    """How many days became what, or that none was worked on; ``idle`` says so where no day is told of."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    told = ", ".join(f"{counts[status]} {status}" for status in _COLOURS if counts[status])
+    untouched = not any(outcome.seconds for outcome in outcomes)
+    console.say(f"nothing to do: {told or idle}" if untouched else told)
 
 
 def _settings(context: typer.Context, **given: object) -> Settings:
@@ -165,30 +238,6 @@ def _settings(context: typer.Context, **given: object) -> Settings:
     settings = load_settings(context.obj.config, **given)
     logs.start(settings.log_format)
     return settings
-
-
-def run_with_bar(days: list[dt.date], job: DayJob, workers: int) -> list[DayOutcome]:
-    """All days, with a progress bar and a line for each failure as it happens."""
-    from flows.many import run_days
-
-    with _hearing(len(days)) as heard:
-        return run_days(days, job, workers=workers, progress=heard)
-
-
-@contextmanager
-def _hearing(total: int) -> Iterator[Callable[[DayOutcome], None]]:
-    """What hears each day's outcome and shows it on a bar."""
-    with console.progress_bar("days", total=total) as tell:
-        done = 0
-
-        def heard(outcome: DayOutcome) -> None:
-            nonlocal done
-            done += 1
-            tell(done, total)
-            if outcome.status == "failed":
-                console.fail(f"{outcome.date}: {outcome.error}: {outcome.reason}")
-
-        yield heard
 
 
 def outcome_table(outcomes: Sequence[DayOutcome]) -> console.Table:

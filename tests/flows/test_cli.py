@@ -76,7 +76,7 @@ def test_version(vadose: Any) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nonsense"], ["run"], ["run", "2024-13-01"], ["backfill", "2024-05-01"], ["sample"], ["prior", "build", "x"]],
+    [["nonsense"], ["run", "--days", "0"], ["backfill", "2024-05-01"], ["sample"], ["prior", "build", "x"]],
 )
 def test_wrong_usage_exits_2_and_says_why(vadose: Any, arguments: list[str]) -> None:
     ended = vadose(*arguments)
@@ -94,10 +94,26 @@ def test_run_without_prior_or_model_says_how_to_make_them(vadose: Any, tmp_path:
     assert "vadose train" in ended.err
 
 
-def test_period_that_ends_before_it_starts(vadose: Any) -> None:
-    ended = vadose("backfill", "2024-05-02", "2024-05-01")
-    assert ended.code == 3
-    assert "START <= END" in ended.err
+@pytest.mark.parametrize(
+    ("dates", "told"),
+    [
+        (("2020-02-30", "2020-03-01"), "2020-02-30. Allowed: a day of the calendar"),
+        (("2020-03-01", "01.04.2020"), "01.04.2020"),
+        (("2024-05-02", "2024-05-01"), "START <= END"),
+        (("2024-05-02", "9999-01-01"), "future"),
+        (("2015-03-30", "2015-04-02"), "2015-03-31 and later"),
+    ],
+)
+def test_days_that_cannot_be_made_are_refused_before_any_work(vadose: Any, dates: tuple[str, str], told: str) -> None:
+    ended = vadose("backfill", *dates, "--prior", "absent", "--model", "absent", "--out", "c")
+    assert ended.code == 5
+    assert told in ended.err
+    assert not Path("c").exists()
+
+
+def test_a_day_that_cannot_be_made_is_refused_before_any_work(vadose: Any) -> None:
+    for day in ("2024-13-01", "2015-03-30", "9999-01-01"):
+        assert vadose("run", day, "--prior", "absent", "--model", "absent").code == 5
 
 
 def test_config_file_and_environment_reach_the_command(

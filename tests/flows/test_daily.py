@@ -10,7 +10,8 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from prefect.testing.utilities import prefect_test_harness
 
 from downscaler.errors import ConfigError, PriorUnreadableError, ValidationError
-from flows.daily import backfill, daily, recent, validate
+from flows.daily import backfill, daily, validate
+from flows.plan import recent
 from flows.settings import load_settings
 
 DAY = dt.date(2024, 5, 23)
@@ -18,7 +19,10 @@ DAY = dt.date(2024, 5, 23)
 
 @pytest.fixture(scope="module", autouse=True)
 def server() -> Iterator[None]:
-    with prefect_test_harness(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    with (
+        prefect_test_harness(server_startup_timeout=180),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
         yield
 
 
@@ -38,7 +42,7 @@ def test_days_are_published_and_left_alone(made: Path, tmp_path: Path) -> None:
         f'domain = "-94.9,34.3,-94.4,34.6"\nprior = "{made / "prior"}"\nmodel = "{made / "model"}"\n'
         f'granules = "{made / "sample" / "granules"}"\ncatalog = "catalog"\n'
     )
-    assert daily(DAY, config=config).status == "published"
+    assert daily(DAY, config=config)[0].status == "published"
     outcomes = backfill(DAY - dt.timedelta(days=1), DAY + dt.timedelta(days=1), config=config)
     assert [outcome.status for outcome in outcomes] == ["no-coverage", "current", "published"]
     assert (tmp_path / "catalog" / "catalog.json").is_file()
@@ -53,7 +57,7 @@ def test_a_published_day_is_validated_and_a_validation_that_fails_stops_no_day(
         f'granules = "{made / "sample" / "granules"}"\ncatalog = "catalog"\n'
         f'stations = ["{made / "sample" / "stations"}"]\nvalidation_days = 30\n'
     )
-    assert daily(DAY).status == "published"
+    assert daily(DAY)[0].status == "published"
     assert (tmp_path / "build" / "validation" / "readings.parquet").is_file()  # it ran, and one day is too little
     with pytest.raises(ValidationError, match="enough pairs"):
         validate(DAY, DAY)

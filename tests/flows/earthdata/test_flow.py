@@ -27,7 +27,7 @@ from downscaler.errors import (
     LoginError,
 )
 from downscaler.sources.earthdata.client import log_out
-from flows.daily import catch_up, daily
+from flows.daily import daily
 
 DOMAIN = "-94.9,34.3,-94.4,34.6"
 DAY = dt.date(2024, 5, 23)
@@ -36,7 +36,10 @@ CANARY = "cAnArY"
 
 @pytest.fixture(scope="module", autouse=True)
 def server() -> Iterator[None]:
-    with prefect_test_harness(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    with (
+        prefect_test_harness(server_startup_timeout=180),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
         yield
 
 
@@ -94,8 +97,8 @@ def test_the_daily_flow_fetches_and_fails_with_the_typed_error(
     for number in range(2001):  # older releases that fill the first page of results
         name = f"SMAP_L3_SM_P_E_20240523_R{10000 + number // 900}_{number % 900 + 1:03d}.h5"
         earthdata.hold(granules[23], name=name, content=b"never fetched")
-    assert daily(DAY, config=config).status == "published"
-    assert daily(DAY, config=config).status == "current"
+    assert daily(DAY, config=config)[0].status == "published"
+    assert daily(DAY, config=config)[0].status == "current"
     assert (tmp_path / "cache" / "files" / granules[23].name).is_file()
     earthdata.held[:] = []
     earthdata.hold(granules[24], name="../../SMAP_L3_SM_P_E_20240524_R19240_001.h5", identifier="../../SMAP.h5")
@@ -107,18 +110,18 @@ def test_catching_up_makes_what_is_due_and_stale_and_no_more(
     config: Path, earthdata: Any, granules: dict[int, Path], tmp_path: Path
 ) -> None:
     today = dt.date(2024, 5, 30)
-    assert catch_up(config=config, today=today) == []
+    assert daily(config=config, last=today) == []
     for number in (24, 25, 27):  # out of order: the 23rd is late
         earthdata.hold(granules[number], day=dt.date(2024, 5, number))
-    outcomes = {o.date.day: o.status for o in catch_up(config=config, today=today)}
+    outcomes = {o.date.day: o.status for o in daily(config=config, last=today)}
     assert outcomes == {24: "published", 25: "published", 27: "no-coverage"}
-    assert catch_up(config=config, today=today) == []
+    assert daily(config=config, last=today) == []
     earthdata.hold(granules[23], day=DAY)
     earthdata.bodies[granules[23].name] = [b"<html>outage</html>"] * 2
     with pytest.raises(BackfillError, match="2024-05-23 \\(DownloadError\\)"):
-        catch_up(config=config, today=today)
-    assert {o.date.day: o.status for o in catch_up(config=config, today=today)} == {23: "published"}
-    assert catch_up(config=config, today=today) == []
+        daily(config=config, last=today)
+    assert {o.date.day: o.status for o in daily(config=config, last=today)} == {23: "published"}
+    assert daily(config=config, last=today) == []
 
 
 def test_the_flow_follows_newer_releases_and_never_goes_back(
@@ -139,15 +142,15 @@ def test_the_flow_follows_newer_releases_and_never_goes_back(
     for revision, release in enumerate(releases, start=1):
         earthdata.hold(release)
         earthdata.held.reverse()  # their order in the archive says nothing
-        assert {o.date: o.status for o in catch_up(config=config, today=today)} == {DAY: "published"}
+        assert {o.date: o.status for o in daily(config=config, last=today)} == {DAY: "published"}
         assert standing() == (str(revision), [release.name])
-        assert catch_up(config=config, today=today) == []
+        assert daily(config=config, last=today) == []
     everything = sorted(earthdata.held, key=lambda held: held.name)
     for left in (everything[:2], everything[1::-1], everything[:1], []):
         earthdata.held[:] = left
-        assert catch_up(config=config, today=today) == []
+        assert daily(config=config, last=today) == []
         if left:
-            outcome = daily(DAY, config=config)
+            (outcome,) = daily(DAY, config=config)
             assert outcome.status == "current"
             assert names[2] in outcome.reason
         assert standing() == ("3", [names[2]])
@@ -159,10 +162,10 @@ def test_what_the_archive_does_not_have_fails_no_flow(config: Path, earthdata: A
     with pytest.raises(LoginError):
         daily(DAY, config=config)
     earthdata.statuses = {}
-    assert catch_up(config=config, today=today) == []  # the fault has gone, and there is no granule to try again with
+    assert daily(config=config, last=today) == []  # the fault has gone, and there is no granule to try again with
     with pytest.MonkeyPatch.context() as patch:  # to be filled, but there is nothing to carry forward in a long outage
         patch.setenv("VADOSE_GAP_FILL", "true")
-        outcomes = catch_up(config=config, today=today, days=2)
+        outcomes = daily(config=config, last=today, days=2)
     assert [(o.status, o.error) for o in outcomes] == [("no-coverage", "GranuleMissingError")] * len(outcomes)
 
 

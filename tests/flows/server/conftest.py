@@ -23,7 +23,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 ROOT = Path(__file__).resolve().parents[3]
-PREFECT = Path(sys.executable).with_name("prefect")
+PREFECT, VADOSE = (Path(sys.executable).with_name(name) for name in ("prefect", "vadose"))
 WHERE = "-94.9,34.3,-94.4,34.6"
 PATIENCE = 300.0  # seconds; machines are slow and noisy
 QUIET = {
@@ -81,14 +81,14 @@ class Site:
 
     @property
     def catalog(self) -> Path:
-        return self.folder / "catalog"
+        return self.folder / "product"
 
     def run(self, *line: object, code: int = 0, **more: str) -> str:
         """Standard output of a command that ends with ``code``."""
         done = subprocess.run(
             [str(part) for part in line],
             cwd=self.folder,
-            env=self.environment | more,
+            env=self.environment | {"PWD": str(self.folder)} | more,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -98,7 +98,7 @@ class Site:
         return done.stdout + done.stderr
 
     def vadose(self, *arguments: object, code: int = 0) -> str:
-        return self.run(sys.executable, "-m", "flows.cli", *arguments, code=code)
+        return self.run(VADOSE, *arguments, code=code)
 
     def deploy(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """``prefect deploy --all`` of the project's own file, with some deployments' keys changed."""
@@ -154,7 +154,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def make_site(site: Site, small: Mapping[str, str]) -> None:
     def vadose(*arguments: object) -> None:
-        site.run(sys.executable, "-m", "flows.cli", *arguments, **small)
+        site.run(VADOSE, *arguments, **small)
 
     start = site.last - dt.timedelta(days=11)
     where = f"--domain={WHERE}"
@@ -164,7 +164,7 @@ def make_site(site: Site, small: Mapping[str, str]) -> None:
            "--out", "prior")  # fmt: skip
     vadose("train", "--prior", "prior", "--out", "model")
     (site.folder / "vadose.toml").write_text(
-        f'domain = "{WHERE}"\nprior = "prior"\nmodel = "model"\ngranules = "sample/granules"\ncatalog = "catalog"\n'
+        f'domain = "{WHERE}"\nprior = "prior"\nmodel = "model"\ngranules = "sample/granules"\ncatalog = "product"\n'
         'log_format = "json"\n'
     )
 

@@ -10,8 +10,16 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags, LogFilter, LogFilterFlowRunId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from catalog.read import validate_catalog
@@ -23,8 +31,13 @@ from flows.submit import outcome_of, submit
 from .conftest import Inbox, Site, Worker, wait_for
 
 DAILY = "daily/daily"
-SCHEDULED = {"daily": {"schedules": [{"interval": 15}]}}
 UNSCHEDULED: dict[str, dict[str, Any]] = {"daily": {"schedules": []}, "validate": {"schedules": []}}
+
+
+def soon() -> dict[str, dict[str, Any]]:
+    """The daily deployment with a schedule whose next run is a few seconds away, and the one after it an hour."""
+    anchor = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=20)
+    return {"daily": {"schedules": [{"interval": 3600, "anchor_date": anchor.isoformat()}]}}
 
 
 def post(site: Site, path: str, body: Any) -> Any:
@@ -38,8 +51,9 @@ def post(site: Site, path: str, body: Any) -> Any:
 
 def completed(client: SyncPrefectClient) -> FlowRun | None:
     """The first run that the scheduler made and a worker completed."""
-    runs = client.read_flow_runs(limit=50)
-    return next((run for run in runs if run.auto_scheduled and run.state and run.state.is_completed()), None)
+    ended = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED])))
+    runs = client.read_flow_runs(flow_run_filter=ended, sort=FlowRunSort.START_TIME_ASC)
+    return next((run for run in runs if run.auto_scheduled), None)
 
 
 def artifact(site: Site, what: str) -> Any:
@@ -51,12 +65,12 @@ def artifact(site: Site, what: str) -> Any:
 def test_a_scheduled_run_appears_completes_and_its_days_stand(
     site: Site, worker: Worker, client: SyncPrefectClient
 ) -> None:
-    site.deploy(SCHEDULED)
+    site.deploy(soon())
     run = wait_for("a completed scheduled run", lambda: completed(client))
     site.deploy(UNSCHEDULED)
     days = site.items()
     assert max(days) == str(site.last)
-    assert len(days) >= 10
+    assert len(days) >= 8  # SMAP does not see the place every day
     assert {item["properties"]["version"] for item in days.values()} == {"1"}
     assert validate_catalog(site.catalog)
     assert run.deployment_id == client.read_deployment_by_name(DAILY).id
@@ -85,7 +99,7 @@ def test_two_submissions_at_once_make_each_day_once(site: Site, worker: Worker, 
 
 @pytest.mark.slow
 def test_two_submissions_of_ten_days_beside_the_schedule(site: Site, worker: Worker, client: SyncPrefectClient) -> None:
-    site.deploy(SCHEDULED)
+    site.deploy(soon())
     check_two_submissions(site, client, days=10)
     site.deploy(UNSCHEDULED)
 
@@ -94,7 +108,6 @@ def check_two_submissions(site: Site, client: SyncPrefectClient, days: int) -> N
     """Days not yet there, submitted twice at once, then once more, then forced."""
     site.catalog.rename(site.folder / f"before-{uuid.uuid4().hex}")
     wanted = [site.last - dt.timedelta(days=n) for n in range(days)]
-    site.deploy(UNSCHEDULED) if days < 10 else None
     runs_before = {run.id for run in runs_of_backfills(client)}
     with ThreadPoolExecutor(2) as both:
         commands = [both.submit(site.vadose, "backfill", wanted[-1], wanted[0], "--deployment", DAILY) for _ in "12"]
