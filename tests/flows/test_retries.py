@@ -7,7 +7,7 @@ from prefect import flow, task
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
-from downscaler.errors import ArchiveTimeoutError, CatalogError, ConfigError, GranuleUnreadableError
+from downscaler.errors import ArchiveTimeoutError, CatalogError, ConfigError, GranuleUnreadableError, LoginError
 from flows.daily import publish_day, validate_days
 from flows.learning import build, fit
 from flows.retries import PATIENT, may_pass
@@ -29,6 +29,7 @@ def server() -> Iterator[None]:
         (CatalogError("the store is away"), 4),
         (GranuleUnreadableError("cut short"), 1),
         (ConfigError("no prior"), 1),
+        (LoginError("refused"), 1),
         (RuntimeError("a bug"), 1),
     ],
     ids=lambda value: type(value).__name__,
