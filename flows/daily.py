@@ -63,7 +63,8 @@ class Telling:
     ) -> tuple[DayOutcome, State]:
         """The same, with the task's final state."""
         with logs.bound(day=date):
-            state = cast("State", publish_day(date, job, planned, wait=wait, return_state=True))
+            patient = publish_day.with_options(retries=self.settings.retries)
+            state = cast("State", patient(date, job, planned, wait=wait, return_state=True))
         try:
             outcome = cast("DayOutcome", state.result())
         except Exception as error:  # noqa: BLE001  (the day's failure is told, the other days go on)

@@ -14,8 +14,8 @@ WORK_LIMIT = 24 * 3600  # seconds of a training, a prior or a playground
 def may_pass(_task: Any, _run: Any, state: Any) -> bool:
     """Whether a task that failed so is worth another try at once: ``flows.attempts.is_transient`` of its error.
 
-    What a person has to mend first (credentials, an agreement, a full disk) is not, nor is an error that is none of ours
-    (a bug): the next run of the schedule tries these again, and no minute earlier.
+    What a person has to mend first (credentials, an agreement, a full disk) is not, nor is an error that is none of
+    ours (a bug): the next run of the schedule tries these again, and no minute earlier.
     """
     from downscaler import errors
 

@@ -102,6 +102,9 @@ class Settings(BaseSettings):
         description="least paired gain over SMAP in ubRMSD, m3 m-3, below which a validation alarms the operators",
     )
     workers: int = Field(default=1, ge=1, le=256, description="processes of a backfill")
+    retries: int = Field(
+        default=3, ge=0, le=10, description="times that Prefect tries a day again at once whose failure may pass"
+    )
     log_format: Literal["auto", "json", "rich"] = Field(
         default="auto",
         description="log lines as json, one object a line, or rich, for people; auto: json in a container, else rich",
