@@ -164,6 +164,7 @@ def test_operators_are_told_of_failed_days_low_gain_and_silence(
         assert (failed.error, failed.exit_code) == ("GranuleUnreadableError", 12)
     wait_for("word of failed days", lambda: [m for m in inbox.messages if "3 days failed" in m], 120)
 
+    site.vadose("backfill", site.last - dt.timedelta(days=11), site.last)
     validate(site.last - dt.timedelta(days=11), site.last, config=strict(site))
     wait_for("word of a low gain", lambda: [m for m in inbox.messages if "gain below bound" in m], 120)
     assert "paired gain over" in artifact(site, "validation")["data"]
