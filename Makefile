@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 CRASH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo browser test test-slow crash bench lint format serve lock clean
+.PHONY: help setup demo browser test test-slow crash bench lint format serve deploy lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -60,6 +60,15 @@ browser:  ## build STAC Browser and the map's state and county lines into build/
 
 serve: setup  ## serve the demo catalogue over HTTP with range requests (DEMO=DIR PORT=N)
 	$(BIN)/vadose serve $(DEMO)/catalog --port $(PORT)
+
+POOL_TYPE ?= process
+deploy: setup  ## work pool, queues, deployments and automations on the Prefect server of PREFECT_API_URL
+	@test -n "$$PREFECT_API_URL" || { echo "set PREFECT_API_URL to the server's address, such as http://127.0.0.1:4200/api" >&2; exit 1; }
+	$(BIN)/prefect --no-prompt work-pool inspect vadose >/dev/null 2>&1 || $(BIN)/prefect work-pool create vadose --type $(POOL_TYPE)
+	$(BIN)/prefect work-queue inspect schedule --pool vadose >/dev/null 2>&1 || $(BIN)/prefect work-queue create schedule --pool vadose --limit 1 --priority 1
+	$(BIN)/prefect work-queue inspect backfill --pool vadose >/dev/null 2>&1 || $(BIN)/prefect work-queue create backfill --pool vadose --limit 2 --priority 10
+	$(BIN)/prefect --no-prompt deploy --all --prefect-file deploy/prefect.yaml
+	$(BIN)/vadose automations
 
 lock: setup  ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra hydrodata --extra dask --extra serve --extra pgstac --extra cube --python-version 3.11 --generate-hashes \

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from downscaler.errors import GranuleMissingError, NoRetrievalError, VadoseError
 from flows.jobs import DayJob
+from flows.logs import DAYS, bound
 from flows.means import Basis, Means
 
 if TYPE_CHECKING:
     from downscaler.sources.smap import Offer
 
 _LOG = logging.getLogger(__name__)
+_DAYS = logging.getLogger(DAYS)
 
 
 @contextmanager
@@ -25,19 +27,24 @@ def noted(date: dt.date, job: DayJob, means: Means) -> Iterator[list[Offer]]:
     A day without a granule is no failure. What cannot be noted is logged: the day's own error matters more.
     """
     from catalog.failures import clear_failure
+    from downscaler.sources.earthdata import scrub
 
     heard: list[Offer] = []
-    try:
-        yield heard
-    except GranuleMissingError:
-        raise
-    except Exception as error:
-        _note(error, date, job, means, heard)
-        raise
-    try:
-        clear_failure(job.catalog, means.domain, date)
-    except VadoseError as error:
-        _LOG.warning("The failure noted for %s could not be removed: %s", date, error)
+    with bound(day=date):
+        try:
+            yield heard
+        except GranuleMissingError as error:
+            _DAYS.info("no granule: %s", error.what)
+            raise
+        except Exception as error:
+            level = logging.INFO if isinstance(error, NoRetrievalError) else logging.ERROR
+            _DAYS.log(level, "%s: %s", type(error).__name__, scrub(str(error)))
+            _note(error, date, job, means, heard)
+            raise
+        try:
+            clear_failure(job.catalog, means.domain, date)
+        except VadoseError as error:
+            _LOG.warning("The failure noted for %s could not be removed: %s", date, error)
 
 
 def _note(error: Exception, date: dt.date, job: DayJob, means: Means, heard: Sequence[Offer]) -> None:

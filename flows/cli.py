@@ -25,6 +25,7 @@ from downscaler import __version__  # noqa: E402
 from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
 from flows.commands import (  # noqa: E402
+    automations,
     build,
     catalog,
     catalog_sync,
@@ -71,6 +72,7 @@ app.command()(build.train)
 app.command()(produce.run)
 app.command()(produce.backfill)
 app.command()(status.status)
+app.command()(automations.automations)
 app.command()(evaluate.evaluate)
 app.command()(playground.playground)
 app.command()(validate.validate)

@@ -8,18 +8,20 @@ from typing import Any
 from prefect import flow, task
 
 from downscaler.errors import ConfigError
+from flows import logs
 from flows.commands.build import make_model, make_prior
+from flows.retries import PATIENT, WORK_LIMIT
 from flows.settings import Settings, load_settings
 
 
-@task
+@task(timeout_seconds=WORK_LIMIT, **PATIENT)
 def build(kind: str, path: Path, domain: str, out: Path, statics: Path | None) -> Path:
     """Bring ParFlow-CLM output onto a domain's product grid; the store's path."""
     make_prior(kind, path, domain, out, statics)
     return out
 
 
-@task
+@task(timeout_seconds=WORK_LIMIT, **PATIENT)
 def fit(settings: Settings) -> dict[str, Any]:
     """Train on the prior of the settings; the model's card."""
     assert settings.prior is not None
@@ -41,6 +43,7 @@ def prior(
     Raises ConfigError when no store is named.
     """
     settings = load_settings(config, prior=out)
+    logs.in_prefect(settings.log_format)
     if settings.prior is None:
         raise ConfigError("No place for the prior is given", remedy="Give `out`, or set `prior` in vadose.toml.")
     return build(source, path, settings.domain, settings.prior, statics)
@@ -54,6 +57,7 @@ def train(config: Path | None = None, out: Path | None = None) -> dict[str, Any]
     model.
     """
     settings = load_settings(config, model=out)
+    logs.in_prefect(settings.log_format)
     if settings.prior is None or settings.model is None:
         raise ConfigError("Training needs a prior and a place for the model", remedy="Set `prior` and `model`.")
     return fit(settings)

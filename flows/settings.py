@@ -97,7 +97,28 @@ class Settings(BaseSettings):
     validation_pairs: int = Field(
         default=20, ge=3, description="pairs with the product that a site needs to count in a validation"
     )
+    validation_gain: float = Field(
+        default=0.0,
+        description="least paired gain over SMAP in ubRMSD, m3 m-3, below which a validation alarms the operators",
+    )
     workers: int = Field(default=1, ge=1, le=256, description="processes of a backfill")
+    retries: int = Field(
+        default=3, ge=0, le=10, description="times that Prefect tries a day again at once whose failure may pass"
+    )
+    log_format: Literal["auto", "json", "rich"] = Field(
+        default="auto",
+        description="log lines as json, one object a line, or rich, for people; auto: json in a container, else rich",
+    )
+    catalog_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="address under which `catalog` is served, for links in Prefect's pages; unset, links are paths",
+    )
+    notification_block: str | None = Field(
+        default=None,
+        pattern=r"^[^/]+/[^/]+$",
+        description="Prefect block that `vadose automations` notifies through, such as slack-webhook/operators",
+    )
     training_rows: int | None = Field(
         default=None,
         ge=1000,

@@ -6,6 +6,7 @@ The machinery is imported where it is used, so that the command line starts at o
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from downscaler.errors import ClaimedError, GranuleMissingError, GranuleNameError, NoRetrievalError, VadoseError
 from flows.gaps import read
 from flows.jobs import DayJob, DayOutcome, Status
+from flows.logs import DAYS
 from flows.means import Means, prepare
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from downscaler.records import RunRecord
     from downscaler.sources.smap import Offer
     from flows.gaps import Reading
+
+_LOG = logging.getLogger(DAYS)
 
 
 def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:
@@ -52,8 +56,9 @@ def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: boo
             reason = f"revision {revision}, published meanwhile by another run"
             return DayOutcome(date=date, status="current", reason=reason, seconds=time.monotonic() - started)
         with noted(date, job, means) as heard:
-            done = _run(date, job, means, heard, mend=inherited)
-    return replace(done, seconds=time.monotonic() - started)
+            done = replace(_run(date, job, means, heard, mend=inherited), seconds=time.monotonic() - started)
+            _LOG.info("%s: %s, in %.1f s", done.status, done.reason, done.seconds)
+    return done
 
 
 def _run(date: dt.date, job: DayJob, means: Means, heard: list[Offer], *, mend: bool) -> DayOutcome:

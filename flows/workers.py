@@ -9,13 +9,21 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 
+from flows import logs
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def one_worker() -> ProcessPoolExecutor:
     """A process that does one thing at a time, so that its death tells what killed it."""
     # spawn: forking after GDAL and XGBoost have started their threads deadlocks.
-    return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=end_with_parent)
+    lines = (logs.chosen(), logs.run_name())
+    return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_begin, initargs=lines)
+
+
+def _begin(form: logs.Format, run: str) -> None:
+    logs.start(form, run)
+    end_with_parent()
 
 
 def end_with_parent() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows import console
-from flows.jobs import DayJob, DayOutcome, days_between
+from flows.jobs import DayJob, DayOutcome
 
 if TYPE_CHECKING:
     from downscaler.evaluation import Interval
@@ -102,10 +102,26 @@ def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[Day
     with stage("training the hybrid"):
         card = build.make_model(job.prior, job.model, settings, grids=("M09",))  # the sample is SPL3SMP_E
     console.out.print(build.skill_table(card))
-    with stage("publishing days"):
-        outcomes = produce.run_with_bar(days_between(START, START + dt.timedelta(days=days - 1)), job, workers=1)
+    outcomes = publish_days(job, days)
     console.out.print(produce.outcome_table(outcomes))
     return outcomes
+
+
+def publish_days(job: DayJob, days: int) -> list[DayOutcome]:
+    """As in operation: the run of a schedule on the last day, then a backfill of all days, which leaves its work be."""
+    import os
+
+    from flows.plan import make_last, make_period
+
+    last = START + dt.timedelta(days=days - 1)
+    with stage("a scheduled run: what is due of the last two days"):
+        scheduled = make_last(job, min(2, days), last=last)
+    with stage(f"a backfill of {days} days"):
+        outcomes = make_period(job, START, last, workers=min(2, os.cpu_count() or 1))
+    first = {outcome.date: outcome for outcome in scheduled if outcome.status == "published"}
+    stood = [outcome.date for outcome in outcomes if outcome.date in first and outcome.status == "current"]
+    console.say(f"the backfill left {len(stood)} of the scheduled run's {len(first)} days as they stood")
+    return [first.get(outcome.date, outcome) for outcome in outcomes]
 
 
 def write_figures(figures: Mapping[str, Mapping[str, Interval]], file: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,7 @@ from flows import console
 from flows.period import parse_day
 
 if TYPE_CHECKING:
-    from flows.jobs import DayJob, DayOutcome, Status
+    from flows.jobs import DayOutcome, Status
     from flows.settings import Settings
 
 _COLOURS: dict[Status, str] = {
@@ -157,6 +157,12 @@ def backfill(
         typer.Option("--stale", help="Only published days that a new model, prior, granule or version made stale."),
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that share the days.")] = None,
+    deployment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FLOW/NAME", help="Submit the days to Prefect as runs of this deployment, such as daily/daily."
+        ),
+    ] = None,
 ) -> None:
     """Make and publish what the days from START to END lack, told by the catalogue: missing, stale, failed days.
 
@@ -172,10 +178,37 @@ def backfill(
     days = makeable(start, end)
     options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
     more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
+    if deployment is not None:
+        _submit(days, deployment, force, {"granule": granule, "workers": workers, **options, **more})
+        return
     settings = _settings(context, workers=workers, **options, **more)
     job = job_of(settings, granule, force=force)
     outcomes = make_period(job, start, end, stale=stale, workers=settings.workers, hear=say_day)
     say_summary(outcomes, f"none of the {len(days)} days from {start} to {end} is stale")
+    judge(outcomes)
+
+
+def _submit(days: list[dt.date], deployment: str, force: bool, given: Mapping[str, object]) -> None:
+    """The days as runs of a deployment; what they are made from say the settings of the workers, not options here."""
+    import os
+
+    from downscaler.errors import ConfigError
+    from flows.many import judge
+
+    named = [name for name, value in given.items() if value not in (None, [])]
+    if named:
+        raise ConfigError(
+            "With --deployment the days are made by the workers' settings",
+            value=", ".join(f"--{name.replace('_', '-')}" for name in named),
+            allowed="--force",
+            remedy="Set it in the workers' vadose.toml, or leave --deployment away.",
+        )
+    if not os.environ.get("PREFECT_API_URL"):
+        raise ConfigError("No Prefect server is named", remedy="Set PREFECT_API_URL=http://127.0.0.1:4200/api.")
+    from flows.submit import submit
+
+    outcomes = submit(days, deployment, force=force, progress=say_day)
+    say_summary(outcomes, "no day was submitted")
     judge(outcomes)
 
 
@@ -197,28 +230,14 @@ def say_summary(outcomes: Sequence[DayOutcome], idle: str) -> None:
 
 
 def _settings(context: typer.Context, **given: object) -> Settings:
+    from flows import logs
     from flows.settings import load_settings
 
     if given.get("granules") is not None:
         given["smap_source"] = "folder"  # a folder named on the command line is meant, whatever the file says
-    return load_settings(context.obj.config, **given)
-
-
-def run_with_bar(days: list[dt.date], job: DayJob, workers: int) -> list[DayOutcome]:
-    """All days, with a progress bar and a line for each failure as it happens."""
-    from flows.many import run_days
-
-    with console.progress_bar("days", total=len(days)) as tell:
-        done = 0
-
-        def heard(outcome: DayOutcome) -> None:
-            nonlocal done
-            done += 1
-            tell(done, len(days))
-            if outcome.status == "failed":
-                console.fail(f"{outcome.date}: {outcome.error}: {outcome.reason}")
-
-        return run_days(days, job, workers=workers, progress=heard)
+    settings = load_settings(context.obj.config, **given)
+    logs.start(settings.log_format)
+    return settings
 
 
 def outcome_table(outcomes: Sequence[DayOutcome]) -> console.Table:

@@ -306,7 +306,10 @@ def test_bad_requests_end_with_their_own_codes(known, vadose, options, code, sai
 
 @pytest.fixture(scope="module")
 def server():
-    with prefect_test_harness(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    with (
+        prefect_test_harness(server_startup_timeout=180),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
         yield
 
 

@@ -1,0 +1,233 @@
+"""A Prefect server of its own on loopback with a process worker, and a site whose sample ends yesterday."""
+
+import contextlib
+import datetime as dt
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import yaml
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+ROOT = Path(__file__).resolve().parents[3]
+PREFECT, VADOSE = (Path(sys.executable).with_name(name) for name in ("prefect", "vadose"))
+WHERE = "-94.9,34.3,-94.4,34.6"
+PATIENCE = 300.0  # seconds; machines are slow and noisy
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLI_PROMPT": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+BRISK = {
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_PG_NOTIFY_RECONNECT_INTERVAL_SECONDS": "2",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(what: str, look: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """The first true answer of ``look``; fails with ``what`` after a generous while."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            if found := look():
+                return found
+        time.sleep(0.5)
+    raise AssertionError(f"waited {patience:.0f} s in vain for {what}")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and whatever it started in its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
+
+
+@dataclass
+class Site:
+    """A folder as an operator has it, and how commands are run there."""
+
+    folder: Path
+    environment: dict[str, str]
+    last: dt.date
+
+    @property
+    def api(self) -> str:
+        return self.environment["PREFECT_API_URL"]
+
+    @property
+    def catalog(self) -> Path:
+        return self.folder / "product"
+
+    def run(self, *line: object, code: int = 0, **more: str) -> str:
+        """Standard output of a command that ends with ``code``."""
+        done = subprocess.run(
+            [str(part) for part in line],
+            cwd=self.folder,
+            env=self.environment | {"PWD": str(self.folder)} | more,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == code, f"{line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def vadose(self, *arguments: object, code: int = 0) -> str:
+        return self.run(VADOSE, *arguments, code=code)
+
+    def deploy(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """``prefect deploy --all`` of the project's own file, with some deployments' keys changed."""
+        document = yaml.safe_load((ROOT / "deploy" / "prefect.yaml").read_text())
+        for deployment in document["deployments"]:
+            deployment |= changes.get(deployment["name"], {})
+        (self.folder / "prefect.yaml").write_text(yaml.safe_dump(document))
+        self.run(PREFECT, "--no-prompt", "deploy", "--all")
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """The days' items by date, as they lie there."""
+        found = [json.loads(path.read_text()) for path in self.catalog.glob("vadose-sm-*/*/*/*/*.json")]
+        return {item["properties"]["datetime"][:10]: item for item in found}
+
+
+@dataclass
+class Worker:
+    """A process worker and the file of its lines."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    metrics: int
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Sample of twelve days up to yesterday, prior, model and settings; server, work pool and queues beside them."""
+    folder = tmp_path_factory.mktemp("site")
+    port = free_port()
+    small = {"VADOSE_TRAINING_ROWS": "20000", "VADOSE_TRAINING_ROUNDS": "20"}
+    base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environment = {**base, **QUIET, "PREFECT_HOME": str(folder / "prefect")}
+    last = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    made = Site(folder, {**environment, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}, last)
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            env=environment | BRISK,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        make_site(made, small)
+        wait_for("the server", lambda: urllib.request.urlopen(f"{made.api}/health", timeout=5).status == 200)
+        made.run(PREFECT, "work-pool", "create", "vadose", "--type", "process")
+        made.run(PREFECT, "work-queue", "create", "schedule", "--pool", "vadose", "--limit", 1, "--priority", 1)
+        made.run(PREFECT, "work-queue", "create", "backfill", "--pool", "vadose", "--limit", 2, "--priority", 10)
+        yield made
+    finally:
+        end(server)
+
+
+def make_site(site: Site, small: Mapping[str, str]) -> None:
+    def vadose(*arguments: object) -> None:
+        site.run(VADOSE, *arguments, **small)
+
+    start = site.last - dt.timedelta(days=11)
+    where = f"--domain={WHERE}"
+    vadose("sample", "--out", "sample", "--days", 12, "--start", start, where, "--history", 45)
+    native = site.folder / "sample" / "prior"
+    vadose("prior", "build", where, "--source", "netcdf", native / "daily.nc", "--statics", native / "static.nc",
+           "--out", "prior")  # fmt: skip
+    vadose("train", "--prior", "prior", "--out", "model")
+    (site.folder / "vadose.toml").write_text(
+        f'domain = "{WHERE}"\nprior = "prior"\nmodel = "model"\ngranules = "sample/granules"\ncatalog = "product"\n'
+        'log_format = "json"\n'
+    )
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[SyncPrefectClient]:
+    """This process's own view of the server."""
+    settings: dict[Any, Any] = {PREFECT_API_URL: site.api, PREFECT_HOME: site.folder / "prefect"}
+    with temporary_settings(settings), get_client(sync_client=True) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def working(site: Site) -> Iterator[Worker]:
+    """A process worker with Prefect's metrics, in a session of its own."""
+    port, log = free_port(), site.folder / f"worker-{time.monotonic_ns()}.log"
+    metrics = {"PREFECT_CLIENT_METRICS_ENABLED": "true", "PREFECT_CLIENT_METRICS_PORT": str(port)}
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [PREFECT, "worker", "start", "--pool", "vadose"],
+            cwd=site.folder,
+            env=site.environment | BRISK | metrics,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Worker(process, log, port)
+    finally:
+        end(process)
+
+
+@pytest.fixture(scope="session")
+def worker(site: Site) -> Iterator[Worker]:
+    with working(site) as started:
+        yield started
+
+
+@dataclass
+class Inbox:
+    """What a notification's receiver was sent."""
+
+    url: str
+    messages: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    """An HTTP server on loopback that keeps every body posted to it."""
+    messages: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            messages.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing to the terminal."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield Inbox(f"http://127.0.0.1:{server.server_address[1]}/", messages)
+        server.shutdown()
+        thread.join()

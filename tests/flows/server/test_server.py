@@ -1,0 +1,198 @@
+"""The project's deployments on a real server: schedule, submitted backfills, what operators see and are told."""
+
+import datetime as dt
+import json
+import urllib.request
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+from catalog.read import validate_catalog
+from downscaler.errors import ConfigError
+from flows.automations import Bounds, apply
+from flows.daily import daily, validate
+from flows.submit import outcome_of, submit
+
+from .conftest import Inbox, Site, Worker, wait_for
+
+DAILY = "daily/daily"
+UNSCHEDULED: dict[str, dict[str, Any]] = {"daily": {"schedules": []}, "validate": {"schedules": []}}
+
+
+def soon() -> dict[str, dict[str, Any]]:
+    """The daily deployment with a schedule whose next run is a few seconds away, and the one after it an hour."""
+    anchor = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=20)
+    return {"daily": {"schedules": [{"interval": 3600, "anchor_date": anchor.isoformat()}]}}
+
+
+def post(site: Site, path: str, body: Any) -> Any:
+    """An answer of the server's API, for what the client has no method for."""
+    request = urllib.request.Request(
+        f"{site.api}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def completed(client: SyncPrefectClient) -> FlowRun | None:
+    """The first run that the scheduler made and a worker completed."""
+    ended = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED])))
+    runs = client.read_flow_runs(flow_run_filter=ended, sort=FlowRunSort.START_TIME_ASC)
+    return next((run for run in runs if run.auto_scheduled), None)
+
+
+def artifact(site: Site, what: str) -> Any:
+    """The newest artifact whose key ends so."""
+    found = post(site, "artifacts/latest/filter", {})
+    return next(made for made in found if made["key"].endswith(what))
+
+
+def test_a_scheduled_run_appears_completes_and_its_days_stand(
+    site: Site, worker: Worker, client: SyncPrefectClient
+) -> None:
+    site.deploy(soon())
+    run = wait_for("a completed scheduled run", lambda: completed(client))
+    site.deploy(UNSCHEDULED)
+    days = site.items()
+    assert max(days) == str(site.last)
+    assert len(days) >= 8  # SMAP does not see the place every day
+    assert {item["properties"]["version"] for item in days.values()} == {"1"}
+    assert validate_catalog(site.catalog)
+    assert run.deployment_id == client.read_deployment_by_name(DAILY).id
+
+    summary = artifact(site, "summary")["data"]
+    assert f"{len(days)} published" in summary
+    assert str(site.last) in summary
+    assert len(json.loads(artifact(site, "days")["data"])) >= len(days)
+    assert artifact(site, "thumbnail")["data"].startswith("data:image/png;base64,")
+    assert artifact(site, "progress")["data"] == 100.0
+
+    lines = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
+    told = [line for line in lines if line["logger"] == "flows.days" and line["message"].startswith("published")]
+    assert {line["day"] for line in told} == set(days)
+    assert {line["run"] for line in told} == {run.name}
+    on_page = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])), limit=200)
+    assert sum(line.message.startswith("published: revision 1") for line in on_page) == len(days)
+
+    answered = urllib.request.urlopen(f"http://127.0.0.1:{worker.metrics}/metrics", timeout=30).read().decode()
+    assert "prefect" in answered
+
+
+def test_two_submissions_at_once_make_each_day_once(site: Site, worker: Worker, client: SyncPrefectClient) -> None:
+    check_two_submissions(site, client, days=2)
+
+
+@pytest.mark.slow
+def test_two_submissions_of_ten_days_beside_the_schedule(site: Site, worker: Worker, client: SyncPrefectClient) -> None:
+    site.deploy(soon())
+    check_two_submissions(site, client, days=10)
+    site.deploy(UNSCHEDULED)
+
+
+def check_two_submissions(site: Site, client: SyncPrefectClient, days: int) -> None:
+    """Days not yet there, submitted twice at once, then once more, then forced."""
+    site.catalog.rename(site.folder / f"before-{uuid.uuid4().hex}")
+    wanted = [site.last - dt.timedelta(days=n) for n in range(days)]
+    runs_before = {run.id for run in runs_of_backfills(client)}
+    with ThreadPoolExecutor(2) as both:
+        commands = [both.submit(site.vadose, "backfill", wanted[-1], wanted[0], "--deployment", DAILY) for _ in "12"]
+        for command in commands:
+            assert "failed" not in command.result()
+    assert len({run.id for run in runs_of_backfills(client)} - runs_before) == days
+    items = site.items()
+    assert set(map(str, wanted)) <= set(items) or len(items) >= days - 2  # a day without coverage has no item
+    assert {item["properties"]["version"] for item in items.values()} == {"1"}
+    assert validate_catalog(site.catalog)
+
+
+def runs_of_backfills(client: SyncPrefectClient) -> list[FlowRun]:
+    return client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=["backfill"])), limit=200)
+
+
+def test_a_day_that_ended_is_submitted_anew_and_tells_that_it_stands(
+    site: Site, worker: Worker, client: SyncPrefectClient
+) -> None:
+    site.deploy(UNSCHEDULED)
+    (first,) = submit([site.last], DAILY)
+    (again,) = submit([site.last], DAILY)
+    assert (first.status in ("published", "current"), again.status) == (True, "current")
+    assert "already published" in again.reason
+
+
+def test_what_cannot_be_submitted_is_refused_before_any_work(site: Site, client: SyncPrefectClient) -> None:
+    with pytest.raises(ConfigError, match="no such deployment"):
+        submit([site.last], "daily/nonsense")
+    with pytest.raises(ConfigError, match="no notification block"):
+        apply(Bounds(), "custom-webhook/nonsense")
+    out = site.vadose("backfill", site.last, site.last, "--deployment", DAILY, "--granules", "elsewhere", code=3)
+    assert "--granules" in out
+
+
+def test_operators_are_told_of_failed_days_low_gain_and_silence(
+    site: Site, client: SyncPrefectClient, inbox: Inbox, in_site: Callable[[], None]
+) -> None:
+    block = webhook(site, inbox)
+    bounds = Bounds(silent=dt.timedelta(seconds=20), failed_days=3, failed_within=dt.timedelta(hours=1))
+    assert {done for _, done in apply(bounds, block)} == {"made"}
+    assert {done for _, done in apply(bounds, block)} == {"brought up to date"}
+    names = {automation["name"] for automation in post(site, "automations/filter", {})}
+    assert {"vadose: no new item", "vadose: days failed", "vadose: run went silent"} <= names
+
+    for granule in sorted((site.folder / "sample" / "granules").glob("*.h5"))[:3]:
+        day = dt.datetime.strptime(granule.name.split("_")[5], "%Y%m%d").replace(tzinfo=dt.UTC).date()
+        newer = granule.with_name(granule.name.replace("_001.h5", "_002.h5"))
+        newer.write_bytes(granule.read_bytes()[:1000])
+        state = daily(day, config=site.folder / "vadose.toml", return_state=True)
+        newer.unlink()
+        assert state.is_failed()
+        failed = outcome_of(day, FlowRun(flow_id=uuid.uuid4(), state=state))
+        assert (failed.error, failed.exit_code) == ("GranuleUnreadableError", 12)
+    wait_for("word of failed days", lambda: [m for m in inbox.messages if "3 days failed" in m], 120)
+
+    site.vadose("backfill", site.last - dt.timedelta(days=11), site.last)
+    validate(site.last - dt.timedelta(days=11), site.last, config=strict(site))
+    wait_for("word of a low gain", lambda: [m for m in inbox.messages if "gain below bound" in m], 120)
+    assert "paired gain over" in artifact(site, "validation")["data"]
+    wait_for("word of silence", lambda: [m for m in inbox.messages if "no new item" in m], 180)
+
+
+@pytest.fixture
+def in_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Flows of this process run in the site's folder, and end without waiting for a heartbeat."""
+    monkeypatch.chdir(site.folder)
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+
+
+def webhook(site: Site, inbox: Inbox) -> str:
+    """A notification block of Prefect's own kind that posts to the inbox."""
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    block = CustomWebhookNotificationBlock(
+        name="inbox", url=inbox.url, method="POST", json_data={"subject": "{{subject}}", "body": "{{body}}"}
+    )
+    block.save("inbox", overwrite=True)
+    return "custom-webhook/inbox"
+
+
+def strict(site: Site) -> Any:
+    """The site's settings with a bound that no product holds, and its stations."""
+    config = site.folder / "strict.toml"
+    text = (site.folder / "vadose.toml").read_text()
+    config.write_text(text + 'stations = "sample/stations"\nvalidation_pairs = 3\nvalidation_gain = 1.0\n')
+    return config
