@@ -54,7 +54,7 @@ def command(job: DayJob, *arguments: object) -> list[str]:
 
 
 def start(job: DayJob, *arguments: object) -> subprocess.Popen[str]:
-    environment = {"PATH": "/usr/bin:/bin", "HOME": job.catalog, "OMP_NUM_THREADS": "1"}
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(Path(job.catalog).parent), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command(job, *arguments), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
