@@ -64,6 +64,8 @@ serve: setup  ## serve the demo catalogue over HTTP with range requests (DEMO=DI
 POOL_TYPE ?= process
 deploy: setup  ## work pool, queues, deployments and automations on the Prefect server of PREFECT_API_URL
 	@test -n "$$PREFECT_API_URL" || { echo "set PREFECT_API_URL to the server's address, such as http://127.0.0.1:4200/api" >&2; exit 1; }
+	@n=0; until $(BIN)/prefect work-pool ls >/dev/null 2>&1; do n=$$((n + 1)); \
+		test $$n -lt 10 || { echo "no Prefect server answers at $$PREFECT_API_URL" >&2; exit 1; }; sleep 2; done
 	$(BIN)/prefect --no-prompt work-pool inspect vadose >/dev/null 2>&1 || $(BIN)/prefect work-pool create vadose --type $(POOL_TYPE)
 	$(BIN)/prefect work-queue inspect schedule --pool vadose >/dev/null 2>&1 || $(BIN)/prefect work-queue create schedule --pool vadose --limit 1 --priority 1
 	$(BIN)/prefect work-queue inspect backfill --pool vadose >/dev/null 2>&1 || $(BIN)/prefect work-queue create backfill --pool vadose --limit 2 --priority 10
