@@ -329,7 +329,7 @@ def test_the_flows_validate_what_is_published(server, vadose, known, tmp_path):
     assert address.endswith(item.relative_to(tmp_path).as_posix())
     report.unlink()
     last = dt.date.fromisoformat(before["period"][1])
-    assert daily(last).status == "published"
+    assert daily(last)[0].status == "published"
     assert report.is_file()
     after = document_of(report.parent)
     assert [after[name] for name in ("period", "pairs")] == [before[name] for name in ("period", "pairs")]
