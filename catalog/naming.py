@@ -14,6 +14,9 @@ ROOT = "catalog.json"
 MODELS = "vadose-models"
 VALIDATIONS = "vadose-validation"
 NO_DAYS = (MODELS, VALIDATIONS)  # collections whose items are no days
+CUBES = "cubes"
+DOWNLOAD_LOCK = ".download.lock"
+"""Marks a folder of downloads, and is held by the one under way."""
 _PREFIX = "vadose-sm-1km"
 _INDEX = "index"
 _PARENT = re.compile(r"catalog\.json|[^/]+/(collection\.json|\d{4}/catalog\.json|\d{4}/\d{2}/catalog\.json)")
@@ -56,7 +59,7 @@ def collection_key(domain_name: str) -> str:
 
 def cube_folder(collection: str) -> str:
     """Folder of a collection's cube, beside the collections: it is no part of the tree of links."""
-    return f"cubes/{collection}"
+    return f"{CUBES}/{collection}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,15 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from catalog.check import DAY, ItemFacts, Progress, Survey, check
+from catalog.check import DAY, Progress, check
 from catalog.collection import (
-    VALIDATION,
+    KEPT,
     collection,
+    cube_write,
     item_link,
     link_entry,
     month_document,
@@ -24,11 +26,13 @@ from catalog.collection import (
     year_document,
 )
 from catalog.index import rebuild_index
-from catalog.naming import NO_DAYS, ROOT, DayName, domain_name, is_item_key
+from catalog.naming import NO_DAYS, ROOT, DayName, cube_folder, domain_name, is_item_key
 from catalog.objects import Change, Write
 from catalog.store import Store
+from catalog.survey import ItemFacts, Survey
 from catalog.validation import read_document, validate
 from downscaler import product
+from downscaler.errors import VadoseError
 from downscaler.grid import M36, Domain, Span, Window
 
 Document = dict[str, Any]
@@ -55,8 +59,25 @@ def _mend(survey: Survey) -> None:
         for name in sorted({finding.key.split("/", 1)[0] for finding in todo if finding.kind == "index"}):
             rebuild_index(store, name)
         if any(finding.kind in ("link", "schema", "extent") for finding in todo):
-            for writes in [*_collections(survey), [_root(store)]]:
+            for writes in [*_collections(survey), [_root(store)], _cubes_named(survey)]:
                 store.apply(writes, staging)
+    for name in sorted({finding.key.split("/")[1] for finding in todo if finding.kind == "cube"}):
+        with suppress(VadoseError):  # the second check tells what is left
+            _update_cube(store, name)
+
+
+def _cubes_named(survey: Survey) -> list[Write]:
+    """Each collection with days names its cube, if there is one."""
+    return [
+        cube_write(name, present=any(key.startswith(f"{cube_folder(name)}/") for key in survey.stats))
+        for name in sorted({key.split("/", 1)[0] for key in survey.items} - set(NO_DAYS))
+    ]
+
+
+def _update_cube(store: Store, name: str) -> None:
+    from catalog.cube import collections_with_days, update_cube
+
+    update_cube(store.uri, name, collections_with_days(store.uri)[name])
 
 
 def _collections(survey: Survey) -> list[list[Write]]:
@@ -109,7 +130,8 @@ def _dated(store: Store, name: str, items: Mapping[str, ItemFacts]) -> list[Writ
         for item in documents:
             document = collection(domain, item, document)
         assert document is not None
-        return document | {k: v for k, v in _parsed(before).items() if k == VALIDATION}
+        links = document.pop("links")
+        return document | {k: v for k, v in _parsed(before).items() if k in KEPT} | {"links": links}
 
     key = f"{name}/collection.json"
     return [*writes, Write(key=key, content=_rebuilding(whole, _folders_below(store, key, None)))]

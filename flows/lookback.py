@@ -1,4 +1,4 @@
-"""The last days, and how each stands: published, stale, due, waiting, missing upstream, without coverage, failed.
+"""The last days: published, stale, due, waiting, missing upstream, without coverage, failed or withdrawn.
 
 Granules arrive late and out of order, and are reprocessed; the catalogue and what is on offer tell it all.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from catalog.standing import Standing
     from downscaler.sources.smap import Offer
 
-State = Literal["published", "stale", "due", "waiting", "missing", "no-coverage", "failed"]
+State = Literal["published", "stale", "due", "waiting", "missing", "no-coverage", "failed", "withdrawn"]
 Document = Mapping[str, Any]
 
 
@@ -107,11 +107,11 @@ def judge_day(
 
     ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before.
     """
-    facts: dict[str, Any] = {
-        "date": date,
-        "granule": _newest(offers),
-        "revision": stood.revision if stood else 0,
-    }
+    from catalog.withdraw import withdrawn
+
+    facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
+    if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it anew
+        return DayState(state="withdrawn", why=why, **facts)
     reasons = list(why_stale(stood.item, offers, nearby, means)) if stood else []
     if stood and not stood.whole:
         reasons.append("its publication was cut off, or is under way")

@@ -60,6 +60,10 @@ def _needs_work(state: DayState, *, stale: bool) -> bool:
 def _settled(state: DayState) -> DayOutcome:
     if state.state == "published":
         return DayOutcome(date=state.date, status="current", reason=DONE)
+    if state.state == "withdrawn":
+        return DayOutcome(
+            date=state.date, status="current", reason=f"withdrawn: {state.why}; --force publishes it anew"
+        )
     cause = NoRetrievalError if state.state == "no-coverage" else GranuleMissingError
     return DayOutcome(
         date=state.date, status="no-coverage", reason=state.why, error=cause.__name__, exit_code=cause.exit_code

@@ -11,6 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from catalog.api.requests import absent
+from catalog.claims import FOLDER as CLAIMS
 from catalog.facts import ObjectFacts
 from catalog.failures import FOLDER as FAILURES
 from catalog.store import Store
@@ -57,9 +58,9 @@ async def file(key: str, request: Request) -> Response:
 
 
 def _served(key: str) -> bool:
-    """Whether a key may name a file of the catalogue: no hidden name, no way up, no record of failed days."""
+    """Whether a key may name a file of the catalogue: no hidden name, no way up, no record of failed days, no claim."""
     names = key.split("/")
-    return len(key) < 1024 and names[0] != FAILURES and all(_NAME.fullmatch(name) for name in names)
+    return len(key) < 1024 and names[0] not in (FAILURES, CLAIMS) and all(_NAME.fullmatch(name) for name in names)
 
 
 def _headers(key: str, facts: ObjectFacts) -> dict[str, str]:

@@ -14,7 +14,7 @@ from flows import console
 from flows.commands.produce import DomainName, Out
 
 if TYPE_CHECKING:
-    from catalog.check import Survey
+    from catalog.survey import Survey
 
 Where = Annotated[
     str | None, typer.Argument(metavar="[CATALOG]", help="Catalogue: folder, file:// or s3://bucket/prefix.")

@@ -24,6 +24,7 @@ _COLOURS: dict[State, str] = {
     "missing": "yellow",
     "no-coverage": "yellow",
     "failed": "red",
+    "withdrawn": "red",
 }
 
 
@@ -44,7 +45,7 @@ def status(
     gap_fill: GapFill = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Tell of the last days which are published, stale, due, waiting, missing upstream, without coverage or failed.
+    """Tell of the last days which are published, stale, due, waiting, missing, without coverage, failed or withdrawn.
 
     Nothing is made or downloaded. Due, stale and some failed days are what `vadose run` or the daily flow would make.
     """

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog import items, publish, validate_catalog
-from catalog.download import LOCK, download
-from catalog.naming import DayName, collection_id
+from catalog.download import download
+from catalog.naming import DOWNLOAD_LOCK, DayName, collection_id
 from catalog.origin import open_origin
 from catalog.query import Query
 from catalog.transfer import FetchHttp
@@ -263,7 +263,7 @@ def test_only_one_download_a_folder_and_none_into_a_catalogue(server, published_
     own = shutil.copytree(published_root, tmp_path / "own")
     with pytest.raises(ConfigError, match="no download"):
         download(server.address, own, ALL)
-    assert not (own / LOCK).exists()
+    assert not (own / DOWNLOAD_LOCK).exists()
 
 
 def test_a_disk_that_fills_up_stops_everything(server, tmp_path):
