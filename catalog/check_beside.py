@@ -34,7 +34,8 @@ def check_beside(survey: Survey, min_age: dt.timedelta) -> None:
             continue
         young = not survey.store.exclusive and now - survey.stats[key].modified < min_age
         dead = _never_published(key, newest, survey)
-        what = "is named by no item" + ("; a publication may be in progress" if young else "")
+        what = "is of a revision that was never published" if dead else "is named by no item"
+        what += "; a publication may be in progress" if young else "; its publication died" if dead else ""
         survey.note("orphan", key, what, mend=dead and not young, fault=not young)
 
 

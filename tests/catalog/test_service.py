@@ -88,12 +88,13 @@ def test_files_are_served_in_parts_and_revalidated(address, root):
 @pytest.mark.parametrize(
     "path",
     ["../secret", "%2e%2e/secret", "..%2fsecret", "%2fetc%2fpasswd", ".staging/x", "a/./b", "a//b", "a%00b", "a%5Cb",
-     "failures/x", "catalog.json/x", "x" * 3000],
+     "failures/x", "claims/x", "catalog.json/x", "x" * 3000],
 )  # fmt: skip
 def test_nothing_but_the_catalogue_is_served(address, root, path):
     (root.parent / "secret").write_text("hidden words")
-    (root / "failures").mkdir(exist_ok=True)
-    (root / "failures" / "x").write_text("hidden words")
+    for folder in ("failures", "claims"):
+        (root / folder).mkdir(exist_ok=True)
+        (root / folder / "x").write_text("hidden words")
     for prefix in ("/catalog/", "/tiles/", "/stac/collections/", "/viewer/"):
         request = requests.Request("GET", address).prepare()
         request.url = f"{address}{prefix}{path}"  # as it is: the client would tidy it
