@@ -65,7 +65,7 @@ def die_and_recover(line, uri, tiles, record, budget):
     return bool(died)
 
 
-@pytest.mark.parametrize("budget", [5, 13, 16])
+@pytest.mark.parametrize("budget", [5, pytest.param(13, marks=pytest.mark.slow), 16])
 def test_a_store_that_dies_half_way(line, uri, tiles, record, budget, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     assert die_and_recover(line, uri, tiles, record, budget)
