@@ -30,7 +30,7 @@ def check_cubes(survey: Survey, *, metadata_only: bool) -> None:
         if named and document["id"] not in cubes:
             survey.note("link", key, "names a cube that is not there", mend=True)
         elif not named and document["id"] in cubes:
-            survey.note("link", key, f"does not name its cube {cube_folder(document['id'])}", mend=True)
+            survey.note("link", key, f"does not name its cube {cube_folder(document['id'])}", mend=True, fault=False)
 
 
 def _check_cube(survey: Survey, name: str, *, metadata_only: bool) -> None:

@@ -43,8 +43,10 @@ def read_all(uri: str | Path, collection: str) -> None:
 
 
 def _group(uri: str | Path, collection: str) -> zarr.Group | None:
-    session = open_repository(uri, collection).readonly_session(BRANCH)
+    """The cube's root group, None where nothing has been written yet."""
+    repository = open_repository(uri, collection)
     try:
-        return zarr.open_group(session.store, mode="r")
-    except FileNotFoundError:
+        return zarr.open_group(repository.readonly_session(BRANCH).store, mode="r")
+    except FileNotFoundError:  # said of a damaged cube too, whose snapshot cannot be read
+        next(iter(repository.ancestry(branch=BRANCH)))
         return None

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from catalog import items, open_store, publish
 from catalog.check import check
@@ -62,6 +63,7 @@ except CubeError as error:
 """
 
 
+@pytest.mark.parametrize("uri", [pytest.param("moto", marks=pytest.mark.slow), "weed"], indirect=True)
 def test_two_updates_at_once_leave_a_whole_cube(uri, tiles, record):
     publish(uri, record(DOMAIN), DOMAIN, tiles(DOMAIN))
     update(uri, create=True)
