@@ -63,18 +63,23 @@ class _Day:
     @classmethod
     def of(cls, item: Document) -> _Day:
         name, properties = DayName.of_item(item), item["properties"]
-        identity = [item["id"], properties["version"], {k: a.get("file:checksum") for k, a in item["assets"].items()}]
-        hashed = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).digest()
         missing = [v.name for v in product.VARIABLES if v.name not in item["assets"]]
         if missing:
             raise CatalogError(f"{item['id']} lacks assets", value=", ".join(missing))
         return cls(
             revision=int(properties["version"]),
-            digest=int.from_bytes(hashed[:8], "big") or 1,
+            digest=digest_of(item),
             keys={v.name: resolve(name.item_key, item["assets"][v.name]["href"]) for v in product.VARIABLES},
             simulated=bool(properties.get("vadose:simulated")),
             caveats=tuple(properties.get("vadose:caveats", ())),
         )
+
+
+def digest_of(item: Document) -> int:
+    """What a cube keeps of a day to know it by: identifier, revision and checksums, hashed to 64 bits, never 0."""
+    checksums = {name: asset.get("file:checksum") for name, asset in item["assets"].items()}
+    identity = [item["id"], item["properties"]["version"], checksums]
+    return int.from_bytes(hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).digest()[:8], "big") or 1
 
 
 def collections_with_days(uri: str | Path) -> dict[str, list[Document]]:

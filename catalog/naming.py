@@ -212,6 +212,13 @@ def index_key(item_key: str) -> str:
     return f"{index_prefix(collection)}{part}.parquet"
 
 
+def indexed_item_key(index_key: str, item_id: str) -> str:
+    """Key of an item that an index file tells of: the inverse of ``index_key``."""
+    collection, _, part = index_key.removesuffix(".parquet").split("/")
+    below = "" if part == "items" else part.replace("-", "/") + "/"
+    return f"{collection}/{below}{item_id}/{item_id}.json"
+
+
 def partition(item_key: str) -> str:
     """What the keys of all items in the same index file begin with."""
     month = _MONTH.match(item_key)

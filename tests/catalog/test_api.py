@@ -195,6 +195,14 @@ def test_a_search_that_makes_no_sense_is_refused_with_a_reason(api, asked, text)
     assert re.search(text, refused(api, **asked))
 
 
+@pytest.mark.parametrize("body", [[], "text", 1, 0.5, True, None, ["bbox"]])
+def test_a_search_document_that_is_no_object_is_refused(api, body):
+    kind = {"Content-Type": "application/json"}
+    answer = requests.post(f"{api}search", data=json.dumps(body), headers=kind, timeout=60)
+    assert answer.status_code == 400, (answer.status_code, answer.text)
+    assert answer.json()["description"]
+
+
 def test_what_is_absent_is_said(api):
     for path in ("collections/none", "collections/none/items", f"collections/{WASHITA}/items/none", "nothing"):
         answer = requests.get(api + path, timeout=60)
