@@ -185,6 +185,11 @@ def is_parent_key(key: str) -> bool:
     return bool(_PARENT.fullmatch(key))
 
 
+def is_month_key(key: str) -> bool:
+    """Whether a key is that of a month's catalogue."""
+    return bool(_MONTH.match(key)) and is_parent_key(key)
+
+
 def is_archived_key(key: str) -> bool:
     """Whether a key is that of the item of an earlier revision."""
     return bool(re.search(r"/r\d{3,}/item\.json$", key))

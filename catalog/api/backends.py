@@ -96,10 +96,11 @@ def _of_objects(model: Any) -> Any:
 
     def validate_spatial(_cls: Any, values: Any) -> Any:  # in the place of upstream's, by its name
         if not isinstance(values, dict):
-            raise ValueError("A search is a JSON object")
+            raise ValueError("A search is a JSON object")  # noqa: TRY004 - pydantic tells of ValueErrors alone
         return values
 
-    check = model_validator(mode="before")(classmethod(validate_spatial))
+    method: Any = classmethod(validate_spatial)
+    check: Any = model_validator(mode="before")(method)
     return create_model(model.__name__, __base__=model, __validators__={"validate_spatial": check})
 
 
