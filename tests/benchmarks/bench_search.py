@@ -1,6 +1,6 @@
 """Search and time series of ten years: 3,650 items in each of two collections, asked over HTTP on loopback.
 
-The catalogue is that of ``bench_catalog.py``. Figures are printed and written to build/bench/search.json (`make bench`).
+The catalogue is that of ``bench_catalog.py``. `make bench` prints the figures and writes build/bench/search.json.
 """
 
 import datetime as dt

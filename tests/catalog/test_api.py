@@ -285,6 +285,7 @@ def test_a_withdrawn_day_is_found_and_marked(backend, request, tmp_path, run_rec
         eventually(lambda: requests.get(one, timeout=60).json()["properties"].get("deprecated") is True, "the mark")
         assert requests.get(one, timeout=60).json()["properties"]["vadose:withdrawn"] == "The granule was damaged."
         eventually(lambda: ids(search(api, filter="deprecated = true")) == ["20150401a"], "a search knows the mark")
+        assert ids(search(api, filter="deprecated IS NULL")) == ["20150402a"]
         assert ids(search(api)) == ["20150402a", "20150401a"]
         assert [f["properties"].get("deprecated", False) for f in search(api)["features"]] == [False, True]
 
