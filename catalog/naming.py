@@ -188,6 +188,11 @@ def is_parent_key(key: str) -> bool:
     return bool(_PARENT.fullmatch(key))
 
 
+def is_month_key(key: str) -> bool:
+    """Whether a key is that of a month's catalogue."""
+    return bool(_MONTH.match(key)) and is_parent_key(key)
+
+
 def is_archived_key(key: str) -> bool:
     """Whether a key is that of the item of an earlier revision."""
     return bool(re.search(r"/r\d{3,}/item\.json$", key))
@@ -213,6 +218,13 @@ def index_key(item_key: str) -> str:
     collection = item_key.split("/", 1)[0]
     part = f"{month['year']}-{month['month']}" if month else "items"
     return f"{index_prefix(collection)}{part}.parquet"
+
+
+def indexed_item_key(index_key: str, item_id: str) -> str:
+    """Key of an item that an index file tells of: the inverse of ``index_key``."""
+    collection, _, part = index_key.removesuffix(".parquet").split("/")
+    below = "" if part == "items" else part.replace("-", "/") + "/"
+    return f"{collection}/{below}{item_id}/{item_id}.json"
 
 
 def partition(item_key: str) -> str:
