@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel, create_model, model_validator
 from stac_fastapi.api.app import StacApi
 from stac_fastapi.api.models import (
     ItemCollectionUri,
@@ -74,7 +75,8 @@ def _add(app: FastAPI, client: Any, search_model: Any, settings: ApiSettings) ->
         ItemCollectionFilterExtension(client=queryables),
         tokens,
     ]
-    post = create_post_request_model(search, base_model=search_model)
+    document = create_model("SearchDocument", __base__=(_Document, search_model))
+    post = create_post_request_model(search, base_model=document)
     StacApi(
         app=app,
         router=APIRouter(prefix="/stac", tags=["STAC API"]),
@@ -88,6 +90,17 @@ def _add(app: FastAPI, client: Any, search_model: Any, settings: ApiSettings) ->
         items_get_request_model=_items_model(items),
         middlewares=[],
     )
+
+
+class _Document(BaseModel):
+    """A search by POST; what is no object is refused before stac-pydantic looks into it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_object(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("A search is a JSON object")  # noqa: TRY004 - pydantic wants it
+        return value
 
 
 def _items_model(extensions: Any) -> Any:

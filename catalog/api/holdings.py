@@ -6,6 +6,7 @@ since is read. A request never sees a mixture: it works on one ``Holdings`` from
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import logging
 import shutil
@@ -19,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from catalog.api.finder import Finder, Found, write_table
-from catalog.listing import collections as listed_collections
 from catalog.listing import item_keys
 from catalog.naming import NO_DAYS, ROOT
+from catalog.read import children
 from catalog.records import record, rooted
 from catalog.store import Store
-from catalog.validation import read_document
+from catalog.validation import read_document, validate_core
 from downscaler.errors import CatalogError, VadoseError
 
 Document = dict[str, Any]
@@ -141,7 +142,7 @@ class Catalogue:
         return read_document(self.store, key)
 
     def _look(self, before: Holdings | None) -> Holdings:
-        collections = {document["id"]: (key, document) for key, document in listed_collections(self.store)}
+        collections = self._collections({} if before is None else before.collections)
         known = {} if before is None else {entry.key: entry for entry in before.entries.values()}
         entries: dict[Found, Entry] = {}
         for identifier, (key, _) in collections.items():
@@ -153,14 +154,34 @@ class Catalogue:
             return replace(before, collections=collections)
         return self._tabulate(collections, entries)
 
+    def _collections(self, before: Mapping[str, tuple[str, Document]]) -> dict[str, tuple[str, Document]]:
+        """Collections by identifier; of one that is damaged now what was seen before, none where nothing was."""
+        seen = {key: (key, document) for key, document in before.values()}
+        found = {}
+        for key in children(self.store, ROOT):
+            try:
+                document = read_document(self.store, key)
+                validate_core(document)
+            except CatalogError as error:
+                _log.warning("A collection is damaged: %s: %s", key, error)
+                if key not in seen:
+                    continue
+                document = seen[key][1]
+            if document["type"] == "Collection":
+                found[document["id"]] = (key, document)
+        return found
+
     def _entry(self, key: str, known: Entry | None) -> Entry | None:
         """An item as it stands, None for one that is lost or damaged: the others are served all the same."""
         facts = self.store.facts(key)
         if facts is not None and known is not None and known.tag == facts.tag:
             return known
         try:
-            return Entry(key=key, tag="" if facts is None else facts.tag, record=record(read_document(self.store, key)))
-        except (CatalogError, KeyError) as error:
+            document = read_document(self.store, key)
+            validate_core(document)
+            dt.datetime.fromisoformat(document["properties"]["datetime"])
+            return Entry(key=key, tag="" if facts is None else facts.tag, record=record(document))
+        except (CatalogError, KeyError, TypeError, ValueError) as error:
             _log.warning("An item is left out: %s: %s", key, error)
             return None
 
