@@ -15,17 +15,18 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from catalog.api.finder import Finder, Found, write_table
 from catalog.api.shelves import Entry, Shelf, look
-from catalog.listing import collections as listed_collections
 from catalog.naming import NO_DAYS, ROOT
+from catalog.read import children
 from catalog.records import root, served_item
 from catalog.store import Store, get_many
+from catalog.validation import read_document, validate_core
 from downscaler.errors import CatalogError, VadoseError
 
 Document = dict[str, Any]
@@ -154,10 +155,25 @@ class Catalogue:
             while len(self._texts) > _CACHED_ITEMS:
                 del self._texts[next(iter(self._texts))]
 
+    def _collections(self, before: Mapping[str, Shelf]) -> Iterator[tuple[str, Document]]:
+        """Keys and documents of the collections; of a damaged one what was seen before, none where nothing was."""
+        seen = {shelf.key: shelf.document for shelf in before.values()}
+        for key in children(self.store, ROOT):
+            try:
+                document = read_document(self.store, key)
+                validate_core(document)
+            except CatalogError as error:
+                _log.warning("A collection is damaged: %s: %s", key, error)
+                if key not in seen:
+                    continue
+                document = seen[key]
+            if document["type"] == "Collection":
+                yield key, document
+
     def _look(self, before: Holdings | None) -> Holdings:
         old = {} if before is None else before.shelves
         shelves = {}
-        for key, document in listed_collections(self.store):
+        for key, document in self._collections(old):
             name = str(document["id"])
             shelves[name] = look(self.store, key, document, old.get(name))
         if before is not None and shelves == old:

@@ -47,7 +47,7 @@ def timeseries(
     """Soil moisture with its uncertainty, 90 % interval and flags of each published day, at one cell of 1 km²."""
     held = request.app.state.catalogue.now()
     lon, lat = checked_point(lon, lat)
-    return _answer(request, _covering(held, collection, lon, lat), (lon, lat), (start, end), f)
+    return _answer(request, held, _covering(held, collection, lon, lat), (lon, lat), (start, end), f)
 
 
 @router.get("/edr/collections/{collection}/position", summary="Time series at a point (EDR)", response_class=Response)
@@ -70,7 +70,8 @@ def position(
     first, slash, last = (datetime or "").partition("/")
     span = (None if first in ("", "..") else first, None if last in ("", "..") else last)
     span = span if slash else (span[0], span[0])
-    return _answer(request, chosen_collection(held, collection), at, span, f or _accepted(request) or "CoverageJSON")
+    form = f or _accepted(request) or "CoverageJSON"
+    return _answer(request, held, chosen_collection(held, collection), at, span, form)
 
 
 def _covering(held: Holdings, wanted: str | None, lon: float, lat: float) -> str:
@@ -84,10 +85,14 @@ def _covering(held: Holdings, wanted: str | None, lon: float, lat: float) -> str
 
 
 def _answer(
-    request: Request, of: str, at: tuple[float, float], span: tuple[str | None, str | None], form: Format | None
+    request: Request,
+    held: Holdings,
+    of: str,
+    at: tuple[float, float],
+    span: tuple[str | None, str | None],
+    form: Format | None,
 ) -> Response:
     catalogue: Catalogue = request.app.state.catalogue
-    held = catalogue.now()
     document = held.collections[of][1]
     cell = cell_at(document, *at)
     if cell is None:

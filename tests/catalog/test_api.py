@@ -193,6 +193,9 @@ def test_queryables_name_what_items_have(api):
         ({"filter": "(("}, ""),
         ({"intersects": '{"type":"Polygon","coordinates":[]}'}, ""),
         ({"intersects": "x"}, ""),
+        ({"intersects": "[1]"}, "GeoJSON geometry"),
+        ({"intersects": "1"}, "GeoJSON geometry"),
+        ({"intersects": '{"type":"Polygon","coordinates":[[1,2]]}'}, "GeoJSON Polygon"),
         ({"bbox": "0,0,1,1", "intersects": '{"type":"Point","coordinates":[0,0]}'}, ""),
         ({"token": "next:nonsense"}, ""),
     ],
@@ -207,6 +210,13 @@ def test_a_search_document_that_is_no_object_is_refused(api, body):
     answer = requests.post(f"{api}search", data=json.dumps(body), headers=kind, timeout=60)
     assert answer.status_code == 400, (answer.status_code, answer.text)
     assert answer.json()["description"]
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "1", '"x"', "{", '{"limit": [}'])
+def test_a_search_document_that_is_none_is_refused(api, body):
+    answer = requests.post(f"{api}search", data=body, headers={"Content-Type": "application/json"}, timeout=60)
+    assert answer.status_code == 400, answer.text
+    assert re.search("JSON|The body", answer.json()["description"])
 
 
 def test_what_is_absent_is_said(api):
