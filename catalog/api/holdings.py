@@ -31,6 +31,7 @@ from downscaler.errors import CatalogError, VadoseError
 
 Document = dict[str, Any]
 TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated", "published")
+MARK = "deprecated"
 FRESH = 2.0
 _REST = 15  # times FRESH, after which a request waits for the look
 PLACE = "http://vadose.invalid/"
@@ -68,12 +69,12 @@ class Holdings:
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """Names that a search can sort and filter by."""
-        own = {name for entry in self.entries.values() for name in entry.record["properties"]}
+        own = {MARK} | {name for entry in self.entries.values() for name in entry.record["properties"]}
         return ("id", "collection", "geometry", *sorted(own))
 
     def queryables(self, collection: str | None) -> Document:
         """JSON Schema properties of what a search can filter by, from the items themselves."""
-        found: Document = {"id": {"type": "string"}, "collection": {"type": "string"}}
+        found: Document = {"id": {"type": "string"}, "collection": {"type": "string"}, MARK: {"type": "boolean"}}
         found["geometry"] = {"title": "GeoJSON geometry", "type": "object", "required": ["type"]}  # pages fetch a $ref
         for (of, _), entry in self.entries.items():
             if collection in (None, of):
@@ -189,9 +190,14 @@ class Catalogue:
             if before is not None and shelf is old.get(name) and (before.tables / table).exists():
                 (tables / table).hardlink_to(before.tables / table)
             elif held:
-                write_table(tables / table, [entry.record for entry in held])
+                write_table(tables / table, [_row(entry.record) for entry in held])
         shutil.rmtree(self._folder / f"tables-{self._generation - 2}", ignore_errors=True)
         return Holdings(shelves=shelves, entries=entries, tables=tables, finder=self._finder)
+
+
+def _row(record: Document) -> Document:
+    """A record as the search has it: with a column for the mark of a withdrawn day, even where there is none yet."""
+    return record | {"properties": {MARK: None} | record["properties"]}
 
 
 def _text(content: bytes | None, key: str) -> str | None:

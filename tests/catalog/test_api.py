@@ -287,7 +287,8 @@ def test_a_withdrawn_day_is_found_and_marked(backend, request, tmp_path, run_rec
         sync(tmp_path, address)
     with served(create_app(tmp_path, backend=backend, dsn=address, fresh=0.1)) as root:
         api = f"{root}/stac/"
-        assert ids(search(api)) == ["20150402a", "20150401a"]
+        for every in ({}, {"filter": "deprecated IS NULL"}):
+            assert ids(search(api, **every)) == ["20150402a", "20150401a"]
         withdraw(tmp_path, LITTLE, DAYS[0], "The granule was damaged.")
         if address is not None:
             assert (sent := sync(tmp_path, address)).sent == 1, sent
@@ -311,7 +312,7 @@ def test_a_catalogue_without_its_index_is_served_by_its_links(where, lost, reque
     catalogue = Catalogue(store, fresh=0)
     whole = dict(catalogue.now().entries)
     assert len(whole) == 2
-    assert not caplog.records
+    assert "without an index" not in caplog.text
     keys = index_keys(store, WASHITA)
     if lost == "damaged":
         with store.staging() as staging:
