@@ -27,6 +27,7 @@ from stac_fastapi.types.config import ApiSettings
 from stac_fastapi.types.search import BaseSearchPostRequest
 
 from catalog.api.stac import EmbeddedClient, Queryables
+from catalog.validation import STAC_VERSION
 from downscaler import __version__, product
 from downscaler.errors import ConfigError
 
@@ -82,6 +83,7 @@ def _add(app: FastAPI, client: Any, search_model: Any, settings: ApiSettings) ->
         settings=settings,
         title=product.TITLE,
         description=DESCRIPTION,
+        stac_version=STAC_VERSION,  # of the catalogue; the landing page would say 1.0.0
         extensions=[*search, *items],
         client=_client(client, post),
         search_get_request_model=create_get_request_model(search),

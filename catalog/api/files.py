@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import email.utils
+import itertools
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
@@ -56,11 +56,12 @@ async def file(key: str, request: Request) -> Response:
         headers["Content-Range"], status = f"bytes {start}-{stop - 1}/{facts.size}", 206
     if request.scope.get("vadose.head"):
         return Response(status_code=status, headers=headers)
+    parts = _parts(store, key, start, stop)
     try:
-        source = await run_in_threadpool(store.reader, key)
+        opening = await run_in_threadpool(next, parts, b"")
     except FileNotFoundError:  # taken away since it was looked at
         raise absent(f"The catalogue has no file {key[:200]!r}.") from None
-    return StreamingResponse(_parts(source, start, stop), status_code=status, headers=headers)
+    return StreamingResponse(itertools.chain([opening], parts), status_code=status, headers=headers)
 
 
 def _served(key: str) -> bool:
@@ -122,8 +123,8 @@ def _span(request: Request, headers: dict[str, str], size: int) -> tuple[int, in
     return (start, stop) if start < stop else None
 
 
-def _parts(source: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
-    with source:
+def _parts(store: Store, key: str, start: int, stop: int) -> Iterator[bytes]:
+    with store.reader(key) as source:
         source.seek(start)
         while start < stop:
             part = bytes(source.read(min(_CHUNK, stop - start)))

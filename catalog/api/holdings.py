@@ -203,8 +203,12 @@ def _row(record: Document) -> Document:
 def _text(content: bytes | None, key: str) -> str | None:
     try:
         document = json.loads(content or b"")
-        item = served_item(root(document, key), f"{PLACE}stac/")
-    except (ValueError, KeyError, TypeError, AttributeError):
+        validate_core(document)
+        own = (key.split("/", 1)[0], Path(key).stem) == (document["collection"], document["id"])
+        item = served_item(root(document, key), f"{PLACE}stac/") if own else None
+    except (CatalogError, ValueError, KeyError, TypeError, AttributeError):
+        item = None
+    if item is None:
         _log.warning("An item is left out: %s is lost or damaged; `vadose catalog check` tells more.", key)
         return None
     return json.dumps(item, ensure_ascii=False, separators=(",", ":"))

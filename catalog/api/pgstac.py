@@ -80,9 +80,11 @@ class PgstacClient(CoreCrudClient):  # type: ignore[misc]
 
     def _clean_search_args(self, **terms: Any) -> Any:
         try:
-            return super()._clean_search_args(**terms)
+            clean = super()._clean_search_args(**terms)
         except ValueError as error:
             raise bad(f"A term of the search is no JSON: {error}") from error
+        checked_geometry(clean.get("intersects"))  # before pydantic, whose words are for programmers
+        return clean
 
     async def all_collections(self, request: Request, **kwargs: Any) -> Any:
         """All collections."""

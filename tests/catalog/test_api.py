@@ -19,7 +19,7 @@ from catalog.index import index_keys, rebuild_index
 from catalog.objects import Write
 from catalog.pgsync import sync
 from catalog.store import open_store
-from catalog.validation import offline_validator
+from catalog.validation import offline_validator, validate, validate_item
 from catalog.withdraw import withdraw
 from downscaler import product
 from downscaler.errors import CatalogError, ConfigError, DatabaseError
@@ -96,6 +96,23 @@ def test_pystac_client_searches_pages_and_finds_valid_items(api):
     collection.validate(validator=offline_validator())
     assert {i.id for i in collection.get_items()} == {i.id for i in items}
     assert client.get_collection(WASHITA).get_item(item.id).to_dict()["assets"] == item.to_dict()["assets"]
+
+
+def test_every_served_document_is_valid_and_its_links_are_absolute_and_alive(api):
+    landing = requests.get(api, timeout=60).json()
+    collections = requests.get(f"{api}collections", timeout=60).json()["collections"]
+    items = search(api, limit=100)["features"]
+    for document in (landing, *collections):
+        validate(document)
+    for document in items:
+        validate_item(document)
+    address = api.removesuffix("stac/")
+    for document in (landing, *collections, items[0]):
+        for entry in [*document["links"], *document.get("assets", {}).values()]:
+            assert entry["href"].startswith(("http://", "https://")), entry
+            if entry["href"].startswith(address):
+                with requests.get(entry["href"], timeout=60, stream=True) as answer:
+                    assert answer.status_code == 200, entry
 
 
 def test_items_are_the_catalogues_own(api, archive):
