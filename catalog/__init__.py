@@ -1,6 +1,5 @@
 """vadose, the product's face: COGs, STAC, stores."""
 
-from catalog.model_item import publish_model
 from catalog.publish import Published, publish
 from catalog.read import describe, find_item, is_current, items, validate_catalog
 from catalog.store import open_store
@@ -15,7 +14,6 @@ __all__ = [
     "items",
     "open_store",
     "publish",
-    "publish_model",
     "validate_catalog",
     "validate_item",
 ]

@@ -9,7 +9,7 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from prefect.artifacts import (
     create_image_artifact,
@@ -26,6 +26,7 @@ from catalog.validation import resolve
 from downscaler import product
 from downscaler.errors import CatalogError
 from flows.events import gain_of
+from flows.jobs import Status
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from flows.settings import Settings
     from flows.validation import Validated
 
-_STATUSES = ("published", "current", "no-coverage", "failed")
+_STATUSES = get_args(Status)
 _LARGEST = 1_000_000  # bytes of a picture kept in the server's database where no address leads to it
 
 

@@ -16,12 +16,12 @@ from prefect import State, flow, task
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from downscaler.errors import GranuleMissingError, NoRetrievalError
+from downscaler.errors import ClaimedError, GranuleMissingError, NoRetrievalError
 from flows import artifacts, events, logs
 from flows.jobs import DayJob, DayOutcome, job_of
 from flows.many import judge, require_no_failure
 from flows.period import makeable, today
-from flows.plan import VALIDATION_FOLDER, make_last, make_period, recent, validation_after
+from flows.plan import VALIDATION_FOLDER, make_last, make_period, plan_period, recent, validation_after
 from flows.retries import DAY_LIMIT, PATIENT, WORK_LIMIT
 from flows.settings import Settings, load_settings
 from flows.steps import outcome_of, run_day
@@ -32,11 +32,15 @@ from flows.validation import job_of as validation_of
 
 @task(task_run_name="{date}", timeout_seconds=DAY_LIMIT, **PATIENT)
 def publish_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:
-    """One day; fails with the typed error of what was wrong, which a day without coverage is not."""
+    """One day; fails with the typed error of what was wrong, which a day without coverage or made elsewhere is not."""
     try:
         return run_day(date, job, planned, wait=wait)
     except (NoRetrievalError, GranuleMissingError) as error:
         return outcome_of(error, date)
+    except ClaimedError as error:
+        if wait:
+            raise
+        return outcome_of(error, date, wait=False)  # the run comes back to it; no retry may hold up the other days
 
 
 @task(timeout_seconds=WORK_LIMIT, **PATIENT)
@@ -155,8 +159,8 @@ def backfill(
 ) -> list[DayOutcome]:
     """Make what the days from start to end lack (``vadose backfill``); with ``stale`` published days alone.
 
-    With ``deployment`` (such as daily/daily) each day is submitted as a run of it, which the server's workers share.
-    Without, each day is a task of this run; with more than one of ``workers`` the days are made by processes, which
+    With ``deployment`` (such as daily/daily) each day that needs work is submitted as a run of it, which the server's
+    workers share. Without, each day is a task of this run; with more than one of ``workers`` the days are made by processes, which
     the run tells of at the end.
     """
     with _told(config) as settings:
@@ -166,7 +170,9 @@ def backfill(
             attempt = Telling(settings)
             outcomes = make_period(job, start, end, stale=stale, workers=workers, attempt=attempt, hear=hear)
         else:
-            outcomes = submit(dates, deployment, force=force, progress=hear)
+            plan = plan_period(job, dates, stale=stale)
+            made = submit(list(plan.work), deployment, force=force, progress=hear)
+            outcomes = sorted([*plan.settled, *made], key=lambda outcome: outcome.date)
         artifacts.show_days(outcomes, settings, f"Backfill {start} to {end}")
         judge(outcomes)
         return outcomes

@@ -80,3 +80,16 @@ def test_upload_is_barred_and_licence_shipped(installed: Path) -> None:
     assert "Classifier: Private :: Do Not Upload" in metadata.read_text(encoding="utf-8")
     (licence,) = metadata.parent.rglob("LICENSE")
     assert licence.read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+@pytest.mark.parametrize("path", ["working folder first", "working folder as Prefect adds it"])
+def test_folders_named_as_the_packages_do_not_shadow_them(tmp_path: Path, path: str) -> None:
+    """A catalogue may be called ``catalog``, also where the code is a clone's (``make setup``)."""
+    for package in PACKAGES:
+        (tmp_path / package / "2024").mkdir(parents=True)
+    look = "import catalog, downscaler, flows; print(*(p.__file__ for p in (catalog, downscaler, flows)), sep='\\n')"
+    if path != "working folder first":
+        look = f"import sys; sys.path.insert(0, '.'); {look}"
+    said = call(sys.executable, "-c", look, cwd=tmp_path, PYTHONPATH="")
+    assert len(said.split()) == len(PACKAGES)
+    assert not [line for line in said.split() if line.startswith(str(tmp_path)) or not line.endswith("__init__.py")]

@@ -179,7 +179,9 @@ def backfill(
     options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
     more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
     if deployment is not None:
-        _submit(days, deployment, force, {"granule": granule, "workers": workers, **options, **more})
+        _submit(
+            days, deployment, force, {"stale": stale or None, "granule": granule, "workers": workers, **options, **more}
+        )
         return
     settings = _settings(context, workers=workers, **options, **more)
     job = job_of(settings, granule, force=force)
@@ -201,7 +203,8 @@ def _submit(days: list[dt.date], deployment: str, force: bool, given: Mapping[st
             "With --deployment the days are made by the workers' settings",
             value=", ".join(f"--{name.replace('_', '-')}" for name in named),
             allowed="--force",
-            remedy="Set it in the workers' vadose.toml, or leave --deployment away.",
+            remedy="Set it in the workers' vadose.toml, or leave --deployment away. Stale days alone: "
+            "prefect deployment run backfill/backfill -p start=DATE -p end=DATE -p stale=true.",
         )
     if not os.environ.get("PREFECT_API_URL"):
         raise ConfigError("No Prefect server is named", remedy="Set PREFECT_API_URL=http://127.0.0.1:4200/api.")

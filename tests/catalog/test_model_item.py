@@ -11,8 +11,9 @@ import pytest
 import xgboost as xgb
 from pystac.extensions.mlm import MLMExtension
 
-from catalog import install_validator, items, publish, publish_model, validate_catalog, validate_item
+from catalog import install_validator, items, publish, validate_catalog, validate_item
 from catalog.model_document import tree_nodes
+from catalog.model_item import publish_model
 from catalog.naming import ModelName
 from catalog.read import describe
 from downscaler import product

@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from parflow.tools.io import read_pfb
 
 from downscaler.errors import PriorUnreadableError
 from downscaler.lattice import IJWindow
@@ -91,6 +90,8 @@ def read_layers(path: Path, window: IJWindow | None = None, *, top_only: bool = 
         }
     if top_only:
         keys["z"] = {"start": header.nz - 1, "stop": header.nz}
+    from parflow.tools.io import read_pfb  # brings numba, half a second for every command
+
     values = np.asarray(read_pfb(str(path), keys=keys or None), dtype=np.float64)
     if values.ndim == 2:
         values = values[None]
