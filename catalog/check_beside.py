@@ -9,12 +9,13 @@ import datetime as dt
 from collections.abc import Mapping
 
 from catalog.claims import FOLDER as CLAIMS
+from catalog.claims import is_void
 from catalog.failures import FOLDER as FAILURES
 from catalog.folder import STAGING, FolderStore
 from catalog.naming import CUBES, DOWNLOAD_LOCK, index_prefix, is_archived_key, is_item_key, is_parent_key
 from catalog.survey import Survey
 
-_BESIDE = (f"{FAILURES}/", f"{CLAIMS}/", f"{STAGING}/", f"{CUBES}/")
+_BESIDE = (f"{FAILURES}/", f"{STAGING}/", f"{CUBES}/")
 
 
 def check_beside(survey: Survey, min_age: dt.timedelta) -> None:
@@ -26,6 +27,10 @@ def check_beside(survey: Survey, min_age: dt.timedelta) -> None:
     newest = {key.rsplit("/", 1)[0]: facts.revision for key, facts in survey.items.items()}
     now = dt.datetime.now(dt.UTC)
     for key in survey.stats.keys() - named:
+        if key.startswith(f"{CLAIMS}/"):
+            if is_void(survey.store, key):
+                survey.note("claim", key, "was left by a run that died", mend=True)
+            continue
         beside = key == DOWNLOAD_LOCK or key.startswith((*_BESIDE, index_prefix(key.split("/", 1)[0])))
         if beside or is_item_key(key) or is_parent_key(key) or is_archived_key(key):
             continue

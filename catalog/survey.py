@@ -15,8 +15,8 @@ Document = dict[str, Any]
 class Finding:
     """One thing that is not as it should be.
 
-    ``kind`` is schema, link, asset, checksum, cog, index, extent, orphan, staging, layout or cube; ``mend`` says that
-    a repair can put it right; what is no ``fault`` may be a publication in progress.
+    ``kind`` is schema, link, asset, checksum, cog, index, extent, orphan, staging, claim, layout or cube; ``mend`` says
+    that a repair can put it right; what is no ``fault`` may be a publication in progress.
     """
 
     kind: str

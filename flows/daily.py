@@ -160,8 +160,8 @@ def backfill(
     """Make what the days from start to end lack (``vadose backfill``); with ``stale`` published days alone.
 
     With ``deployment`` (such as daily/daily) each day that needs work is submitted as a run of it, which the server's
-    workers share. Without, each day is a task of this run; with more than one of ``workers`` the days are made by processes, which
-    the run tells of at the end.
+    workers share. Without, each day is a task of this run; with more than one of ``workers`` the days are made by
+    processes, which the run tells of at the end.
     """
     with _told(config) as settings:
         dates, job = makeable(start, end), job_of(settings, force=force)

@@ -113,11 +113,12 @@ def judge_day(
     if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it anew
         return DayState(state="withdrawn", why=why, **facts)
     reasons = list(why_stale(stood.item, offers, nearby, means)) if stood else []
-    if stood and not stood.whole:
+    torn = stood is not None and not stood.whole
+    if torn:
         reasons.append("its publication was cut off, or is under way")
     # Without anything to make the day from, an earlier failure (a search that timed out) says nothing of today.
     if failure is not None and (reasons or (stood is None and (offers or fill))):
-        again = is_transient(failure.error) or not failure.same_inputs(inputs_of(means, offers))
+        again = torn or is_transient(failure.error) or not failure.same_inputs(inputs_of(means, offers))
         told = f"{failure.error}: {failure.reason}" + (f" ({failure.attempts} times)" if failure.attempts > 1 else "")
         if failure.kind == "failed":
             return DayState(state="failed", why=told + ("; to be tried again" if again else ""), work=again, **facts)

@@ -122,13 +122,13 @@ def make_last(
 
 
 def _begin(plan: Plan, job: DayJob) -> None:
-    """Check what the days are made with before any is touched; clear what dead runs left on days that need no work."""
+    """Check what the days are made with before any is touched; clear what dead runs left where no day stands."""
     from catalog.claims import sweep
     from downscaler import product
 
     if plan.work:
         prepare(job)
-    sweep(job.catalog, product.domain(job.domain), keep=plan.work)
+    sweep(job.catalog, product.domain(job.domain))
 
 
 def validation_after(settings: Settings, outcomes: Sequence[DayOutcome]) -> ValidationJob | None:
