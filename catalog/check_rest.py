@@ -10,10 +10,12 @@ from catalog.claims import FOLDER as CLAIMS
 from catalog.claims import is_void
 from catalog.failures import FOLDER as FAILURES
 from catalog.folder import STAGING, FolderStore
-from catalog.naming import index_prefix, is_archived_key, is_item_key, is_parent_key
+from catalog.naming import cube_folder, index_prefix, is_archived_key, is_item_key, is_parent_key
 
 if TYPE_CHECKING:
     from catalog.check import Survey
+
+CUBES = cube_folder("")  # a cube keeps its own books
 
 
 def check_rest(survey: Survey, min_age: dt.timedelta) -> None:
@@ -29,7 +31,7 @@ def check_rest(survey: Survey, min_age: dt.timedelta) -> None:
             if is_void(survey.store, key):
                 survey.note("claim", key, "was left by a run that died", mend=True)
             continue
-        beside = key.startswith((f"{FAILURES}/", STAGING, index_prefix(key.split("/", 1)[0])))
+        beside = key.startswith((f"{FAILURES}/", CUBES, STAGING, index_prefix(key.split("/", 1)[0])))
         if beside or is_item_key(key) or is_parent_key(key) or is_archived_key(key):
             continue
         young = not survey.store.exclusive and now - survey.stats[key].modified < min_age
