@@ -113,9 +113,10 @@ def make_last(
     """The daily run: make what is missing or stale of the last days, the newest first; only these are told of.
 
     A failed day stops no other and comes back when its inputs changed or its fault may pass; days that wait for their
-    granule are left alone. Raises as ``flows.lookback.look_back``.
+    granule are left alone. Raises PeriodError when ``last`` is in the future or before SMAP's first data, and as
+    ``flows.lookback.look_back``.
     """
-    plan = plan_last(job, last or today(), days)
+    plan = plan_last(job, makeable(last or today())[0], days)
     _begin(plan, job)
     made = run_days(plan.work, job, attempt=attempt, progress=hear)
     return sorted(made, key=lambda outcome: outcome.date, reverse=True)

@@ -9,13 +9,14 @@ import sys
 import pytest
 from validations import document
 
-from catalog import publish, publish_model, validate_catalog
+from catalog import publish, validate_catalog
 from catalog.check import check
 from catalog.claims import claimed
 from catalog.cube import collections_with_days, update_cube
 from catalog.download import download
 from catalog.failures import Failure, record_failure
 from catalog.folder import FolderStore
+from catalog.model_item import publish_model
 from catalog.naming import DOWNLOAD_LOCK, collection_id, cube_folder
 from catalog.query import Query
 from catalog.repair import repair
