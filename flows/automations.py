@@ -17,17 +17,22 @@ from downscaler.errors import ConfigError
 from flows.events import DAY_FAILED, DAY_PUBLISHED, VALIDATED
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
-_ENDED = [f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed", "Cancelling")]
+TAKEN = {"prefect.flow-run.Pending", "prefect.flow-run.Submitting"}  # by a worker
+ANY_SIGN = "prefect.flow-run.*"  # heartbeats, and states by their names, which for days are our own
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """When something is wrong: days without a new item, days that failed and within which time, a run's silence."""
+    """When something is wrong: days without a new item, days that failed and within which time, a run's silence.
+
+    ``silent_start`` is how long a run that a worker has taken may need to begin: a container's image is pulled then.
+    """
 
     silent: dt.timedelta = dt.timedelta(days=4)
     failed_days: int = 3
     failed_within: dt.timedelta = dt.timedelta(days=4)
     silent_run: dt.timedelta = dt.timedelta(minutes=5)
+    silent_start: dt.timedelta = dt.timedelta(minutes=15)
 
 
 def automations(bounds: Bounds, block: Any = None) -> list[Automation]:
@@ -76,27 +81,28 @@ def automations(bounds: Bounds, block: Any = None) -> list[Automation]:
                 "m3 m-3, bound {{ event.payload.bound }}, {{ event.payload.pairs }} pairs.",
             ),
         ),
-        _silent_runs(bounds),
+        _silent_runs("run went silent", {HEARTBEAT}, bounds.silent_run),
+        _silent_runs("run never began", TAKEN, bounds.silent_start),
     ]
 
 
-def _silent_runs(bounds: Bounds) -> Automation:
-    """A run whose process and worker both died stays Running for ever unless its heartbeat is listened to."""
+def _silent_runs(name: str, after: set[str], within: dt.timedelta) -> Automation:
+    """A run whose process and worker both died stays as it is for ever, and keeps its place in its queue."""
     return Automation(
-        name="vadose: run went silent",
-        description="A run without a heartbeat is marked as crashed, so that its day may be submitted again.",
+        name=f"vadose: {name}",
+        description=f"A run without a sign within {within} is marked as crashed, so that its day is submitted again.",
         trigger=EventTrigger(
-            after={HEARTBEAT},
-            expect={HEARTBEAT, *_ENDED},
+            after=after,
+            expect={ANY_SIGN},
             match={"prefect.resource.id": "prefect.flow-run.*"},
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=bounds.silent_run,
+            within=within,
         ),
         actions=[
             ChangeFlowRunState(
-                state=StateType.CRASHED, name="Crashed", message="No heartbeat: the process died.", force=False
+                state=StateType.CRASHED, name="Crashed", message="No sign of life: the process died.", force=False
             )
         ],
     )

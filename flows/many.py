@@ -15,7 +15,7 @@ from flows.jobs import DayJob, DayOutcome
 from flows.steps import try_day
 from flows.workers import one_worker, threads_shared
 
-_LIVES = 2  # worker processes that one day may cost: a machine short of memory kills the innocent too
+LIVES = 2  # worker processes that one day may cost: a machine short of memory kills the innocent too
 Days = Mapping[dt.date, int | None]
 """Days in the order to make them, each with the revision that stood when that was decided (None: whatever)."""
 
@@ -62,7 +62,7 @@ def _in_turn(days: Days, job: DayJob, workers: int, attempt: Attempt, *, waiting
 
 def _in_processes(days: Days, job: DayJob, workers: int, *, waiting: bool) -> Iterator[DayOutcome]:
     """Each worker takes the next day when it is done with one; where it dies its day alone is lost, and tried again."""
-    left, lives = deque(days), dict.fromkeys(days, _LIVES)
+    left, lives = deque(days), dict.fromkeys(days, LIVES)
     with threads_shared(workers), ExitStack() as stack:
         idle = [stack.enter_context(one_worker()) for _ in range(workers)]
         busy: dict[Future[DayOutcome], tuple[dt.date, ProcessPoolExecutor]] = {}

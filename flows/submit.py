@@ -11,7 +11,6 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -28,6 +27,7 @@ from prefect.exceptions import ObjectNotFound
 
 from downscaler.errors import ConfigError, VadoseError
 from flows.jobs import DayOutcome, Status
+from flows.many import LIVES
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -44,14 +44,6 @@ _BY_NAME = {name: status for status, name in STATE_NAMES.items()}
 Hear = Callable[[DayOutcome], None]
 
 
-@dataclass(frozen=True)
-class Submitted:
-    """A day's run on the server."""
-
-    day: dt.date
-    run: uuid.UUID
-
-
 def submit(
     days: Sequence[dt.date],
     deployment: str,
@@ -61,6 +53,8 @@ def submit(
     poll: float = POLL,
 ) -> list[DayOutcome]:
     """Submit days as runs of a deployment, wait for all of them and tell what became of each, in order of date.
+
+    A day whose run crashed, which says that its process or worker died, is submitted once more.
 
     Args:
         days: the days.
@@ -75,11 +69,16 @@ def submit(
     with get_client(sync_client=True) as client:
         where = _deployment(client, deployment)
         ensure_queue(client, where)
-        waiting = {s.run: s.day for s in [_submit_day(client, where, day, force) for day in days]}
-        outcomes = []
+        waiting = {_submit_day(client, where, day, force): day for day in days}
+        outcomes, lives = [], dict.fromkeys(days, LIVES)
         while waiting:
             for run in _ended(client, list(waiting)):
-                outcomes.append(outcome_of(waiting.pop(run.id), run))
+                day = waiting.pop(run.id)
+                lives[day] -= 1
+                if lives[day] and run.state and run.state.is_crashed():  # its process died, now or before it was joined
+                    waiting[_submit_day(client, where, day, force)] = day
+                    continue
+                outcomes.append(outcome_of(day, run))
                 if progress:
                     progress(outcomes[-1])
             if waiting:
@@ -117,7 +116,7 @@ def ensure_queue(client: SyncPrefectClient, where: DeploymentResponse, limit: in
     )
 
 
-def _submit_day(client: SyncPrefectClient, where: DeploymentResponse, day: dt.date, force: bool) -> Submitted:
+def _submit_day(client: SyncPrefectClient, where: DeploymentResponse, day: dt.date, force: bool) -> uuid.UUID:
     """A run of the day: the one that is alive, else a new one after the last.
 
     The key holds the last run that ended, so of two submissions at once both get the same new run.
@@ -125,7 +124,7 @@ def _submit_day(client: SyncPrefectClient, where: DeploymentResponse, day: dt.da
     tag = f"day:{day}"
     last = None if force else _last_run(client, where, tag)
     if last is not None and not _is_final(last):
-        return Submitted(day, last.id)
+        return last.id
     after = uuid.uuid4() if force else last.id if last else "none"
     run = run_deployment(
         where.id,
@@ -137,7 +136,7 @@ def _submit_day(client: SyncPrefectClient, where: DeploymentResponse, day: dt.da
         idempotency_key=f"{tag}:after:{after}",
         work_queue_name=QUEUE,
     )
-    return Submitted(day, cast("FlowRun", run).id)  # no coroutine, since nothing is async here
+    return cast("FlowRun", run).id  # no coroutine, since nothing is async here
 
 
 def _last_run(client: SyncPrefectClient, where: DeploymentResponse, tag: str) -> FlowRun | None:

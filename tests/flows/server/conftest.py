@@ -20,11 +20,12 @@ from typing import Any
 import pytest
 import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 PREFECT, VADOSE = (Path(sys.executable).with_name(name) for name in ("prefect", "vadose"))
 WHERE = "-94.9,34.3,-94.4,34.6"
+UNSCHEDULED: dict[str, dict[str, Any]] = {"daily": {"schedules": []}, "validate": {"schedules": []}}
 PATIENCE = 300.0  # seconds; machines are slow and noisy
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -108,6 +109,11 @@ class Site:
         (self.folder / "prefect.yaml").write_text(yaml.safe_dump(document))
         self.run(PREFECT, "--no-prompt", "deploy", "--all")
 
+    def set_aside(self) -> None:
+        """Begin an empty catalogue."""
+        if self.catalog.exists():
+            self.catalog.rename(self.folder / f"before-{time.monotonic_ns()}")
+
     def items(self) -> dict[str, dict[str, Any]]:
         """The days' items by date, as they lie there."""
         found = [json.loads(path.read_text()) for path in self.catalog.glob("vadose-sm-*/*/*/*/*.json")]
@@ -175,6 +181,14 @@ def client(site: Site) -> Iterator[SyncPrefectClient]:
     settings: dict[Any, Any] = {PREFECT_API_URL: site.api, PREFECT_HOME: site.folder / "prefect"}
     with temporary_settings(settings), get_client(sync_client=True) as made:
         yield made
+
+
+@pytest.fixture
+def in_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Flows of this process run in the site's folder, and end without waiting for a heartbeat."""
+    monkeypatch.chdir(site.folder)
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 @contextlib.contextmanager

@@ -20,18 +20,16 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from catalog.read import validate_catalog
 from downscaler.errors import ConfigError
 from flows.automations import Bounds, apply
-from flows.daily import daily, validate
+from flows.daily import backfill, daily, validate
 from flows.submit import outcome_of, submit
 
-from .conftest import Inbox, Site, Worker, wait_for
+from .conftest import UNSCHEDULED, Inbox, Site, Worker, wait_for
 
 DAILY = "daily/daily"
-UNSCHEDULED: dict[str, dict[str, Any]] = {"daily": {"schedules": []}, "validate": {"schedules": []}}
 
 
 def soon() -> dict[str, dict[str, Any]]:
@@ -106,7 +104,7 @@ def test_two_submissions_of_ten_days_beside_the_schedule(site: Site, worker: Wor
 
 def check_two_submissions(site: Site, client: SyncPrefectClient, days: int) -> None:
     """Days not yet there, submitted twice at once, then once more, then forced."""
-    site.catalog.rename(site.folder / f"before-{uuid.uuid4().hex}")
+    site.set_aside()
     wanted = [site.last - dt.timedelta(days=n) for n in range(days)]
     runs_before = {run.id for run in runs_of_backfills(client)}
     with ThreadPoolExecutor(2) as both:
@@ -134,6 +132,28 @@ def test_a_day_that_ended_is_submitted_anew_and_tells_that_it_stands(
     assert "already published" in again.reason
 
 
+def test_stale_days_alone_are_submitted_by_the_backfill_flow(
+    site: Site, worker: Worker, client: SyncPrefectClient, in_site: Callable[[], None]
+) -> None:
+    days = (site.last - dt.timedelta(days=2), site.last)
+    backfill(*days, config=site.folder / "vadose.toml", deployment=DAILY)
+    standing = site.items()
+    before = {run.id for run in runs_of_backfills(client)}
+    told = backfill(*days, config=site.folder / "vadose.toml", deployment=DAILY, stale=True)
+    assert {outcome.status for outcome in told} == {"current"}
+    assert {run.id for run in runs_of_backfills(client)} == before
+
+    (granule,) = (site.folder / "sample" / "granules").glob(f"*_{site.last:%Y%m%d}_*_001.h5")
+    newer = granule.with_name(granule.name.replace("_001.h5", "_002.h5"))
+    newer.write_bytes(granule.read_bytes())
+    told = backfill(*days, config=site.folder / "vadose.toml", deployment=DAILY, stale=True)
+    newer.unlink()
+    assert [outcome.date for outcome in told if outcome.status == "published"] == [site.last]
+    assert site.items()[str(site.last)]["properties"]["version"] == "2"
+    assert set(site.items()) == set(standing)
+    assert len({run.id for run in runs_of_backfills(client)} - before) == 1
+
+
 def test_what_cannot_be_submitted_is_refused_before_any_work(site: Site, client: SyncPrefectClient) -> None:
     with pytest.raises(ConfigError, match="no such deployment"):
         submit([site.last], "daily/nonsense")
@@ -141,6 +161,9 @@ def test_what_cannot_be_submitted_is_refused_before_any_work(site: Site, client:
         apply(Bounds(), "custom-webhook/nonsense")
     out = site.vadose("backfill", site.last, site.last, "--deployment", DAILY, "--granules", "elsewhere", code=3)
     assert "--granules" in out
+    out = site.vadose("backfill", site.last, site.last, "--deployment", DAILY, "--stale", code=3)
+    assert "--stale" in out
+    assert "-p stale=true" in " ".join(out.split())
 
 
 def test_operators_are_told_of_failed_days_low_gain_and_silence(
@@ -151,7 +174,7 @@ def test_operators_are_told_of_failed_days_low_gain_and_silence(
     assert {done for _, done in apply(bounds, block)} == {"made"}
     assert {done for _, done in apply(bounds, block)} == {"brought up to date"}
     names = {automation["name"] for automation in post(site, "automations/filter", {})}
-    assert {"vadose: no new item", "vadose: days failed", "vadose: run went silent"} <= names
+    assert {"vadose: no new item", "vadose: days failed", "vadose: run went silent", "vadose: run never began"} <= names
 
     for granule in sorted((site.folder / "sample" / "granules").glob("*.h5"))[:3]:
         day = dt.datetime.strptime(granule.name.split("_")[5], "%Y%m%d").replace(tzinfo=dt.UTC).date()
@@ -169,14 +192,6 @@ def test_operators_are_told_of_failed_days_low_gain_and_silence(
     wait_for("word of a low gain", lambda: [m for m in inbox.messages if "gain below bound" in m], 120)
     assert "paired gain over" in artifact(site, "validation")["data"]
     wait_for("word of silence", lambda: [m for m in inbox.messages if "no new item" in m], 180)
-
-
-@pytest.fixture
-def in_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Flows of this process run in the site's folder, and end without waiting for a heartbeat."""
-    monkeypatch.chdir(site.folder)
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield
 
 
 def webhook(site: Site, inbox: Inbox) -> str:
