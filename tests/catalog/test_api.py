@@ -221,6 +221,14 @@ def test_a_search_that_makes_no_sense_is_refused_with_a_reason(api, asked, text)
     assert re.search(text, refused(api, **asked))
 
 
+def test_geometries_that_are_unusual_are_searched_by(api):
+    point = {"type": "Point", "coordinates": [-98.1, 34.8], "bbox": [10.0, 0.0, -10.0, 0.0]}
+    for geometry in (point, {"type": "GeometryCollection", "geometries": [point, point]}):
+        answer = requests.post(f"{api}search", json={"intersects": geometry}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        assert ids(answer.json()) == ["20150403a", "20150402a", "20150401a"]
+
+
 @pytest.mark.parametrize("body", [[], "text", 1, 0.5, True, None, ["bbox"]])
 def test_a_search_document_that_is_no_object_is_refused(api, body):
     kind = {"Content-Type": "application/json"}
