@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import h5py
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
@@ -122,6 +123,7 @@ def runs_of_backfills(client: SyncPrefectClient) -> list[FlowRun]:
     return client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=["backfill"])), limit=200)
 
 
+@pytest.mark.slow
 def test_a_day_that_ended_is_submitted_anew_and_tells_that_it_stands(
     site: Site, worker: Worker, client: SyncPrefectClient
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_day_that_ended_is_submitted_anew_and_tells_that_it_stands(
     assert "already published" in again.reason
 
 
+@pytest.mark.slow
 def test_stale_days_alone_are_submitted_by_the_backfill_flow(
     site: Site, worker: Worker, client: SyncPrefectClient, in_site: Callable[[], None]
 ) -> None:
@@ -146,6 +149,8 @@ def test_stale_days_alone_are_submitted_by_the_backfill_flow(
     (granule,) = (site.folder / "sample" / "granules").glob(f"*_{site.last:%Y%m%d}_*_001.h5")
     newer = granule.with_name(granule.name.replace("_001.h5", "_002.h5"))
     newer.write_bytes(granule.read_bytes())
+    with h5py.File(newer, "a") as file:
+        file.attrs["note"] = "reprocessed"
     told = backfill(*days, config=site.folder / "vadose.toml", deployment=DAILY, stale=True)
     newer.unlink()
     assert [outcome.date for outcome in told if outcome.status == "published"] == [site.last]
@@ -166,6 +171,7 @@ def test_what_cannot_be_submitted_is_refused_before_any_work(site: Site, client:
     assert "-p stale=true" in " ".join(out.split())
 
 
+@pytest.mark.slow
 def test_operators_are_told_of_failed_days_low_gain_and_silence(
     site: Site, client: SyncPrefectClient, inbox: Inbox, in_site: Callable[[], None]
 ) -> None:
