@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 CRASH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo browser test test-slow crash bench lint format serve deploy lock clean
+.PHONY: help setup demo browser test test-slow crash bench lint format serve deploy worker lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -64,11 +64,17 @@ serve: setup  ## serve the demo catalogue over HTTP with range requests (DEMO=DI
 POOL_TYPE ?= process
 deploy: setup  ## work pool, queues, deployments and automations on the Prefect server of PREFECT_API_URL
 	@test -n "$$PREFECT_API_URL" || { echo "set PREFECT_API_URL to the server's address, such as http://127.0.0.1:4200/api" >&2; exit 1; }
+	@n=0; until $(BIN)/prefect work-pool ls >/dev/null 2>&1; do n=$$((n + 1)); \
+		test $$n -lt 10 || { echo "no Prefect server answers at $$PREFECT_API_URL" >&2; exit 1; }; sleep 2; done
 	$(BIN)/prefect --no-prompt work-pool inspect vadose >/dev/null 2>&1 || $(BIN)/prefect work-pool create vadose --type $(POOL_TYPE)
 	$(BIN)/prefect work-queue inspect schedule --pool vadose >/dev/null 2>&1 || $(BIN)/prefect work-queue create schedule --pool vadose --limit 1 --priority 1
 	$(BIN)/prefect work-queue inspect backfill --pool vadose >/dev/null 2>&1 || $(BIN)/prefect work-queue create backfill --pool vadose --limit 2 --priority 10
 	$(BIN)/prefect --no-prompt deploy --all --prefect-file deploy/prefect.yaml
 	$(BIN)/vadose automations
+
+# The worker's own Python makes the runs, and it looks for the next every second (left alone: every 10).
+worker: setup  ## work on the pool `vadose` of PREFECT_API_URL's server
+	PATH="$(abspath $(BIN)):$$PATH" PREFECT_WORKER_QUERY_SECONDS=$${PREFECT_WORKER_QUERY_SECONDS:-1} $(BIN)/prefect worker start --pool vadose
 
 lock: setup  ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra hydrodata --extra dask --extra serve --extra pgstac --extra cube --python-version 3.11 --generate-hashes \

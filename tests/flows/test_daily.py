@@ -9,8 +9,13 @@ import pytest
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
+from catalog.claims import claimed
+from downscaler import product
 from downscaler.errors import ConfigError, PriorUnreadableError, ValidationError
-from flows.daily import backfill, daily, validate
+from flows import artifacts
+from flows.commands.produce import outcome_table
+from flows.daily import Telling, backfill, daily, validate
+from flows.jobs import job_of
 from flows.plan import recent
 from flows.settings import load_settings
 
@@ -24,6 +29,12 @@ def server() -> Iterator[None]:
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield
+
+
+def site_of(made: Path, tmp_path: Path) -> dict[str, object]:
+    """Settings of the sample with a catalogue of this test."""
+    folders = {"prior": made / "prior", "model": made / "model", "granules": made / "sample" / "granules"}
+    return {"domain": "-94.9,34.3,-94.4,34.6", "catalog": str(tmp_path / "catalog"), **folders}
 
 
 def test_a_day_fails_with_the_typed_error_of_its_cause(vadose: Any, tmp_path: Path) -> None:
@@ -46,6 +57,16 @@ def test_days_are_published_and_left_alone(made: Path, tmp_path: Path) -> None:
     outcomes = backfill(DAY - dt.timedelta(days=1), DAY + dt.timedelta(days=1), config=config)
     assert [outcome.status for outcome in outcomes] == ["no-coverage", "current", "published"]
     assert (tmp_path / "catalog" / "catalog.json").is_file()
+
+
+def test_a_day_that_another_run_is_making_holds_up_no_other(made: Path, tmp_path: Path) -> None:
+    settings = load_settings(None, **site_of(made, tmp_path))
+    with claimed(settings.catalog, product.domain(settings.domain), DAY):
+        outcome, state = Telling(settings).attempt(DAY, job_of(settings), wait=False)
+    assert (outcome.status, outcome.error) == ("claimed", "ClaimedError")
+    assert state.is_completed()  # no task that failed, and none that waits for its next try
+    assert "1 claimed" in artifacts.summary([outcome], settings, "Days")
+    assert "1 claimed" in outcome_table([outcome]).caption
 
 
 def test_a_published_day_is_validated_and_a_validation_that_fails_stops_no_day(
