@@ -76,8 +76,8 @@ class BucketStore:
                 meta = self._objects.head(key)
             except (NotFoundError, FileNotFoundError):
                 return None
-        tag = str(meta["e_tag"] or meta["last_modified"].timestamp()).strip('"')
-        return ObjectFacts(size=meta["size"], modified=meta["last_modified"].timestamp(), tag=tag)
+        known = _stat(meta)
+        return ObjectFacts(size=known.size, modified=known.modified.timestamp(), tag=known.tag)
 
     def reader(self, key: str) -> BinaryIO:
         """The object, read by ranges of 64 KiB where they are asked for."""
@@ -95,7 +95,7 @@ class BucketStore:
         """Size and time of every object below a prefix, by key, sorted."""
         with storage_errors(self.uri):
             entries = (entry for batch in self._objects.list(prefix, chunk_size=1000) for entry in batch)
-            found = {entry["path"]: Stat(size=entry["size"], modified=entry["last_modified"]) for entry in entries}
+            found = {entry["path"]: _stat(entry) for entry in entries}
         return dict(sorted(found.items()))
 
     def delete(self, keys: Sequence[str]) -> None:
@@ -171,3 +171,9 @@ class BucketStore:
         """A folder in the system's temporary directory."""
         with tempfile.TemporaryDirectory(prefix="vadose-") as folder:
             yield Path(folder)
+
+
+def _stat(meta: Any) -> Stat:
+    """What a listing or a HEAD request tells; the time is the tag where the server gives none."""
+    tag = str(meta["e_tag"] or meta["last_modified"].timestamp()).strip('"')
+    return Stat(size=meta["size"], modified=meta["last_modified"], tag=tag)

@@ -9,14 +9,14 @@ import datetime as dt
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from catalog.check_beside import check_beside
+from catalog.check_cube import check_cubes
 from catalog.check_files import check_file
-from catalog.failures import FOLDER as FAILURES
-from catalog.folder import STAGING, FolderStore
+from catalog.cube_layout import item_digest
 from catalog.index import decode, essence
 from catalog.naming import (
     NO_DAYS,
@@ -28,59 +28,15 @@ from catalog.naming import (
     is_parent_key,
     parent_key,
 )
-from catalog.objects import Stat
 from catalog.store import Store, get_many, open_store
+from catalog.survey import ItemFacts, Survey
 from catalog.validation import resolve, validate, validate_item
 from downscaler.errors import CatalogError
 
-Document = dict[str, Any]
 Progress = Callable[[int, int], None]
 DAY = dt.timedelta(days=1)
 _BATCH = 256  # objects in memory at a time
 _DOWN = ("item", "child")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing that is not as it should be.
-
-    ``kind`` is schema, link, asset, checksum, cog, index, extent, orphan, staging or layout; ``mend`` says that a
-    repair can put it right; what is no ``fault`` may be a publication in progress.
-    """
-
-    kind: str
-    key: str
-    what: str
-    mend: bool = False
-    fault: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class ItemFacts:
-    """What the check keeps of an item: identity for the index, time span, box, files by key with size and checksum."""
-
-    essence: tuple[str, ...]
-    span: tuple[str, str]
-    bbox: tuple[float, ...]
-    revision: int
-    simulated: bool
-    files: dict[str, tuple[int | None, str | None, str]]
-
-
-@dataclass
-class Survey:
-    """What a check saw: objects by key, facts of items (archived revisions among them), parents, findings."""
-
-    store: Store
-    stats: dict[str, Stat]
-    items: dict[str, ItemFacts] = field(default_factory=dict)
-    archived: dict[str, ItemFacts] = field(default_factory=dict)
-    parents: dict[str, Document] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-    def note(self, kind: str, key: str, what: object, *, mend: bool = False, fault: bool = True) -> None:
-        """Add a finding."""
-        self.findings.append(Finding(kind=kind, key=key, what=str(what), mend=mend, fault=fault))
 
 
 def check(
@@ -100,21 +56,38 @@ def check(
     store = open_store(uri)
     if store.get(ROOT) is None and not store.keys(""):
         raise CatalogError("No catalogue is there", value=store.uri, remedy="`vadose demo` or `vadose run` makes one.")
+    tell = progress or (lambda *_: None)
+    survey = _look(store, min_age, tell, metadata_only=metadata_only)
+    if any(finding.fault for finding in survey.findings):
+        # A publication meanwhile is seen half: what two looks have in common is really wrong.
+        seen = set(survey.findings)
+        survey = _look(store, min_age, tell, metadata_only=metadata_only)
+        survey.findings = [finding for finding in survey.findings if finding in seen or not finding.fault]
+    if not metadata_only:
+        total = len(survey.stats)
+        read = sum(is_item_key(key) or is_parent_key(key) or is_archived_key(key) for key in survey.stats)
+        _check_contents(survey, lambda done: tell(min(read + done, total), total))
+    survey.findings.sort(key=lambda f: (not f.fault, f.key, f.kind, f.what))
+    return survey
+
+
+def _look(store: Store, min_age: dt.timedelta, tell: Progress, *, metadata_only: bool) -> Survey:
+    """What one listing and the JSON objects tell."""
     survey = Survey(store=store, stats=store.stats(""))
     keys = [key for key in survey.stats if is_item_key(key) or is_parent_key(key) or is_archived_key(key)]
     total = len(keys) if metadata_only else len(survey.stats)
-    tell = progress or (lambda *_: None)
     for number, (key, content) in enumerate(_contents(store, keys)):
+        if content is None:  # gone since it was listed
+            del survey.stats[key]
+            continue
         _examine(survey, key, content)
         tell(number + 1, total)
     _check_parents(survey)
     _check_assets(survey)
     _check_index(survey)
     _check_extents(survey)
-    _check_rest(survey, min_age)
-    if not metadata_only:
-        _check_contents(survey, lambda done: tell(min(len(keys) + done, total), total))
-    survey.findings.sort(key=lambda f: (not f.fault, f.key, f.kind, f.what))
+    check_beside(survey, min_age)
+    check_cubes(survey, metadata_only=metadata_only)
     return survey
 
 
@@ -161,6 +134,7 @@ def _facts(key: str, document: Mapping[str, Any]) -> ItemFacts:
         bbox=tuple(document["bbox"]),
         revision=int(properties["version"]),
         simulated=bool(properties.get("vadose:simulated")),
+        digest=None if properties.get("deprecated") else item_digest(document),
         files=files,
     )
 
@@ -246,40 +220,6 @@ def _check_extents(survey: Survey) -> None:
         simulated = sorted({facts.simulated for facts in facts_of})
         if document.get("summaries", {}).get("vadose:simulated") != simulated:
             survey.note("extent", key, f"summary of vadose:simulated is not {simulated}", mend=True)
-
-
-def _check_rest(survey: Survey, min_age: dt.timedelta) -> None:
-    """Files that nothing leads to: of publications that died, of items that are gone; and staging left over."""
-    if isinstance(survey.store, FolderStore):
-        for place in survey.store.stale_staging():
-            survey.note("staging", place, "was left by a process that died", mend=True)
-    named = {file for facts in [*survey.items.values(), *survey.archived.values()] for file in facts.files}
-    newest = {key.rsplit("/", 1)[0]: facts.revision for key, facts in survey.items.items()}
-    now = dt.datetime.now(dt.UTC)
-    for key in survey.stats.keys() - named:
-        beside = key.startswith((f"{FAILURES}/", STAGING, index_prefix(_top(key))))
-        if beside or is_item_key(key) or is_parent_key(key) or is_archived_key(key):
-            continue
-        young = not survey.store.exclusive and now - survey.stats[key].modified < min_age
-        dead = _never_published(key, newest, survey)
-        what = "is named by no item" + ("; a publication may be in progress" if young else "")
-        survey.note("orphan", key, what, mend=dead and not young, fault=not young)
-
-
-def _never_published(key: str, newest: Mapping[str, int], survey: Survey) -> bool:
-    """Whether a file is of a revision that an item beside it has never had: then it is nobody's."""
-    folder, _, inside = key.rpartition("/r")
-    number = inside.split("/", 1)[0]
-    if folder not in newest or not number.isdecimal():
-        return False
-    return int(number) > newest[folder] or _skipped(folder, int(number), survey)
-
-
-def _skipped(folder: str, number: int, survey: Survey) -> bool:
-    """Whether a revision was passed over: one later than it was published, and it has no archived item."""
-    item = f"{folder}/{folder.rsplit('/', 1)[-1]}.json"
-    later = survey.items[item].revision > number
-    return later and f"{folder}/r{number:03d}/item.json" not in survey.stats
 
 
 def _check_contents(survey: Survey, tell: Callable[[int], None]) -> None:

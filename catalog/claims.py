@@ -16,13 +16,13 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from catalog.collection import serialise
-from catalog.naming import collection_id
+from catalog.naming import DayName, collection_id
 from catalog.store import Store, Write, open_store
 from downscaler.errors import CatalogError, ClaimedError
 from downscaler.grid import Domain
@@ -74,15 +74,23 @@ def left(store: Store, domain: Domain) -> set[dt.date]:
     return {dt.datetime.strptime(name, "%Y%m%d").replace(tzinfo=dt.UTC).date() for name in names if name.isdigit()}
 
 
-def sweep(uri: str | Path, domain: Domain, keep: Collection[dt.date] = ()) -> None:
-    """Remove the claims that dead runs left on days of a domain, but those on days to keep: they tell what to mend."""
+def sweep(uri: str | Path, domain: Domain) -> None:
+    """Remove the claims that dead runs left on days without an item.
+
+    Those on published days stay until the day is made again, however long: they tell what to mend.
+    """
     store = open_store(uri)
     for date in left(store, domain):
-        if date not in keep:
-            with store.lock():
-                held = _parse(store.get(_key(domain, date)))
-                if held is None or not _is_alive(held):
-                    store.delete([_key(domain, date)])
+        with store.lock():
+            if store.get(DayName.of(domain, date).item_key) is None and is_void(store, _key(domain, date)):
+                store.delete([_key(domain, date)])
+
+
+def is_void(store: Store, key: str) -> bool:
+    """Whether the object at a key is the claim of a run that died; a claim that is gone is none."""
+    content = store.get(key)
+    held = _parse(content)
+    return content is not None and (held is None or not _is_alive(held))
 
 
 def _key(domain: Domain, date: dt.date) -> str:

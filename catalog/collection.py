@@ -11,7 +11,7 @@ import pystac
 from catalog.assets import item_asset_definitions
 from catalog.index import index_write
 from catalog.item import LINEAGE, Footprint, render
-from catalog.naming import ROOT, DayName, collection_id, index_key
+from catalog.naming import ROOT, DayName, collection_id, cube_folder, index_key
 from catalog.objects import Change, Write
 from catalog.store import Store
 from catalog.thumbnail import colormap
@@ -25,6 +25,9 @@ _LICENSE_HREF = "https://creativecommons.org/licenses/by/4.0/"
 Document = dict[str, Any]
 VALIDATION = "vadose:validation"
 """What the newest validation found, as a field of the domain's collection."""
+CUBE = "cube"
+"""The asset of a collection that is its days as one cube."""
+KEPT = (VALIDATION, "assets")  # fields of a collection that do not come from its days
 
 
 def serialise(document: Mapping[str, Any]) -> bytes:
@@ -131,7 +134,7 @@ def _parse(content: bytes | None) -> Document | None:
 def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = None) -> Document:
     """A domain's collection, written anew from the product.
 
-    ``old`` lends its time span, whether data are simulated, and what validation found.
+    ``old`` lends its time span, whether data are simulated, what validation found, and the cube.
     Raises CatalogError when ``old`` describes another window under the same name.
     """
     box = domain.geobox()
@@ -169,7 +172,7 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
         "item_assets": item_asset_definitions(),
         "renders": {product.SOIL_MOISTURE.name: render() | {"colormap": colormap()}},
         "sci:publications": [{"doi": product.METHOD_DOI, "citation": product.METHOD_CITATION}],
-        **{key: value for key, value in (old or {}).items() if key == VALIDATION},
+        **{key: value for key, value in (old or {}).items() if key in KEPT},
         "links": [
             link_entry("root", "../catalog.json", product.TITLE),
             link_entry("parent", "../catalog.json", product.TITLE),
@@ -177,6 +180,30 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
             {"rel": "cite-as", "href": f"https://doi.org/{product.METHOD_DOI}", "title": product.METHOD_CITATION},
         ],
     }
+
+
+def cube_write(collection: str, *, present: bool) -> Write:
+    """The change of a collection that names its cube among its assets, or no longer does."""
+    cube = {
+        "href": f"../{cube_folder(collection)}",
+        "type": "application/vnd.zarr+icechunk",
+        "title": "All days as one cube [time, y, x]",
+        "description": "An Icechunk repository, Zarr of format 3 on its branch main: the GeoTIFFs, value for value.",
+        "roles": ["data"],
+    }
+
+    def change(before: bytes | None) -> bytes:
+        document = _parse(before)
+        if before is None or document is None or (document.get("assets", {}).get(CUBE) == cube) == present:
+            return before or b""
+        assets = {key: asset for key, asset in document.pop("assets", {}).items() if key != CUBE}
+        assets |= {CUBE: cube} if present else {}
+        links = document.pop("links")
+        document |= ({"assets": assets} if assets else {}) | {"links": links}
+        validate(document)
+        return serialise(document)
+
+    return Write(key=f"{collection}/collection.json", content=change)
 
 
 def _summaries(simulated: list[bool]) -> Document:

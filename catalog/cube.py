@@ -7,9 +7,7 @@ what changed, a killed one goes on where it was, and a repeated one does nothing
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import itertools
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 
-from catalog.cube_layout import DAYS, DIGEST, REVISION, SHARD, Grid, cube_attributes, date_of, index_of
+from catalog.collection import cube_write
+from catalog.cube_layout import DAYS, DIGEST, REVISION, SHARD, Grid, cube_attributes, date_of, index_of, item_digest
 from catalog.cube_store import BRANCH, cube_errors, only_writer, open_repository
 from catalog.cube_write import DayChange, array_of, create_arrays, lengthen, write_block
 from catalog.naming import DayName
@@ -63,14 +62,12 @@ class _Day:
     @classmethod
     def of(cls, item: Document) -> _Day:
         name, properties = DayName.of_item(item), item["properties"]
-        identity = [item["id"], properties["version"], {k: a.get("file:checksum") for k, a in item["assets"].items()}]
-        hashed = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).digest()
         missing = [v.name for v in product.VARIABLES if v.name not in item["assets"]]
         if missing:
             raise CatalogError(f"{item['id']} lacks assets", value=", ".join(missing))
         return cls(
             revision=int(properties["version"]),
-            digest=int.from_bytes(hashed[:8], "big") or 1,
+            digest=item_digest(item),
             keys={v.name: resolve(name.item_key, item["assets"][v.name]["href"]) for v in product.VARIABLES},
             simulated=bool(properties.get("vadose:simulated")),
             caveats=tuple(properties.get("vadose:caveats", ())),
@@ -124,6 +121,8 @@ def update_cube(
             _commit(repository, store, collection, {index: days.get(index) for index in block}, grid, tell)
         if changed:
             _forget(repository, keep)
+        with store.staging() as folder:
+            store.apply([cube_write(collection, present=True)], folder)
         return CubeUpdate(
             collection=collection,
             written=tuple(date_of(index) for index in changed if index in days),

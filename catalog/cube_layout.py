@@ -8,6 +8,8 @@ of the GeoTIFFs, so that neither objects nor what a new day rewrites become many
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,6 +73,14 @@ class Grid:
         a, b, c, d, e, f = self.transform[:6]
         wkt = str(cf["crs_wkt"])
         return cf | {"spatial_ref": wkt, "GeoTransform": " ".join(repr(float(v)) for v in (c, a, b, f, d, e))}
+
+
+def item_digest(item: Mapping[str, Any]) -> int:
+    """What a cube knows a published day by: identifier, revision and the checksums of its files; never 0."""
+    files = {key: asset.get("file:checksum") for key, asset in item["assets"].items()}
+    identity = [item["id"], item["properties"]["version"], files]
+    hashed = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).digest()
+    return int.from_bytes(hashed[:8], "big") or 1
 
 
 def index_of(date: dt.date) -> int:

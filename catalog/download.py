@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from catalog.copied import copied_item, write_copy
 from catalog.folder import FolderStore
-from catalog.naming import ROOT, DayName, revision_folder
+from catalog.naming import DOWNLOAD_LOCK, ROOT, DayName, revision_folder
 from catalog.origin import Found, StoreOrigin, open_origin
 from catalog.query import Query
 from catalog.transfer import CopyFrom, Fetch, FetchHttp, bring, name_in
@@ -40,8 +40,6 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SHA256 = re.compile(r"1220([0-9a-f]{64})")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SHOWN = 5  # failures that a message names
-LOCK = ".download.lock"
-"""Marks a folder of downloads, and is held by the one under way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +105,7 @@ def download(
         fetch = FetchHttp()
     bringing: Fetch = CopyFrom(source.store) if isinstance(source, StoreOrigin) else fetch
     days = _days(source.find(query), query, assets)
-    if (out / ROOT).exists() and not (out / LOCK).exists():
+    if (out / ROOT).exists() and not (out / DOWNLOAD_LOCK).exists():
         raise ConfigError(
             "The folder holds a catalogue that is no download",
             value=out,
@@ -257,7 +255,7 @@ def _disk(out: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _only(out: Path) -> Iterator[None]:
     """One download a folder: two would append to the same files."""
-    lock = FileLock(out / LOCK)
+    lock = FileLock(out / DOWNLOAD_LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -51,8 +51,7 @@ class FolderStore:
                 return None
         if not stat.S_ISREG(found.st_mode):
             return None
-        tag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
-        return ObjectFacts(size=found.st_size, modified=found.st_mtime, tag=tag)
+        return ObjectFacts(size=found.st_size, modified=found.st_mtime, tag=_tag(found))
 
     def reader(self, key: str) -> BinaryIO:
         """The file, opened."""
@@ -182,7 +181,13 @@ class FolderStore:
 
 def _stat(entry: os.DirEntry[str]) -> Stat:
     found = entry.stat(follow_symlinks=False)
-    return Stat(size=found.st_size, modified=dt.datetime.fromtimestamp(found.st_mtime, dt.UTC))
+    modified = dt.datetime.fromtimestamp(found.st_mtime, dt.UTC)
+    return Stat(size=found.st_size, modified=modified, tag=_tag(found))
+
+
+def _tag(found: os.stat_result) -> str:
+    """Changes whenever a file is replaced: time in nanoseconds, size and inode."""
+    return f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
 
 
 def _sweep(folder: Path) -> None:

@@ -18,6 +18,7 @@ import rustac
 from catalog.naming import index_key, index_prefix, is_item_key, partition
 from catalog.objects import Change, Write
 from catalog.store import Store, get_many
+from catalog.validation import validate_core
 from downscaler.errors import CatalogError
 
 Document = dict[str, Any]
@@ -157,7 +158,8 @@ def _parse(content: bytes | None) -> Document | None:
     try:
         item = json.loads(content or b"")
         essence(item)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        validate_core(item)
+    except (ValueError, KeyError, TypeError, AttributeError, CatalogError):
         return None  # a damaged item is for the check to report, and stops no other's publication
     return dict(item)
 

@@ -14,6 +14,9 @@ ROOT = "catalog.json"
 MODELS = "vadose-models"
 VALIDATIONS = "vadose-validation"
 NO_DAYS = (MODELS, VALIDATIONS)  # collections whose items are no days
+CUBES = "cubes"
+DOWNLOAD_LOCK = ".download.lock"
+"""Marks a folder of downloads, and is held by the one under way."""
 _PREFIX = "vadose-sm-1km"
 _INDEX = "index"
 _PARENT = re.compile(r"catalog\.json|[^/]+/(collection\.json|\d{4}/catalog\.json|\d{4}/\d{2}/catalog\.json)")
@@ -56,7 +59,7 @@ def collection_key(domain_name: str) -> str:
 
 def cube_folder(collection: str) -> str:
     """Folder of a collection's cube, beside the collections: it is no part of the tree of links."""
-    return f"cubes/{collection}"
+    return f"{CUBES}/{collection}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +188,11 @@ def is_parent_key(key: str) -> bool:
     return bool(_PARENT.fullmatch(key))
 
 
+def is_month_key(key: str) -> bool:
+    """Whether a key is that of a month's catalogue."""
+    return bool(_MONTH.match(key)) and is_parent_key(key)
+
+
 def is_archived_key(key: str) -> bool:
     """Whether a key is that of the item of an earlier revision."""
     return bool(re.search(r"/r\d{3,}/item\.json$", key))
@@ -210,6 +218,13 @@ def index_key(item_key: str) -> str:
     collection = item_key.split("/", 1)[0]
     part = f"{month['year']}-{month['month']}" if month else "items"
     return f"{index_prefix(collection)}{part}.parquet"
+
+
+def indexed_item_key(index_key: str, item_id: str) -> str:
+    """Key of an item that an index file tells of: the inverse of ``index_key``."""
+    collection, _, part = index_key.removesuffix(".parquet").split("/")
+    below = "" if part == "items" else part.replace("-", "/") + "/"
+    return f"{collection}/{below}{item_id}/{item_id}.json"
 
 
 def partition(item_key: str) -> str:

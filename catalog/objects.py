@@ -26,7 +26,8 @@ class Write:
 
 @dataclass(frozen=True, kw_only=True)
 class Stat:
-    """What a store knows of an object without reading it: bytes, and when it was written (UTC)."""
+    """What a store knows of an object without reading it: bytes, when it was written (UTC), a tag of its content."""
 
     size: int
     modified: dt.datetime
+    tag: str = ""

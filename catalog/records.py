@@ -27,11 +27,15 @@ def record(item: Mapping[str, Any]) -> Document:
 
 
 def rooted(document: Mapping[str, Any], key: str) -> Document:
-    """A STAC object of the catalogue at ``key`` with addresses relative to the API's root.
+    """A copy of a STAC object of the catalogue at ``key`` with addresses relative to the API's root.
 
     Links that the API makes itself (root, parent, collection, ...) are left out; ``canonical`` leads to the file.
     """
-    result = copy.deepcopy(dict(document))
+    return root(copy.deepcopy(dict(document)), key)
+
+
+def root(result: Document, key: str) -> Document:
+    """The same in place, of a document that nobody else holds."""
     links = [entry for entry in result.get("links", []) if entry.get("rel") not in _INFERRED]
     for entry in [*links, *result.get("assets", {}).values()]:
         entry["href"] = _from_root(key, entry["href"])

@@ -8,14 +8,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from catalog.check import DAY, ItemFacts, Progress, Survey, check
+from catalog.check import DAY, Progress, check
+from catalog.claims import is_void
 from catalog.collection import (
-    VALIDATION,
+    KEPT,
     collection,
+    cube_write,
     item_link,
     link_entry,
     month_document,
@@ -24,11 +27,13 @@ from catalog.collection import (
     year_document,
 )
 from catalog.index import rebuild_index
-from catalog.naming import NO_DAYS, ROOT, DayName, domain_name, is_item_key
+from catalog.naming import NO_DAYS, ROOT, DayName, cube_folder, domain_name, is_archived_key, is_item_key
 from catalog.objects import Change, Write
 from catalog.store import Store
-from catalog.validation import read_document, validate
+from catalog.survey import ItemFacts, Survey
+from catalog.validation import read_document, resolve, validate
 from downscaler import product
+from downscaler.errors import VadoseError
 from downscaler.grid import M36, Domain, Span, Window
 
 Document = dict[str, Any]
@@ -50,13 +55,48 @@ def repair(
 
 def _mend(survey: Survey) -> None:
     store, todo = survey.store, [finding for finding in survey.findings if finding.mend]
-    store.delete([finding.key for finding in todo if finding.kind == "orphan"])
+    _clear(store, [finding.key for finding in todo if finding.kind == "orphan"])
     with store.staging() as staging:  # sweeps what dead processes left
         for name in sorted({finding.key.split("/", 1)[0] for finding in todo if finding.kind == "index"}):
             rebuild_index(store, name)
         if any(finding.kind in ("link", "schema", "extent") for finding in todo):
-            for writes in [*_collections(survey), [_root(store)]]:
+            for writes in [*_collections(survey), [_root(store)], _cubes_named(survey)]:
                 store.apply(writes, staging)
+    for name in sorted({finding.key.split("/")[1] for finding in todo if finding.kind == "cube"}):
+        with suppress(VadoseError):  # the second check tells what is left
+            _update_cube(store, name)
+    with store.lock():  # last: until now they told which days to mend
+        store.delete([f.key for f in todo if f.kind == "claim" and is_void(store, f.key)])
+
+
+def _cubes_named(survey: Survey) -> list[Write]:
+    """Each collection with days names its cube, if there is one."""
+    return [
+        cube_write(name, present=any(key.startswith(f"{cube_folder(name)}/") for key in survey.stats))
+        for name in sorted({key.split("/", 1)[0] for key in survey.items} - set(NO_DAYS))
+    ]
+
+
+def _update_cube(store: Store, name: str) -> None:
+    from catalog.cube import collections_with_days, update_cube
+
+    update_cube(store.uri, name, collections_with_days(store.uri)[name])
+
+
+def _clear(store: Store, orphans: Sequence[str]) -> None:
+    """Remove files of publications that died; under the lock, since one may have come to its end since the survey."""
+    with store.lock():
+        store.delete([key for key in orphans if not _is_named(store, key)])
+
+
+def _is_named(store: Store, key: str) -> bool:
+    """Whether an item in the file's folder, or an archived one below it, names a file."""
+    below = key.rpartition("/r")[0]
+    for item in (k for k in store.keys(f"{below}/") if is_item_key(k) or is_archived_key(k)):
+        document = json.loads(store.get(item) or b"{}")
+        if key in (resolve(item, asset["href"]) for asset in document.get("assets", {}).values()):
+            return True
+    return False
 
 
 def _collections(survey: Survey) -> list[list[Write]]:
@@ -106,10 +146,12 @@ def _dated(store: Store, name: str, items: Mapping[str, ItemFacts]) -> list[Writ
 
     def whole(before: bytes | None) -> Document:
         document: Document | None = None
-        for item in documents:
+        since = [key for key in store.keys(f"{name}/") if is_item_key(key) and key not in items]
+        for item in [*documents, *(read_document(store, key) for key in since)]:
             document = collection(domain, item, document)
         assert document is not None
-        return document | {k: v for k, v in _parsed(before).items() if k == VALIDATION}
+        links = document.pop("links")
+        return document | {k: v for k, v in _parsed(before).items() if k in KEPT} | {"links": links}
 
     key = f"{name}/collection.json"
     return [*writes, Write(key=key, content=_rebuilding(whole, _folders_below(store, key, None)))]

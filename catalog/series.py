@@ -18,7 +18,7 @@ from downscaler.product import FLAG_MEANINGS
 
 _TO_EASE = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
 _TO_DEGREES = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
-_WITH_A_VALUE = (product.UNCERTAINTY.name, product.LOWER.name, product.UPPER.name)
+WITH_A_VALUE = (product.UNCERTAINTY.name, product.LOWER.name, product.UPPER.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,21 +71,26 @@ def read_series(store: Store, days: Sequence[tuple[dt.date, str, Mapping[str, st
         theta = value_at(store, keys[product.SOIL_MOISTURE.name], cell.row, cell.column)
         flag = value_at(store, keys[product.QUALITY_FLAG.name], cell.row, cell.column)
         known = math.isfinite(theta)
-        others = [value_at(store, keys[name], cell.row, cell.column) if known else math.nan for name in _WITH_A_VALUE]
-        spread, lower, upper = (_number(value) for value in others)
-        bits = int(flag) if math.isfinite(flag) else None
-        return Reading(
-            date=date,
-            item=item,
-            soil_moisture=_number(theta),
-            uncertainty=spread,
-            lower=lower,
-            upper=upper,
-            quality_flag=bits,
-            flags=flag_names(bits or 0),
-        )
+        others = [value_at(store, keys[name], cell.row, cell.column) if known else math.nan for name in WITH_A_VALUE]
+        return reading(date, item, theta, flag, others)
 
     return list(in_parallel(read, days))
+
+
+def reading(date: dt.date, item: str, theta: float, flag: float, others: Sequence[float]) -> Reading:
+    """A day's reading from physical values, NaN where there is none; ``others`` as ``WITH_A_VALUE`` names them."""
+    spread, lower, upper = (_number(value) for value in others)
+    bits = int(flag) if math.isfinite(flag) else None
+    return Reading(
+        date=date,
+        item=item,
+        soil_moisture=_number(theta),
+        uncertainty=spread,
+        lower=lower,
+        upper=upper,
+        quality_flag=bits,
+        flags=flag_names(bits or 0),
+    )
 
 
 def flag_names(bits: int) -> tuple[str, ...]:

@@ -33,9 +33,9 @@ def open_raster(store: Store, key: str) -> Iterator[rasterio.DatasetReader]:
         with rasterio.Env(**_GDAL), _opened(store, key) as file:
             yield file
     except FileNotFoundError as error:
-        raise CatalogError("An asset is missing from the catalogue", value=f"{store.uri}/{key}") from error
+        raise CatalogError(f"The raster {key} is missing from the catalogue", value=f"{store.uri}/{key}") from error
     except rasterio.errors.RasterioError as error:
-        raise CatalogError("A raster cannot be read", value=f"{store.uri}/{key}: {error}") from error
+        raise CatalogError(f"The raster {key} cannot be read", value=f"{store.uri}/{key}: {error}") from error
 
 
 def _opened(store: Store, key: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def withdraw(uri: str | Path, domain: Domain, date: dt.date, reason: str) -> str
     """Mark a day's item as withdrawn (version extension ``deprecated``, timestamps ``unpublished``) and why.
 
     Files, revision and links stay, so that whoever used the day finds it and the reason. The same reason again changes
-    nothing. The day is published anew, as the next revision, from other inputs or when it is forced.
+    nothing. ``vadose run`` and ``backfill`` publish the day anew, as the next revision, only when they are forced.
 
     Args:
         uri: the catalogue.
@@ -60,9 +61,15 @@ def withdraw(uri: str | Path, domain: Domain, date: dt.date, reason: str) -> str
     return f"{store.uri}/{name.item_key}"
 
 
-def is_withdrawn(item: Document) -> bool:
+def is_withdrawn(item: Mapping[str, Any]) -> bool:
     """Whether an item's day was withdrawn."""
-    return REASON in item.get("properties", {})
+    return withdrawn(item) is not None
+
+
+def withdrawn(item: Mapping[str, Any]) -> str | None:
+    """Why an item's day was withdrawn; None where it was not."""
+    reason = item.get("properties", {}).get(REASON)
+    return None if reason is None else str(reason)
 
 
 def _withdrawn(item: Document, reason: str) -> Document:

@@ -163,8 +163,9 @@ def backfill(
     workers share. Without, each day is a task of this run; with more than one of ``workers`` the days are made by
     processes, which the run tells of at the end.
     """
+    dates = makeable(start, end)  # before anything else is read
     with _told(config) as settings:
-        dates, job = makeable(start, end), job_of(settings, force=force)
+        job = job_of(settings, force=force)
         hear = artifacts.Progress(settings.domain, len(dates)).hear
         if deployment is None:
             attempt = Telling(settings)

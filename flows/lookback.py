@@ -1,4 +1,4 @@
-"""The last days, and how each stands: published, stale, due, waiting, missing upstream, without coverage, failed.
+"""The last days: published, stale, due, waiting, missing upstream, without coverage, failed or withdrawn.
 
 Granules arrive late and out of order, and are reprocessed; the catalogue and what is on offer tell it all.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from catalog.standing import Standing
     from downscaler.sources.smap import Offer
 
-State = Literal["published", "stale", "due", "waiting", "missing", "no-coverage", "failed"]
+State = Literal["published", "stale", "due", "waiting", "missing", "no-coverage", "failed", "withdrawn"]
 Document = Mapping[str, Any]
 
 
@@ -107,17 +107,18 @@ def judge_day(
 
     ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before.
     """
-    facts: dict[str, Any] = {
-        "date": date,
-        "granule": _newest(offers),
-        "revision": stood.revision if stood else 0,
-    }
+    from catalog.withdraw import withdrawn
+
+    facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
+    if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it anew
+        return DayState(state="withdrawn", why=why, **facts)
     reasons = list(why_stale(stood.item, offers, nearby, means)) if stood else []
-    if stood and not stood.whole:
+    torn = stood is not None and not stood.whole
+    if torn:
         reasons.append("its publication was cut off, or is under way")
     # Without anything to make the day from, an earlier failure (a search that timed out) says nothing of today.
     if failure is not None and (reasons or (stood is None and (offers or fill))):
-        again = is_transient(failure.error) or not failure.same_inputs(inputs_of(means, offers))
+        again = torn or is_transient(failure.error) or not failure.same_inputs(inputs_of(means, offers))
         told = f"{failure.error}: {failure.reason}" + (f" ({failure.attempts} times)" if failure.attempts > 1 else "")
         if failure.kind == "failed":
             return DayState(state="failed", why=told + ("; to be tried again" if again else ""), work=again, **facts)

@@ -60,6 +60,10 @@ def _needs_work(state: DayState, *, stale: bool) -> bool:
 def _settled(state: DayState) -> DayOutcome:
     if state.state == "published":
         return DayOutcome(date=state.date, status="current", reason=DONE)
+    if state.state == "withdrawn":
+        return DayOutcome(
+            date=state.date, status="current", reason=f"withdrawn: {state.why}; --force publishes it anew"
+        )
     cause = NoRetrievalError if state.state == "no-coverage" else GranuleMissingError
     return DayOutcome(
         date=state.date, status="no-coverage", reason=state.why, error=cause.__name__, exit_code=cause.exit_code
@@ -109,22 +113,23 @@ def make_last(
     """The daily run: make what is missing or stale of the last days, the newest first; only these are told of.
 
     A failed day stops no other and comes back when its inputs changed or its fault may pass; days that wait for their
-    granule are left alone. Raises as ``flows.lookback.look_back``.
+    granule are left alone. Raises PeriodError when ``last`` is in the future or before SMAP's first data, and as
+    ``flows.lookback.look_back``.
     """
-    plan = plan_last(job, last or today(), days)
+    plan = plan_last(job, makeable(last or today())[0], days)
     _begin(plan, job)
     made = run_days(plan.work, job, attempt=attempt, progress=hear)
     return sorted(made, key=lambda outcome: outcome.date, reverse=True)
 
 
 def _begin(plan: Plan, job: DayJob) -> None:
-    """Check what the days are made with before any is touched; clear what dead runs left on days that need no work."""
+    """Check what the days are made with before any is touched; clear what dead runs left where no day stands."""
     from catalog.claims import sweep
     from downscaler import product
 
     if plan.work:
         prepare(job)
-    sweep(job.catalog, product.domain(job.domain), keep=plan.work)
+    sweep(job.catalog, product.domain(job.domain))
 
 
 def validation_after(settings: Settings, outcomes: Sequence[DayOutcome]) -> ValidationJob | None:

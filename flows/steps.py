@@ -64,8 +64,13 @@ def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: boo
 def _run(date: dt.date, job: DayJob, means: Means, heard: list[Offer], *, mend: bool) -> DayOutcome:
     """The sentence; ``mend`` makes the day though it stands, since a run died that was making it."""
     from catalog.publish import consider, publish
+    from catalog.read import find_item
+    from catalog.withdraw import withdrawn
     from downscaler.hybrid import predict
 
+    item = None if job.force else find_item(job.catalog, means.domain, date)
+    if item and (why := withdrawn(item)):
+        return DayOutcome(date=date, status="current", reason=f"withdrawn: {why}; --force publishes it anew")
     reading = read(date, job, means, heard)  # locate, fetch, open
     run = record(reading, means, heard)
     settled = None if job.force or mend else already_there(run, means.domain, job.catalog)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +14,8 @@ from starlette.exceptions import HTTPException
 
 from downscaler.errors import CatalogError, VadoseError
 
+_log = logging.getLogger(__name__)
+
 
 def add_error_answers(app: FastAPI) -> None:
     """Make every error of an application an answer with a status, a code and a text."""
@@ -21,6 +24,7 @@ def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(NotFoundError, lambda _request, error: answer(404, str(error)))
     app.add_exception_handler(InvalidQueryParameter, lambda _request, error: answer(400, str(error)))
     app.add_exception_handler(VadoseError, _failed)
+    app.add_exception_handler(Exception, lambda _request, _error: answer(500, "The service failed; its log says why."))
 
 
 def answer(status: int, text: str, headers: Any = None) -> JSONResponse:
@@ -29,9 +33,18 @@ def answer(status: int, text: str, headers: Any = None) -> JSONResponse:
     return JSONResponse({"code": code, "description": text}, status_code=status, headers=headers)
 
 
-def _stated(_request: Request, error: Exception) -> JSONResponse:
+def _stated(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return answer(error.status_code, str(error.detail), error.headers)
+    text = str(error.detail)
+    if text == http.HTTPStatus(error.status_code).phrase:  # the router's: says nothing of the request
+        told = {404: f"Nothing is at {request.url.path[:200]}.", 405: f"{request.method[:20]} is not allowed here."}
+        text = told.get(error.status_code, text)
+    elif text == "Invalid RFC3339 datetime.":  # stac-fastapi's, also of an interval that ends before it begins
+        text = (
+            f"datetime is no RFC3339 time or interval, or ends before it begins: "
+            f"{request.query_params.get('datetime', '')[:80]!r}. Allowed: 2024-05-01T00:00:00Z, first/last, first/.."
+        )
+    return answer(error.status_code, text, error.headers)
 
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:
@@ -39,6 +52,8 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     told = []
     for fault in error.errors():
+        if fault["type"] == "json_invalid":
+            return answer(400, f"The body is no JSON: {fault.get('ctx', {}).get('error', '')}.")
         where = ".".join(str(part) for part in fault["loc"] if part not in ("query", "path", "body"))
         given = "" if fault["type"] == "missing" else f" Got: {str(fault.get('input'))[:80]!r}."
         told.append(f"{where or 'The body'}: {fault['msg']}.{given}")
@@ -48,5 +63,6 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
 def _failed(_request: Request, error: Exception) -> JSONResponse:
     """The service's own trouble, such as a lost file: HTTP 503, without the addresses that only operators may see."""
     assert isinstance(error, VadoseError)
+    _log.error("%s", error)
     what = error.what if isinstance(error, CatalogError) else "The service cannot answer now"
     return answer(503, what.rstrip(".") + ".")

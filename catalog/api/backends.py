@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from pydantic import create_model, model_validator
 from stac_fastapi.api.app import StacApi
 from stac_fastapi.api.models import (
     ItemCollectionUri,
@@ -26,6 +27,7 @@ from stac_fastapi.types.config import ApiSettings
 from stac_fastapi.types.search import BaseSearchPostRequest
 
 from catalog.api.stac import EmbeddedClient, Queryables
+from catalog.validation import STAC_VERSION
 from downscaler import __version__, product
 from downscaler.errors import ConfigError
 
@@ -74,13 +76,14 @@ def _add(app: FastAPI, client: Any, search_model: Any, settings: ApiSettings) ->
         ItemCollectionFilterExtension(client=queryables),
         tokens,
     ]
-    post = create_post_request_model(search, base_model=search_model)
+    post = create_post_request_model(search, base_model=_of_objects(search_model))
     StacApi(
         app=app,
         router=APIRouter(prefix="/stac", tags=["STAC API"]),
         settings=settings,
         title=product.TITLE,
         description=DESCRIPTION,
+        stac_version=STAC_VERSION,  # of the catalogue; the landing page would say 1.0.0
         extensions=[*search, *items],
         client=_client(client, post),
         search_get_request_model=create_get_request_model(search),
@@ -88,6 +91,19 @@ def _add(app: FastAPI, client: Any, search_model: Any, settings: ApiSettings) ->
         items_get_request_model=_items_model(items),
         middlewares=[],
     )
+
+
+def _of_objects(model: Any) -> Any:
+    """A model of search documents that refuses what is no JSON object, where upstream's own check fails on it."""
+
+    def validate_spatial(_cls: Any, values: Any) -> Any:  # in the place of upstream's, by its name
+        if not isinstance(values, dict):
+            raise ValueError("A search is a JSON object")  # noqa: TRY004 - pydantic tells of ValueErrors alone
+        return values
+
+    method: Any = classmethod(validate_spatial)
+    check: Any = model_validator(mode="before")(method)
+    return create_model(model.__name__, __base__=model, __validators__={"validate_spatial": check})
 
 
 def _items_model(extensions: Any) -> Any:

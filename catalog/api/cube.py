@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, HTTPException, Path, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from zarr.abc.store import RangeByteRequest
@@ -48,13 +48,21 @@ async def member(collection: Collection, snapshot: Snapshot, key: str, request: 
         raise absent(f"The cube has no object {key[:100]!r}.")
     uri = request.app.state.store.uri
     fixed = await run_in_threadpool(_newest, uri, collection) if snapshot == BRANCH else snapshot
-    session = await run_in_threadpool(_session, uri, collection, fixed)
+    session = await run_in_threadpool(session_of, uri, collection, fixed)
     lasting = "no-cache" if snapshot == BRANCH else "public, max-age=86400"
     headers = {"ETag": f'"{fixed}"', "Cache-Control": lasting, "Accept-Ranges": "bytes"}
     with cube_errors(uri, collection):
         if key == _METADATA:
             return Response(await _consolidated(session), media_type="application/json", headers=headers)
         return await _part(session, key, request.headers.get("range"), headers)
+
+
+def newest_snapshot(uri: str, collection: str) -> str | None:
+    """The newest snapshot of a collection's cube, None where there is none or it cannot be read."""
+    try:
+        return _newest(uri, collection)
+    except HTTPException:
+        return None
 
 
 def _newest(uri: str, collection: str) -> str:
@@ -70,7 +78,8 @@ def _repository(uri: str, collection: str) -> icechunk.Repository:
 
 
 @lru_cache(maxsize=_OPEN)
-def _session(uri: str, collection: str, snapshot: str) -> icechunk.Session:
+def session_of(uri: str, collection: str, snapshot: str) -> icechunk.Session:
+    """A snapshot of a cube, open for reading; HTTP 404 where there is none."""
     _newest(uri, collection)
     try:
         with cube_errors(uri, collection):

@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 
-from catalog.api.holdings import Catalogue, Entry, Holdings
+from catalog.api.holdings import Catalogue, Holdings
 from catalog.api.requests import absent, api_root, bad, base
+from catalog.api.shelves import Entry
 from catalog.naming import NO_DAYS
 from catalog.records import FILES
-from catalog.validation import resolve
 
 router = APIRouter()
 CollectionQuery = Annotated[str | None, Query(description="A collection; needed where the catalogue has several")]
@@ -78,9 +78,3 @@ def found_entry(held: Holdings, collection: str, item: str) -> Entry:
     if entry is None:
         raise absent(f"No item {item[:80]!r} in the collection {collection[:80]!r}.")
     return entry
-
-
-def assets(catalogue: Catalogue, entry: Entry) -> dict[str, str]:
-    """Keys of an item's files by asset name."""
-    document = catalogue.document(entry.key, entry.tag)
-    return {name: resolve(entry.key, asset["href"]) for name, asset in document["assets"].items()}

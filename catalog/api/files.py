@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -11,8 +12,10 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from catalog.api.requests import absent
+from catalog.claims import FOLDER as CLAIMS
 from catalog.facts import ObjectFacts
 from catalog.failures import FOLDER as FAILURES
+from catalog.folder import FolderStore
 from catalog.store import Store
 
 router = APIRouter()
@@ -37,7 +40,7 @@ async def file(key: str, request: Request) -> Response:
     """A file of the catalogue by its key; ``Range`` gives a part, ``If-None-Match`` nothing when it is known."""
     store: Store = request.app.state.store
     key = key or "catalog.json"
-    facts = await run_in_threadpool(store.facts, key) if _served(key) else None
+    facts = await run_in_threadpool(_facts, store, key) if _served(key) else None
     if facts is None:
         raise absent(f"The catalogue has no file {key[:200]!r}.")
     headers = _headers(key, facts)
@@ -53,13 +56,25 @@ async def file(key: str, request: Request) -> Response:
         headers["Content-Range"], status = f"bytes {start}-{stop - 1}/{facts.size}", 206
     if request.scope.get("vadose.head"):
         return Response(status_code=status, headers=headers)
-    return StreamingResponse(_parts(store, key, start, stop), status_code=status, headers=headers)
+    parts = _parts(store, key, start, stop)
+    try:
+        opening = await run_in_threadpool(next, parts, b"")
+    except FileNotFoundError:  # taken away since it was looked at
+        raise absent(f"The catalogue has no file {key[:200]!r}.") from None
+    return StreamingResponse(itertools.chain([opening], parts), status_code=status, headers=headers)
 
 
 def _served(key: str) -> bool:
-    """Whether a key may name a file of the catalogue: no hidden name, no way up, no record of failed days."""
+    """Whether a key may name a file of the catalogue: no hidden name, no way up, no record of failed days, no claim."""
     names = key.split("/")
-    return len(key) < 1024 and names[0] != FAILURES and all(_NAME.fullmatch(name) for name in names)
+    return len(key) < 1024 and names[0] not in (FAILURES, CLAIMS) and all(_NAME.fullmatch(name) for name in names)
+
+
+def _facts(store: Store, key: str) -> ObjectFacts | None:
+    """What an object is; a link that leads out of the catalogue's folder is none."""
+    if isinstance(store, FolderStore) and not (store.root / key).resolve().is_relative_to(store.root.resolve()):
+        return None
+    return store.facts(key)
 
 
 def _headers(key: str, facts: ObjectFacts) -> dict[str, str]:

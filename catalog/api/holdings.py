@@ -1,58 +1,60 @@
 """What the catalogue holds now, looked up again while it is served: collections, items, their dates and keys.
 
-The catalogue is looked at anew when a request comes more than ``FRESH`` seconds after the last look; only what changed
-since is read. A request never sees a mixture: it works on one ``Holdings`` from start to end.
+The catalogue is looked at anew when a request comes more than ``FRESH`` seconds after the last look; what is looked at
+is each collection's index, of which only the files that changed are read. A request never sees a mixture: it works on
+one ``Holdings`` from start to end.
 """
 
 from __future__ import annotations
 
 import functools
+import gc
+import json
 import logging
 import shutil
 import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from catalog.api.finder import Finder, Found, write_table
-from catalog.listing import collections as listed_collections
-from catalog.listing import item_keys
+from catalog.api.shelves import Entry, Shelf, look
 from catalog.naming import NO_DAYS, ROOT
-from catalog.records import record, rooted
-from catalog.store import Store
-from catalog.validation import read_document
+from catalog.read import children
+from catalog.records import root, served_item
+from catalog.store import Store, get_many
+from catalog.validation import read_document, validate_core
 from downscaler.errors import CatalogError, VadoseError
 
 Document = dict[str, Any]
 TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated", "published")
+MARK = "deprecated"
 FRESH = 2.0
 _REST = 15  # times FRESH, after which a request waits for the look
+PLACE = "http://vadose.invalid/"
+"""What stands for the service's address in the text of an item."""
 _log = logging.getLogger(__name__)
 _CACHED_SEARCHES, _CACHED_ITEMS = 256, 4096
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One item: its key, the version of its file, and what a search looks at."""
-
-    key: str
-    tag: str
-    record: Document
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holdings:
     """The catalogue at one moment; ``entries`` by collection and identifier, ``tables`` for the search."""
 
-    collections: Mapping[str, tuple[str, Document]]
+    shelves: Mapping[str, Shelf]
     entries: Mapping[Found, Entry]
     tables: Path
     finder: Finder
     _found: dict[str, list[Found]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def collections(self) -> dict[str, tuple[str, Document]]:
+        """Key and document of every collection."""
+        return {name: (shelf.key, shelf.document) for name, shelf in self.shelves.items()}
 
     def search(self, terms: Mapping[str, Any]) -> list[Found]:
         """All matching items in order, remembered for the pages that follow; raises ValueError on a bad term."""
@@ -68,12 +70,12 @@ class Holdings:
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """Names that a search can sort and filter by."""
-        own = {name for entry in self.entries.values() for name in entry.record["properties"]}
+        own = {MARK} | {name for entry in self.entries.values() for name in entry.record["properties"]}
         return ("id", "collection", "geometry", *sorted(own))
 
     def queryables(self, collection: str | None) -> Document:
         """JSON Schema properties of what a search can filter by, from the items themselves."""
-        found: Document = {"id": {"type": "string"}, "collection": {"type": "string"}}
+        found: Document = {"id": {"type": "string"}, "collection": {"type": "string"}, MARK: {"type": "boolean"}}
         found["geometry"] = {"title": "GeoJSON geometry", "type": "object", "required": ["type"]}  # pages fetch a $ref
         for (of, _), entry in self.entries.items():
             if collection in (None, of):
@@ -81,8 +83,10 @@ class Holdings:
         return found
 
     def days(self, collection: str) -> list[Entry]:
-        """The published days of a collection, latest first."""
-        days = [entry for (of, _), entry in self.entries.items() if of == collection and of not in NO_DAYS]
+        """The published days of a collection that stand, latest first; withdrawn ones are none of them."""
+        shelf = self.shelves.get(collection)
+        held = shelf.entries() if shelf is not None and collection not in NO_DAYS else ()
+        days = [entry for entry in held if not entry.withdrawn]
         return sorted(days, key=lambda entry: str(entry.record["properties"]["datetime"]), reverse=True)
 
 
@@ -106,9 +110,10 @@ class Catalogue:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._finder = Finder(self._folder)
         self._lock, self._looked, self._generation = threading.Lock(), -1e9, 0
+        self._texts: dict[tuple[str, str], str] = {}
+        self._keeping = threading.Lock()
         self._now = self._look(None)
         self._looked = time.monotonic()
-        self.document = functools.lru_cache(maxsize=_CACHED_ITEMS)(self._document)
 
     def now(self) -> Holdings:
         """The present holdings.
@@ -133,44 +138,81 @@ class Catalogue:
             self._looked = time.monotonic()
             self._lock.release()
 
-    def item(self, entry: Entry) -> Document:
-        """An item as the catalogue holds it, its addresses relative to the API's root; a copy, free to change."""
-        return dict(rooted(self.document(entry.key, entry.tag), entry.key))
+    def texts(self, entries: Sequence[Entry]) -> list[str | None]:
+        """Items as the API answers them, as JSON below the root ``PLACE``; None for one that is lost or damaged.
 
-    def _document(self, key: str, _tag: str) -> Document:
-        return read_document(self.store, key)
+        Each is made once for as long as it stands; what is not at hand is read side by side.
+        """
+        found = {entry.key: self._texts.get((entry.key, entry.tag)) for entry in entries}
+        missing = [entry for entry in entries if found[entry.key] is None]
+        for entry, content in zip(missing, get_many(self.store, [e.key for e in missing]), strict=True):
+            text = found[entry.key] = _text(content, entry.key)
+            if text is not None:
+                self._keep((entry.key, entry.tag), text)
+        return [found[entry.key] for entry in entries]
+
+    def _keep(self, name: tuple[str, str], text: str) -> None:
+        with self._keeping:
+            self._texts[name] = text
+            while len(self._texts) > _CACHED_ITEMS:
+                del self._texts[next(iter(self._texts))]
+
+    def _collections(self, before: Mapping[str, Shelf]) -> Iterator[tuple[str, Document]]:
+        """Keys and documents of the collections; of a damaged one what was seen before, none where nothing was."""
+        seen = {shelf.key: shelf.document for shelf in before.values()}
+        for key in children(self.store, ROOT):
+            try:
+                document = read_document(self.store, key)
+                validate_core(document)
+            except CatalogError as error:
+                _log.warning("A collection is damaged: %s: %s", key, error)
+                if key not in seen:
+                    continue
+                document = seen[key]
+            if document["type"] == "Collection":
+                yield key, document
 
     def _look(self, before: Holdings | None) -> Holdings:
-        collections = {document["id"]: (key, document) for key, document in listed_collections(self.store)}
-        known = {} if before is None else {entry.key: entry for entry in before.entries.values()}
-        entries: dict[Found, Entry] = {}
-        for identifier, (key, _) in collections.items():
-            for item in item_keys(self.store, key):
-                entry = self._entry(item, known.get(item))
-                if entry is not None:
-                    entries[identifier, str(entry.record["id"])] = entry
-        if before is not None and entries == before.entries:
-            return replace(before, collections=collections)
-        return self._tabulate(collections, entries)
-
-    def _entry(self, key: str, known: Entry | None) -> Entry | None:
-        """An item as it stands, None for one that is lost or damaged: the others are served all the same."""
-        facts = self.store.facts(key)
-        if facts is not None and known is not None and known.tag == facts.tag:
-            return known
-        try:
-            return Entry(key=key, tag="" if facts is None else facts.tag, record=record(read_document(self.store, key)))
-        except (CatalogError, KeyError) as error:
-            _log.warning("An item is left out: %s: %s", key, error)
-            return None
-
-    def _tabulate(self, collections: Mapping[str, tuple[str, Document]], entries: dict[Found, Entry]) -> Holdings:
+        old = {} if before is None else before.shelves
+        shelves = {}
+        for key, document in self._collections(old):
+            name = str(document["id"])
+            shelves[name] = look(self.store, key, document, old.get(name))
+        if before is not None and shelves == old:
+            return before
         self._generation += 1
         tables = self._folder / f"tables-{self._generation}"
         tables.mkdir()
-        for identifier in collections:
-            records = [entry.record for (of, _), entry in entries.items() if of == identifier]
-            if records:
-                write_table(tables / f"{identifier}.parquet", records)
+        entries: dict[Found, Entry] = {}
+        for name, shelf in shelves.items():
+            held = list(shelf.entries())
+            entries |= {(name, str(entry.record["id"])): entry for entry in held}
+            table = f"{name}.parquet"
+            if before is not None and shelf is old.get(name) and (before.tables / table).exists():
+                (tables / table).hardlink_to(before.tables / table)
+            elif held:
+                write_table(tables / table, [_row(entry.record) for entry in held])
         shutil.rmtree(self._folder / f"tables-{self._generation - 2}", ignore_errors=True)
-        return Holdings(collections=collections, entries=entries, tables=tables, finder=self._finder)
+        # Thousands of entries that stay would be walked through at each full collection: a pause of half a second.
+        gc.collect(1)
+        gc.freeze()
+        return Holdings(shelves=shelves, entries=entries, tables=tables, finder=self._finder)
+
+
+def _row(record: Document) -> Document:
+    """A record as the search has it: with a column for the mark of a withdrawn day, even where there is none yet."""
+    return record | {"properties": {MARK: None} | record["properties"]}
+
+
+def _text(content: bytes | None, key: str) -> str | None:
+    try:
+        document = json.loads(content or b"")
+        validate_core(document)
+        own = (key.split("/", 1)[0], Path(key).stem) == (document["collection"], document["id"])
+        item = served_item(root(document, key), f"{PLACE}stac/") if own else None
+    except (CatalogError, ValueError, KeyError, TypeError, AttributeError):
+        item = None
+    if item is None:
+        _log.warning("An item is left out: %s is lost or damaged; `vadose catalog check` tells more.", key)
+        return None
+    return json.dumps(item, ensure_ascii=False, separators=(",", ":"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import json
 from urllib.parse import SplitResult, urlsplit
 
@@ -73,7 +74,8 @@ def _too_large(scope: Scope) -> tuple[int, str] | None:
 
 
 async def _refuse(send: Send, status: int, text: str) -> None:
-    body = json.dumps({"detail": text}).encode()
+    code = http.HTTPStatus(status).phrase.replace(" ", "")
+    body = json.dumps({"code": code, "description": text}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

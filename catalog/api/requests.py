@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import HTTPException, Request
+from geojson_pydantic.geometries import parse_geometry_obj
+from pydantic import BaseModel
 
 Document = dict[str, Any]
 LONGEST_YEARS = 10
@@ -68,13 +70,19 @@ def checked_geometry(value: Any) -> Document | None:
             value = json.loads(value)
         except ValueError:
             raise bad("intersects is no JSON; it takes a GeoJSON geometry.") from None
-    geometry = value if isinstance(value, dict) else value.model_dump(exclude_none=True, mode="json")
+    geometry = value.model_dump(exclude_none=True, mode="json") if isinstance(value, BaseModel) else value
     kinds = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
-    if geometry.get("type") not in kinds:
+    if not isinstance(geometry, dict) or geometry.get("type") not in kinds:
         raise bad(f"intersects takes a GeoJSON geometry, one of {', '.join(kinds)}.")
     numbers = list(_numbers(geometry))
     if not numbers or len(numbers) > 3 * MOST_POSITIONS:
         raise bad(f"intersects takes 1 to {MOST_POSITIONS:,} positions.")
+    try:
+        parse_geometry_obj(geometry)
+    except ValueError:  # pydantic's is one
+        raise bad(
+            f"intersects is no GeoJSON {geometry['type']}: look at how deep its coordinates are nested."
+        ) from None
     return dict(geometry)
 
 
@@ -96,7 +104,7 @@ def _numbers(geometry: Any) -> list[float]:
 def checked_day(text: str, name: str) -> dt.date:
     """A date (YYYY-MM-DD, or a time of which the date counts)."""
     try:
-        return dt.date.fromisoformat(text[:10]) if text[10:11] in ("", "T", "t") else _refuse(text, name)
+        return dt.datetime.fromisoformat(text).date() if text[10:] else dt.date.fromisoformat(text)
     except ValueError:
         return _refuse(text, name)
 

@@ -16,9 +16,9 @@ from stac_fastapi.types.errors import NotFoundError
 
 from catalog.api.fields import pick
 from catalog.api.finder import Found
-from catalog.api.holdings import Catalogue, Holdings
-from catalog.api.requests import api_root, bad, checked_bbox, checked_geometry
-from catalog.records import rooted, served_collection, served_item
+from catalog.api.holdings import PLACE, Catalogue, Holdings
+from catalog.api.requests import api_root, bad, base, checked_bbox, checked_geometry
+from catalog.records import rooted, served_collection
 
 Document = dict[str, Any]
 GEOJSON = "application/geo+json"
@@ -64,7 +64,10 @@ class EmbeddedClient(BaseCoreClient):
         entry = held.entries.get((collection_id, item_id))
         if entry is None:
             raise NotFoundError(f"The collection {collection_id} has no item {item_id}.")
-        return JSONResponse(served_item(catalogue.item(entry), api_root(request)), media_type=GEOJSON)
+        (text,) = catalogue.texts([entry])
+        if text is None:
+            raise NotFoundError(f"The item {item_id} of the collection {collection_id} is lost or damaged.")
+        return Response(_placed(text, request), media_type=GEOJSON)
 
     # stac-fastapi calls by name, and what its extensions add comes by name too.
     def item_collection(self, collection_id: str, **kwargs: Any) -> Any:  # type: ignore[override]
@@ -112,7 +115,10 @@ def _page(
     first = _after(found, asked.get("token"))
     page = found[first : first + limit]
     root = api_root(request)
-    features = [served_item(catalogue.item(held.entries[name]), root) for name in page if name in held.entries]
+    texts = catalogue.texts([held.entries[name] for name in page])
+    features = [_placed(text, request) for text in texts if text is not None]
+    if fields := asked.get("fields"):
+        features = [_json(pick(json.loads(feature), fields)) for feature in features]
     links = [{"rel": "root", "href": root, "type": "application/json"}]
     query = f"?{request.url.query}" if request.url.query else ""
     links += [{"rel": "self", "href": address + query, "type": GEOJSON}]
@@ -120,14 +126,18 @@ def _page(
         links += [{"rel": rel, "href": parent, "type": "application/json"} for rel in ("parent", "collection")]
     if first + limit < len(found):
         links.append(_next(request, address, "/".join(page[-1]), body))
-    content = {
-        "type": "FeatureCollection",
-        "features": [pick(feature, asked.get("fields")) for feature in features],
-        "links": links,
-        "numberMatched": len(found),
-        "numberReturned": len(page),
-    }
-    return JSONResponse(content, media_type=GEOJSON)
+    told = _json({"links": links, "numberMatched": len(found), "numberReturned": len(features)})
+    content = f'{{"type":"FeatureCollection","features":[{",".join(features)}],{told[1:]}'
+    return Response(content, media_type=GEOJSON)
+
+
+def _json(document: Document) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _placed(text: str, request: Request) -> str:
+    """An item's text with the service's address as the client knows it."""
+    return text.replace(PLACE, json.dumps(base(request))[1:-1])
 
 
 def search_terms(asked: dict[str, Any], held: Holdings) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from rio_tiler.errors import TileOutsideBounds
 from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
-from catalog.api.dates import assets, found_entry
-from catalog.api.holdings import Catalogue, Entry
+from catalog.api.dates import found_entry
+from catalog.api.holdings import Catalogue
 from catalog.api.requests import absent, base
+from catalog.api.shelves import Entry
 from catalog.layers import DIFFERENCE, LAYERS, Layer
 from catalog.validation import read_document
 from catalog.windows import open_raster
@@ -90,7 +91,7 @@ def render(layer: Layer, values: Any, mask: Any) -> bytes:
 @contextmanager
 def _raster(catalogue: Catalogue, entry: Entry, name: str) -> Iterator[rasterio.DatasetReader]:
     if name != DIFFERENCE:
-        keys = assets(catalogue, entry)
+        keys = entry.files
         if name not in keys:
             raise absent(f"The item has no asset {name}.")
         with open_raster(catalogue.store, keys[name]) as file:
@@ -105,7 +106,7 @@ def _raster(catalogue: Catalogue, entry: Entry, name: str) -> Iterator[rasterio.
 
 
 def _difference_of(catalogue: Catalogue, entry: Entry) -> tuple[dict[str, Any], Any]:
-    profile, values = _differences(catalogue)(entry.key, entry.tag)
+    profile, values = _differences(catalogue)(tuple(entry.files.items()))
     return profile, values
 
 
@@ -114,8 +115,8 @@ def _differences(catalogue: Catalogue) -> Any:
     """Of each catalogue, differences to SMAP of the last items asked for."""
 
     @functools.lru_cache(maxsize=_CACHED_DIFFERENCES)
-    def difference(key: str, tag: str) -> tuple[dict[str, Any], Any]:
-        keys = assets(catalogue, Entry(key=key, tag=tag, record={}))
+    def difference(files: tuple[tuple[str, str], ...]) -> tuple[dict[str, Any], Any]:
+        keys = dict(files)  # a revision's files never change
         grid = read_document(catalogue.store, keys["provenance"]).get("parameters", {}).get("smap_grid")
         if grid not in COARSE_GRIDS:
             raise absent("The item does not tell SMAP's grid, so it has no difference to SMAP.")

@@ -7,19 +7,22 @@ import datetime as dt
 import io
 import re
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from catalog.api.dates import CollectionQuery, assets, chosen_collection, day_collections, day_of
+from catalog.api.cube_point import cube_readings
+from catalog.api.dates import CollectionQuery, chosen_collection, day_collections, day_of
 from catalog.api.holdings import Catalogue, Holdings
 from catalog.api.requests import absent, bad, checked_period, checked_point
+from catalog.api.shelves import Entry
 from catalog.coverage import coverage
 from catalog.series import Cell, Reading, cell_at, read_series
 from downscaler import product
 
 router = APIRouter()
+Document = dict[str, Any]
 Format = Literal["json", "csv", "CoverageJSON"]
 _MEDIA: dict[str, Format] = {
     "text/csv": "csv",
@@ -44,7 +47,7 @@ def timeseries(
     """Soil moisture with its uncertainty, 90 % interval and flags of each published day, at one cell of 1 km²."""
     held = request.app.state.catalogue.now()
     lon, lat = checked_point(lon, lat)
-    return _answer(request, _covering(held, collection, lon, lat), (lon, lat), (start, end), f)
+    return _answer(request, held, _covering(held, collection, lon, lat), (lon, lat), (start, end), f)
 
 
 @router.get("/edr/collections/{collection}/position", summary="Time series at a point (EDR)", response_class=Response)
@@ -67,7 +70,8 @@ def position(
     first, slash, last = (datetime or "").partition("/")
     span = (None if first in ("", "..") else first, None if last in ("", "..") else last)
     span = span if slash else (span[0], span[0])
-    return _answer(request, chosen_collection(held, collection), at, span, f or _accepted(request) or "CoverageJSON")
+    form = f or _accepted(request) or "CoverageJSON"
+    return _answer(request, held, chosen_collection(held, collection), at, span, form)
 
 
 def _covering(held: Holdings, wanted: str | None, lon: float, lat: float) -> str:
@@ -81,10 +85,14 @@ def _covering(held: Holdings, wanted: str | None, lon: float, lat: float) -> str
 
 
 def _answer(
-    request: Request, of: str, at: tuple[float, float], span: tuple[str | None, str | None], form: Format | None
+    request: Request,
+    held: Holdings,
+    of: str,
+    at: tuple[float, float],
+    span: tuple[str | None, str | None],
+    form: Format | None,
 ) -> Response:
     catalogue: Catalogue = request.app.state.catalogue
-    held = catalogue.now()
     document = held.collections[of][1]
     cell = cell_at(document, *at)
     if cell is None:
@@ -94,10 +102,18 @@ def _answer(
     latest = day_of(days[-1]) if days else dt.date(1970, 1, 1)
     first, last = checked_period(*span, latest=latest)
     wanted = [day for day in days if first <= day_of(day) <= last]
-    listed = [(day_of(day), str(day.record["id"]), assets(catalogue, day)) for day in wanted]
-    readings = read_series(catalogue.store, listed, cell)
+    readings = _readings(catalogue, document, wanted, cell)
     simulated = any(day.record["properties"].get("vadose:simulated") for day in wanted)
     return _written(form or _accepted(request) or "json", of, cell, readings, simulated=simulated)
+
+
+def _readings(catalogue: Catalogue, collection: Document, days: list[Entry], cell: Cell) -> list[Reading]:
+    """A day each, from the cube where it holds the day as it is published, else from the day's own files."""
+    found = cube_readings(catalogue.store.uri, collection, days, cell)
+    others = [day for day in days if day.key not in found]
+    listed = [(day_of(day), str(day.record["id"]), day.files) for day in others]
+    found |= zip((day.key for day in others), read_series(catalogue.store, listed, cell), strict=True)
+    return [found[day.key] for day in days]
 
 
 def _accepted(request: Request) -> Format | None:

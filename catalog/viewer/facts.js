@@ -75,5 +75,5 @@ function kind(asset) {
 
 function size(bytes) {
   if (!bytes) return "";
-  return bytes > 1e6 ? ` (${(bytes / 1e6).toFixed(1)} MB)` : ` (${Math.ceil(bytes / 1e3)} kB)`;
+  return bytes > 1e6 ? ` (${(bytes / 1e6).toFixed(1)}\u00a0MB)` : ` (${Math.ceil(bytes / 1e3)}\u00a0kB)`;
 }

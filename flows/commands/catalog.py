@@ -14,7 +14,7 @@ from flows import console
 from flows.commands.produce import DomainName, Out
 
 if TYPE_CHECKING:
-    from catalog.check import Survey
+    from catalog.survey import Survey
 
 Where = Annotated[
     str | None, typer.Argument(metavar="[CATALOG]", help="Catalogue: folder, file:// or s3://bucket/prefix.")
@@ -28,14 +28,15 @@ def catalog_check(
         bool, typer.Option("--metadata-only", help="Look at files by presence and size, neither checksum nor COG.")
     ] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Write links, extents and index anew from the items; clear what died.")
+        bool,
+        typer.Option("--repair", help="Write links, extents, index, cubes anew from the items; clear what died."),
     ] = False,
     min_age: Annotated[
         float, typer.Option(min=0, help="Hours for which unnamed files in a bucket may be a publication in progress.")
     ] = 24,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Check a whole catalogue: schemas, links, checksums, COGs, index, extents, stray files; fails where it finds any.
+    """Check a whole catalogue: schemas, links, checksums, COGs, index, cubes, stray files; fails where it finds any.
 
     Files that an item names are never touched, nor strays that some item may have named.
     """

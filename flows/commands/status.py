@@ -12,6 +12,7 @@ import typer
 
 from flows import console
 from flows.commands.produce import Climatology, DomainName, Folder, GapFill, ModelPath, Out, PriorPath, Product
+from flows.period import makeable, parse_day, today
 
 if TYPE_CHECKING:
     from flows.lookback import DayState, State
@@ -24,6 +25,7 @@ _COLOURS: dict[State, str] = {
     "missing": "yellow",
     "no-coverage": "yellow",
     "failed": "red",
+    "withdrawn": "red",
 }
 
 
@@ -31,8 +33,8 @@ def status(
     context: typer.Context,
     days: Annotated[int | None, typer.Option(min=1, max=366, help="Days to look back; unset, 14.")] = None,
     until: Annotated[
-        dt.datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last UTC day of the list; unset, today."),
+        dt.date | None,
+        typer.Option(parser=parse_day, metavar="DATE", help="Last UTC day of the list; unset, today."),
     ] = None,
     domain: DomainName = None,
     granules: Folder = None,
@@ -44,7 +46,7 @@ def status(
     gap_fill: GapFill = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Tell of the last days which are published, stale, due, waiting, missing upstream, without coverage or failed.
+    """Tell of the last days which are published, stale, due, waiting, missing, without coverage, failed or withdrawn.
 
     Nothing is made or downloaded. Due, stale and some failed days are what `vadose run` or the daily flow would make.
     """
@@ -52,12 +54,12 @@ def status(
     from flows.lookback import look_back
     from flows.settings import load_settings
 
+    last = makeable(until or today())[0]
     options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
     more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
     source = "folder" if granules else None
     settings = load_settings(context.obj.config, **options, **more, look_back=days, smap_source=source)
-    today = until.date() if until else dt.datetime.now(dt.UTC).date()
-    states = look_back(job_of(settings), today, settings.look_back)
+    states = look_back(job_of(settings), last, settings.look_back)
     if json:
         console.say(console.as_json([asdict(state) for state in states]))
     else:

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from downscaler.errors import ConfigError
+from downscaler.errors import PeriodError
 from flows import console
 from flows.commands.build import DomainName, Seed
+from flows.period import parse_day
 
 _NAMES = {"smap": "SMAP", "prior": "the prior"}
 _FIGURES = {"rmsd": "RMSD", "ubrmsd": "ubRMSD", "abs_bias": "|bias|", "r": "R", "anomaly_r": "anomaly R"}
@@ -20,7 +21,7 @@ _SHARES = {"share_rmsd": "stations improved in RMSD"}
 
 
 def _day(help_text: str) -> typer.models.OptionInfo:
-    made: typer.models.OptionInfo = typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help=help_text)
+    made: typer.models.OptionInfo = typer.Option(parser=parse_day, metavar="DATE", help=help_text)
     return made
 
 
@@ -38,8 +39,8 @@ PriorPlace = Annotated[
     Path | None, typer.Option(metavar="PRIOR", help="Prior: a rival, and what the ground of the domain is like.")
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for report, figures and tables.")]
-Start = Annotated[dt.datetime | None, _day("First day to validate; unset, all.")]
-End = Annotated[dt.datetime | None, _day("Last day to validate; unset, all.")]
+Start = Annotated[dt.date | None, _day("First day to validate; unset, all.")]
+End = Annotated[dt.date | None, _day("Last day to validate; unset, all.")]
 Compare = Annotated[
     list[str] | None,
     typer.Option(
@@ -111,10 +112,9 @@ def validate(
         console.say(f"published: {done.href}")
 
 
-def _period(start: dt.datetime | None, end: dt.datetime | None) -> tuple[dt.date, dt.date] | None:
-    first, last = (moment.date() if moment else None for moment in (start, end))
+def _period(first: dt.date | None, last: dt.date | None) -> tuple[dt.date, dt.date] | None:
     if first and last and last < first:
-        raise ConfigError("The period ends before it starts", value=f"{first} to {last}")
+        raise PeriodError("The period ends before it starts", value=f"{first} to {last}", allowed="--start <= --end")
     return (first or dt.date.min, last or dt.date.max) if first or last else None
 
 

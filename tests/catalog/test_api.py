@@ -14,8 +14,13 @@ from serving import eventually, served
 
 from catalog import publish
 from catalog.api import create_app
+from catalog.api.holdings import Catalogue
+from catalog.index import index_keys, rebuild_index
+from catalog.objects import Write
 from catalog.pgsync import sync
-from catalog.validation import offline_validator
+from catalog.store import open_store
+from catalog.validation import offline_validator, validate, validate_item
+from catalog.withdraw import withdraw
 from downscaler import product
 from downscaler.errors import CatalogError, ConfigError, DatabaseError
 
@@ -91,6 +96,23 @@ def test_pystac_client_searches_pages_and_finds_valid_items(api):
     collection.validate(validator=offline_validator())
     assert {i.id for i in collection.get_items()} == {i.id for i in items}
     assert client.get_collection(WASHITA).get_item(item.id).to_dict()["assets"] == item.to_dict()["assets"]
+
+
+def test_every_served_document_is_valid_and_its_links_are_absolute_and_alive(api):
+    landing = requests.get(api, timeout=60).json()
+    collections = requests.get(f"{api}collections", timeout=60).json()["collections"]
+    items = search(api, limit=100)["features"]
+    for document in (landing, *collections):
+        validate(document)
+    for document in items:
+        validate_item(document)
+    address = api.removesuffix("stac/")
+    for document in (landing, *collections, items[0]):
+        for entry in [*document["links"], *document.get("assets", {}).values()]:
+            assert entry["href"].startswith(("http://", "https://")), entry
+            if entry["href"].startswith(address):
+                with requests.get(entry["href"], timeout=60, stream=True) as answer:
+                    assert answer.status_code == 200, entry
 
 
 def test_items_are_the_catalogues_own(api, archive):
@@ -170,6 +192,7 @@ def test_queryables_name_what_items_have(api):
         properties = requests.get(address, timeout=60).json()["properties"]
         assert properties["vadose:published_percent"] == {"type": "number"}
         assert properties["datetime"]["format"] == "date-time"
+        assert "$ref" not in json.dumps(properties)  # STAC Browser would fetch it from another host
 
 
 @pytest.mark.parametrize(
@@ -187,12 +210,38 @@ def test_queryables_name_what_items_have(api):
         ({"filter": "(("}, ""),
         ({"intersects": '{"type":"Polygon","coordinates":[]}'}, ""),
         ({"intersects": "x"}, ""),
+        ({"intersects": "[1]"}, "GeoJSON geometry"),
+        ({"intersects": "1"}, "GeoJSON geometry"),
+        ({"intersects": '{"type":"Polygon","coordinates":[[1,2]]}'}, "GeoJSON Polygon"),
         ({"bbox": "0,0,1,1", "intersects": '{"type":"Point","coordinates":[0,0]}'}, ""),
         ({"token": "next:nonsense"}, ""),
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused_with_a_reason(api, asked, text):
     assert re.search(text, refused(api, **asked))
+
+
+def test_geometries_that_are_unusual_are_searched_by(api):
+    point = {"type": "Point", "coordinates": [-98.1, 34.8], "bbox": [10.0, 0.0, -10.0, 0.0]}
+    for geometry in (point, {"type": "GeometryCollection", "geometries": [point, point]}):
+        answer = requests.post(f"{api}search", json={"intersects": geometry}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        assert ids(answer.json()) == ["20150403a", "20150402a", "20150401a"]
+
+
+@pytest.mark.parametrize("body", [[], "text", 1, 0.5, True, None, ["bbox"]])
+def test_a_search_document_that_is_no_object_is_refused(api, body):
+    kind = {"Content-Type": "application/json"}
+    answer = requests.post(f"{api}search", data=json.dumps(body), headers=kind, timeout=60)
+    assert answer.status_code == 400, (answer.status_code, answer.text)
+    assert answer.json()["description"]
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "1", '"x"', "{", '{"limit": [}'])
+def test_a_search_document_that_is_none_is_refused(api, body):
+    answer = requests.post(f"{api}search", data=body, headers={"Content-Type": "application/json"}, timeout=60)
+    assert answer.status_code == 400, answer.text
+    assert re.search("JSON|The body", answer.json()["description"])
 
 
 def test_what_is_absent_is_said(api):
@@ -234,9 +283,7 @@ def test_sync_sends_what_changed_and_removes_what_is_gone(postgres, tmp_path, ru
 
     for day in DAYS:
         publish(tmp_path, run_record(LITTLE, day), LITTLE, whole_tiles(LITTLE))
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        address = postgres.rpartition("/")[0] + "/other"
-        connection.execute("CREATE DATABASE other")
+    address = new_database(postgres, "other")
     assert (first := sync(tmp_path, address)).sent == 3
     assert (first.removed, first.unchanged, first.collections) == (0, 0, 1)
     assert sync(tmp_path, address).unchanged == 3
@@ -252,6 +299,72 @@ def test_sync_sends_what_changed_and_removes_what_is_gone(postgres, tmp_path, ru
         connection.execute("SET search_path TO pgstac, public")
         rows = connection.execute("SELECT id, content->'properties'->>'version' FROM items ORDER BY id").fetchall()
     assert rows == [(f"{WASHITA}_20150401", "2"), (f"{WASHITA}_20150403", "1")]
+
+
+@pytest.mark.parametrize("backend", ["embedded", "pgstac"])
+def test_a_withdrawn_day_is_found_and_marked(backend, request, tmp_path, run_record, whole_tiles):
+    """By its identifier and by a search, with the reason; ``vadose catalog sync`` brings the mark to the database."""
+    for day in DAYS[:2]:
+        publish(tmp_path, run_record(LITTLE, day), LITTLE, whole_tiles(LITTLE))
+    address = None
+    if backend == "pgstac":
+        address = new_database(request.getfixturevalue("postgres"), "withdrawn")
+        sync(tmp_path, address)
+    with served(create_app(tmp_path, backend=backend, dsn=address, fresh=0.1)) as root:
+        api = f"{root}/stac/"
+        for every in ({}, {"filter": "deprecated IS NULL"}):
+            assert ids(search(api, **every)) == ["20150402a", "20150401a"]
+        withdraw(tmp_path, LITTLE, DAYS[0], "The granule was damaged.")
+        if address is not None:
+            assert (sent := sync(tmp_path, address)).sent == 1, sent
+        one = f"{api}collections/{WASHITA}/items/{WASHITA}_20150401"
+        eventually(lambda: requests.get(one, timeout=60).json()["properties"].get("deprecated") is True, "the mark")
+        assert requests.get(one, timeout=60).json()["properties"]["vadose:withdrawn"] == "The granule was damaged."
+        eventually(lambda: ids(search(api, filter="deprecated = true")) == ["20150401a"], "a search knows the mark")
+        assert ids(search(api, filter="deprecated IS NULL")) == ["20150402a"]
+        assert ids(search(api)) == ["20150402a", "20150401a"]
+        assert [f["properties"].get("deprecated", False) for f in search(api)["features"]] == [False, True]
+
+
+@pytest.mark.parametrize("where", ["folder", "bucket"])
+@pytest.mark.parametrize("lost", ["all", "a month", "damaged"])
+def test_a_catalogue_without_its_index_is_served_by_its_links(where, lost, request, caplog, run_record, whole_tiles):
+    """The same entries either way; what is missing is said, and a repair is noticed."""
+    uri = request.getfixturevalue("tmp_path" if where == "folder" else "bucket")
+    for day in (DAYS[0], dt.date(2015, 5, 1)):
+        publish(uri, run_record(LITTLE, day), LITTLE, whole_tiles(LITTLE))
+    store = open_store(uri)
+    catalogue = Catalogue(store, fresh=0)
+    whole = dict(catalogue.now().entries)
+    assert len(whole) == 2
+    assert "without an index" not in caplog.text
+    keys = index_keys(store, WASHITA)
+    if lost == "damaged":
+        with store.staging() as staging:
+            store.apply([Write(key=keys[0], content=b"PAR1 nonsense")], staging)
+    else:
+        store.delete(keys if lost == "all" else keys[:1])
+    for seen in (Catalogue(store, fresh=0), catalogue):
+        eventually(lambda seen=seen: seen.now().shelves[WASHITA].branches, "the loss is noticed")
+        assert dict(seen.now().entries) == whole
+        assert ids_of(seen.now().search({})) == ids_of(whole)
+    assert "without an index" in caplog.text
+    rebuild_index(store, WASHITA)
+    eventually(lambda: not catalogue.now().shelves[WASHITA].branches, "the repair is noticed")
+    assert dict(catalogue.now().entries) == whole
+
+
+def ids_of(found):
+    return sorted(identifier for _, identifier in found)
+
+
+def new_database(postgres, name):
+    """Address of another, empty database of the same server."""
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{postgres.rpartition('/')[0]}/{name}"
 
 
 def test_a_backend_that_cannot_be_is_said(archive):

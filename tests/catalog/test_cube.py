@@ -193,19 +193,6 @@ def test_two_updates_at_once_both_end_well(behind, tmp_path):
     assert_equal_to_the_files(own)
 
 
-def test_a_bucket_has_a_cube_too(bucket, domain, tiles, record):
-    publish(bucket, record(domain), domain, tiles(domain))
-    assert update(bucket, create=True).written == (DATE,)
-    assert update(bucket).written == ()
-    with open_cube(bucket, NAME) as cube:
-        field = cube.sel(time=str(DATE)).soil_moisture.values
-    assert np.isfinite(field).sum() > 0
-    publish(bucket, record(domain, DATE + dt.timedelta(days=1)), domain, tiles(domain))
-    update(bucket)
-    with open_cube(bucket, NAME) as cube:
-        assert np.array_equal(cube.soil_moisture[-1].values, field, equal_nan=True)
-
-
 def test_simulated_days_and_caveats_are_said(tmp_path, domain, tiles, record):
     publish(tmp_path, record(domain, simulated=True), domain, tiles(domain))
     update(tmp_path, create=True)

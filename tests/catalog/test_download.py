@@ -18,9 +18,9 @@ from faulty import serving
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog import items, publish, validate_catalog
-from catalog.download import LOCK, download
-from catalog.naming import DayName, collection_id
+from catalog import items, validate_catalog
+from catalog.download import download
+from catalog.naming import DOWNLOAD_LOCK, DayName, collection_id
 from catalog.origin import open_origin
 from catalog.query import Query
 from catalog.transfer import FetchHttp
@@ -263,7 +263,7 @@ def test_only_one_download_a_folder_and_none_into_a_catalogue(server, published_
     own = shutil.copytree(published_root, tmp_path / "own")
     with pytest.raises(ConfigError, match="no download"):
         download(server.address, own, ALL)
-    assert not (own / LOCK).exists()
+    assert not (own / DOWNLOAD_LOCK).exists()
 
 
 def test_a_disk_that_fills_up_stops_everything(server, tmp_path):
@@ -288,15 +288,6 @@ def test_what_cannot_fit_is_not_begun(published_root, tmp_path):
     path.write_text(json.dumps(item))
     with pytest.raises(StorageFullError, match="does not fit"):
         download(str(root), tmp_path / "out", ALL)
-
-
-def test_a_bucket_is_a_source_too(bucket, domain, tiles, record, tmp_path):
-    publish(bucket, record(domain), domain, tiles(domain))
-    done = download(bucket, tmp_path, ALL)
-    assert (done.days, done.brought) == (1, 8)
-    (item,) = items(tmp_path)
-    (canonical,) = [link["href"] for link in item["links"] if link["rel"] == "canonical"]
-    assert canonical.startswith("s3://")
 
 
 def test_names_that_leave_the_folder_are_refused(published_root, tmp_path):

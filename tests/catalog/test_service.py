@@ -12,17 +12,19 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from serving import served
+from serving import eventually, served
 
 from catalog import open_store, publish
 from catalog.api import create_app
 from catalog.api.middleware import POLICY
 from catalog.api.tiles import less_smap, render
+from catalog.cube import collections_with_days, update_cube
 from catalog.layers import DIFFERENCE, LAYERS
 from catalog.rasters import read_rasters
 from catalog.series import cell_at, flag_names
 from catalog.store import Write
 from catalog.thumbnail import COLOURS, RANGE
+from catalog.withdraw import withdraw
 from downscaler import product
 from downscaler.grid import LonLat
 from downscaler.product import FLAG_MEANINGS, Flag
@@ -88,12 +90,13 @@ def test_files_are_served_in_parts_and_revalidated(address, root):
 @pytest.mark.parametrize(
     "path",
     ["../secret", "%2e%2e/secret", "..%2fsecret", "%2fetc%2fpasswd", ".staging/x", "a/./b", "a//b", "a%00b", "a%5Cb",
-     "failures/x", "catalog.json/x", "x" * 3000],
+     "failures/x", "claims/x", "catalog.json/x", "x" * 3000],
 )  # fmt: skip
 def test_nothing_but_the_catalogue_is_served(address, root, path):
     (root.parent / "secret").write_text("hidden words")
-    (root / "failures").mkdir(exist_ok=True)
-    (root / "failures" / "x").write_text("hidden words")
+    for folder in ("failures", "claims"):
+        (root / folder).mkdir(exist_ok=True)
+        (root / folder / "x").write_text("hidden words")
     for prefix in ("/catalog/", "/tiles/", "/stac/collections/", "/viewer/"):
         request = requests.Request("GET", address).prepare()
         request.url = f"{address}{prefix}{path}"  # as it is: the client would tidy it
@@ -359,7 +362,10 @@ def test_a_lost_raster_is_the_services_trouble_and_a_lost_item_is_left_out(tmp_p
     next(tmp_path.glob("*/2015/04/*0401/r001/soil_moisture.tif")).unlink()
     next(tmp_path.glob("*/2015/04/*0402/*0402.json")).unlink()
     with served(create_app(tmp_path)) as address:
-        assert [entry["date"] for entry in get(address, "/dates").json()["dates"]] == ["2015-04-01"]
+        found = get(address, "/stac/search").json()
+        assert [feature["id"] for feature in found["features"]] == [f"{COLLECTION}_20150401"]
+        assert found["numberReturned"] == 1
+        assert get(address, f"/stac/collections/{COLLECTION}/items/{COLLECTION}_20150402").status_code == 404
         answer = get(address, "/timeseries", params=HERE)
         assert answer.status_code == 503
         assert str(tmp_path) not in answer.text
@@ -381,3 +387,42 @@ def test_a_public_address_is_in_every_link(root):
         hrefs = [link["href"] for link in page["links"]] + [a["href"] for a in page["features"][0]["assets"].values()]
         hrefs += [entry["links"]["tiles"] for entry in get(address, "/dates").json()["dates"]]
         assert all(href.startswith("https://soil.example.org/vadose/") for href in hrefs)
+
+
+def test_a_withdrawn_day_is_no_date_and_no_reading(tmp_path, run_record, whole_tiles):
+    for day in DAYS[:2]:
+        publish(tmp_path, run_record(DOMAIN, day), DOMAIN, whole_tiles(DOMAIN))
+    withdraw(tmp_path, DOMAIN, DAYS[1], "The granule was damaged.")
+    with served(create_app(tmp_path)) as address:
+        assert [entry["date"] for entry in get(address, "/dates").json()["dates"]] == ["2015-04-01"]
+        assert [row["date"] for row in get(address, "/timeseries", params=HERE).json()["series"]] == ["2015-04-01"]
+
+
+@pytest.mark.parametrize("where", ["folder", "bucket"])
+def test_a_series_is_the_same_from_the_cube_and_follows_what_it_lacks(where, request, run_record, whole_tiles):
+    """The cube is asked for days that it holds as they are published, the files for all others."""
+    uri = request.getfixturevalue("tmp_path" if where == "folder" else "bucket")
+    for number, day in enumerate(DAYS):
+        publish(uri, run_record(DOMAIN, day), DOMAIN, whole_tiles(DOMAIN, seed=number))
+    with served(create_app(uri, fresh=0.1)) as address:
+        points = [HERE, {"lon": -98.4, "lat": 35.0}]  # a value, and the gap in the north-west
+        before = [get(address, "/timeseries", params=at).json()["series"] for at in points]
+        update_cube(uri, COLLECTION, collections_with_days(uri)[COLLECTION], create=True)
+        assert [get(address, "/timeseries", params=at).json()["series"] for at in points] == before
+        publish(uri, run_record(DOMAIN, DAYS[1], granule="e" * 64), DOMAIN, whole_tiles(DOMAIN, seed=9))
+        eventually(
+            lambda: get(address, "/timeseries", params=HERE).json()["series"][1] != before[0][1],
+            "a revision is read from its files while the cube has the old one",
+        )
+        after = get(address, "/timeseries", params=HERE).json()["series"]
+        assert [after[0], after[2]] == [before[0][0], before[0][2]]
+
+
+def test_the_cube_alone_is_read_where_it_is_up_to_date(tmp_path, run_record, whole_tiles):
+    for day in DAYS[:2]:
+        publish(tmp_path, run_record(DOMAIN, day), DOMAIN, whole_tiles(DOMAIN))
+    update_cube(tmp_path, COLLECTION, collections_with_days(tmp_path)[COLLECTION], create=True)
+    for raster in tmp_path.glob("*/2015/04/*/r001/*.tif"):
+        raster.unlink()
+    with served(create_app(tmp_path)) as address:
+        assert len(get(address, "/timeseries", params=HERE).json()["series"]) == 2

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from downscaler import __version__, errors
-from downscaler.errors import VadoseError
+from downscaler.errors import PeriodError, VadoseError
 from flows import console
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,14 +120,44 @@ def test_run_without_prior_or_model_says_how_to_make_them(vadose: Any, tmp_path:
 )
 def test_days_that_cannot_be_made_are_refused_before_any_work(vadose: Any, dates: tuple[str, str], told: str) -> None:
     ended = vadose("backfill", *dates, "--prior", "absent", "--model", "absent", "--out", "c")
-    assert ended.code == 5
+    assert ended.code == 6
     assert told in ended.err
     assert not Path("c").exists()
 
 
 def test_a_day_that_cannot_be_made_is_refused_before_any_work(vadose: Any) -> None:
     for day in ("2024-13-01", "2015-03-30", "9999-01-01"):
-        assert vadose("run", day, "--prior", "absent", "--model", "absent").code == 5
+        assert vadose("run", day, "--prior", "absent", "--model", "absent").code == 6
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--until", "9999-01-01"),
+        ("run", "--until", "2024-02-30"),
+        ("status", "--until", "9999-01-01"),
+        ("status", "--until", "2024-02-30"),
+        ("status", "--until", "2015-03-30"),
+        ("validate", "--start", "2024-02-30", "--stations", "absent"),
+        ("backfill", "2024-05-02", "2024-05-01", "--deployment", "daily/daily"),
+        ("backfill", "2024-02-30", "2024-03-01", "--deployment", "daily/daily"),
+        ("backfill", "2015-03-30", "2015-04-01", "--deployment", "daily/daily"),
+        ("backfill", "2024-05-02", "9999-01-01", "--deployment", "daily/daily"),
+    ],
+)
+def test_no_other_way_in_takes_such_a_day(vadose: Any, arguments: tuple[str, ...]) -> None:
+    assert vadose(*arguments).code == 6
+    assert not Path("build").exists()
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [("2024-05-02", "2024-05-01"), ("2024-05-02", "9999-01-01"), ("2015-03-30", "2015-04-02")]
+)
+def test_the_backfill_flow_refuses_such_days_before_any_work(start: str, end: str) -> None:
+    from flows.daily import backfill
+
+    with pytest.raises(PeriodError):
+        backfill.fn(dt.date.fromisoformat(start), dt.date.fromisoformat(end), Path("absent.toml"))
 
 
 def test_config_file_and_environment_reach_the_command(

@@ -77,4 +77,4 @@ def test_a_prior_elsewhere_and_a_day_without_a_granule_publish_nothing(vadose: A
     config = ("--config", work / "vadose.toml")
     assert vadose(*config, "run", DATE, "--domain", "upper-verde", "--out", tmp_path / "c").code == 22
     assert vadose(*config, "run", "2015-04-02", "--out", tmp_path / "c").code == 11
-    assert not (tmp_path / "c").exists()
+    assert not list((tmp_path / "c").rglob("*")), "the claim on the day left something"

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ import h5py
 import pytest
 
 from catalog.failures import Failure, failures, record_failure
+from catalog.naming import collection_id
+from catalog.withdraw import withdraw
 from downscaler import product
 from flows.jobs import DayJob
 from flows.lookback import look_back
+from flows.plan import make_last, make_period
 from flows.steps import run_day, try_day
 
 DOMAIN = "-94.9,34.3,-94.4,34.6"
@@ -63,6 +67,30 @@ def test_each_day_is_what_it_is(job: DayJob) -> None:
     assert states[day(24)].why == "newer granule R19240.002"
     assert "GranuleUnreadableError" in states[day(25)].why
     assert {date.day for date, state in states.items() if state.work} == {26, 24}
+
+
+def test_a_withdrawn_day_stays_withdrawn_until_it_is_forced(job: DayJob, tmp_path: Path) -> None:
+    """A newer granule is on offer and a run died at the day: neither brings it back."""
+    mine = replace(job, catalog=str(tmp_path / "catalog"))
+    shutil.copytree(job.catalog, mine.catalog)
+    domain, date = product.domain(DOMAIN), day(24)
+    withdraw(mine.catalog, domain, date, "the granule was recalled")
+    claim = Path(mine.catalog, "claims", collection_id(domain.name), f"{date:%Y%m%d}.json")
+    claim.parent.mkdir(parents=True, exist_ok=True)
+    claim.write_text("{}")
+    (state,) = look_back(mine, date, 1, now=NOW)
+    assert (state.state, state.why, state.revision, state.work) == ("withdrawn", "the granule was recalled", 1, False)
+    (outcome,) = make_period(mine, date, date)
+    assert (outcome.status, outcome.reason[:36]) == ("current", "withdrawn: the granule was recalled;")
+    assert make_period(mine, date, date, stale=True) == [outcome]
+    assert make_last(mine, 1, last=date) == []
+    claim.parent.mkdir(parents=True, exist_ok=True)
+    claim.write_text("{}")
+    for given in (mine, replace(mine, granules=tuple(mine.folder.glob("*20240524*.h5")) if mine.folder else ())):
+        assert run_day(date, given).reason == outcome.reason
+    done = run_day(date, replace(mine, force=True))
+    assert (done.status, done.reason) == ("published", "revision 2")
+    assert look_back(mine, date, 1, now=NOW)[0].state == "published"
 
 
 def test_latency_separates_waiting_from_missing(job: DayJob) -> None:

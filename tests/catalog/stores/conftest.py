@@ -187,7 +187,10 @@ def new_bucket(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
     return make
 
 
-@pytest.fixture(params=["folder", "moto", "weed"])
+MOTO = pytest.param("moto", marks=pytest.mark.slow)  # the real server tells more, in the same time
+
+
+@pytest.fixture(params=["folder", MOTO, "weed"])
 def uri(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -198,7 +201,7 @@ def uri(
     return str(tmp_path / "store") if request.param == "folder" else new_bucket(servers(request.param))
 
 
-@pytest.fixture(params=["moto", "weed"])
+@pytest.fixture(params=[MOTO, "weed"])
 def line(
     request: pytest.FixtureRequest, servers: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Line]:

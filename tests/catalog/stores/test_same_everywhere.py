@@ -36,6 +36,7 @@ def clean(uri):
     return True
 
 
+@pytest.mark.parametrize("uri", ["folder", "moto", "weed"], indirect=True)
 def test_days_are_published_superseded_withdrawn_and_all_is_well(uri, tiles, record):
     publish(uri, record(DOMAIN), DOMAIN, tiles(DOMAIN))
     publish(uri, record(DOMAIN, DATE + dt.timedelta(days=1)), DOMAIN, tiles(DOMAIN, seed=2))

@@ -79,7 +79,7 @@ def test_a_table_of_stations_is_read_once_a_place(tmp_path, names, suffix):
         ("empty.csv", b"", "cannot be read"),
         ("bad.parquet", b"no parquet", "cannot be read"),
         ("far.csv", b"lat,lon\n400,2\nx,y\n", "no usable coordinates"),
-        ("zip.csv", gzip.compress(b"lat,lon\n1,2\n"), "cannot be read"),
+        ("zip.csv", gzip.compress(b"lat,lon\n1,2\n", mtime=0), "cannot be read"),
     ],
 )
 def test_other_tables_are_refused_with_the_reason(tmp_path, name, content, reason):

@@ -1,4 +1,4 @@
-"""Runs and workers killed with SIGKILL under a server: the days they were making are made whole by the next."""
+"""Runs and workers killed with SIGKILL under a server: the days they were making are made whole by the next run."""
 
 import contextlib
 import datetime as dt
