@@ -64,6 +64,7 @@ def artifact(site: Site, what: str) -> Any:
 def test_a_scheduled_run_appears_completes_and_its_days_stand(
     site: Site, worker: Worker, client: SyncPrefectClient
 ) -> None:
+    site.set_aside()
     site.deploy(soon())
     run = wait_for("a completed scheduled run", lambda: completed(client))
     site.deploy(UNSCHEDULED)
