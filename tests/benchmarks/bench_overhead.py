@@ -119,7 +119,7 @@ def fill_year(job: DayJob, catalog: Path, granules: Path) -> None:
             dated = text.replace(f"{DAY:%Y%m%d}", f"{date:%Y%m%d}").replace(f"{DAY}", f"{date}").encode()
             (granules / granule.name.replace(f"{DAY:%Y%m%d}", f"{date:%Y%m%d}")).symlink_to(granule)
             writes = [Write(key=name.item_key, content=dated)]
-            store.apply([*writes, *parent_writes(name, domain, item or {})], staging)
+            store.apply([*writes, *parent_writes(store, name, domain, item or {})], staging)
 
 
 def test_a_year_of_published_days_is_skipped_at_once(job: DayJob, tmp_path: Path, capsys) -> None:
