@@ -114,7 +114,7 @@ def summary(outcomes: Sequence[DayOutcome], settings: Settings, title: str, pict
             lines.append(f"| `{error}` | {same[0].exit_code} | {dates} | {_cell(same[0].reason)} |")
         lines.append("")
     if outcomes:
-        lines += ["## Days", "", "| day | status | seconds | |", "|---|---|---|---|"]
+        lines += ["## Days", "", "| day | status | seconds | why |", "|---|---|---|---|"]
         for outcome in outcomes:
             link = link_of(outcome, settings)
             day = f"[{outcome.date}]({link})" if link else str(outcome.date)
