@@ -193,6 +193,7 @@ def cube_write(collection: str, *, present: bool) -> Write:
     }
 
     def change(before: bytes | None) -> bytes:
+        """The collection with its asset set or removed; one that is absent or damaged stays as it is."""
         document = _parse(before)
         if before is None or document is None or (document.get("assets", {}).get(CUBE) == cube) == present:
             return before or b""

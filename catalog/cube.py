@@ -61,6 +61,7 @@ class _Day:
 
     @classmethod
     def of(cls, item: Document) -> _Day:
+        """The day of a published item; raises CatalogError where it lacks an asset of the product."""
         name, properties = DayName.of_item(item), item["properties"]
         missing = [v.name for v in product.VARIABLES if v.name not in item["assets"]]
         if missing:

@@ -50,6 +50,7 @@ def database(dsn: str | None) -> Callable[[FastAPI], AbstractAsyncContextManager
 
     @asynccontextmanager
     async def connected(app: FastAPI) -> AsyncIterator[None]:
+        """The application's pool, from its start to its end."""
         options = {"search_path": "pgstac,public", "application_name": "vadose"}
         pool = await asyncpg.create_pool(
             address, min_size=1, max_size=_CONNECTIONS, init=con_init, command_timeout=_TIMEOUT, server_settings=options

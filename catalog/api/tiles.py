@@ -116,6 +116,7 @@ def _differences(catalogue: Catalogue) -> Any:
 
     @functools.lru_cache(maxsize=_CACHED_DIFFERENCES)
     def difference(files: tuple[tuple[str, str], ...]) -> tuple[dict[str, Any], Any]:
+        """Raster profile and values [y, x] of an item's difference to SMAP, m3/m3."""
         keys = dict(files)  # a revision's files never change
         grid = read_document(catalogue.store, keys["provenance"]).get("parameters", {}).get("smap_grid")
         if grid not in COARSE_GRIDS:

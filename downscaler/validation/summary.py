@@ -177,6 +177,7 @@ def _representativeness(held: Contest, rivals: Sequence[str], found: Representat
     gains = {rival: held.gains(rival) for rival in rivals}
 
     def of(weights: Floats | None) -> Document:
+        """Averages and gains over the known stations, under these weights (None: plain)."""
         return {
             "estimates": {
                 name: {m: as_plain(held.average(metrics[m], keep=known, weights=weights)) for m in SHOWN}

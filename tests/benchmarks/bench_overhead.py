@@ -47,7 +47,6 @@ DAY = dt.date(2024, 5, 23)
 YEAR = 365
 REPEATS = 5
 DAYS = 7
-IDLE = 1.0  # load average (1 min) up to which a wall time through a worker is judged
 ALLOWED_OVERHEAD, ALLOWED_WORKER, ALLOWED_SKIP = 1.5, 3.0, 5.0  # seconds
 
 
@@ -182,5 +181,4 @@ def test_a_day_through_a_worker_costs_little_beside_its_work(site: Site, client,
     alone = seconds(lambda: site.run(VADOSE, "run", site.last, "--force"))
     with capsys.disabled():
         print(f"a day as a command of its own {alone:.2f} s; load average {busy:.1f} before, {os.cpu_count()} cores")
-    if busy <= IDLE:  # what others compute meanwhile is no cost of ours
-        assert told[1] <= ALLOWED_WORKER  # as deployed on 2 cores
+    assert max(told) <= ALLOWED_WORKER

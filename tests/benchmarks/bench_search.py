@@ -5,7 +5,6 @@ The catalogue is that of ``bench_catalog.py``. `make bench` prints the figures a
 
 import datetime as dt
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -75,11 +74,11 @@ def search_seconds(address):
 
 
 def check_searches(name, address):
-    """All searches are told of; the round that others' work on the machine disturbed least is judged."""
+    """All searches are told of and judged; of the quietest round it is told how far others' work disturbed the rest."""
     seconds = search_seconds(address)
     quietest = min(np.percentile(part, 95) for part in np.array_split(seconds, ROUNDS))
     told(name, p50=np.median(seconds), p95=np.percentile(seconds, 95), p95_of_quietest_round=quietest, n=len(seconds))
-    assert quietest < SLOWEST or os.environ.get("VADOSE_BENCH_BUSY")
+    assert np.percentile(seconds, 95) < SLOWEST
 
 
 def test_search_by_box_and_month_on_the_embedded_api(address):

@@ -56,6 +56,7 @@ class _Auth(Auth):
         super().__init__()
 
     def get_session(self) -> requests.Session:
+        """A session with our credentials, time limits and retries."""
         password = (self.username, self.password) if self.username and self.password else None
         # The name without a port: the client compares it with one that never has any.
         session = SessionWithHeaderRedirection(self._endpoints.login_name, password)

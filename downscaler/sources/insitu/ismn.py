@@ -163,6 +163,7 @@ class _Reader:
     deepest: float
 
     def read(self, name: str) -> Read:
+        """The series of one member, None where it has none to give, and the report on the file."""
         report = FileReport(file=PurePosixPath(name).name)
         try:
             text = self.members.text(name)

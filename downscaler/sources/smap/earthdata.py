@@ -113,6 +113,7 @@ def _as_named(offer: Offer) -> Callable[[Path], None]:
     """A check that the file opens and is the granule that its name in the archive says."""
 
     def inspect(path: Path) -> None:
+        """Raises GranuleLayoutError where the file is of another product or day."""
         try:
             inside = open_granule(path).name
         except GranuleNameError:
