@@ -72,9 +72,9 @@ deploy: setup  ## work pool, queues, deployments and automations on the Prefect 
 	$(BIN)/prefect --no-prompt deploy --all --prefect-file deploy/prefect.yaml
 	$(BIN)/vadose automations
 
-# The worker's own Python makes the runs, and it looks for the next every second (left alone: every 10).
+# The worker's own Python makes the runs, and it looks for the next twice a second (left alone: every 10 s).
 worker: setup  ## work on the pool `vadose` of PREFECT_API_URL's server
-	PATH="$(abspath $(BIN)):$$PATH" PREFECT_WORKER_QUERY_SECONDS=$${PREFECT_WORKER_QUERY_SECONDS:-1} $(BIN)/prefect worker start --pool vadose
+	PATH="$(abspath $(BIN)):$$PATH" PREFECT_WORKER_QUERY_SECONDS=$${PREFECT_WORKER_QUERY_SECONDS:-0.5} $(BIN)/prefect worker start --pool vadose
 
 lock: setup  ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra hydrodata --extra dask --extra serve --extra pgstac --extra cube --python-version 3.11 --generate-hashes \

@@ -46,8 +46,14 @@ DOMAIN = "-94.7,34.4,-94.6,34.5"
 DAY = dt.date(2024, 5, 23)
 YEAR = 365
 REPEATS = 5
-DAYS = 7
+DAYS = 10
 ALLOWED_OVERHEAD, ALLOWED_WORKER, ALLOWED_SKIP = 1.5, 3.0, 5.0  # seconds
+
+
+@pytest.fixture(scope="session")
+def pace() -> dict[str, str]:
+    """The server as ``prefect server start`` has it."""
+    return {}
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def strike(site: Site, victim: str, first: dt.date, chance: random.Random) -> No
         time.sleep(chance.uniform(0, 0.5))
         if victim == "run":
             with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # it was done before
-                assert b"prefect.engine" in Path(f"/proc/{run}/cmdline").read_bytes()
+                assert b"flows.engine" in Path(f"/proc/{run}/cmdline").read_bytes()
                 os.kill(run, signal.SIGKILL)
             assert backfill.wait(300) == 0, "the day whose run crashed is submitted once more"
             return

@@ -119,8 +119,9 @@ def check_two_submissions(site: Site, client: SyncPrefectClient, days: int) -> N
     states = {state["date"]: state["state"] for state in told}
     assert set(states) == set(map(str, wanted))
     assert set(states.values()) <= {"published", "no-coverage"}
-    assert set(items) == {date for date, state in states.items() if state == "published"}
-    assert items
+    made = items.keys() & states.keys()  # a scheduled run looks back further
+    assert made == {date for date, state in states.items() if state == "published"}
+    assert made
     assert {item["properties"]["version"] for item in items.values()} == {"1"}
     assert validate_catalog(site.catalog)
 
