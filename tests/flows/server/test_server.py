@@ -94,6 +94,7 @@ def test_a_scheduled_run_appears_completes_and_its_days_stand(
 
 
 def test_two_submissions_at_once_make_each_day_once(site: Site, worker: Worker, client: SyncPrefectClient) -> None:
+    site.deploy(UNSCHEDULED)
     check_two_submissions(site, client, days=2)
 
 
