@@ -67,11 +67,11 @@ class FolderStore:
         start, waiting = len(str(self.root)) + 1, [str(self.root / prefix)]
         with storage_errors(self.root):
             while waiting:
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile
-                    for entry in os.scandir(waiting.pop()):
-                        if entry.is_dir(follow_symlinks=False):
-                            waiting.append(entry.path)
-                        else:
+                for entry in _entries(waiting.pop()):
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        with contextlib.suppress(FileNotFoundError):  # gone meanwhile; its neighbours are not
                             found[entry.path[start:]] = _stat(entry)
         return dict(sorted(found.items()))
 
@@ -177,6 +177,15 @@ class FolderStore:
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(handle, fcntl.LOCK_EX)
             return folder, handle
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What a folder holds; nothing when it is gone."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _stat(entry: os.DirEntry[str]) -> Stat:

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _ENGINE = "prefect.engine"
-_USED = ("flows.daily", "downscaler.sources.model", "downscaler.sources.smap")
 
 
 @contextmanager
@@ -37,8 +36,9 @@ def load() -> None:
     # XGBoost loads all of scikit-learn for wrappers that vadose does not use: a third of what a day imports.
     with hidden("sklearn"):
         importlib.import_module("xgboost")
-    for module in _USED:
-        importlib.import_module(module)
+    importlib.import_module("flows.daily")
+    importlib.import_module("downscaler.sources.model")
+    importlib.import_module("downscaler.sources.smap")
     gc.freeze()
     gc.enable()
 

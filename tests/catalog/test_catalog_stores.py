@@ -134,6 +134,31 @@ def test_staging_of_the_dead_is_swept_and_of_the_living_kept(tmp_path):
     assert not (tmp_path / ".staging").exists()
 
 
+def test_a_file_that_goes_while_a_folder_is_listed_hides_no_other(tmp_path):
+    store, lasting = FolderStore(tmp_path), [f"day/lasting-{number}" for number in range(200)]
+    (tmp_path / "day").mkdir()
+    for key in lasting:
+        (tmp_path / key).touch()
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            for number in range(20):
+                (tmp_path / f"day/passing-{number}").touch()
+            for number in range(20):
+                (tmp_path / f"day/passing-{number}").unlink()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        listings = [store.keys("day") for _ in range(200)]
+    finally:
+        over.set()
+        other.join()
+    assert any("passing" in key for keys in listings for key in keys)
+    assert all(set(lasting) <= set(keys) for keys in listings)
+
+
 def test_a_day_in_a_bucket(bucket, domain, tiles, record):
     run = record(domain)
     assert publish(bucket, run, domain, tiles(domain)).item_href.startswith(bucket)
