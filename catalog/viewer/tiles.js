@@ -12,16 +12,18 @@ export class Tiles {
     this.cache = new Map();
     this.template = null;
     this.shown = null;
+    this.complete = true;
   }
 
   /** Take the tiles of an address with {z}, {x} and {y}. */
   use(template) {
     this.template = template;
+    this.complete = false;
   }
 
-  /** Whether tiles of the wanted layer and day are still to come. */
+  /** Whether tiles of the wanted layer and day are still to come, also where those that came are shown already. */
   get busy() {
-    return this.template !== null && this.shown !== this.template;
+    return !this.complete;
   }
 
   /** Draw a view {lon, lat, zoom} of width x height pixels; only tiles that touch the box are asked for. */
@@ -29,7 +31,8 @@ export class Tiles {
     if (!this.template) return;
     const list = visible(view, width, height, box, deepest);
     const images = list.map((tile) => this.image(this.template, tile));
-    if (images.every((image) => image.ready)) this.shown = this.template;
+    this.complete = images.every((image) => image.ready);
+    if (this.complete) this.shown = this.template;
     context.imageSmoothingEnabled = false;
     for (const tile of list) this.paint(context, this.shown ?? this.template, tile);
     this.trim();

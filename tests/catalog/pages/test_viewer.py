@@ -28,7 +28,8 @@ EMPTY, FULL = (34.95, -98.45), (34.7, -98.0)  # latitude and longitude in the em
 
 
 def ready(page: Page) -> None:
-    """Wait until the map shows the chosen day and layer and the panel tells of the day."""
+    """Wait until the map shows the chosen day, layer and boundaries and the panel tells of the day."""
+    page.wait_for_load_state("networkidle")
     page.wait_for_selector("#map[aria-busy=false]")
     page.wait_for_selector("#facts:not([aria-busy]) dl")
 
