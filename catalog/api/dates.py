@@ -6,10 +6,10 @@ import datetime as dt
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from catalog.api.holdings import Catalogue, Holdings
-from catalog.api.requests import absent, api_root, bad, base
+from catalog.api.requests import absent, api_root, bad, base, known_parameters
 from catalog.api.shelves import Entry
 from catalog.naming import NO_DAYS
 from catalog.records import FILES
@@ -18,7 +18,7 @@ router = APIRouter()
 CollectionQuery = Annotated[str | None, Query(description="A collection; needed where the catalogue has several")]
 
 
-@router.get("/dates", summary="Published days, latest first")
+@router.get("/dates", summary="Published days, latest first", dependencies=[Depends(known_parameters)])
 def dates(request: Request, collection: CollectionQuery = None) -> dict[str, Any]:
     """Every published day with its item and where to find it."""
     catalogue: Catalogue = request.app.state.catalogue

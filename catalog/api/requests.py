@@ -28,6 +28,14 @@ def absent(text: str) -> HTTPException:
     return HTTPException(status_code=404, detail=text)
 
 
+def known_parameters(request: Request) -> None:
+    """Refuse parameters that the route does not have: one mistyped would else be left out without a word."""
+    allowed = [field.alias for field in request.scope["route"].dependant.query_params]
+    unknown = sorted(set(request.query_params) - set(allowed))
+    if unknown:
+        raise bad(f"No parameter {unknown[0][:40]!r}. Those here are: {', '.join(allowed)}.")
+
+
 def api_root(request: Request) -> str:
     """Address of the STAC API as the client sees it, with a slash at its end."""
     return f"{base(request)}stac/"

@@ -9,13 +9,13 @@ import re
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from catalog.api.cube_point import cube_readings
 from catalog.api.dates import CollectionQuery, chosen_collection, day_collections, day_of
 from catalog.api.holdings import Catalogue, Holdings
-from catalog.api.requests import absent, bad, checked_period, checked_point
+from catalog.api.requests import absent, bad, checked_period, checked_point, known_parameters
 from catalog.api.shelves import Entry
 from catalog.coverage import coverage
 from catalog.series import Cell, Reading, cell_at, read_series
@@ -34,7 +34,12 @@ _POINT = re.compile(r"\s*POINT\s*\(\s*(-?[\d.]{1,20})\s+(-?[\d.]{1,20})\s*\)\s*"
 FormatQuery = Annotated[Format | None, Query(alias="f", description="Format; without it the Accept header decides")]
 
 
-@router.get("/timeseries", summary="Time series at a point", response_class=Response)
+@router.get(
+    "/timeseries",
+    summary="Time series at a point",
+    response_class=Response,
+    dependencies=[Depends(known_parameters)],
+)
 def timeseries(
     request: Request,
     lon: Annotated[float, Query(description="Degrees east")],

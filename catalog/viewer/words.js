@@ -19,5 +19,5 @@ export function reading(row, unit) {
   const notes = flags.length ? `; ${flags.join(", ")}` : "";
   if (row.soil_moisture === null) return `no value${notes}`;
   const band = `${theta(row.lower)} to ${theta(row.upper)}`;
-  return `${theta(row.soil_moisture)} ± ${theta(row.uncertainty)} ${unit}, 90 % interval ${band}${notes}`;
+  return `soil moisture ${theta(row.soil_moisture)} ± ${theta(row.uncertainty)} ${unit}, 90 % interval ${band}${notes}`;
 }

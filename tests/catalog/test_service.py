@@ -324,6 +324,7 @@ def test_edr_gives_a_valid_coverage(address):
         ({"end": "0001-01-01"}, 200, ""),
         ({"collection": "none"}, 404, "No collection"),
         ({"f": "xml"}, 400, "f:"),
+        ({"star": "2015-04-01"}, 400, "No parameter 'star'. Those here are: lon, lat, start, end, collection, f."),
     ],
 )
 def test_a_series_that_cannot_be_is_refused_with_a_reason(address, asked, status, text):

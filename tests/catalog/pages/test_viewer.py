@@ -125,7 +125,7 @@ def test_the_readout_is_the_published_value(look: Look, day_catalog: Path) -> No
     page.locator("#map").hover(position={"x": x, "y": y})
     expect(page.locator("#readout")).to_contain_text("interval")
     text = page.locator("#readout").inner_text()
-    found = re.match(r"([\d.]+)° N, ([\d.]+)° W: ([\d.]+) ", text)
+    found = re.match(r"([\d.]+)° N, ([\d.]+)° W: soil moisture ([\d.]+) ", text)
     assert found, text
     lat, west, value = (float(part) for part in found.groups())
     path = next(day_catalog.rglob(f"*{LATEST.replace('-', '')}/r001/soil_moisture.tif"))
