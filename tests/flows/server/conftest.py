@@ -84,7 +84,7 @@ class Site:
     def catalog(self) -> Path:
         return self.folder / "catalog"  # as a package of ours is called: none is shadowed by it
 
-    def run(self, *line: object, code: int = 0, **more: str) -> str:
+    def run(self, *line: object, code: int = 0, patience: float = PATIENCE, **more: str) -> str:
         """Standard output of a command that ends with ``code``."""
         done = subprocess.run(
             [str(part) for part in line],
@@ -92,14 +92,14 @@ class Site:
             env=self.environment | {"PWD": str(self.folder)} | more,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=patience,
             check=False,
         )
         assert done.returncode == code, f"{line}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
-    def vadose(self, *arguments: object, code: int = 0) -> str:
-        return self.run(VADOSE, *arguments, code=code)
+    def vadose(self, *arguments: object, code: int = 0, patience: float = PATIENCE) -> str:
+        return self.run(VADOSE, *arguments, code=code, patience=patience)
 
     def deploy(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """``prefect deploy --all`` of the project's own file, with some deployments' keys changed."""
@@ -145,10 +145,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, pace: dict[str, str]) -> Iter
     environment = {**base, **QUIET, "PREFECT_HOME": str(folder / "prefect")}
     last = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     made = Site(folder, {**environment, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}, last)
+    elsewhere = os.environ.get("VADOSE_PREFECT_DATABASE")  # an empty PostgreSQL, to see the same there
+    database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": elsewhere} if elsewhere else {}
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
             [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            env=environment | pace,
+            env=environment | pace | database,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,

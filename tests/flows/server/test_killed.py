@@ -27,6 +27,7 @@ DAILY = "daily/daily"
 EACH = 4  # days of each backfill
 VICTIMS = ("run", "worker", "worker and runs")
 ALIVE = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
+MENDED = 900.0  # seconds for all days; runs are given up after SIGN, and SQLite may be locked for a minute at a time
 SIGN = dt.timedelta(seconds=45)  # a run's heartbeat comes every 30 s
 
 
@@ -63,7 +64,7 @@ def strike(site: Site, victim: str, first: dt.date, chance: random.Random) -> No
             with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # it was done before
                 assert b"flows.engine" in Path(f"/proc/{run}/cmdline").read_bytes()
                 os.kill(run, signal.SIGKILL)
-            assert backfill.wait(300) == 0, "the day whose run crashed is submitted once more"
+            assert backfill.wait(MENDED) == 0, "the day whose run crashed is submitted once more"
             return
         if victim == "worker":
             os.kill(worker.process.pid, signal.SIGKILL)
@@ -86,7 +87,7 @@ def test_days_of_killed_runs_and_workers_are_made_whole(site: Site, client: Sync
         for number, victim in enumerate(VICTIMS):
             strike(site, victim, first + dt.timedelta(days=number * EACH), chance)
         with working(site):
-            said = site.vadose("backfill", first, site.last, "--deployment", DAILY)
+            said = site.vadose("backfill", first, site.last, "--deployment", DAILY, patience=MENDED)
     for automation in client.read_automations():  # a run of the other tests may be silent for longer
         client.delete_automation(automation.id)
     assert "failed" not in said
