@@ -16,7 +16,7 @@ from prefect.exceptions import ObjectNotFound
 from downscaler.errors import ConfigError
 from flows.events import DAY_FAILED, DAY_PUBLISHED, VALIDATED
 
-HEARTBEAT = "prefect.flow-run.heartbeat"
+ALIVE = {"prefect.flow-run.heartbeat", "prefect.flow-run.Running"}  # the second: it may die before its first heartbeat
 TAKEN = {"prefect.flow-run.Pending", "prefect.flow-run.Submitting"}  # by a worker
 ANY_SIGN = "prefect.flow-run.*"  # heartbeats, and states by their names, which for days are our own
 
@@ -81,7 +81,7 @@ def automations(bounds: Bounds, block: Any = None) -> list[Automation]:
                 "m3 m-3, bound {{ event.payload.bound }}, {{ event.payload.pairs }} pairs.",
             ),
         ),
-        _silent_runs("run went silent", {HEARTBEAT}, bounds.silent_run),
+        _silent_runs("run went silent", ALIVE, bounds.silent_run),
         _silent_runs("run never began", TAKEN, bounds.silent_start),
     ]
 

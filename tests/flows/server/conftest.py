@@ -192,6 +192,14 @@ def client(site: Site) -> Iterator[SyncPrefectClient]:
 
 
 @pytest.fixture
+def no_automation(client: SyncPrefectClient) -> Iterator[None]:
+    """Whatever becomes of the test, the next one meets no automation of it: a run may be silent for longer there."""
+    yield
+    for automation in client.read_automations():
+        client.delete_automation(automation.id)
+
+
+@pytest.fixture
 def in_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Flows of this process run in the site's folder, and end without waiting for a heartbeat."""
     monkeypatch.chdir(site.folder)

@@ -16,9 +16,11 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import StateType
+from prefect.states import Pending, Running
 
 from catalog.read import validate_catalog
 from flows.automations import Bounds, apply
+from flows.daily import daily
 from tests.crash.wholeness import Watch, differences
 
 from .conftest import UNSCHEDULED, VADOSE, Site, wait_for, working
@@ -28,7 +30,7 @@ EACH = 4  # days of each backfill
 VICTIMS = ("run", "worker", "worker and runs")
 ALIVE = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
 MENDED = 900.0  # seconds for all days; runs are given up after SIGN, and SQLite may be locked for a minute at a time
-SIGN = dt.timedelta(seconds=45)  # a run's heartbeat comes every 30 s
+SIGN = dt.timedelta(seconds=45)  # longer than any day here takes
 
 
 @contextlib.contextmanager
@@ -76,6 +78,7 @@ def strike(site: Site, victim: str, first: dt.date, chance: random.Random) -> No
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="knows a run by /proc")
+@pytest.mark.usefixtures("no_automation")
 def test_days_of_killed_runs_and_workers_are_made_whole(site: Site, client: SyncPrefectClient) -> None:
     site.deploy(UNSCHEDULED)
     apply(Bounds(silent_run=SIGN, silent_start=SIGN))
@@ -88,8 +91,6 @@ def test_days_of_killed_runs_and_workers_are_made_whole(site: Site, client: Sync
             strike(site, victim, first + dt.timedelta(days=number * EACH), chance)
         with working(site):
             said = site.vadose("backfill", first, site.last, "--deployment", DAILY, patience=MENDED)
-    for automation in client.read_automations():  # a run of the other tests may be silent for longer
-        client.delete_automation(automation.id)
     assert "failed" not in said
     assert not watch.faults
     assert watch.looks > 10
@@ -97,3 +98,18 @@ def test_days_of_killed_runs_and_workers_are_made_whole(site: Site, client: Sync
     assert validate_catalog(site.catalog)
     assert at_work(site) is None
     assert not client.read_flow_runs(flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=ALIVE)))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_automation")
+@pytest.mark.parametrize("reached", [StateType.PENDING, StateType.RUNNING])
+def test_a_run_that_dies_before_its_first_heartbeat_is_given_up(client: SyncPrefectClient, reached: StateType) -> None:
+    bound = dt.timedelta(seconds=10)
+    apply(Bounds(silent_run=bound, silent_start=bound))
+    run = client.create_flow_run(daily, state=Pending())
+    if reached is StateType.RUNNING:
+        client.set_flow_run_state(run.id, Running())
+    ended = wait_for(
+        "the end of a silent run", lambda: (s := client.read_flow_run(run.id).state) and s.is_final() and s
+    )
+    assert (ended.name, ended.message) == ("Crashed", "No sign of life: the process died.")

@@ -184,6 +184,7 @@ def test_what_cannot_be_submitted_is_refused_before_any_work(site: Site, client:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_automation")
 def test_operators_are_told_of_failed_days_low_gain_and_silence(
     site: Site, client: SyncPrefectClient, inbox: Inbox, in_site: Callable[[], None]
 ) -> None:
