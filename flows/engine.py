@@ -1,7 +1,8 @@
 """One flow run in a process of its own: Prefect's engine, begun with less.
 
 ``python -m flows.engine``, as ``deploy/prefect.yaml`` has it, in place of ``python -m prefect.engine``. A day takes
-less time than the imports before it, so what no run of ours uses is left out of them.
+less time than the imports before it, so what it does not use is left out of them; ``--with-dask`` keeps Dask, which
+the playground's settings may ask for.
 """
 
 from __future__ import annotations
@@ -12,9 +13,14 @@ import os
 import runpy
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 _ENGINE = "prefect.engine"
+_UNUSED = (
+    "sklearn",  # XGBoost's wrappers, a third of what a day imports
+    "boto3",  # rasterio's way into buckets; ours is obstore
+)
+_WITH_DASK = "--with-dask"
 
 
 @contextmanager
@@ -30,12 +36,19 @@ def hidden(package: str) -> Iterator[None]:
             sys.modules.pop(package, None)
 
 
-def load() -> None:
-    """Import what a day needs, with the garbage collector asleep: it finds nothing there, in a quarter of the time."""
+def load(*, dask: bool = False) -> None:
+    """Import what a day needs, with the garbage collector asleep: it finds nothing there, in a quarter of the time.
+
+    Without ``dask`` that package stays hidden: xarray and odc-geo load it whole only to ask whether arrays are its.
+    """
     gc.disable()
-    # XGBoost loads all of scikit-learn for wrappers that vadose does not use: a third of what a day imports.
-    with hidden("sklearn"):
+    if not dask:
+        sys.modules.setdefault("dask", None)  # type: ignore[arg-type]
+    with ExitStack() as stack:
+        for package in _UNUSED:
+            stack.enter_context(hidden(package))
         importlib.import_module("xgboost")
+        importlib.import_module("rasterio")
     importlib.import_module("flows.daily")
     importlib.import_module("downscaler.sources.model")
     importlib.import_module("downscaler.sources.smap")
@@ -47,7 +60,9 @@ def main() -> None:
     """Make the flow run that Prefect named in the environment."""
     # The worker has the metrics' port, and a run that wants it too would crash. Read when Prefect is imported.
     os.environ["PREFECT_CLIENT_METRICS_ENABLED"] = "false"
-    load()
+    dask = _WITH_DASK in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != _WITH_DASK]  # Prefect takes the first for a run's id
+    load(dask=dask)
     runpy.run_module(_ENGINE, run_name="__main__", alter_sys=True)
 
 

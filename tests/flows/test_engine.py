@@ -48,12 +48,13 @@ from flows.engine import load
 load()
 assert gc.isenabled() and gc.get_freeze_count() > 100_000
 assert "flows.daily" in sys.modules and "xgboost" in sys.modules
-assert not [name for name in sys.modules if name.split(".")[0] == "sklearn"]
+assert not [name for name in sys.modules if name.split(".")[0] in ("sklearn", "boto3", "botocore")]
+assert [name for name in sys.modules if name.split(".")[0] == "dask"] == ["dask"] and sys.modules["dask"] is None
 import numpy as np, xgboost as xgb
 rows = np.random.default_rng(0).normal(size=(500, 3))
 booster = xgb.train({"max_depth": 3, "seed": 1, "nthread": 1}, xgb.DMatrix(rows, rows.sum(axis=1)), 5)
 print(booster.predict(xgb.DMatrix(rows)).tobytes().hex())
-import sklearn.model_selection
+import boto3, sklearn.model_selection
 """
 
 
@@ -62,9 +63,14 @@ def test_trees_are_the_same_without_the_wrappers() -> None:
     assert python(LOADED) == python("import sklearn\n" + plain)
 
 
-def test_without_a_run_it_says_what_prefect_says() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "flows.engine"], capture_output=True, text=True, timeout=120, check=False
-    )
+def test_dask_stays_where_it_is_asked_for() -> None:
+    code = "from flows.engine import load; load(dask=True); import dask.array as da; print(da.ones(3).sum().compute())"
+    assert python(code) == "3.0\n"
+
+
+@pytest.mark.parametrize("more", [(), ("--with-dask",)])
+def test_without_a_run_it_says_what_prefect_says(more: tuple[str, ...]) -> None:
+    line = [sys.executable, "-m", "flows.engine", *more]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert "Invalid flow run id" in done.stderr
