@@ -27,9 +27,10 @@ def noted(date: dt.date, job: DayJob, means: Means) -> Iterator[list[Offer]]:
     A day without a granule is no failure. What cannot be noted is logged: the day's own error matters more.
     """
     from catalog.failures import clear_failure
-    from downscaler.sources.earthdata import scrub
+    from downscaler.sources.secrets import scrub
 
     heard: list[Offer] = []
+    clean: Exception | None = None
     with bound(day=date):
         try:
             yield heard
@@ -40,7 +41,11 @@ def noted(date: dt.date, job: DayJob, means: Means) -> Iterator[list[Offer]]:
             level = logging.INFO if isinstance(error, NoRetrievalError) else logging.ERROR
             _DAYS.log(level, "%s: %s", type(error).__name__, scrub(str(error)))
             _note(error, date, job, means, heard)
-            raise
+            if isinstance(error, VadoseError) or scrub(str(error)) == str(error):
+                raise
+            clean = RuntimeError(f"{type(error).__name__}: {scrub(str(error))}")
+        if clean is not None:
+            raise clean  # outside of the handler: what Prefect keeps of it has no credential
         try:
             clear_failure(job.catalog, means.domain, date)
         except VadoseError as error:
@@ -49,7 +54,7 @@ def noted(date: dt.date, job: DayJob, means: Means) -> Iterator[list[Offer]]:
 
 def _note(error: Exception, date: dt.date, job: DayJob, means: Means, heard: Sequence[Offer]) -> None:
     from catalog.failures import Failure, record_failure
-    from downscaler.sources.earthdata import scrub
+    from downscaler.sources.secrets import scrub
 
     failure = Failure(
         date=date,

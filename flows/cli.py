@@ -124,12 +124,12 @@ def main() -> NoReturn:
         app([argument for argument in arguments if argument != "--debug"])
     except VadoseError as error:
         if debug:
-            console.err.print_exception()
+            console.show_traceback()
         console.fail(str(error))
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001  (the last line of defence of a command line)
         if debug:
-            console.err.print_exception()
+            console.show_traceback()
         console.fail(f"unexpected {type(error).__name__}: {error}")
         console.err.print("This is a bug or a broken machine. Run `vadose --debug ...` for the traceback.")
         sys.exit(1)

@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Table", "Text", "as_json", "err", "facts", "fail", "out", "progress_bar", "say", "table"]
+__all__ = ["Table", "Text", "as_json", "err", "facts", "fail", "out", "progress_bar", "say", "show_traceback", "table"]
 
 _LOG_WIDTH = 140  # columns where no terminal says how wide it is
 out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _LOG_WIDTH)
@@ -36,8 +36,20 @@ def say(message: str) -> None:
 
 
 def fail(message: str) -> None:
-    """One red message on standard error."""
+    """One red message on standard error, without any credential."""
+    from downscaler.sources.secrets import scrub
+
+    message = scrub(message)
     err.print(Text.assemble(("error: ", "bold red"), (message, "red")))
+
+
+def show_traceback() -> None:
+    """The traceback of the error being handled on standard error, without any credential."""
+    import traceback
+
+    from downscaler.sources.secrets import scrub
+
+    err.print(Text(scrub(traceback.format_exc())))
 
 
 class Tell(Protocol):

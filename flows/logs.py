@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
-from downscaler.sources.earthdata.secrets import scrub
+from downscaler.sources.secrets import scrub
 
 Format = Literal["auto", "json", "rich"]
 OURS = ("downscaler", "catalog", "flows")

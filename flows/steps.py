@@ -150,8 +150,10 @@ def try_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: boo
 
 def outcome_of(error: Exception, date: dt.date, *, wait: bool = True) -> DayOutcome:
     """What an error makes of its day; a day made elsewhere has failed only where that was waited for."""
+    from downscaler.sources.secrets import scrub
+
     status: Status = "failed"
-    reason = str(error) or repr(error)
+    reason = scrub(str(error) or repr(error))
     if isinstance(error, (NoRetrievalError, GranuleMissingError)):
         status, reason = "no-coverage", error.what
     elif isinstance(error, ClaimedError) and not wait:

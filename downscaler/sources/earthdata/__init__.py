@@ -3,7 +3,7 @@
 from downscaler.sources.earthdata.cache import Cache
 from downscaler.sources.earthdata.options import CACHE_LIMIT, CMR, LOGIN_HOST, Endpoints
 from downscaler.sources.earthdata.records import RemoteFile, remote_file
-from downscaler.sources.earthdata.secrets import credentials_at_hand, scrub
+from downscaler.sources.earthdata.secrets import credentials_at_hand
 
 __all__ = [
     "CACHE_LIMIT",
@@ -14,5 +14,4 @@ __all__ = [
     "RemoteFile",
     "credentials_at_hand",
     "remote_file",
-    "scrub",
 ]

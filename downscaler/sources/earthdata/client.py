@@ -27,8 +27,9 @@ from urllib3.util.retry import Retry
 
 from downscaler.errors import AcquisitionError, CredentialsError, LoginError, VadoseError
 from downscaler.sources.earthdata.options import Endpoints
-from downscaler.sources.earthdata.secrets import credentials_at_hand, netrc_file, remember
+from downscaler.sources.earthdata.secrets import clean_variables, credentials_at_hand
 from downscaler.sources.earthdata.translate import disk_is_full, translate
+from downscaler.sources.secrets import netrc_file, remember
 
 T = TypeVar("T")
 _BUSY = (429, 500, 502, 503, 504)
@@ -171,7 +172,8 @@ def log_in(endpoints: Endpoints) -> Account:
 
     def log_in_with() -> Account:
         auth = _Auth(endpoints)
-        auth.login(strategy="netrc" if kind == "netrc" else "environment", system=_system(endpoints))
+        with clean_variables():
+            auth.login(strategy="netrc" if kind == "netrc" else "environment", system=_system(endpoints))
         if not auth.authenticated:
             raise LoginError("Earthdata did not log in", value=kind)
         if auth.token:

@@ -22,7 +22,7 @@ from downscaler.errors import (
     VadoseError,
 )
 from downscaler.sources.earthdata.options import Endpoints
-from downscaler.sources.earthdata.secrets import scrub
+from downscaler.sources.secrets import scrub
 
 _LONGEST = 300  # characters of an answer that a message quotes
 _LATE = ("timed out", "timeout")
@@ -71,7 +71,7 @@ def translate(error: Exception, what: str, endpoints: Endpoints) -> VadoseError:
 
 def _said(error: Exception) -> str:
     """What the client or the server said, short and without secrets."""
-    text = error.what if isinstance(error, VadoseError) else str(error)
+    text = scrub(error.what if isinstance(error, VadoseError) else str(error))  # before blanks are folded
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)).strip()
     return scrub(words)[:_LONGEST]
 

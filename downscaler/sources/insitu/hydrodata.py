@@ -15,6 +15,7 @@ import pandas as pd
 from downscaler.errors import HydroDataError
 from downscaler.grid import Domain
 from downscaler.sources.insitu.series import GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
+from downscaler.sources.secrets import scrub
 from downscaler.validation.cells import bounds_of
 
 NETWORKS = ("scan", "snotel")
@@ -48,11 +49,11 @@ def read(network: str, start: dt.date, end: dt.date, *, domain: Domain, deepest:
         try:
             # each call gets its own copy: the client changes what it is given
             places, values = client.get_point_metadata(dict(query)), client.get_point_data(dict(query))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (whatever the client raises may quote the PIN)
             if "zero sites" in str(error).lower():
                 yield None, FileReport(file=f"{network} {depth} in", problem="no station in the domain")
                 continue
-            raise _refused(network, error) from error
+            raise _refused(network, error) from None  # the client's error may quote the PIN
         yield from _sensors(network, depth, places, values, domain)
 
 
@@ -84,7 +85,7 @@ def _query(network: str, start: dt.date, end: dt.date, domain: Domain) -> dict[s
 
 
 def _refused(network: str, error: Exception) -> HydroDataError:
-    text = str(error)
+    text = scrub(str(error))
     of_pin = "pin" in text.lower() or "authenticate" in text.lower() or "validate user" in text.lower()
     remedy = _PIN if of_pin else "Try again later, or leave this network out."
     what = "HydroData does not accept the PIN" if of_pin else "HydroData does not answer"

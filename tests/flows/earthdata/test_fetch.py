@@ -247,6 +247,28 @@ def test_refused_token(run: Any, earthdata: Any, granule: Path, monkeypatch: pyt
     assert "published" in run().out
 
 
+@pytest.mark.parametrize("around", ["{}\n", " {}\r\n", "\t{} "])
+def test_white_space_around_a_token_does_not_matter(
+    around: str, run: Any, earthdata: Any, granule: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earthdata.hold(granule)
+    monkeypatch.setenv("EARTHDATA_TOKEN", around.format("cAnArY-5f3e9d-token"))
+    assert "published" in run().out
+
+
+def test_a_token_that_no_header_can_carry(
+    run: Any, earthdata: Any, granule: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earthdata.hold(granule)
+    monkeypatch.setenv("EARTHDATA_TOKEN", "cAnArY-5f3e9d\ntoken")
+    for more in ((), ("--debug",)):
+        ended = run(START, *more)
+        assert ended.code == 81
+        assert "U+000A" in ended.err
+        assert "cAnArY" not in ended.err + ended.out
+    assert not earthdata.asked
+
+
 def test_agreement_not_accepted_names_the_page(run: Any, earthdata: Any, granule: Path) -> None:
     earthdata.hold(granule)
     earthdata.statuses = {"archive": [-403]}

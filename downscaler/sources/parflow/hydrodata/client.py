@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +19,7 @@ from downscaler.errors import (
     CredentialsError,
     LoginError,
 )
+from downscaler.sources.secrets import scrub
 
 T = TypeVar("T")
 Array = NDArray[np.float64]
@@ -90,7 +89,7 @@ def _client() -> Any:
 
 
 def _translate(error: Exception) -> AcquisitionError:
-    said = _scrub(" ".join(str(error).split()))[:_LONGEST]
+    said = scrub(" ".join(scrub(str(error)).split()))[:_LONGEST]
     lowered = said.lower()
     if "no email/pin" in lowered:
         return CredentialsError("No HydroFrame PIN is registered on this machine", remedy=_HOW)
@@ -117,18 +116,3 @@ def _is_absence(error: BaseException | None, lowered: str) -> bool:
     while type(error) is ValueError:
         error = error.__context__
     return error is None
-
-
-def _scrub(text: str) -> str:
-    """The text without the registered e-mail and PIN."""
-    for secret in _registered():
-        text = text.replace(secret, "[hidden]")
-    return text
-
-
-def _registered() -> list[str]:
-    try:
-        entries = json.loads((Path.home() / ".hydrodata" / "pin.json").read_text(encoding="utf-8"))
-        return [str(entries[key]) for key in ("email", "pin") if entries.get(key)]
-    except (OSError, ValueError, AttributeError, TypeError):
-        return []
