@@ -1,9 +1,9 @@
 """vadose, the product's face: COGs, STAC, stores."""
 
-from catalog.publish import Published, publish
-from catalog.read import describe, find_item, is_current, items, validate_catalog
-from catalog.store import open_store
-from catalog.validation import install_validator, validate_item
+from catalog.items.schema import install_validator, validate_item
+from catalog.publish.day import Published, publish
+from catalog.reading.days import describe, find_item, is_current, items, validate_catalog
+from catalog.store.base import open_store
 
 __all__ = [
     "Published",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from downscaler.grid import Domain
+from downscaler.ground.grid import Domain
 
 ROOT = "catalog.json"
 MODELS = "vadose-models"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 
 from downscaler.errors import DomainError
-from downscaler.grid import M01, M09, M36, Domain, EaseGrid
+from downscaler.ground.grid import M01, M09, M36, Domain, EaseGrid
 
 PRODUCT_NAME = "vadose-soil-moisture-1km"
 TITLE = "vadose 1 km² surface soil moisture"

@@ -24,24 +24,10 @@ import typer  # noqa: E402
 from downscaler import __version__  # noqa: E402
 from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
-from flows.commands import (  # noqa: E402
-    automations,
-    build,
-    catalog,
-    catalog_sync,
-    climatology,
-    cube,
-    demo,
-    download,
-    evaluate,
-    info,
-    models,
-    playground,
-    produce,
-    serve,
-    status,
-    validate,
-)
+from flows.commands.catalogue import catalog, cube, download, serve, sync  # noqa: E402
+from flows.commands.data import build, climatology, info  # noqa: E402
+from flows.commands.product import automations, demo, produce, status  # noqa: E402
+from flows.commands.studies import evaluate, models, playground, validate  # noqa: E402
 
 app = typer.Typer(
     name="vadose",
@@ -85,7 +71,7 @@ catalog_app.command("withdraw")(catalog.catalog_withdraw)
 app.command()(download.download)
 cube_app.command("build")(cube.cube_build)
 cube_app.command("update")(cube.cube_update)
-catalog_app.command("sync")(catalog_sync.sync)
+catalog_app.command("sync")(sync.sync)
 
 
 @dataclass(frozen=True)

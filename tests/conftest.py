@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from downscaler.boosting import Options
-from downscaler.grid import M09, Domain, Span, Window
-from downscaler.hybrid import Model
-from downscaler.sample import write_sample
-from downscaler.sources.model import save_model
+from downscaler.ground.grid import M09, Domain, Span, Window
+from downscaler.learn.boosting import Options
+from downscaler.learn.training import train
+from downscaler.method.hybrid import Model
+from downscaler.simulation.sample import write_sample
 from downscaler.sources.parflow import open_source
-from downscaler.sources.prior import Prior, build_prior
-from downscaler.training import train
+from downscaler.stores.model import save_model
+from downscaler.stores.prior import Prior, build_prior
 
 ROOT = Path(__file__).resolve().parent.parent
 

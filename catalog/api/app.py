@@ -10,13 +10,14 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from catalog.api import cube, dates, files, tiles, timeseries
+from catalog.api import files
 from catalog.api.answers import add_error_answers
-from catalog.api.backends import add_stac
-from catalog.api.holdings import FRESH, Catalogue
+from catalog.api.data import cube, dates, tiles, timeseries
 from catalog.api.middleware import Guard
 from catalog.api.pages import add_pages
-from catalog.store import open_store
+from catalog.api.stac.backends import add_stac
+from catalog.api.stac.holdings import FRESH, Catalogue
+from catalog.store.base import open_store
 from downscaler import __version__, product
 
 _EXPOSED = ["Accept-Ranges", "Content-Range", "Content-Length", "ETag", "Last-Modified"]

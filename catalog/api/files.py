@@ -12,11 +12,11 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from catalog.api.requests import absent
-from catalog.claims import FOLDER as CLAIMS
-from catalog.facts import ObjectFacts
-from catalog.failures import FOLDER as FAILURES
-from catalog.folder import FolderStore
-from catalog.store import Store
+from catalog.publish.claims import FOLDER as CLAIMS
+from catalog.publish.failures import FOLDER as FAILURES
+from catalog.store.base import Store
+from catalog.store.facts import ObjectFacts
+from catalog.store.folder import FolderStore
 
 router = APIRouter()
 _TYPES = {

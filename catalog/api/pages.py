@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from catalog.boundaries import FILE, boundaries
+from catalog.api.boundaries import FILE, boundaries
 
 VIEWER = Path(__file__).resolve().parent.parent / "viewer"
 _UNBUILT = (

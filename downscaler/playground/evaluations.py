@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.blocks import Floats
 from downscaler.errors import TrainingError
+from downscaler.ground.blocks import Floats
 from downscaler.playground.knndm import fold_distances, knndm, prediction_distances, random_folds, w_statistic
 from downscaler.playground.method import Lesson, Method
 from downscaler.playground.sensor import Readings, Scene

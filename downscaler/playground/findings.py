@@ -16,9 +16,9 @@ import pandas as pd
 from scipy import stats
 
 from downscaler.errors import TrainingError
-from downscaler.evaluation import Interval
 from downscaler.playground.evaluations import TRUE
 from downscaler.playground.experiment import PHYSICS, Record
+from downscaler.skill.evaluation import Interval
 
 YES, NO, NOT_CLEAR = "yes", "no", "not clear"
 USUAL = "stations_coarse"  # how downscaling is usually trained

@@ -14,8 +14,8 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import cKDTree
 from scipy.stats import wasserstein_distance
 
-from downscaler.blocks import Floats
 from downscaler.errors import TrainingError
+from downscaler.ground.blocks import Floats
 
 LARGEST_FOLD = 0.5  # share of the stations
 _CANDIDATES = 50  # numbers of clusters that are tried

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial import cKDTree
 
-from downscaler.blocks import Floats
+from downscaler.ground.blocks import Floats
 from downscaler.playground.siting import GIVEN, Propensity
 from downscaler.playground.world import Index, World
 from downscaler.simulation.noise import Stream

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import xgboost as xgb
 
-from downscaler.blocks import Floats
+from downscaler.ground.blocks import Floats
 from downscaler.playground.method import Learns, Lesson, Values, bounded, grow
 from downscaler.playground.sensor import Scene
 from downscaler.playground.world import Index, Rows

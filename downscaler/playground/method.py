@@ -15,7 +15,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from downscaler.blocks import Floats
+from downscaler.ground.blocks import Floats
 from downscaler.playground.sensor import Readings, Scene
 from downscaler.playground.world import Index, Rows
 from downscaler.product import THETA_MAX, THETA_MIN

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from downscaler.errors import ConfigError
+from downscaler.playground.baselines import Bilinear, ClimatologicalPattern, Nearest, PriorAlone
 from downscaler.playground.learners import Linear, StationsCoarse, StationsOnly
 from downscaler.playground.method import Learns, Method
 from downscaler.playground.physics import PhysicsElsewhere, PhysicsEverywhere
-from downscaler.playground.rivals import Bilinear, ClimatologicalPattern, Nearest, PriorAlone
 
 METHODS: tuple[type[Method], ...] = (
     StationsOnly,

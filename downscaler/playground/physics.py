@@ -7,14 +7,14 @@ from typing import ClassVar
 import numpy as np
 import xgboost as xgb
 
-from downscaler.blocks import Floats
-from downscaler.boosting import Kind, Options, fit_plain
-from downscaler.grid import M09
-from downscaler.hybrid import Branch, estimate
+from downscaler.ground.blocks import Floats
+from downscaler.ground.grid import M09
+from downscaler.learn.boosting import Kind, Options, fit_plain
+from downscaler.learn.samples import Part
+from downscaler.method.hybrid import Branch, estimate
 from downscaler.playground.method import Learns, Lesson, Values, bounded, by_day, grow
 from downscaler.playground.sensor import Scene
 from downscaler.playground.world import Index
-from downscaler.samples import Part
 
 HYBRID_ROWS, HYBRID_TREES, HYBRID_DAYS = 40_000, 120, 80
 FOLDS, ELSEWHERE_ROWS = 5, 20_000

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from downscaler.blocks import Bools, Floats, block_mean, spread_blocks
+from downscaler.ground.blocks import Bools, Floats, block_mean, spread_blocks
 from downscaler.playground.world import Index, Rows, World
 from downscaler.product import THETA_MAX, THETA_MIN
 from downscaler.simulation.noise import Stream, smooth_noise

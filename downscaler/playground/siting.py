@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from downscaler.blocks import Floats
 from downscaler.errors import ConfigError
+from downscaler.ground.blocks import Floats
 from downscaler.playground.world import Index
 
 COVARIATES = ("elevation", "slope", "topographic_wetness", "stream_distance", "forest")

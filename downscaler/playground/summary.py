@@ -8,12 +8,12 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from downscaler.evaluation import Interval
 from downscaler.playground.evaluations import EVALUATIONS, FIGURES, TRUE
 from downscaler.playground.experiment import PHYSICS, Record
 from downscaler.playground.findings import Table, geometries, mean_interval
 from downscaler.playground.methods import learning_from
 from downscaler.playground.world import World
+from downscaler.skill.evaluation import Interval
 
 COLUMNS = ("quantity", "method", "layout", "evaluation", "stations", "figure", "units", "value", "low", "high")
 _UNITS = {"rmse": "m3 m-3", "bias": "m3 m-3", "ubrmsd": "m3 m-3", "r": "1", "w": "km"}

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy.ndimage import distance_transform_edt
 
-from downscaler.blocks import Floats
 from downscaler.errors import PriorCoverageError, TrainingError
-from downscaler.features import FEATURES, Ground
-from downscaler.grid import CRS, M09
-from downscaler.hybrid import forcing_until
-from downscaler.pattern import ratio_to_m01
-from downscaler.samples import TileRecord, spatial_blocks
+from downscaler.ground.blocks import Floats
+from downscaler.ground.grid import CRS, M09
+from downscaler.learn.samples import TileRecord, spatial_blocks
+from downscaler.method.features import FEATURES, Ground
+from downscaler.method.hybrid import forcing_until
+from downscaler.method.pattern import ratio_to_m01
 
 GAP_DAYS, JUDGED_RUN = 7, 7  # days apart from the learning days; days judged at a stretch
 CYCLE_DAYS, CYCLES = 45, 8

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.grid import M01, M09
+from downscaler.ground.grid import M01, M09
 from downscaler.simulation.landscape import BROADLEAF, CROPLAND, GRASSLAND, MIXED_FOREST, MOSAIC, URBAN, WATER, WETLAND
 from downscaler.simulation.noise import Stream
 from downscaler.simulation.retrieval import Scene

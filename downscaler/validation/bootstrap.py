@@ -10,7 +10,7 @@ from arch.bootstrap import StationaryBootstrap, optimal_block_length
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from downscaler.evaluation import Interval
+from downscaler.skill.evaluation import Interval
 
 Floats = NDArray[np.float64]
 BOOTSTRAPS = 1000

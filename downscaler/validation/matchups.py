@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from downscaler.coarse import CoarseDay
-from downscaler.grid import Domain
+from downscaler.ground.cells import cells_of
+from downscaler.ground.coarse_day import CoarseDay
+from downscaler.ground.grid import Domain
 from downscaler.product import Flag
-from downscaler.validation.cells import cells_of
 from downscaler.validation.sites import Site
 
 Floats = NDArray[np.float64]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from downscaler.applicability import fit
 from downscaler.errors import TrainingError, ValidationError
+from downscaler.method.applicability import fit
 from downscaler.validation.strata import IGBP
 
 Floats = NDArray[np.float64]

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from downscaler.grid import Domain, EaseGrid
+from downscaler.ground.cells import Indices, cells_of
+from downscaler.ground.grid import Domain, EaseGrid
 from downscaler.sources.insitu.series import Sensor, Series
-from downscaler.validation.cells import Indices, cells_of
 
 Floats = NDArray[np.float64]
 DEEPEST = 0.10  # m, the deepest end of a sensor that counts

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from downscaler.errors import TripletError
-from downscaler.evaluation import Interval
+from downscaler.skill.evaluation import Interval
 from downscaler.sources.insitu.series import FileReport
 from downscaler.validation.bootstrap import intervals
 from downscaler.validation.matchups import PRODUCT, SMAP, Matchups

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.errors import TripletError
-from downscaler.evaluation import Interval
+from downscaler.skill.evaluation import Interval
 from downscaler.validation.bootstrap import Draws, interval
 from downscaler.validation.metrics import moments
 

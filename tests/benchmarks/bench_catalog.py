@@ -15,11 +15,11 @@ import pytest
 from big_catalog import DAYS, DOMAINS, START, build_big_catalog, copy_day, run_record, tiles
 
 from catalog import publish
-from catalog.check import check
-from catalog.collection import parent_writes
+from catalog.check.check import check
+from catalog.items.parents import parent_writes
 from catalog.naming import DayName
-from catalog.store import open_store
-from downscaler.grid import Domain
+from catalog.store.base import open_store
+from downscaler.ground.grid import Domain
 
 SAMPLES = 15
 

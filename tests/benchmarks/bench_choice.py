@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from downscaler import crossval
-from downscaler.boosting import Kind, Options, fit_plain
-from downscaler.crossval import block_folds, days_with_data, time_folds, with_weather
-from downscaler.evaluation import Evaluation
-from downscaler.grid import M09
-from downscaler.hybrid import estimate
-from downscaler.samples import View
-from downscaler.sources.prior import open_prior
+from downscaler.ground.grid import M09
+from downscaler.learn.boosting import Kind, Options, fit_plain
+from downscaler.learn.samples import View
+from downscaler.method.hybrid import estimate
+from downscaler.skill import crossval
+from downscaler.skill.crossval import block_folds, days_with_data, time_folds, with_weather
+from downscaler.skill.evaluation import Evaluation
+from downscaler.stores.prior import open_prior
 
 CAPACITIES = {  # rounds are what early stopping came to in training: neither is stopped here
     "depth 6 x 150, 60,000 rows": Options(rows=60_000, depth=6, rounds=150),

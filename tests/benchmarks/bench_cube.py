@@ -18,13 +18,13 @@ from rasterio.windows import Window as RasterWindow
 from scipy.ndimage import gaussian_filter
 
 from catalog import items, publish
-from catalog.cube import open_cube, update_cube
-from catalog.cube_layout import DAYS, index_of
+from catalog.cube.layout import DAYS, index_of
+from catalog.cube.update import open_cube, update_cube
 from catalog.naming import DayName, collection_id, cube_folder
-from downscaler.grid import Domain, Span, Window
+from downscaler.ground.grid import Domain, Span, Window
+from downscaler.ground.tiles import Tile
 from downscaler.product import Flag
 from downscaler.records import InputRecord, RunRecord
-from downscaler.tiles import Tile
 
 START, TEN_YEARS, REAL = dt.date(2015, 4, 2), 3650, 32
 SWATH, GAP = 14, 7  # M36 columns after which the swath repeats, and of its gap

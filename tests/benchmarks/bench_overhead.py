@@ -21,23 +21,23 @@ from pathlib import Path
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
-from catalog.collection import parent_writes, serialise
+from catalog.items.parents import parent_writes, serialise
 from catalog.naming import DayName
-from catalog.read import find_item
-from catalog.store import Write, open_store
+from catalog.reading.days import find_item
+from catalog.store.base import Write, open_store
 from downscaler import product
-from downscaler.grid import M09
-from downscaler.sample import write_sample
-from downscaler.sources.model import save_model
+from downscaler.ground.grid import M09
+from downscaler.learn.training import train
+from downscaler.simulation.sample import write_sample
 from downscaler.sources.parflow import open_source
-from downscaler.sources.prior import build_prior
-from downscaler.training import train
-from flows.daily import daily
-from flows.jobs import DayJob, job_of
-from flows.many import run_days
+from downscaler.stores.model import save_model
+from downscaler.stores.prior import build_prior
+from flows.day.jobs import DayJob, job_of
+from flows.day.make import run_day
+from flows.days.run import run_days
+from flows.server.daily import daily
+from flows.server.submit import submit
 from flows.settings import load_settings
-from flows.steps import run_day
-from flows.submit import submit
 from tests.flows.server.conftest import PREFECT, UNSCHEDULED, VADOSE, Site, client, site, working
 
 __all__ = ["client", "site"]  # fixtures

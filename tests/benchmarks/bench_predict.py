@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from downscaler.boosting import Options
-from downscaler.coarse import CoarseDay
-from downscaler.conserve import bilinear
-from downscaler.grid import M09, Domain, Span, Window
-from downscaler.hybrid import Model, predict
-from downscaler.sample import write_sample
-from downscaler.sources.model import load_model, save_model
+from downscaler.ground.coarse_day import CoarseDay
+from downscaler.ground.grid import M09, Domain, Span, Window
+from downscaler.learn.boosting import Options
+from downscaler.learn.training import train
+from downscaler.method.conserve import bilinear
+from downscaler.method.hybrid import Model, predict
+from downscaler.simulation.sample import write_sample
 from downscaler.sources.parflow import open_source
-from downscaler.sources.prior import Prior, build_prior, open_prior
 from downscaler.sources.smap import read_day
-from downscaler.training import train
+from downscaler.stores.model import load_model, save_model
+from downscaler.stores.prior import Prior, build_prior, open_prior
 
 CORNER = {"row": 95, "column": 228}  # M36 cell in the Ouachita Mountains
 DAY = dt.date(2024, 5, 23)

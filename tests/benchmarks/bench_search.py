@@ -17,9 +17,9 @@ from postgres import running_postgres
 from serving import served
 
 from catalog.api import create_app
-from catalog.cube import collections_with_days, update_cube
+from catalog.api.stac.pgsync import sync
+from catalog.cube.update import collections_with_days, update_cube
 from catalog.naming import collection_id
-from catalog.pgsync import sync
 
 OUT = Path(__file__).resolve().parents[2] / "build" / "bench" / "search.json"
 NAME = collection_id(DOMAINS[0].name)

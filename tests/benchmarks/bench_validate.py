@@ -21,12 +21,12 @@ import rasterio
 from scipy.ndimage import gaussian_filter, zoom
 
 from catalog import publish
-from catalog.points import PublishedDay, published_days, sample_days
-from catalog.store import open_store
+from catalog.reading.points import PublishedDay, published_days, sample_days
+from catalog.store.base import open_store
 from downscaler import product
-from downscaler.grid import M09
+from downscaler.ground.grid import M09
+from downscaler.ground.tiles import Tile
 from downscaler.records import InputRecord, RunRecord
-from downscaler.tiles import Tile
 
 DOMAIN, START = product.CONUS, dt.date(2023, 1, 1)
 DAYS, STATIONS, FULL = 365, 2000, 4
@@ -85,7 +85,7 @@ def root(tmp_path_factory):
 
 def copy_day(root: Path, day: PublishedDay, date: dt.date) -> None:
     """A day under another date: its item and links by the catalogue's own rules, its files as hard links."""
-    from catalog.collection import parent_writes, serialise
+    from catalog.items.parents import parent_writes, serialise
     from catalog.naming import DayName
 
     old, new = DayName.of(DOMAIN, day.date), DayName.of(DOMAIN, date)

@@ -14,10 +14,10 @@ from scipy.ndimage import gaussian_filter
 
 from catalog import publish
 from downscaler import product
-from downscaler.grid import Domain
+from downscaler.ground.grid import Domain
+from downscaler.ground.tiles import Tile
 from downscaler.product import Flag
 from downscaler.records import InputRecord, RunRecord
-from downscaler.tiles import Tile
 
 DATE = dt.date(2015, 4, 1)
 GRANULE = "SMAP_L3_SM_P_20150401_R13080_001.h5"

@@ -16,10 +16,10 @@ from serving import served
 
 from catalog import items, publish
 from catalog.api import create_app
-from catalog.cube import collections_with_days, update_cube
+from catalog.cube.update import collections_with_days, update_cube
 from catalog.naming import DayName
 from downscaler import product
-from downscaler.grid import LonLat
+from downscaler.ground.grid import LonLat
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "recipes.md"
 DAYS = [dt.date(2024, 5, 23), dt.date(2024, 5, 24)]

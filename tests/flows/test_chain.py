@@ -78,11 +78,11 @@ def test_a_day_is_published_once_and_says_what_it_is(vadose: Any, run: Any, tmp_
 
 
 def test_block_means_of_the_files_equal_the_granule(run: Any, made: Path, tmp_path: Path) -> None:
-    from catalog.rasters import read_rasters
+    from catalog.reading.opened import read_rasters
     from downscaler import product
-    from downscaler.blocks import block_mean
-    from downscaler.sources.prior import open_prior
+    from downscaler.ground.blocks import block_mean
     from downscaler.sources.smap import find_granules, read_day
+    from downscaler.stores.prior import open_prior
 
     run("run", START)
     domain = product.domain(DOMAIN)

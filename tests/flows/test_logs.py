@@ -32,7 +32,7 @@ def test_json_lines_name_run_and_day_and_hide_credentials(
         try:
             int("canary-7d1f")
         except ValueError:
-            logging.getLogger("catalog.store").exception("broken")
+            logging.getLogger("catalog.store.base").exception("broken")
     logging.getLogger("downscaler").warning("elsewhere")
     shown = capsys.readouterr().err
     lines = [json.loads(line) for line in shown.splitlines()]
@@ -46,7 +46,7 @@ def test_a_terminal_shows_warnings_and_leaves_days_to_the_tables(capsys: pytest.
     logs.start("rich", run="abc")
     with logs.bound(day=DAY):
         logging.getLogger("flows.days").error("told by the table already")
-        logging.getLogger("flows.attempts").warning("could not be noted")
+        logging.getLogger("flows.day.attempts").warning("could not be noted")
     shown = capsys.readouterr().err
     assert "could not be noted" in shown
     assert f"abc | {DAY}" in shown

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from catalog import publish
-from catalog.collection import serialise
+from catalog.check.repair import repair
+from catalog.items.parents import serialise
 from catalog.naming import DayName
-from catalog.repair import repair
-from downscaler.grid import Domain, Span, Window
+from downscaler.ground.grid import Domain, Span, Window
+from downscaler.ground.tiles import Tile
 from downscaler.product import Flag
 from downscaler.records import InputRecord, RunRecord
-from downscaler.tiles import Tile
 
 START, DAYS = dt.date(2015, 4, 1), 3650
 DOMAINS = tuple(

@@ -21,8 +21,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from downscaler.errors import AbsentDataError, PriorSchemaError, PriorUnreadableError
-from downscaler.grid import Domain
-from downscaler.lattice import IJWindow, Lattice, from_centres
+from downscaler.ground.grid import Domain
+from downscaler.ground.lattice import IJWindow, Lattice, from_centres
 from downscaler.sources.earthdata import Cache, Endpoints, RemoteFile, remote_file
 from downscaler.sources.parflow.cf import crs_of, open_dataset, utc_days
 from downscaler.sources.parflow.source import file_inputs

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from downscaler.errors import PriorCoverageError
-from downscaler.grid import Span
-from downscaler.lattice import IJWindow, Lattice
+from downscaler.ground.grid import Span
+from downscaler.ground.lattice import IJWindow, Lattice
 from downscaler.sources.covariates.daymet import TITLE, Daymet
 from downscaler.sources.parflow.source import PriorSource, SourceInfo
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from downscaler.errors import StationError
-from downscaler.grid import Domain
+from downscaler.ground.grid import Domain
 from downscaler.sources.insitu import hydrodata, ismn, table, uscrn
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, tidy
 

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from downscaler.errors import HydroDataError
-from downscaler.grid import Domain
+from downscaler.ground.cells import bounds_of
+from downscaler.ground.grid import Domain
 from downscaler.sources.insitu.series import GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 from downscaler.sources.secrets import scrub
-from downscaler.validation.cells import bounds_of
 
 NETWORKS = ("scan", "snotel")
 _INCH = 0.0254  # m

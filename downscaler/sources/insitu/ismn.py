@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from downscaler.errors import StationError
-from downscaler.grid import Domain
+from downscaler.ground.grid import Domain
 from downscaler.sources.insitu.ismn_text import CEOP, HEADER_VALUES, broad_cover, format_of, quiet, sort_out
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, checked, tidy
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from downscaler.grid import Domain
-from downscaler.validation.cells import cells_of
+from downscaler.ground.cells import cells_of
+from downscaler.ground.grid import Domain
 
 COLUMNS = ("network", "station", "sensor", "depth_from", "depth_to", "lat", "lon", "time", "value", "flag")
 GOOD, OUT_OF_RANGE, FROZEN, MISSING_FLAG = "G", "C02", "D01", "M"

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from downscaler.errors import StationError
-from downscaler.grid import Domain
+from downscaler.ground.grid import Domain
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Series, checked, frame_of, series_of
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from downscaler.errors import StationError
-from downscaler.grid import Domain
+from downscaler.ground.grid import Domain
 from downscaler.sources.insitu.series import FROZEN, GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 
 NETWORK, SENSOR = "USCRN", "Stevens-Hydraprobe"

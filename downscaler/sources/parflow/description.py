@@ -14,7 +14,7 @@ from typing import Any
 from odc.geo import Shape2d, xy_
 
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
-from downscaler.lattice import PARENTS, Lattice
+from downscaler.ground.lattice import PARENTS, Lattice
 from downscaler.sources.parflow.names import STATIC_NAMES
 
 FILE_NAME = "prior.toml"

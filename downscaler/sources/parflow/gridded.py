@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from downscaler.errors import PriorSchemaError
-from downscaler.lattice import IJWindow, Lattice, from_centres
+from downscaler.ground.lattice import IJWindow, Lattice, from_centres
 from downscaler.sources.parflow.cf import attributes_of, check_same_grid, crs_of, south_up, top_layer, utc_days
 from downscaler.sources.parflow.names import (
     CLASS_NAMES,

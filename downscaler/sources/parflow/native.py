@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odc.geo import Shape2d, wh_
 
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
-from downscaler.lattice import IJWindow, Lattice
+from downscaler.ground.lattice import IJWindow, Lattice
 from downscaler.sources.parflow.description import STATE_FILES, Description, read_description
 from downscaler.sources.parflow.names import STATIC_NAMES
 from downscaler.sources.parflow.pfb import read_header, read_layers, read_top, surface_soil_moisture

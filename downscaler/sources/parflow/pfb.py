@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.errors import PriorUnreadableError
-from downscaler.lattice import IJWindow
+from downscaler.ground.lattice import IJWindow
 
 HEADER, SUBGRID = struct.Struct(">3d3i3di"), struct.Struct(">9i")
 INACTIVE = 1e30  # ParFlow writes about -3.4e38 outside its domain

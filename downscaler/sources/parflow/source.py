@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.lattice import IJWindow, Lattice
+from downscaler.ground.lattice import IJWindow, Lattice
 from downscaler.records import file_sha256
 
 DAILY_NAMES = ("soil_moisture", "precipitation", "air_temperature")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyproj import Geod
 
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
-from downscaler.lattice import Lattice
+from downscaler.ground.lattice import Lattice
 
 NEAR = 1000.0  # m, how far the table's positions may lie from the lattice's
 _HEADER_LINES, _FIRST_CLASS, _CLASSES = 2, 7, 18

@@ -15,8 +15,6 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.coarse import CoarseDay
-from downscaler.coarse_statistics import CoarseStatistics
 from downscaler.errors import (
     ClimatologyError,
     GranuleError,
@@ -25,7 +23,9 @@ from downscaler.errors import (
     NoRetrievalError,
     StorageFullError,
 )
-from downscaler.grid import Domain
+from downscaler.ground.coarse_day import CoarseDay
+from downscaler.ground.grid import Domain
+from downscaler.method.seasonal import CoarseStatistics
 from downscaler.sources.smap.day import read_day
 from downscaler.sources.smap.names import PRODUCTS, STANDARD, GranuleName
 from downscaler.sources.smap.search import identify

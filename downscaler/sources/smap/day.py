@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from downscaler.coarse import CoarseDay
 from downscaler.errors import GranuleError, GranuleGridError, GranuleMissingError, NoRetrievalError
-from downscaler.grid import Domain, EaseGrid
+from downscaler.ground.coarse_day import CoarseDay
+from downscaler.ground.grid import Domain, EaseGrid
 from downscaler.sources.smap.composite import MERGE_RULE, NAMES, Retrievals, merge
 from downscaler.sources.smap.flags import FLAG_FILL
 from downscaler.sources.smap.granule import Granule, open_granule, opened

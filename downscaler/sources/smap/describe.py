@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.grid import EaseGrid
+from downscaler.ground.grid import EaseGrid
 from downscaler.sources.smap.composite import NAMES
 from downscaler.sources.smap.flags import recommended
 from downscaler.sources.smap.granule import Granule, Group, find, open_granule, opened

@@ -12,7 +12,7 @@ from typing import Any
 from pyproj import Transformer
 
 from downscaler.errors import GranuleLayoutError, GranuleNameError, LoginError
-from downscaler.grid import CRS, Domain
+from downscaler.ground.grid import CRS, Domain
 from downscaler.sources.earthdata import Cache, Endpoints, remote_file
 from downscaler.sources.smap.granule import open_granule
 from downscaler.sources.smap.names import HALF_ORBIT_LENGTH, HALF_ORBITS, NEAR_REAL_TIME, STANDARD, GranuleName

@@ -19,7 +19,7 @@ from downscaler.errors import (
     GranuleNameError,
     GranuleUnreadableError,
 )
-from downscaler.grid import EaseGrid
+from downscaler.ground.grid import EaseGrid
 from downscaler.product import SIMULATED_LABEL
 from downscaler.records import InputRecord, file_sha256
 from downscaler.sources.smap.composite import AM, PM

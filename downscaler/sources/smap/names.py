@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from downscaler.errors import GranuleNameError
-from downscaler.grid import M09, M36, EaseGrid
+from downscaler.ground.grid import M09, M36, EaseGrid
 
 STANDARD = ("SPL3SMP_E", "SPL3SMP", "SPL2SMP_E", "SPL2SMP")
 NEAR_REAL_TIME = ("SPL2SMP_NRT",)

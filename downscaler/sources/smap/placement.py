@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from downscaler.errors import GranuleGridError
-from downscaler.grid import CRS, M09, M36, EaseGrid, Span, Window
+from downscaler.ground.grid import CRS, M09, M36, EaseGrid, Span, Window
 from downscaler.sources.smap.flags import FLAG_FILL, FLOAT_FILL
 from downscaler.sources.smap.granule import Granule, Group, find
 

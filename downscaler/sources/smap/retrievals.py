@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.errors import GranuleLayoutError
-from downscaler.grid import Window
+from downscaler.ground.grid import Window
 from downscaler.product import THETA_MAX, THETA_MIN
 from downscaler.sources.smap.composite import Retrievals
 from downscaler.sources.smap.flags import FLAG_FILL, FLOAT_FILL, masked, recommended, successful, surface_bits

@@ -15,7 +15,7 @@ from matplotlib.image import imread
 from rasterio.warp import transform
 
 from downscaler import product
-from downscaler.grid import CRS
+from downscaler.ground.grid import CRS
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright, which is not installed here")
 from playwright.sync_api import Page, expect

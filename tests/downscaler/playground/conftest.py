@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from downscaler.grid import M01
+from downscaler.ground.grid import M01
 from downscaler.playground.world import World, make_world
 from downscaler.product import UPPER_VERDE
 

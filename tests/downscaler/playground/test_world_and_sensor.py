@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from downscaler.blocks import block_mean
 from downscaler.errors import PriorCoverageError, TrainingError
+from downscaler.ground.blocks import block_mean
 from downscaler.playground.sensor import Sensor, look, read_stations, smeared, swath
 from downscaler.playground.world import GAP_DAYS, make_world, split_days
 from downscaler.simulation.noise import Stream

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from downscaler.grid import M36
+from downscaler.ground.grid import M36
 from downscaler.simulation.orbit import Overpass, observe
 from downscaler.simulation.retrieval import SURFACE_BITS, Scene, emission, quality_flags, retrieve, surface_flags
 

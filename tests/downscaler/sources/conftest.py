@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from downscaler.grid import EaseGrid
+from downscaler.ground.grid import EaseGrid
 
 _TO_DEGREES = Transformer.from_crs("EPSG:6933", "EPSG:4326", always_xy=True)
 FILLS: dict[str, Any] = {

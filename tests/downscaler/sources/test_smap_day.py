@@ -25,7 +25,7 @@ from downscaler.errors import (
     NoRetrievalError,
     VadoseError,
 )
-from downscaler.grid import M09, M36
+from downscaler.ground.grid import M09, M36
 from downscaler.product import DEMO, LITTLE_WASHITA
 from downscaler.records import file_sha256
 from downscaler.sources.smap import describe, find_granules, open_granule, read_day

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from downscaler.errors import GranuleMissingError, GranuleNameError
-from downscaler.grid import M09, M36
+from downscaler.ground.grid import M09, M36
 from downscaler.sources.smap import PRODUCTS, GranuleName, find_granules
 
 DAY = dt.date(2024, 5, 20)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from downscaler.errors import NoRetrievalError
-from downscaler.grid import M36, LonLat
+from downscaler.ground.grid import M36, LonLat
 from downscaler.product import CONUS, LITTLE_WASHITA, UPPER_VERDE
 from downscaler.sources.smap import describe, read_day
 

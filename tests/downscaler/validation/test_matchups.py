@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from downscaler import product
-from downscaler.grid import M01, M09, LonLat
+from downscaler.ground.cells import cells_of
+from downscaler.ground.grid import M01, M09, LonLat
 from downscaler.product import Flag
 from downscaler.sources.insitu import uscrn
 from downscaler.sources.insitu.series import Sensor, Series
 from downscaler.sources.smap import read_day
-from downscaler.validation.cells import cells_of
 from downscaler.validation.matchups import ProductDays, match, retrievals_at
 from downscaler.validation.sites import Gathered, cells, sites_of
 

@@ -8,11 +8,11 @@ import pytest
 
 from downscaler import product
 from downscaler.errors import ValidationError
-from downscaler.grid import M09
+from downscaler.ground.cells import bounds_of
+from downscaler.ground.grid import M09
+from downscaler.report.validation import cell, page
 from downscaler.sources.insitu.series import FileReport, Sensor
-from downscaler.validation.cells import bounds_of
 from downscaler.validation.matchups import Matchups
-from downscaler.validation.page import cell, page
 from downscaler.validation.sites import sites_of
 from downscaler.validation.skill import against, contest, within
 from downscaler.validation.strata import pair_masks, site_labels, texture

@@ -12,14 +12,14 @@ import pytest
 import xarray as xr
 from pyproj import CRS, Transformer
 
-from downscaler.boosting import Options
 from downscaler.errors import AbsentDataError, PriorCoverageError, PriorSchemaError, PriorUnreadableError
-from downscaler.grid import M36
+from downscaler.ground.grid import M36
+from downscaler.learn.boosting import Options
+from downscaler.learn.training import train
 from downscaler.sources.covariates import WithWeather, open_daymet
 from downscaler.sources.covariates.weather import bilinear
 from downscaler.sources.parflow import open_source
-from downscaler.sources.prior import open_prior
-from downscaler.training import train
+from downscaler.stores.prior import open_prior
 
 LCC = CRS.from_proj4("+proj=lcc +lat_1=25 +lat_2=60 +lat_0=42.5 +lon_0=-100 +ellps=WGS84 +units=m +no_defs")
 UNITS = {"prcp": "mm/day", "tmax": "degrees C", "tmin": "degrees C"}

@@ -26,7 +26,7 @@ from downscaler.errors import (
     LoginError,
 )
 from downscaler.sources.earthdata.client import log_out
-from flows.daily import daily
+from flows.server.daily import daily
 
 DOMAIN = "-94.9,34.3,-94.4,34.6"
 DAY = dt.date(2024, 5, 23)

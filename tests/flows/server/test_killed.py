@@ -18,9 +18,9 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, Fl
 from prefect.client.schemas.objects import StateType
 from prefect.states import Pending, Running
 
-from catalog.read import validate_catalog
-from flows.automations import Bounds, apply
-from flows.daily import daily
+from catalog.reading.days import validate_catalog
+from flows.server.automations import Bounds, apply
+from flows.server.daily import daily
 from tests.crash.wholeness import Watch, differences
 
 from .conftest import UNSCHEDULED, VADOSE, Site, wait_for, working
@@ -64,7 +64,7 @@ def strike(site: Site, victim: str, first: dt.date, chance: random.Random) -> No
         time.sleep(chance.uniform(0, 0.5))
         if victim == "run":
             with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # it was done before
-                assert b"flows.engine" in Path(f"/proc/{run}/cmdline").read_bytes()
+                assert b"flows.server.engine" in Path(f"/proc/{run}/cmdline").read_bytes()
                 os.kill(run, signal.SIGKILL)
             assert backfill.wait(MENDED) == 0, "the day whose run crashed is submitted once more"
             return

@@ -22,11 +22,11 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from catalog.read import validate_catalog
+from catalog.reading.days import validate_catalog
 from downscaler.errors import ConfigError
-from flows.automations import Bounds, apply
-from flows.daily import backfill, daily, validate
-from flows.submit import outcome_of, submit
+from flows.server.automations import Bounds, apply
+from flows.server.daily import backfill, daily, validate
+from flows.server.submit import outcome_of, submit
 
 from .conftest import UNSCHEDULED, Inbox, Site, Worker, wait_for
 

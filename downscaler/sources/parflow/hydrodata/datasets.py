@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from downscaler.errors import ConfigError
-from downscaler.lattice import CONUS1, CONUS2, Parent
+from downscaler.ground.lattice import CONUS1, CONUS2, Parent
 
 Route = Literal["saturation", "soil_moisture"]
 SATURATION: Route = "saturation"

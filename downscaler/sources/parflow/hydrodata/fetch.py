@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.errors import AbsentDataError, PriorCoverageError, PriorSchemaError, PriorUnreadableError
-from downscaler.grid import Domain, Span
-from downscaler.lattice import IJWindow
+from downscaler.ground.grid import Domain, Span
+from downscaler.ground.lattice import IJWindow
 from downscaler.sources.parflow.hydrodata import client, soils, units
 from downscaler.sources.parflow.hydrodata.datasets import SATURATION, Run, run_of
 from downscaler.sources.parflow.hydrodata.files import (

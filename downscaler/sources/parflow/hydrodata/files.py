@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.errors import PriorUnreadableError
-from downscaler.lattice import IJWindow
+from downscaler.ground.lattice import IJWindow
 
 MANIFEST = "hydrodata.json"
 PARTIAL = ".partial"

@@ -6,8 +6,8 @@ import numpy as np
 from pyproj import Transformer
 
 from downscaler.errors import PriorCoverageError
-from downscaler.grid import CRS, Domain, Span
-from downscaler.lattice import CELL, IJWindow, Parent
+from downscaler.ground.grid import CRS, Domain, Span
+from downscaler.ground.lattice import CELL, IJWindow, Parent
 
 MARGIN = 8  # cells around the domain, so that water flowing in from near by is known
 REGISTRATION = "hydrodata"  # the corner that HydroFrame's own arrays follow

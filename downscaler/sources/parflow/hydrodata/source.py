@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.errors import PriorUnreadableError
-from downscaler.grid import Domain, Span
-from downscaler.lattice import IJWindow, Lattice
+from downscaler.ground.grid import Domain, Span
+from downscaler.ground.lattice import IJWindow, Lattice
 from downscaler.sources.parflow.hydrodata.datasets import SATURATION
 from downscaler.sources.parflow.hydrodata.fetch import Request, fetch, parts
 from downscaler.sources.parflow.hydrodata.files import MANIFEST, load, opened, static_path

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from downscaler import product
 from downscaler.errors import StationError
+from downscaler.simulation.files.stations import Series as Written
+from downscaler.simulation.files.stations import Station, write_archive
 from downscaler.sources.insitu import read_stations, table
 from downscaler.sources.insitu.ismn import read
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Sensor, Series, checked, series_of, tidy
-from downscaler.sources.sample_files.stations import Series as Written
-from downscaler.sources.sample_files.stations import Station, write_archive
 
 PERIOD = (pd.Timestamp("2024-05-01").date(), pd.Timestamp("2024-05-31").date())
 TIMES = np.arange("2024-05-01T00", "2024-05-03T00", 6, dtype="datetime64[h]")

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from downscaler.errors import StationError
+from downscaler.simulation.files.stations import Series, Station, write_archive
 from downscaler.sources.insitu.ismn import COLUMNS, describe, is_good, read_archive
-from downscaler.sources.sample_files.stations import Series, Station, write_archive
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 from parflow.tools.io import write_pfb
 
-from downscaler.grid import M36, Domain, LonLat, Span, Window
-from downscaler.lattice import CONUS1, Lattice
+from downscaler.ground.grid import M36, Domain, LonLat, Span, Window
+from downscaler.ground.lattice import CONUS1, Lattice
 
 BOUNDS = (1660, 110, 1740, 180)  # i0, j0, i1, j1 around Little Washita
 DAYS = 40

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
-from downscaler.lattice import IJWindow
+from downscaler.ground.lattice import IJWindow
 from downscaler.sources.parflow import describe, open_source
 
 ALL = slice(None)

@@ -33,10 +33,10 @@ from downscaler.errors import (
     PriorSchemaError,
     PriorUnreadableError,
 )
-from downscaler.lattice import CONUS1, CONUS2
+from downscaler.ground.lattice import CONUS1, CONUS2
 from downscaler.sources.parflow.hydrodata import HydrodataSource, Request, client, fetch, open_hydrodata, soils, units
 from downscaler.sources.parflow.hydrodata.place import window_of
-from downscaler.sources.prior import build_prior
+from downscaler.stores.prior import build_prior
 
 EMAIL, PIN, JWT = "cAnArY-5f3e9d@example.org", "cAnArY-5f3e9d-pin", "cAnArY-5f3e9d-jwt"
 WHERE = product.domain("-98.2,34.75,-97.95,34.95")
@@ -382,8 +382,8 @@ def test_periods_runs_and_places_are_checked_before_anything_is_asked(world: Wor
 
 @pytest.mark.parametrize("parent", [CONUS1, CONUS2])
 def test_the_window_holds_the_whole_domain(parent: Any) -> None:
-    from downscaler.grid import Span, Window
-    from downscaler.regrid import overlap
+    from downscaler.ground.grid import Span, Window
+    from downscaler.ground.regrid import overlap
 
     window = window_of(parent, WHERE, margin=0)
     lattice = parent.cut(window.bounds, "hydrodata")

@@ -8,10 +8,10 @@ from parflow.tools.io import read_pfb, write_pfb
 
 from downscaler import product
 from downscaler.errors import ConfigError, PriorCoverageError, PriorSchemaError, PriorUnreadableError
-from downscaler.lattice import IJWindow
+from downscaler.ground.lattice import IJWindow
 from downscaler.sources.parflow import open_source
 from downscaler.sources.parflow.vegm import offset, read_vegm
-from downscaler.sources.prior import build_prior
+from downscaler.stores.prior import build_prior
 
 ALL = slice(None)
 
@@ -193,6 +193,6 @@ def test_a_product_cell_holds_the_lattice_cell_under_it(shared: Path, upper_verd
 
 
 def _point(table, j, i):
-    from downscaler.grid import LonLat
+    from downscaler.ground.grid import LonLat
 
     return LonLat(lon=float(table.longitude[j, i]), lat=float(table.latitude[j, i]))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from parflow.tools.io import read_pfb, write_pfb
 
 from downscaler.errors import PriorUnreadableError
-from downscaler.lattice import IJWindow
+from downscaler.ground.lattice import IJWindow
 from downscaler.sources.parflow import describe
 from downscaler.sources.parflow.pfb import read_header, read_layers, read_top
 

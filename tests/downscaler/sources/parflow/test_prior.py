@@ -9,11 +9,11 @@ import xarray as xr
 
 from downscaler import product
 from downscaler.errors import PriorCoverageError, PriorSchemaError, PriorUnreadableError, StorageFullError
-from downscaler.grid import Span, Window
+from downscaler.ground.grid import Span, Window
 from downscaler.sources.parflow import open_source
-from downscaler.sources.prior import Prior, build_prior, describe, is_prior, open_prior
-from downscaler.sources.prior.layout import StoreWriter
-from downscaler.sources.prior.schema import FIELDS
+from downscaler.stores.prior import Prior, build_prior, describe, is_prior, open_prior
+from downscaler.stores.prior.layout import StoreWriter
+from downscaler.stores.prior.schema import FIELDS
 
 
 @pytest.fixture

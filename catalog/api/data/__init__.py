@@ -1,0 +1,1 @@
+"""Values over HTTP: tiles, time series at a point, the cube."""

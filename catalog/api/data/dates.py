@@ -1,0 +1,80 @@
+"""Published days of a collection, and how requests name them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from catalog.api.requests import absent, api_root, bad, base, known_parameters
+from catalog.api.stac.holdings import Catalogue, Holdings
+from catalog.api.stac.shelves import Entry
+from catalog.items.links import FILES
+from catalog.naming import NO_DAYS
+
+router = APIRouter()
+CollectionQuery = Annotated[str | None, Query(description="A collection; needed where the catalogue has several")]
+
+
+@router.get("/dates", summary="Published days, latest first", dependencies=[Depends(known_parameters)])
+def dates(request: Request, collection: CollectionQuery = None) -> dict[str, Any]:
+    """Every published day with its item and where to find it."""
+    catalogue: Catalogue = request.app.state.catalogue
+    held = catalogue.now()
+    of = chosen_collection(held, collection)
+    root, files = api_root(request), base(request)
+    listed = []
+    for entry in held.days(of):
+        properties, identifier = entry.record["properties"], entry.record["id"]
+        links = {
+            "item": f"{root}collections/{quote(of)}/items/{quote(identifier)}",
+            "file": files + FILES.removeprefix("../") + quote(entry.key),
+            "tiles": f"{files}tiles/{quote(of)}/{quote(identifier)}/{{layer}}/{{z}}/{{x}}/{{y}}.png?v={entry.tag}",
+        }
+        listed.append(
+            {
+                "date": str(day_of(entry)),
+                "item": identifier,
+                "revision": properties.get("version"),
+                "title": properties.get("title"),
+                "simulated": properties.get("vadose:simulated"),
+                "published_percent": properties.get("vadose:published_percent"),
+                "links": links,
+            }
+        )
+    document = held.collections[of][1]
+    extent = document["extent"]["spatial"]["bbox"][0]
+    return {"collection": of, "title": document.get("title"), "bbox": extent, "dates": listed}
+
+
+def day_of(entry: Entry) -> dt.date:
+    """The day of an item."""
+    return dt.date.fromisoformat(str(entry.record["properties"]["datetime"])[:10])
+
+
+def day_collections(held: Holdings) -> list[str]:
+    """Collections whose items are days."""
+    return [name for name in held.collections if name not in NO_DAYS]
+
+
+def chosen_collection(held: Holdings, wanted: str | None) -> str:
+    """The collection that is named, or the only one; HTTP 404 and 400 say which there are."""
+    present = day_collections(held)
+    listed = ", ".join(present) or "none"
+    if wanted is not None:
+        if wanted not in present:
+            raise absent(f"No collection of days {wanted[:80]!r}. Those here are: {listed}.")
+        return wanted
+    if len(present) != 1:
+        raise bad(f"collection is needed, one of: {listed}.") if present else absent("No day is published yet.")
+    return present[0]
+
+
+def found_entry(held: Holdings, collection: str, item: str) -> Entry:
+    """An item's entry; HTTP 404 where there is none."""
+    entry = held.entries.get((collection, item))
+    if entry is None:
+        raise absent(f"No item {item[:80]!r} in the collection {collection[:80]!r}.")
+    return entry

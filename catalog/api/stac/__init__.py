@@ -1,0 +1,1 @@
+"""The STAC API: searches of the embedded index or of pgstac."""

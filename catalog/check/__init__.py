@@ -1,0 +1,1 @@
+"""Is the catalogue whole? Survey, checks of files, cubes and strays, and repair."""

@@ -1,0 +1,1 @@
+"""A collection's days as one Zarr cube."""

@@ -1,0 +1,1 @@
+"""A catalogue's items and files, downloaded and verified."""

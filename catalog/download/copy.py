@@ -1,0 +1,99 @@
+"""The item of a downloaded day: links that hold in the copy, and the catalogue above it as in the original."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from catalog.cube.layout import Grid
+from catalog.download.origin import Found
+from catalog.items.parents import parent_writes, serialise
+from catalog.naming import DayName
+from catalog.store.base import Write
+from catalog.store.folder import FolderStore
+from downscaler import product
+from downscaler.errors import CatalogError
+from downscaler.ground.grid import CRS, M36, Domain, Span, Window
+
+Document = dict[str, Any]
+_UP = {"root": "../../../../catalog.json", "collection": "../../../collection.json", "parent": "../catalog.json"}
+
+
+def copied_item(target: FolderStore, found: Found, whole: Mapping[str, str]) -> Document:
+    """A day's item that names the files that are here.
+
+    Those of an earlier download of the same revision stay named; of other links the relative ones become absolute, and
+    ``canonical`` leads to the original.
+
+    Args:
+        target: the folder.
+        found: the original.
+        whole: keys of the files that are here by asset.
+    """
+    item, name = copy.deepcopy(found.item), DayName.of_item(found.item)
+    below = f"{name.folder}/"
+    kept = {key: f"./{path.removeprefix(below)}" for key, path in whole.items()}
+    for key, asset in _present(target, name, item).items():
+        kept.setdefault(key, asset["href"])
+    item["assets"] = {key: asset | {"href": kept[key]} for key, asset in item["assets"].items() if key in kept}
+    others = [link for link in item["links"] if link["rel"] not in (*_UP, "self", "canonical")]
+    links = [link | {"href": found.address(link["href"])} for link in others]
+    canonical = {"rel": "canonical", "href": found.href, "type": "application/geo+json"}
+    up = [{"rel": rel, "href": href, "type": "application/json"} for rel, href in _UP.items()]
+    return item | {"links": [*up, *links, canonical]}
+
+
+def _present(target: FolderStore, name: DayName, item: Mapping[str, Any]) -> dict[str, Document]:
+    """Assets of an earlier copy of the same revision whose files are still here."""
+    content = target.get(name.item_key)
+    try:
+        earlier = json.loads(content) if content else {}
+    except ValueError:
+        return {}
+    if earlier.get("properties", {}).get("version") != item["properties"].get("version"):
+        return {}
+    folder = target.root / name.folder
+    return {
+        key: asset
+        for key, asset in earlier.get("assets", {}).items()
+        if key in item["assets"]
+        and asset.get("file:checksum") == item["assets"][key].get("file:checksum")
+        and (folder / asset["href"]).is_file()
+    }
+
+
+def write_copy(target: FolderStore, item: Document) -> None:
+    """Write a copied item and the links to it; raises CatalogError when it is none of this product."""
+    name, domain = DayName.of_item(item), domain_of(item)
+    own = Write(key=name.item_key, content=serialise(item), commit=True)
+    writes = [own, *parent_writes(target, name, domain, item)]
+    with target.staging() as folder:
+        target.apply(writes, folder)
+
+
+def domain_of(item: Mapping[str, Any]) -> Domain:
+    """The domain of a day's item, from its grid; raises CatalogError when that is not the product's."""
+    name, grid = DayName.of_item(item), Grid.of(item["properties"])
+    corner = ~M36.transform @ (grid.transform.c, grid.transform.f)
+    top, left = round(corner[1]), round(corner[0])
+    height, width = (side / product.GRID.per_m36 for side in grid.shape)
+    rows, columns = Span(start=top, stop=top + round(height)), Span(start=left, stop=left + round(width))
+    domain = Domain(name=name.domain_name, title=_title(item, name), m36=Window(rows=rows, columns=columns))
+    box = domain.geobox()
+    same = box.shape == grid.shape and all(
+        math.isclose(a, b, abs_tol=1e-3) for a, b in zip(box.transform[:6], grid.transform[:6], strict=True)
+    )
+    if not same or grid.code != CRS or name.item_id != item["id"]:
+        raise CatalogError("The item is no day of this product", value=f"{item['id']}: {grid.shape}, {grid.code}")
+    return domain
+
+
+def _title(item: Mapping[str, Any], name: DayName) -> str:
+    """What the domain is called in the item's title."""
+    if name.domain_name in product.DOMAINS:
+        return product.DOMAINS[name.domain_name].title
+    title = str(item["properties"].get("title", "")).removeprefix(f"{product.TITLE}, ")
+    return title.split(f", {name.date.isoformat()}")[0] or name.domain_name

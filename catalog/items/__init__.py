@@ -1,0 +1,1 @@
+"""The catalogue's documents: items, their parents, links, index and schemas."""

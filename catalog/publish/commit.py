@@ -1,0 +1,148 @@
+"""Revisions of an item: the item file is replaced, the assets of every revision stay where they were put."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from catalog.items.assets import StagedFile
+from catalog.items.parents import serialise
+from catalog.items.schema import validate_item
+from catalog.naming import Revisioned, revision_folder, revision_of
+from catalog.store.base import Change, Store, Write
+from downscaler.errors import CatalogError
+
+Document = dict[str, Any]
+_SUCCESSOR = "successor-version"
+
+
+class Build(Protocol):
+    """Makes an item's document of a revision."""
+
+    def __call__(self, *, revision: int, predecessor: int | None = None) -> Document:
+        """The document; ``predecessor`` is the revision that it replaces, None for a first one."""
+        ...
+
+
+def commit(
+    store: Store,
+    staging: Path,
+    name: Revisioned,
+    files: Mapping[str, StagedFile],
+    *,
+    build: Build,
+    parents: Callable[[Document], Sequence[Write]],
+) -> int:
+    """Publish an item with its files as its next revision; when they are the same, only lost links are mended.
+
+    The item is written after its files and before the links to it. To be called under the store's lock.
+
+    Args:
+        store: the catalogue.
+        staging: a folder for what is being written.
+        name: of the item.
+        files: by asset key.
+        build: makes the item.
+        parents: the links that lead to an item, from the collection to the root.
+
+    Returns:
+        The revision that stands.
+    """
+    current = store.get(name.item_key)
+    old = None if current is None else parse_item(current, name)
+    present = int(old["properties"]["version"]) if old else 0
+    if old is not None and _same(old, files):
+        store.apply(parents(old), staging)
+        return present
+    revision = next_revision(store, name, present)
+    document = build(revision=revision, predecessor=present or None)
+    validate_item(document)
+    below = f"{name.folder}/{revision_folder(revision)}"
+    writes = [Write(key=f"{below}/{f.relative}", content=f.facts.path, create=True) for f in files.values()]
+    if old is not None:
+        writes += archive(old, name, present)
+    writes.append(Write(key=name.item_key, content=replacing(current, serialise(document)), commit=True))
+    store.apply([*writes, *parents(document)], staging)
+    return revision
+
+
+def _same(old: Document, files: Mapping[str, StagedFile]) -> bool:
+    present = {key: asset.get("file:checksum") for key, asset in old["assets"].items()}
+    return present == {key: file.facts.fields["file:checksum"] for key, file in files.items()}
+
+
+def parse_item(content: bytes, name: Revisioned) -> Document:
+    """The item that stands in the catalogue; raises CatalogError when it is damaged."""
+    try:
+        document = json.loads(content)
+        validate_item(document)
+    except (ValueError, CatalogError) as error:
+        raise CatalogError(
+            "The present item is damaged", value=f"{name.item_key}: {error}", remedy="Restore or remove it."
+        ) from error
+    return dict(document)
+
+
+def next_revision(store: Store, name: Revisioned, present: int) -> int:
+    """The number after the published one; files of publications that died on the way are cleared or passed over."""
+    numbered = [(number, key) for key in store.keys(f"{name.folder}/") if (number := revision_of(name, key))]
+    orphans = [key for number, key in numbered if number > present]
+    if store.exclusive:
+        store.delete(orphans)  # the lock is held, so nobody is still writing them
+        return present + 1
+    return max([present, *(number for number, _ in numbered)]) + 1
+
+
+def archive(old: Document, name: Revisioned, revision: int) -> list[Write]:
+    """The item that is about to be replaced, kept beside its assets, with links that hold from there.
+
+    It leads to its successor and the latest, both the item that replaces it; the one before it now leads to it.
+    """
+
+    def moved(href: str) -> str:
+        if "://" in href:
+            return href
+        own = f"./{revision_folder(revision)}/"
+        return f"./{href.removeprefix(own)}" if href.startswith(own) else f"../{href.removeprefix('./')}"
+
+    document = json.loads(json.dumps(old))
+    for entry in [*document["links"], *document["assets"].values()]:
+        entry["href"] = moved(entry["href"])
+    document["properties"]["deprecated"] = True
+    latest = {"href": f"../{name.item_id}.json", "type": "application/geo+json"}
+    document["links"] += [{"rel": _SUCCESSOR, **latest}, {"rel": "latest-version", **latest}]
+    validate_item(document)
+    writes = [Write(key=f"{name.folder}/{revision_folder(revision)}/item.json", content=serialise(document))]
+    for link in old["links"]:
+        if link["rel"] == "predecessor-version":
+            key = f"{name.folder}/{link['href'].removeprefix('./')}"
+            writes.append(Write(key=key, content=_succeeded_by(revision)))
+    return writes
+
+
+def _succeeded_by(revision: int) -> Change:
+    """A change of an archived item: it is followed by the archived item of a revision, no longer by the latest."""
+
+    def change(before: bytes | None) -> bytes:
+        document = json.loads(before or b"{}")
+        if not document.get("links"):
+            raise CatalogError("An earlier revision's item is missing", remedy="Restore it from a copy.")
+        others = [link for link in document["links"] if link["rel"] != _SUCCESSOR]
+        href = f"../{revision_folder(revision)}/item.json"
+        document["links"] = [*others, {"rel": _SUCCESSOR, "href": href, "type": "application/geo+json"}]
+        return serialise(document)
+
+    return change
+
+
+def replacing(expected: bytes | None, content: bytes) -> Change:
+    """A change that goes through only while the item is still the one that this publication started from."""
+
+    def change(before: bytes | None) -> bytes:
+        if before != expected:
+            raise CatalogError("Another publication of the same item came first", remedy="Run it again.")
+        return content
+
+    return change

@@ -1,0 +1,1 @@
+"""A day's fields as files: encoding, Cloud-Optimized GeoTIFFs, thumbnails."""

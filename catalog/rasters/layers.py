@@ -1,0 +1,110 @@
+"""How each raster is drawn: colours, range and classes, for tiles and their legend. Pure, all from the product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex, to_rgba
+from numpy.typing import NDArray
+
+from catalog.rasters.thumbnail import COLOURS, RANGE
+from downscaler import product
+from downscaler.product import FLAG_MEANINGS, Flag
+
+DIFFERENCE = "difference"
+_STEPS = 255
+_NEUTRAL = LinearSegmentedColormap.from_list("difference", ("#8c510a", "#d8b365", "#f5f5f5", "#5ab4ac", "#01665e"))
+_GOOD = "#d9efe3"  # a value without reservation
+_FLAG_COLOURS: dict[Flag, str] = {
+    Flag.FILL: "#9a9a9a",
+    Flag.SMAP_NOT_RECOMMENDED: "#5f5f5f",
+    Flag.OPEN_WATER: "#3182bd",
+    Flag.FROZEN_OR_SNOW: "#b3cde3",
+    Flag.URBAN: "#c51b8a",
+    Flag.DENSE_VEGETATION: "#238b45",
+    Flag.GAP_FILLED: "#fdae61",
+    Flag.OUTSIDE_APPLICABILITY: "#d7301f",
+    Flag.CLIPPED: "#7a5195",
+    Flag.STALE_PRIOR: "#f2e394",
+}
+"""By precedence: of several flags a pixel is drawn in the colour of the first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer of the map: a colour scale over ``range``, or ``classes`` (bit, meaning, colour) by precedence."""
+
+    name: str
+    title: str
+    units: str
+    range: tuple[float, float] = (0.0, 1.0)
+    scale: Colormap = field(default_factory=lambda: COLOURS)
+    classes: Sequence[tuple[int, str, str]] = field(default=())
+
+    def indices(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        """Index of each value's colour, any shape; what is missing has to be masked by the caller."""
+        if self.classes:
+            return self._classes(values)
+        low, high = self.range
+        position = (np.nan_to_num(np.asarray(values, np.float64), nan=low) - low) / (high - low)
+        return np.rint(np.clip(position, 0.0, 1.0) * _STEPS).astype(np.uint8)
+
+    def _classes(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        bits = np.asarray(values).astype(np.int64)
+        result = np.zeros(bits.shape, np.uint8)
+        for index, (bit, _, _) in reversed(list(enumerate(self.classes))):
+            result[(bits & bit) != 0 if bit else bits == 0] = index
+        return result
+
+    def colours(self) -> dict[int, tuple[int, int, int, int]]:
+        """Red, green, blue and alpha by index."""
+        if self.classes:
+            return {i: _rgba(colour) for i, (_, _, colour) in enumerate(self.classes)}
+        return {i: _rgba(self.scale(i / _STEPS)) for i in range(_STEPS + 1)}
+
+    def legend(self) -> dict[str, Any]:
+        """What a page needs to explain the layer."""
+        shown: dict[str, Any] = {"name": self.name, "title": self.title, "units": self.units}
+        if self.classes:
+            return shown | {"classes": [{"value": v, "title": t, "colour": c} for v, t, c in self.classes]}
+        colours = [to_hex(self.scale(i / 16)) for i in range(17)]
+        return shown | {"range": list(self.range), "colours": colours}
+
+
+def _rgba(colour: Any) -> tuple[int, int, int, int]:
+    red, green, blue, alpha = (round(255 * part) for part in to_rgba(colour))
+    return red, green, blue, alpha
+
+
+def _flags() -> Layer:
+    shown = [(int(flag), FLAG_MEANINGS[flag], colour) for flag, colour in _FLAG_COLOURS.items()]
+    flag = product.QUALITY_FLAG
+    return Layer(name=flag.name, title=flag.title, units=flag.units, classes=[*shown, (0, "no reservation", _GOOD)])
+
+
+def _of(variable: product.Variable, span: tuple[float, float], scale: Colormap) -> Layer:
+    return Layer(name=variable.name, title=variable.title, units=variable.units, range=span, scale=scale)
+
+
+LAYERS: dict[str, Layer] = {
+    layer.name: layer
+    for layer in (
+        _of(product.SOIL_MOISTURE, RANGE, COLOURS),
+        _of(product.UNCERTAINTY, (0.0, 0.12), matplotlib.colormaps["magma_r"]),
+        _of(product.LOWER, RANGE, COLOURS),
+        _of(product.UPPER, RANGE, COLOURS),
+        _flags(),
+        _of(product.OBSERVATION_TIME, (0.0, 1440.0), matplotlib.colormaps["viridis"]),
+        Layer(
+            name=DIFFERENCE,
+            title="Soil moisture less the SMAP retrieval of its cell",
+            units=product.SOIL_MOISTURE.units,
+            range=(-0.1, 0.1),
+            scale=_NEUTRAL,
+        ),
+    )
+}

@@ -1,0 +1,1 @@
+"""What is published, read back: days, rasters, points and time series."""

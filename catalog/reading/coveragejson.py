@@ -1,0 +1,52 @@
+"""A time series as CoverageJSON (OGC 21-069r2), domain type PointSeries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from catalog.reading.series import Cell, Reading
+from downscaler import product
+from downscaler.product import Variable
+
+_PARAMETERS = (product.SOIL_MOISTURE, product.UNCERTAINTY, product.LOWER, product.UPPER, product.QUALITY_FLAG)
+_WGS84 = {"type": "GeographicCRS", "id": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}
+_GREGORIAN = {"type": "TemporalRS", "calendar": "Gregorian"}
+
+
+def coverage(cell: Cell, readings: Sequence[Reading]) -> dict[str, Any]:
+    """The readings of a cell; days are times at 12:00 UTC, what is missing is null."""
+    axes = {
+        "x": {"values": [cell.lon]},
+        "y": {"values": [cell.lat]},
+        "t": {"values": [f"{reading.date.isoformat()}T12:00:00Z" for reading in readings]},
+    }
+    referencing = [
+        {"coordinates": ["x", "y"], "system": _WGS84},
+        {"coordinates": ["t"], "system": _GREGORIAN},
+    ]
+    return {
+        "type": "Coverage",
+        "domain": {"type": "Domain", "domainType": "PointSeries", "axes": axes, "referencing": referencing},
+        "parameters": {variable.name: _parameter(variable) for variable in _PARAMETERS},
+        "ranges": {variable.name: _range(variable, readings) for variable in _PARAMETERS},
+    }
+
+
+def _parameter(variable: Variable) -> dict[str, Any]:
+    return {
+        "type": "Parameter",
+        "description": {"en": variable.description},
+        "observedProperty": {"label": {"en": variable.title}},
+        "unit": {"symbol": {"value": variable.units, "type": "http://www.opengis.net/def/uom/UCUM/"}},
+    }
+
+
+def _range(variable: Variable, readings: Sequence[Reading]) -> dict[str, Any]:
+    return {
+        "type": "NdArray",
+        "dataType": "integer" if variable is product.QUALITY_FLAG else "float",
+        "axisNames": ["t"],
+        "shape": [len(readings)],
+        "values": [getattr(reading, variable.name) for reading in readings],
+    }

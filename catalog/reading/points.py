@@ -1,0 +1,202 @@
+"""A catalogue's days at chosen cells: every raster is opened once, and only its blocks with such cells are read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.io import MemoryFile
+from rasterio.windows import Window as RasterWindow
+
+from catalog.items.schema import read_document, resolve
+from catalog.naming import DayName
+from catalog.publish.withdraw import is_withdrawn
+from catalog.reading.days import items
+from catalog.store.base import Store, open_store
+from catalog.store.folder import FolderStore
+from downscaler import product
+from downscaler.errors import CatalogError
+from downscaler.ground.grid import Domain, EaseGrid
+from downscaler.method.pattern import ratio_to_m01
+from downscaler.product import COARSE_GRIDS
+from downscaler.validation.matchups import ProductDays
+
+Array = NDArray[np.generic]
+_READ = (product.SOIL_MOISTURE.name, product.QUALITY_FLAG.name, product.OBSERVATION_TIME.name)
+_AHEAD = 2  # days in work beyond those of the threads, so that results do not pile up
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedDay:
+    """One published day: where its rasters are, and SMAP's grid that it was made from."""
+
+    date: dt.date
+    keys: dict[str, str]
+    grid: EaseGrid
+    simulated: bool
+    revision: int
+
+
+def published_days(
+    uri: str | Path, domain: Domain, period: tuple[dt.date, dt.date] | None = None
+) -> list[PublishedDay]:
+    """The days of a domain in a catalogue, in order, but for withdrawn ones.
+
+    Raises CatalogError where an item or its record is damaged.
+    """
+    store = open_store(uri)
+    found = []
+    for item in items(uri, domain):
+        date = dt.date.fromisoformat(str(item["properties"]["start_datetime"])[:10])
+        if not is_withdrawn(item) and (period is None or period[0] <= date <= period[1]):
+            found.append(_day(store, DayName.of(domain, date), item))
+    return sorted(found, key=lambda day: day.date)
+
+
+def _day(store: Store, name: DayName, item: dict[str, Any]) -> PublishedDay:
+    keys = {key: resolve(name.item_key, asset["href"]) for key, asset in item["assets"].items()}
+    missing = [key for key in (*_READ, "provenance") if key not in keys]
+    if missing:
+        raise CatalogError(f"{name.item_id} lacks assets", value=", ".join(missing))
+    grid = read_document(store, keys["provenance"]).get("parameters", {}).get("smap_grid")
+    if grid not in COARSE_GRIDS:
+        raise CatalogError(f"{name.item_id} does not tell SMAP's grid", value=grid, allowed=COARSE_GRIDS)
+    return PublishedDay(
+        date=name.date,
+        keys=keys,
+        grid=COARSE_GRIDS[grid],
+        simulated=bool(item["properties"]["vadose:simulated"]),
+        revision=int(item["properties"]["version"]),
+    )
+
+
+def sample_days(
+    uri: str | Path,
+    domain: Domain,
+    days: Sequence[PublishedDay],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    *,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> ProductDays:
+    """Soil moisture, flags and times of given days at given cells, and SMAP's retrieval there.
+
+    SMAP's retrieval is the mean over the published cells of its cell, to which the product is bound (within
+    ``product.CONSERVATION_TOLERANCE`` and half the precision of the stored values). Memory is that of one raster a
+    worker, not of the period.
+
+    Args:
+        uri: the catalogue.
+        domain: of the catalogue's days.
+        days: as ``published_days`` found them.
+        rows: of the cells, from the domain's upper left corner [sites].
+        columns: of the cells [sites].
+        workers: threads that read.
+        progress: called with (days done, days in all).
+
+    Raises:
+        CatalogError: a raster is missing, unreadable or not on the domain's grid.
+    """
+    store = open_store(uri)
+    shape = (len(days), len(rows))
+    theta, smap, observed = (np.full(shape, np.nan) for _ in range(3))
+    flags = np.zeros(shape, np.uint16)
+
+    def read(day: PublishedDay) -> tuple[Array, Array, Array, Array]:
+        return _read_day(store, domain, day, rows, columns)
+
+    for number, (own, coarse, flag, minutes) in enumerate(_in_order(read, days, workers)):
+        theta[number], smap[number], flags[number], observed[number] = own, coarse, flag, minutes
+        if progress:
+            progress(number + 1, len(days))
+    return ProductDays(
+        dates=tuple(day.date for day in days),
+        theta=theta.T,
+        smap=smap.T,
+        flags=flags.T,
+        observed=observed,
+        simulated=any(day.simulated for day in days),
+    )
+
+
+def _in_order(work: Callable[[Any], Any], days: Sequence[Any], workers: int) -> Iterator[Any]:
+    waiting: deque[Future[Any]] = deque()
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for day in days:
+            waiting.append(pool.submit(work, day))
+            if len(waiting) > workers + _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _read_day(
+    store: Store, domain: Domain, day: PublishedDay, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> tuple[Array, Array, Array, Array]:
+    ratio = ratio_to_m01(day.grid)
+    top, left = rows // ratio * ratio, columns // ratio * ratio
+    corners = [(top, left), (top + ratio - 1, left), (top, left + ratio - 1), (top + ratio - 1, left + ratio - 1)]
+    touched_rows, touched_columns = (np.concatenate(axis) for axis in zip(*corners, strict=True))
+    soil, flag, time = _READ
+    field = _blocks(store, day.keys[soil], domain, touched_rows, touched_columns)
+    step = np.arange(ratio)
+    cells = field[(top[:, None] + step)[:, :, None], (left[:, None] + step)[:, None, :]].reshape(len(rows), -1)
+    known = np.isfinite(cells)
+    total = np.where(known, cells, 0.0).sum(axis=1, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        smap = np.where(known.any(axis=1), total / known.sum(axis=1), np.nan)
+    theta = field[rows, columns]
+    seen = np.isfinite(theta)  # half of CONUS lies in the swath's gap: there is nothing to read of it
+    flags, minutes = np.full(theta.shape, product.Flag.FILL, np.uint16), np.full(theta.shape, np.nan)
+    at = rows[seen], columns[seen]
+    if seen.any():
+        flags[seen] = _blocks(store, day.keys[flag], domain, *at)[at]
+        minutes[seen] = _blocks(store, day.keys[time], domain, *at)[at]
+    minutes[minutes == product.OBSERVATION_TIME.nodata] = np.nan
+    return theta, smap, flags, minutes
+
+
+def _blocks(store: Store, key: str, domain: Domain, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+    """A raster [y, x] of which only the blocks that hold the given cells are read; what the others hold is not set."""
+    shape = (domain.shape().y, domain.shape().x)
+    try:
+        with _raster(store, key) as file:
+            if file.shape != shape:
+                raise CatalogError(
+                    "A raster is not on the domain's grid", value=f"{key}: {file.shape}", allowed=f"{shape}"
+                )
+            height, width = file.block_shapes[0]
+            field = np.empty(shape, dtype=file.dtypes[0])
+            for row, column in np.unique(np.stack([rows // height, columns // width]), axis=1).T:
+                y, x = int(row) * height, int(column) * width
+                window = RasterWindow(x, y, min(width, shape[1] - x), min(height, shape[0] - y))
+                field[y : y + window.height, x : x + window.width] = file.read(1, window=window)
+            return field
+    except rasterio.errors.RasterioError as error:
+        raise CatalogError("A raster cannot be read", value=f"{store.uri}/{key}: {error}") from error
+
+
+@contextmanager
+def _raster(store: Store, key: str) -> Iterator[Any]:
+    """A raster of a local folder in its place, of a bucket in memory."""
+    if isinstance(store, FolderStore):
+        with rasterio.open(Path(unquote(urlsplit(store.uri).path)) / key) as file:
+            yield file
+        return
+    content = store.get(key)
+    if content is None:
+        raise CatalogError("An asset is missing from the catalogue", value=f"{store.uri}/{key}")
+    with MemoryFile(content) as memory, memory.open() as file:
+        yield file

@@ -1,0 +1,1 @@
+"""What a model learned, by Shapley values, held against what physics expects."""

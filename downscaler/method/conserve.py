@@ -1,0 +1,188 @@
+"""Mass-preserving surfaces and bounded redistribution: no seams, block means kept, bounds kept."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from downscaler.ground.blocks import Bools, Floats, block_mean, spread_blocks
+from downscaler.product import CONSERVATION_TOLERANCE, THETA_MAX, THETA_MIN
+
+ITERATIONS = 3
+HALO = ITERATIONS + 2  # coarse cells that a value can draw on; a window grown by it gives the same numbers
+_RAMP_WIDTH = 1.0 / 9.0  # of a block's edge length, on either side of the edge
+# Of a neighbour at the edge, so that 0.28 of a step is left there: the smoothest that, on inner folds, does not cost
+# more than the climatological pattern errs under retrieval noise (tests/benchmarks/bench_choice.py).
+RAMP_SHARE = 0.36
+_BISECTIONS = 60
+
+
+@lru_cache(maxsize=64)
+def _bilinear(coarse_cells: int, ratio: int) -> NDArray[np.float64]:
+    """Weights [coarse_cells*ratio, coarse_cells] of linear interpolation between block centres, flat beyond."""
+    position = np.clip((np.arange(coarse_cells * ratio) + 0.5) / ratio - 0.5, 0.0, coarse_cells - 1.0)
+    left = np.minimum(position.astype(int), max(coarse_cells - 2, 0))
+    right = np.minimum(left + 1, coarse_cells - 1)
+    weights = np.zeros((position.size, coarse_cells))
+    rows = np.arange(position.size)
+    np.add.at(weights, (rows, left), 1.0 - (position - left))
+    np.add.at(weights, (rows, right), position - left)
+    return weights
+
+
+@lru_cache(maxsize=64)
+def _ramp(coarse_cells: int, ratio: int, share: float) -> NDArray[np.float64]:
+    """Weights of a surface that is flat inside a block and climbs to its neighbours near the edges alone."""
+    neighbour = share * np.maximum(0.0, 1.0 - np.arange(ratio) / (ratio * _RAMP_WIDTH))
+    weights = np.zeros((coarse_cells * ratio, coarse_cells))
+    for cell in range(coarse_cells):
+        rows = slice(cell * ratio, (cell + 1) * ratio)
+        before = neighbour if cell > 0 else 0.0 * neighbour
+        after = neighbour[::-1] if cell < coarse_cells - 1 else 0.0 * neighbour
+        weights[rows, cell] = 1.0 - before - after
+        if cell > 0:
+            weights[rows, cell - 1] += before
+        if cell < coarse_cells - 1:
+            weights[rows, cell + 1] += after
+    return weights
+
+
+def bilinear(coarse: Floats, ratio: int) -> Floats:
+    """Bilinear interpolation between block centres; missing (NaN) coarse cells are left out of the weights.
+
+    Returns [ny*ratio, nx*ratio]; NaN only where no valid centre is within reach.
+    """
+    return _interpolate(coarse, _bilinear(coarse.shape[0], ratio), _bilinear(coarse.shape[1], ratio))
+
+
+def _interpolate(coarse: Floats, down: NDArray[np.float64], across: NDArray[np.float64]) -> Floats:
+    valid = np.isfinite(coarse)
+    total = down @ np.where(valid, coarse, 0.0) @ across.T
+    if valid.all():
+        return total
+    weight = down @ valid.astype(np.float64) @ across.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        surface: Floats = np.where(weight > 1e-9, total / weight, np.nan)
+    return surface
+
+
+def smooth_surface(coarse: Floats, active: Bools, ratio: int, iterations: int = ITERATIONS) -> Floats:
+    """Smooth fine surface whose block means approach the coarse values: the coarse part without steps.
+
+    Pycnophylactic interpolation (Tobler 1979, doi:10.1080/01621459.1979.10481647) by iterated back-projection:
+    what the block means still lack is interpolated and added, which reaches one coarse cell further per iteration,
+    so the result on a window does not depend on the tiling once it is grown by ``HALO`` cells.
+
+    Args:
+        coarse: [nyc, nxc], NaN where missing.
+        active: [nyc*ratio, nxc*ratio], cells that block means are taken over.
+        ratio: fine cells along one edge of a coarse cell.
+        iterations: corrections; each takes off the smooth part of the misfit, the rest is left to ``redistribute``.
+    """
+    down, across = _bilinear(coarse.shape[0], ratio), _bilinear(coarse.shape[1], ratio)
+    return _project(coarse, active, ratio, iterations, down, across)
+
+
+def noise_surface(
+    noise: Floats, active: Bools, ratio: int, iterations: int = ITERATIONS, *, share: float = RAMP_SHARE
+) -> Floats:
+    """Surface through what is taken for retrieval noise: flat inside blocks, ramps across their edges.
+
+    Block means have to keep the noise, but a smooth surface through it would carry it into the pattern. Through white
+    noise of 0.04 m3 m-3, steps of 0.046 between 9 x 9 blocks, it adds 0.022 inside a block and leaves steps of 0.013;
+    the ramps add 0.014 and leave 0.015: the share at the edge is what holds both in bounds.
+
+    Args:
+        noise: [nyc, nxc], m3 m-3, NaN where missing.
+        active: [nyc*ratio, nxc*ratio], cells that block means are taken over.
+        ratio: fine cells along one edge of a coarse cell.
+        iterations: as in ``smooth_surface``.
+        share: of the neighbour's noise in a cell at the edge; 0 leaves steps, 0.5 none.
+    """
+    down, across = (_ramp(cells, ratio, share) for cells in noise.shape)
+    return _project(noise, active, ratio, iterations, down, across)
+
+
+@lru_cache(maxsize=8)
+def noise_gain(ratio: int, share: float = RAMP_SHARE) -> NDArray[np.float64]:
+    """Standard deviation [ratio, ratio] at each cell of a block of what white noise of unit size becomes in it.
+
+    Below 1 at the edges, where ``noise_surface`` mixes neighbours, above 1 inside, where the block mean makes up for
+    it; blocks wholly active, and a halo of ``HALO`` of them around.
+    """
+    blocks = 2 * HALO + 1
+    active = np.ones((blocks * ratio, blocks * ratio), bool)
+    centre = slice(HALO * ratio, (HALO + 1) * ratio)
+    total = np.zeros((ratio, ratio))
+    for row, column in np.ndindex(blocks, blocks):
+        noise = np.zeros((blocks, blocks))
+        noise[row, column] = 1.0
+        part = noise_surface(noise, active, ratio, share=share)[centre, centre]
+        total += (part - part.mean() + noise[HALO, HALO]) ** 2
+    gain: NDArray[np.float64] = np.sqrt(total)
+    return gain
+
+
+def _project(
+    coarse: Floats,
+    active: Bools,
+    ratio: int,
+    iterations: int,
+    down: NDArray[np.float64],
+    across: NDArray[np.float64],
+) -> Floats:
+    surface = _interpolate(coarse, down, across)
+    for _ in range(iterations):
+        misfit = coarse - block_mean(np.nan_to_num(surface), active, ratio)
+        if not np.isfinite(misfit).any():
+            break
+        surface = surface + np.nan_to_num(_interpolate(misfit, down, across))
+    return surface
+
+
+def departure(fine: Floats, active: Bools, ratio: int) -> Floats:
+    """Fine field less the smooth surface through its own block means: sub-grid contrast without steps."""
+    result: Floats = fine - smooth_surface(block_mean(fine, active, ratio), active, ratio)
+    return result
+
+
+def redistribute(
+    field: Floats, target: Floats, active: Bools, lower: Floats, upper: Floats, ratio: int
+) -> tuple[Floats, Bools]:
+    """Shift each block by one amount and clip to [lower, upper] so that its mean equals the target.
+
+    The mean of clip(field + shift) grows with the shift, so bisection finds it to machine precision, for all blocks
+    at once. Where no shift can do it (a retrieval above the mean porosity or below the mean residual water content)
+    the retrieval, a measurement, outranks the bound, a model parameter: the block then departs from its bound by an
+    equal amount in every cell.
+
+    Args:
+        field: first guess [ny, nx], m3 m-3.
+        target: coarse values [ny/ratio, nx/ratio], NaN where nothing is to be published.
+        active: [ny, nx] cells that count and are published.
+        lower: residual water content [ny, nx].
+        upper: porosity [ny, nx].
+        ratio: fine cells along one edge of a coarse cell.
+
+    Returns:
+        The field, NaN outside active cells of blocks with a target; and where a bound holds the value.
+    """
+    use = active & np.isfinite(spread_blocks(target, ratio))
+    guess = np.where(use, field, 0.0)
+    low, high = np.where(use, lower, 0.0), np.where(use, np.maximum(upper, lower), 0.0)
+    left, right = np.full(target.shape, -2.0), np.full(target.shape, 2.0)
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (left + right)
+        short = block_mean(np.clip(guess + spread_blocks(middle, ratio), low, high), use, ratio) < target
+        left, right = np.where(short, middle, left), np.where(short, right, middle)
+    shifted = guess + spread_blocks(0.5 * (left + right), ratio)
+    result = np.clip(shifted, low, high)
+    clipped = use & (result != shifted)
+    missing = target - block_mean(result, use, ratio)
+    # what bisection leaves is rounding; what bounds forbid is the retrieval's due
+    result = result + np.nan_to_num(spread_blocks(missing, ratio))
+    beyond = spread_blocks(np.abs(missing) > CONSERVATION_TOLERANCE, ratio)
+    result = np.clip(result, THETA_MIN, THETA_MAX)
+    return np.where(use, result, np.nan), (clipped | (use & beyond)).astype(bool)

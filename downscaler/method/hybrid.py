@@ -1,0 +1,254 @@
+"""The hybrid: the prior's pattern on a smooth SMAP surface, corrected by XGBoost, SMAP's block means kept exactly.
+
+theta(x, t) = S(theta_SMAP)(x) + q(x, S(theta_SMAP)) + f(features)(x, t), shifted within bounds so that its block mean
+is theta_SMAP. S is the smooth mass-preserving surface (design 4) and q the contrast that the ParFlow-CLM record had
+when its SMAP cell was as wet (``Ground.quantile_pattern``): the climatological pattern, the hardest of the baselines,
+made to follow wetness. XGBoost learns f, what is left of the prior's own days once both are taken off.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import xgboost as xgb
+
+from downscaler.errors import ModelFeatureError
+from downscaler.ground.blocks import Bools, Floats, spread_blocks
+from downscaler.ground.coarse_day import CoarseDay
+from downscaler.ground.grid import EaseGrid, Span, Window
+from downscaler.ground.tiles import Tile
+from downscaler.method.applicability import Applicability
+from downscaler.method.conserve import HALO, RAMP_SHARE, noise_gain, noise_surface, redistribute
+from downscaler.method.features import FORCING_DAYS, FORCING_MINIMUM, Fields, Ground, matrix, with_gaps
+from downscaler.method.matching import Matching
+from downscaler.method.pattern import ratio_to_m01
+from downscaler.method.quality import minutes, quality
+from downscaler.product import THETA_MAX, THETA_MIN
+from downscaler.stores.prior import Prior
+
+TILE = 8  # M36 cells along one edge of a tile
+DEFAULT_ERROR = 0.04  # m3 m-3, SMAP's mission requirement, where a granule gives no error of its own
+Z90 = 1.6448536269514722  # standard normal quantile of 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """One trained correction: for one coarse grid, with or without forcing at hand.
+
+    Without ``pattern`` it corrects the smooth surface alone, for ground that has no record. ``mean`` predicts the
+    correction, ``bounds`` its 5 % and 95 % quantiles; ``stretch`` are the factors by which the distances to them were
+    widened so that they hold ``product.INTERVAL`` of what was held out; ``applicability`` knows what it was trained on.
+    ``roughness`` (m6 m-6) tells weather from retrieval noise, see ``denoise``.
+    """
+
+    grid: str
+    forcing: bool
+    features: tuple[str, ...]
+    mean: xgb.Booster
+    bounds: xgb.Booster
+    stretch: tuple[float, float]
+    pattern: bool = True
+    roughness: float = 0.0
+    applicability: Applicability | None = None
+
+    @property
+    def name(self) -> str:
+        """Name in a model folder."""
+        return f"{self.grid.lower()}-{'forcing' if self.forcing else 'climatology'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """Branches by (coarse grid, forcing at hand), and all that a reader of the model must know."""
+
+    branches: Mapping[tuple[str, bool], Branch]
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def branch(self, grid: EaseGrid, *, forcing: bool) -> Branch:
+        """The branch for a grid; falls back on climatology; raises ModelFeatureError when there is none."""
+        found = self.branches.get((grid.name, forcing)) or self.branches.get((grid.name, False))
+        if found is None:
+            raise ModelFeatureError(
+                "The model was not trained for this SMAP grid",
+                value=grid.name,
+                allowed=sorted({g for g, _ in self.branches}),
+                remedy="Train a model for it (vadose train).",
+            )
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A window's fields on the product grid, m3 m-3, NaN where nothing is published."""
+
+    soil_moisture: Floats
+    lower: Floats
+    upper: Floats
+    uncertainty: Floats
+    clipped: Bools
+    outside: Bools
+
+
+def check_features(branch: Branch, supplied: Mapping[str, object]) -> None:
+    """Raises ModelFeatureError naming every feature that the branch needs and the inputs cannot give."""
+    missing = [name for name in branch.features if name not in supplied]
+    if missing:
+        raise ModelFeatureError(
+            f"The prior cannot supply what model branch {branch.name} was trained on",
+            value="missing " + ", ".join(missing),
+            allowed=branch.features,
+            remedy="Train on this prior, or build it with the static fields the model needs (--statics).",
+        )
+
+
+def estimate(
+    branch: Branch,
+    ground: Ground,
+    fields: Fields,
+    coarse: Floats,
+    error: Floats,
+    *,
+    noise: Floats,
+    scale: Floats | None = None,
+    share: float = RAMP_SHARE,
+) -> Estimate:
+    """Downscale one window.
+
+    Args:
+        branch: the trained correction.
+        ground: the window's static side.
+        fields: all its predictors, static and of the day, made from the signal in the prior's climatology.
+        coarse: retrievals to be kept [nyc, nxc], m3 m-3, NaN where nothing is to be published.
+        error: standard error of the retrievals [nyc, nxc], m3 m-3.
+        noise: the part of ``coarse`` that is taken for noise [nyc, nxc], m3 m-3.
+        scale: SMAP's variability over the prior's [nyc, nxc]; None where the two share one climatology.
+        share: how far noise is ramped at block edges, see ``noise_surface``.
+    """
+    check_features(branch, fields)
+    use = ground.active & np.isfinite(spread_blocks(coarse, ground.ratio))
+    guess = np.full(use.shape, np.nan)
+    below, above = np.zeros(use.shape), np.zeros(use.shape)
+    outside = np.zeros(use.shape, bool)
+    if use.any():
+        rows = matrix(fields, branch.features, use)
+        correction = branch.mean.inplace_predict(rows)
+        contrast = correction + (fields["quantile_pattern"][use] if branch.pattern else 0.0)
+        factor = 1.0 if scale is None else ground.surface(scale)[use]
+        surface = ground.surface(coarse - noise) + noise_surface(noise, ground.active, ground.ratio, share=share)
+        guess[use] = surface[use] + factor * contrast
+        if branch.applicability is not None:
+            outside[use] = branch.applicability.outside(with_gaps(rows))
+        low, high = branch.bounds.inplace_predict(rows).T
+        below[use] = factor * branch.stretch[0] * np.maximum(correction - low, 0.002)
+        above[use] = factor * branch.stretch[1] * np.maximum(high - correction, 0.002)
+    theta, clipped = redistribute(guess, coarse, use, ground.residual, ground.porosity, ground.ratio)
+    retrieval = Z90 * spread_blocks(error, ground.ratio) * np.tile(noise_gain(ground.ratio, share), error.shape)
+    below, above = np.hypot(below, retrieval), np.hypot(above, retrieval)
+    return Estimate(
+        soil_moisture=theta,
+        lower=np.maximum(theta - below, THETA_MIN),
+        upper=np.minimum(theta + above, THETA_MAX),
+        uncertainty=np.where(use, (below + above) / (2.0 * Z90), np.nan),
+        clipped=clipped,
+        outside=outside,
+    )
+
+
+def forcing_until(data: xr.Dataset, date: dt.date) -> dict[str, Floats] | None:
+    """The prior's forcing of the days up to ``date``, or None when it is not stored or has a gap."""
+    if "precipitation" not in data or "time" not in data.coords:
+        return None
+    last = np.datetime64(date)
+    days = data["time"].values.astype("datetime64[D]")
+    window = np.flatnonzero((days > last - FORCING_DAYS) & (days <= last))
+    run = days[window]
+    if len(run) < FORCING_MINIMUM or run[-1] != last:
+        return None
+    gaps = np.flatnonzero(np.diff(run) != np.timedelta64(1, "D"))
+    window = window[gaps[-1] + 1 :] if len(gaps) else window
+    if len(window) < FORCING_MINIMUM:
+        return None
+    names = [name for name in ("precipitation", "air_temperature") if name in data]
+    return {name: data[name].isel(time=window).values for name in names}
+
+
+def predict(
+    model: Model, prior: Prior, day: CoarseDay, *, matching: Matching | None = None, tile: int = TILE
+) -> Iterator[Tile]:
+    """Downscale a day, one tile of whole SMAP cells after the other; memory is that of one tile.
+
+    Args:
+        model: a trained model.
+        prior: covers the day's domain.
+        day: the SMAP retrievals; only recommended ones are used, and those filled in where ``day.data`` has
+            ``filled`` (see ``gapfill.fill``).
+        matching: carries SMAP into the prior's climatology for the predictors; departures come back scaled.
+        tile: M36 cells along one edge of a tile.
+
+    Raises:
+        PriorCoverageError: the prior does not cover the domain.
+        ModelFeatureError: the model needs what the prior does not have.
+    """
+    prior.require(day.domain)
+    coarse = _prepared(day, matching)
+    whole = day.domain.window().relative_to(day.domain.window())
+    for window in day.domain.blocks(tile):
+        grown = window.grown(HALO * ratio_to_m01(day.grid), within=whole)
+        yield _predict_window(model, prior, day, coarse, window, grown)
+
+
+def _prepared(day: CoarseDay, matching: Matching | None) -> xr.Dataset:
+    """The day's coarse fields with what prediction adds: ``kept``, the same ``in_prior`` climatology, and ``scale``."""
+    data = day.data if "filled" in day.data else day.data.assign(filled=day.data["recommended"] & False)
+    used = data["recommended"].values | data["filled"].values
+    kept = np.where(used, data["soil_moisture"].values, np.nan)
+    matched = kept if matching is None else np.clip(matching.to_prior(kept, day.date), 0.001, 0.95)
+    scale = np.ones(kept.shape) if matching is None else matching.scale(day.date)
+    fields = {"kept": kept, "in_prior": matched, "scale": scale}
+    return data.assign({name: (("y", "x"), field) for name, field in fields.items()})
+
+
+def _predict_window(
+    model: Model, prior: Prior, day: CoarseDay, prepared: xr.Dataset, window: Window, grown: Window
+) -> Tile:
+    data = prior.window(day.domain, grown)
+    inner = window.relative_to(grown)
+    ground = Ground(data, day.grid)
+    forcing = forcing_until(data, day.date)
+    branch = model.branch(day.grid, forcing=forcing is not None)
+    cells = _coarse_window(grown, ground.ratio)
+    coarse = prepared.isel(cells.slices)
+    error = coarse["soil_moisture_error"].values
+    error = np.where(np.isfinite(error) & (error > 0), error, DEFAULT_ERROR)
+    matched = coarse["in_prior"].values
+    scale = coarse["scale"].values
+    signal, noise = ground.split(matched, error / scale, branch.roughness, pattern=branch.pattern)
+    fields = ground.fields | ground.day(signal, day.date, forcing if branch.forcing else None)
+    result = estimate(branch, ground, fields, coarse["kept"].values, error, noise=scale * noise, scale=scale)
+    stale = np.datetime64(day.date) not in data["time"].values.astype("datetime64[D]")
+    arrays = {
+        "soil_moisture": result.soil_moisture,
+        "uncertainty": result.uncertainty,
+        "lower": result.lower,
+        "upper": result.upper,
+        "quality_flag": quality(
+            coarse,
+            result.soil_moisture,
+            clipped=result.clipped,
+            outside=result.outside,
+            stale=stale,
+            ratio=ground.ratio,
+        ),
+        "observation_time": minutes(coarse, day.date, result.soil_moisture, ground.ratio),
+    }
+    return Tile(window=window, fields={name: a[inner.rows.slice, inner.columns.slice] for name, a in arrays.items()})
+
+
+def _coarse_window(window: Window, ratio: int) -> Window:
+    rows, columns = (Span(start=s.start // ratio, stop=s.stop // ratio) for s in (window.rows, window.columns))
+    return Window(rows=rows, columns=columns)

@@ -1,0 +1,92 @@
+"""What the report says in words: how the experiment was done, and what a reader has to know of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from downscaler.playground.evaluations import EVALUATIONS
+from downscaler.playground.experiment import Design
+from downscaler.playground.layouts import cells_of, is_exact
+from downscaler.playground.methods import METHODS
+from downscaler.playground.world import GAP_DAYS, World
+from downscaler.product import ALGORITHM_VERSION
+
+if TYPE_CHECKING:
+    from downscaler.report.playground import Truth
+
+_LAYOUTS = {
+    "random": "any cells, each as likely as the other",
+    "stratified": "conditioned Latin hypercube over the siting covariates (Minasny & McBratney 2006)",
+    "clustered": "a few random clusters of about six stations, some kilometres across",
+    "biased": "cells by the propensity of siting, see below",
+    "real": "the given network, see below",
+}
+_LEARNS = {"stations": "learns from stations", "physics": "learns from the physics, once", "nothing": "needs no fit"}
+
+
+def facts(truth: Truth, world: World, design: Design) -> list[tuple[str, str]]:
+    """Names and values of all that the numbers rest on."""
+    sensor, propensity = design.sensor, design.siting.propensity
+    odds = ", ".join(f"{name.replace('_', ' ')} {value:+.2f}" for name, value in propensity.coefficients.items())
+    return [
+        ("truth", f"{truth.title}; {truth.period}; sha256 {truth.digest}"),
+        (
+            "days",
+            f"{len(world.learning)} to learn from, {len(world.judged)} to be judged on, {GAP_DAYS} days apart or more",
+        ),
+        (
+            "coarse sensor",
+            f"9 km; {100 * sensor.own:.0f} % the cell itself, the rest a Gaussian footprint of {sensor.footprint:g} "
+            f"km; noise {sensor.noise:g} m³ m⁻³"
+            + (
+                ", two thirds of its variance smooth over 60 km; only what SMAP's AM or PM swath covers"
+                if sensor.revisit
+                else ""
+            ),
+        ),
+        (
+            "stations",
+            f"daily readings, noise {sensor.reading_noise:g} m³ m⁻³, {100 * sensor.gaps:.0f} % of the days without one",
+        ),
+        *((f"layout {name}", _LAYOUTS[name]) for name in design.layouts),
+        ("propensity", f"log-odds per standard deviation (forest: of being forest): {odds}; {propensity.origin}"),
+        *_network(world, design),
+        *((method.name.replace("_", " "), f"{method.title}; {_LEARNS[method.learns]}") for method in METHODS),
+        ("evaluations", "; ".join(e.title for e in EVALUATIONS) + "; and the truth wall to wall"),
+        ("seed, algorithm", f"{design.seed}, {ALGORITHM_VERSION}"),
+    ]
+
+
+def _network(world: World, design: Design) -> list[tuple[str, str]]:
+    network = design.siting.network
+    if network is None:
+        return []
+    inside = len(cells_of(world, network))
+    how = (
+        "they stand where they stand, and replicates differ in their sensors' errors"
+        if is_exact(world, network)
+        else "too few to stand for it: the layout `real` is the network's point pattern carried over to the domain, "
+        "its geometry real, its siting not"
+    )
+    return [("network", f"{network.name}: {len(network.xy)} stations, {inside} cells of the domain hold one; {how}")]
+
+
+def caveats(truth: Truth, world: World, design: Design, network: str) -> list[str]:
+    """What keeps the answers from being more than they are."""
+    found = [
+        "The physics is the truth here. Methods that learn from it everywhere learn from the very run that judges "
+        "them: their skill is an upper bound, and their lead over stations would shrink by the errors of physics.",
+        "Readings teach, the truth judges: noise of the reference is left out of every error.",
+        "In each evaluation that holds out stations, these are judged on days that nobody has learned from, like the "
+        "truth wall to wall, so that optimism is of place alone. The random split over rows is the naive one, of place "
+        "and time.",
+        "Replicates draw stations and sensors' errors anew, not the weather or the ground: intervals speak for this "
+        "domain and record, not for others.",
+        "The prior has no roads; distance to streams stands for valleys, where both are.",
+    ]
+    if network == "biased" and design.siting.propensity.origin.startswith("given"):
+        found.append(
+            "No real network with enough stations lies in this domain, so the biased layout is a given propensity: it "
+            "shows what such siting would do, not what a particular network does."
+        )
+    return [*found, *truth.notes]

@@ -1,0 +1,1 @@
+"""How good the hybrid is on days and places that it has not seen."""

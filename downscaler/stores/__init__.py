@@ -1,0 +1,1 @@
+"""Our own artefacts on disk: the prior, the model, SMAP's climatology."""

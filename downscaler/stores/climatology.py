@@ -1,0 +1,211 @@
+"""A coarse climatology as one small NetCDF file, whole or not there at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import hashlib
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import downscaler
+from downscaler.errors import ClimatologyError, DomainError, StorageFullError
+from downscaler.ground.grid import Domain, Span, Window
+from downscaler.method.seasonal import SEASONS, CoarseStatistics
+from downscaler.product import COARSE_GRIDS, SCHEMA_VERSION
+from downscaler.records import InputRecord
+
+KIND = "vadose-coarse-climatology"
+_REMEDY = "Build it again: vadose climatology build."
+_LAYERS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "days": (("season",), {"long_name": "days with a value anywhere in the domain", "units": "1"}),
+    "count": (("season", "y", "x"), {"long_name": "days with a value", "units": "1"}),
+    "mean": (("season", "y", "x"), {"long_name": "mean soil moisture", "units": "m3 m-3"}),
+    "std": (("season", "y", "x"), {"long_name": "standard deviation of days about the mean", "units": "m3 m-3"}),
+    "quantiles": (
+        ("season", "probability", "y", "x"),
+        {"long_name": "median-unbiased quantiles of soil moisture", "units": "m3 m-3"},
+    ),
+}
+
+
+def save_statistics(statistics: CoarseStatistics, out: Path) -> InputRecord:
+    """Write a coarse climatology; an older file at ``out`` is replaced once the new one is whole.
+
+    Returns its record. Raises ClimatologyError when ``out`` is a folder, StorageFullError when the disk is full.
+    """
+    out = Path(out)
+    if out.is_dir():
+        raise ClimatologyError("The output is a folder", value=out, allowed="a file, such as climatology.nc")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    staging = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
+    try:
+        packed = {name: {"zlib": True, "complevel": 4} for name in _LAYERS}
+        _dataset(statistics).to_netcdf(staging, engine="netcdf4", encoding=packed)
+        staging.replace(out)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFullError("The disk filled up while the climatology was written", value=out) from error
+        raise
+    finally:
+        staging.unlink(missing_ok=True)
+    return statistics_record(out)
+
+
+def _dataset(statistics: CoarseStatistics) -> xr.Dataset:
+    centres = statistics.domain.geobox(statistics.grid).coordinates
+    m36 = statistics.domain.m36
+    domain = {
+        "name": statistics.domain.name,
+        "title": statistics.domain.title,
+        "m36_rows_columns": [m36.rows.start, m36.rows.stop, m36.columns.start, m36.columns.stop],
+    }
+    attributes = {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "Conventions": "CF-1.11",
+        "title": statistics.title,
+        "grid": statistics.grid.name,
+        "crs": "EPSG:6933",
+        "domain": json.dumps(domain),
+        "period": json.dumps([day.isoformat() for day in statistics.period] if statistics.period else None),
+        "inputs": statistics.inputs,
+        "inputs_digest": statistics.digest,
+        "simulated": str(statistics.simulated).lower(),
+        "notes": json.dumps(list(statistics.notes)),
+        "vadose_version": downscaler.__version__,
+    }
+    return xr.Dataset(
+        {name: (dims, getattr(statistics, name), attrs) for name, (dims, attrs) in _LAYERS.items()},
+        coords={
+            "season": list(SEASONS),
+            "probability": list(statistics.probabilities),
+            **{axis: (axis, centres[axis].values, {"units": "m", "axis": axis.upper()}) for axis in ("y", "x")},
+        },
+        attrs=attributes,
+    )
+
+
+def load_statistics(path: Path) -> CoarseStatistics:
+    """Read a coarse climatology.
+
+    Raises ClimatologyError when there is no such file, it is cut short, of another kind or of another version.
+    """
+    data = _opened(Path(path))
+    try:
+        domain = json.loads(data.attrs["domain"])
+        top, bottom, left, right = domain["m36_rows_columns"]
+        window = Window(rows=Span(start=top, stop=bottom), columns=Span(start=left, stop=right))
+        period = json.loads(data.attrs["period"])
+        arrays: dict[str, Any] = {name: data[name].values for name in _LAYERS}
+        return CoarseStatistics(
+            **arrays,
+            grid=COARSE_GRIDS[data.attrs["grid"]],
+            domain=Domain(name=domain["name"], title=domain["title"], m36=window),
+            title=data.attrs["title"],
+            period=(dt.date.fromisoformat(period[0]), dt.date.fromisoformat(period[1])) if period else None,
+            probabilities=tuple(data["probability"].values.tolist()),
+            inputs=int(data.attrs["inputs"]),
+            digest=data.attrs["inputs_digest"],
+            simulated=data.attrs["simulated"] == "true",
+            notes=tuple(json.loads(data.attrs["notes"])),
+        )
+    except (KeyError, ValueError, TypeError, DomainError) as error:
+        raise ClimatologyError(
+            "A coarse climatology lacks what it should hold", value=f"{path}: {error}", remedy=_REMEDY
+        ) from error
+
+
+def is_statistics(path: Path) -> bool:
+    """Whether a file says that it is a coarse climatology."""
+    try:
+        _opened(Path(path))
+    except ClimatologyError:
+        return False
+    return True
+
+
+def _opened(path: Path) -> xr.Dataset:
+    """The file's contents in memory."""
+    if not path.is_file():
+        raise ClimatologyError("There is no such climatology", value=path, remedy=_REMEDY)
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as data:
+            loaded = data.load()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ClimatologyError(
+            "The climatology is no NetCDF file, is cut short or damaged", value=f"{path} ({error})", remedy=_REMEDY
+        ) from error
+    if loaded.attrs.get("kind") != KIND:
+        raise ClimatologyError(
+            "This file is no coarse climatology", value=f"{path}: kind {loaded.attrs.get('kind')!r}", allowed=KIND
+        )
+    if loaded.attrs.get("schema_version") != SCHEMA_VERSION:
+        raise ClimatologyError(
+            "The climatology is of another schema version",
+            value=f"{path}: {loaded.attrs.get('schema_version')!r}",
+            allowed=SCHEMA_VERSION,
+            remedy=_REMEDY,
+        )
+    return loaded
+
+
+def statistics_record(path: Path) -> InputRecord:
+    """The climatology as an input of a product; its checksum is of the granules behind it and of its numbers."""
+    statistics, path = load_statistics(path), Path(path)
+    first, last = statistics.period or (None, None)
+    return InputRecord(
+        kind="climatology",
+        name=path.name,
+        version=SCHEMA_VERSION,
+        sha256=_digest(statistics),
+        size=path.stat().st_size,
+        title=statistics.title,
+        attributes={
+            "grid": statistics.grid.name,
+            "domain": statistics.domain.name,
+            "period": f"{first}/{last}",
+            "granules": statistics.inputs,
+            "granules_digest": statistics.digest,
+            "simulated": statistics.simulated,
+            "notes": list(statistics.notes),
+        },
+    )
+
+
+def _digest(statistics: CoarseStatistics) -> str:
+    """SHA-256 over the numbers, where they hold and what they are from; not over the file's packing."""
+    where = [statistics.grid.name, str(statistics.domain.m36), statistics.digest, str(statistics.probabilities)]
+    digest = hashlib.sha256("\0".join(where).encode())
+    for name in _LAYERS:
+        digest.update(np.ascontiguousarray(getattr(statistics, name)).tobytes())
+    return digest.hexdigest()
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What ``vadose info`` tells of a coarse climatology."""
+    statistics = load_statistics(path)
+    cells = statistics.count.shape[1] * statistics.count.shape[2]
+    return {
+        "kind": "climatology",
+        "title": statistics.title,
+        "grid": statistics.grid.name,
+        "domain": statistics.domain.name,
+        "period": list(statistics.period) if statistics.period else None,
+        "granules": statistics.inputs,
+        "simulated": statistics.simulated,
+        "cells": cells,
+        "cells_with_data": int((statistics.count.max(axis=0) > 0).sum()),
+        "days": dict(zip(SEASONS, statistics.days.tolist(), strict=True)),
+        "days_of_a_cell": {
+            name: float(np.median(count[count > 0])) if (count > 0).any() else 0.0
+            for name, count in zip(SEASONS, statistics.count, strict=True)
+        },
+        "notes": list(statistics.notes),
+        "digest": statistics.digest,
+    }

@@ -1,0 +1,11 @@
+"""The prior: a ParFlow-CLM run brought onto a domain's product grid once, as one Zarr store that the model reads.
+
+``schema.FIELDS`` declares its variables: daily soil moisture and forcing, climatology, statistics of the whole record,
+static terrain, soil and land cover. ``time`` is the UTC day, ``dayofyear`` runs from 1 to 366, row 0 is in the north.
+"""
+
+from downscaler.stores.prior.build import build_prior
+from downscaler.stores.prior.coarse import coarse_days, prior_statistics
+from downscaler.stores.prior.store import Prior, describe, is_prior, open_prior
+
+__all__ = ["Prior", "build_prior", "coarse_days", "describe", "is_prior", "open_prior", "prior_statistics"]

@@ -1,0 +1,110 @@
+"""A prior as SMAP would see it: block means on a coarse grid, of single days and of the whole record by season."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from downscaler.ground.blocks import block_sum
+from downscaler.ground.grid import Domain, EaseGrid, Span, Window
+from downscaler.method.pattern import ratio_to_m01
+from downscaler.method.seasonal import CoarseStatistics
+from downscaler.stores.prior.store import Prior
+
+Array = NDArray[np.float32]
+_DAYS = 30  # days read at once, as they are stored
+
+
+def coarse_days(
+    prior: Prior, domain: Domain, grid: EaseGrid, dates: Sequence[dt.date], *, climatology: bool = False
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Block means over active cells of given days: the day's own where the record has it, else its climatology's.
+
+    With ``climatology`` it is the climatology's for all days.
+
+    Returns:
+        [n, nyc, nxc] in m3 m-3, NaN where no cell is active; and [n], whether the day is in the record.
+
+    Raises:
+        PriorCoverageError: the prior does not cover the domain.
+    """
+    prior.require(domain)
+    stored = prior.data["time"].values.astype("datetime64[D]")
+    days = np.asarray(dates, dtype="datetime64[D]")
+    known = np.isin(days, stored)
+    shape = domain.shape(grid)
+    result = np.full((len(days), shape.y, shape.x), np.nan, np.float32)
+    own = np.flatnonzero(known & (not climatology))
+    other = np.flatnonzero(~known | climatology)
+    at = np.searchsorted(stored, days[own])
+    of_year = np.array([day.item().timetuple().tm_yday - 1 for day in days[other]], dtype=np.intp)
+    for data, part in _tiles(prior, domain, grid):
+        active = data["active"].values.astype(bool)
+        for numbers, field in ((own, data["soil_moisture"][at]), (other, data["soil_moisture_mean"][of_year])):
+            for first in range(0, len(numbers), _DAYS):
+                fine = field[first : first + _DAYS].values
+                chosen = numbers[first : first + _DAYS]
+                result[chosen, part.rows.slice, part.columns.slice] = _means(fine, active, grid)
+    return result, known
+
+
+def prior_statistics(prior: Prior, grid: EaseGrid) -> CoarseStatistics:
+    """The climatology of a prior's block means on a coarse grid, by cell and season, on the prior's own domain.
+
+    Worked out tile by tile, so that memory does not grow with the domain.
+    """
+    domain = prior.domain
+    dates = prior.data["time"].values.astype("datetime64[D]")
+    shape = domain.shape(grid)
+    whole = CoarseStatistics.from_record(np.full((0, shape.y, shape.x), np.nan), dates[:0], grid, domain, prior.title)
+    days, periods = np.zeros(4, np.int32), []
+    for data, part in _tiles(prior, domain, grid):
+        active = data["active"].values.astype(bool)
+        blocks = (data["soil_moisture"].isel(time=slice(at, at + _DAYS)).values for at in range(0, len(dates), _DAYS))
+        record = np.concatenate([_means(block, active, grid) for block in blocks])
+        here = CoarseStatistics.from_record(record, dates, grid, _cut(domain, part, grid), prior.title)
+        for name in ("count", "mean", "std", "quantiles"):
+            getattr(whole, name)[..., part.rows.slice, part.columns.slice] = getattr(here, name)
+        days = np.maximum(days, here.days)  # a run has the same days everywhere
+        periods += [here.period] if here.period else []
+    source = prior.record()
+    return replace(
+        whole,
+        days=days,
+        period=(min(p[0] for p in periods), max(p[1] for p in periods)) if periods else None,
+        inputs=1,
+        digest=source.sha256,
+        simulated=prior.simulated,
+        notes=prior.notes,
+    )
+
+
+def _tiles(prior: Prior, domain: Domain, grid: EaseGrid) -> Iterator[tuple[xr.Dataset, Window]]:
+    """Tiles of whole M36 cells: the prior there, and the same ground on the domain's coarse grid."""
+    ratio = ratio_to_m01(grid)
+    for window in domain.blocks():
+        rows, columns = (Span(start=s.start // ratio, stop=s.stop // ratio) for s in (window.rows, window.columns))
+        yield prior.window(domain, window), Window(rows=rows, columns=columns)
+
+
+def _cut(domain: Domain, part: Window, grid: EaseGrid) -> Domain:
+    """The part of a domain that a coarse window covers."""
+    per = grid.per_m36
+    spans = []
+    for origin, span in ((domain.m36.rows, part.rows), (domain.m36.columns, part.columns)):
+        spans.append(Span(start=span.start // per, stop=span.stop // per).shifted(origin.start))
+    return Domain(name=domain.name, title=domain.title, m36=Window(rows=spans[0], columns=spans[1]))
+
+
+def _means(fine: Array, active: NDArray[np.bool_], grid: EaseGrid) -> Array:
+    """Block means [..., nyc, nxc] over cells that are active and have a value, NaN where a block has none."""
+    ratio = ratio_to_m01(grid)
+    use = active & np.isfinite(fine)
+    count = block_sum(use.astype(np.float64), ratio)
+    with np.errstate(invalid="ignore"):
+        return (block_sum(np.where(use, fine, 0.0), ratio) / np.where(count > 0, count, np.nan)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Commands on a catalogue: check, cube, download, serve, sync."""

@@ -1,0 +1,83 @@
+"""``vadose serve``: a catalogue over HTTP: its files, a STAC API, map tiles, time series and pages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from downscaler.errors import ConfigError, MissingExtraError
+from flows import console
+
+if TYPE_CHECKING:
+    from socket import socket as Socket  # noqa: N812
+
+    from fastapi import FastAPI
+    from uvicorn import Server
+
+BROWSER = Path(__file__).resolve().parents[3] / "build" / "browser"
+_PATIENCE = 10  # seconds that requests in work have once the end is asked for
+
+
+def serve(
+    context: typer.Context,
+    catalog: Annotated[
+        str | None, typer.Argument(metavar="[CATALOG]", help="Catalogue: a folder, file:// or s3://bucket/prefix.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
+    backend: Annotated[
+        str, typer.Option(help="What searches: embedded, or pgstac (`vadose catalog sync` fills it).")
+    ] = "embedded",
+    dsn: Annotated[
+        str | None,
+        typer.Option(help="Database of pgstac, postgresql://user@host/name; without it VADOSE_PGSTAC_DSN."),
+    ] = None,
+    public_url: Annotated[str | None, typer.Option(help="Address that the service is known by outside.")] = None,
+) -> None:
+    """Serve a catalogue: map and pages, STAC API, tiles, time series, files with range requests (Ctrl-C ends it)."""
+    from flows.settings import load_settings
+
+    uri = load_settings(context.obj.config, catalog=catalog).catalog
+    app = application(str(uri), backend=backend, dsn=dsn or os.environ.get("VADOSE_PGSTAC_DSN"), public_url=public_url)
+    running, socket = server(app, host, port)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
+    console.say(f"{address}/  (Ctrl-C ends it)")
+    console.say(f"{address}/stac/  STAC API for QGIS, pystac-client and odc-stac")
+    sys.stdout.flush()  # into a log at once, not when the service ends
+    running.run(sockets=[socket])
+
+
+def application(
+    uri: str, *, backend: str = "embedded", dsn: str | None = None, public_url: str | None = None
+) -> FastAPI:
+    """The service of a catalogue; raises MissingExtraError where its packages are not installed."""
+    try:
+        from catalog.api import create_app
+    except ImportError as error:
+        raise MissingExtraError(
+            "Serving needs packages that are not installed", value=error.name, remedy="pip install 'vadose[serve]'"
+        ) from None
+    return create_app(uri, backend=backend, dsn=dsn, public_url=public_url, browser=BROWSER)
+
+
+def server(app: FastAPI, host: str, port: int) -> tuple[Server, Socket]:
+    """A server of an application and the socket it is bound to; raises ConfigError when the address is taken."""
+    import socket
+
+    import uvicorn
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        bound = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            "Cannot listen there", value=f"{host}:{port}: {error.strerror}", remedy="Give another --port; 0 takes any."
+        ) from None
+    config = uvicorn.Config(
+        app, log_level="warning", ws="none", server_header=False, timeout_graceful_shutdown=_PATIENCE
+    )
+    return uvicorn.Server(config), bound

@@ -1,0 +1,1 @@
+"""Commands that build what the product is made from."""

@@ -1,0 +1,1 @@
+"""Commands that train, judge and explain models."""

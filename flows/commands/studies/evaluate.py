@@ -1,0 +1,136 @@
+"""``vadose evaluate``: every method on the same held-out truth, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from downscaler.errors import ConfigError
+from flows import console
+from flows.commands.data.build import Seed
+
+if TYPE_CHECKING:
+    from downscaler.method.hybrid import Model
+    from downscaler.skill.crossval import Judged
+    from downscaler.stores.prior import Prior
+    from flows.settings import Settings
+
+ROWS_PER_DAY = 200  # fewer would be spread over so many days that reading them costs more than they teach
+UNDEFINED = "nearest has no within_block_r and no seam_index: it is constant inside SMAP cells."
+SHOWN = ("rmse", "ubrmsd", "r", "within_block_r", "seam_index", "coverage_90", "conservation")
+
+
+class SplitKind(StrEnum):
+    """What is held out."""
+
+    TIME = "time"
+    BLOCKS = "blocks"
+
+
+def evaluate(
+    context: typer.Context,
+    prior: Annotated[Path | None, typer.Option(metavar="PRIOR", help="Prior whose days are the truth.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="Judge this model as it is; without it one is fitted for each fold."),
+    ] = None,
+    split: Annotated[
+        SplitKind, typer.Option(help="Hold out stretches of time, or 27 km blocks of ground.")
+    ] = SplitKind.TIME,
+    noise: Annotated[
+        float, typer.Option(metavar="SD", help="Standard deviation of the coarse retrievals' noise, m3 m-3.")
+    ] = 0.0,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a report (Markdown) and its figures (PNG) here.")
+    ] = None,
+    seed: Seed = None,
+) -> None:
+    """Judge the hybrid and its rivals on held-out days or ground of a prior, each figure with a 95 % interval.
+
+    The coarse input is the mean of the prior over SMAP's 9 km cells, plus noise: the truth is known wall to wall. It is
+    the prior's own simulation, so this tells how well the pattern is recovered, not how well SMAP or ParFlow-CLM do.
+    """
+    from downscaler.report.model_files import write_evaluation
+    from downscaler.stores.model import load_model
+    from downscaler.stores.prior import open_prior
+    from flows.settings import load_settings
+
+    settings = load_settings(context.obj.config, prior=prior, seed=seed)
+    if settings.prior is None:
+        raise ConfigError("An evaluation needs a prior", remedy="Give --prior PRIOR.")
+    opened, loaded = open_prior(settings.prior), None if model is None else load_model(model)
+    judged = judge(opened, settings, split=split.value, noise=noise, model=loaded)
+    document = as_document(judged, opened, split=split.value, noise=noise, model=loaded)
+    console.out.print(methods_table(document))
+    for note in document["notes"]:
+        console.say(f"note: {note}")
+    if out is not None:
+        write_evaluation(out, document)
+        console.say(f"report: {out}")
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        json.write_text(console.as_json(document) + "\n", encoding="utf-8")
+
+
+def judge(prior: Prior, settings: Settings, *, split: str, noise: float, model: Model | None = None) -> Judged:
+    """All methods on a prior, with a progress bar over the folds."""
+    from dataclasses import replace
+
+    from downscaler.skill.crossval import DEFAULTS, cross_validate
+
+    given: dict[str, Any] = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
+    options = replace(DEFAULTS[split], **{name: value for name, value in given.items() if value is not None})
+    days = max(10, min(options.days_per_tile, options.rows // ROWS_PER_DAY))
+    options = replace(options, days_per_tile=days)
+    with console.progress_bar("evaluating") as tell:
+        return cross_validate(
+            prior,
+            split=split,
+            noises=(noise,),
+            model=model,
+            options=options,
+            progress=lambda what, done, total: tell(done, total, f"evaluating: {what}"),
+        )
+
+
+def as_document(
+    judged: Judged, prior: Prior, *, split: str, noise: float, model: Model | None = None
+) -> dict[str, Any]:
+    """What is written: ``methods`` (method, figure, value and interval), and what they were made from."""
+    from downscaler.skill.crossval import as_dict
+
+    return {
+        **as_dict(judged.figures[noise]),
+        "applicability": as_dict(judged.applicability[noise])["methods"],
+        "split": split,
+        "noise": noise,
+        "grid": "M09",
+        "prior": prior.title,
+        "period": list(prior.period),
+        "model": None if model is None else model.card["title"],
+        "simulated": prior.simulated,
+        "notes": [*judged.notes, UNDEFINED],
+    }
+
+
+def methods_table(document: Mapping[str, Any]) -> console.Table:
+    """A row a method, each figure above its 95 % interval; what the figures are stands below."""
+    from downscaler.product import SIMULATED_LABEL
+    from downscaler.report.model import cell
+    from downscaler.skill.evaluation import FIGURES
+
+    stamp = f" ({SIMULATED_LABEL})" if document["simulated"] else ""
+    title = f"{document['prior']}{stamp}: split in {document['split']}, noise {document['noise']:g} m3 m-3"
+    made = console.table(title, "method", *(f"{name}>" for name in SHOWN))
+    for method, figures in document["methods"].items():
+        shown = (cell(name, figures.get(name)).rstrip("]") for name in SHOWN)
+        made.add_row(method, *(text.replace(" [", "\n").replace(", ", "..") for text in shown))
+    legend = [f"{name}: {FIGURES[name]}" for name in SHOWN]
+    beyond = document["methods"]["hybrid"]["beyond_bounds"]
+    made.caption = "\n".join([*legend, f"hybrid, {FIGURES['beyond_bounds']}: {cell('beyond_bounds', beyond)}"])
+    return made

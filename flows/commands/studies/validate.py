@@ -1,0 +1,189 @@
+"""``vadose validate``: published days against in-situ networks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from downscaler.errors import PeriodError
+from flows import console
+from flows.commands.data.build import DomainName, Seed
+from flows.day.period import parse_day
+
+_NAMES = {"smap": "SMAP", "prior": "the prior"}
+_FIGURES = {"rmsd": "RMSD", "ubrmsd": "ubRMSD", "abs_bias": "|bias|", "r": "R", "anomaly_r": "anomaly R"}
+_SHOWN = 10  # station files with something to tell
+_SHARES = {"share_rmsd": "stations improved in RMSD"}
+
+
+def _day(help_text: str) -> typer.models.OptionInfo:
+    made: typer.models.OptionInfo = typer.Option(parser=parse_day, metavar="DATE", help=help_text)
+    return made
+
+
+Stations = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH",
+        help="ISMN archive, USCRN file, table of readings, folder of these, scan or snotel; may be repeated.",
+    ),
+]
+CatalogPlace = Annotated[
+    str | None, typer.Option(metavar="CATALOG", help="Catalogue to validate: folder, file:// or s3://.")
+]
+PriorPlace = Annotated[
+    Path | None, typer.Option(metavar="PRIOR", help="Prior: a rival, and what the ground of the domain is like.")
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for report, figures and tables.")]
+Start = Annotated[dt.date | None, _day("First day to validate; unset, all.")]
+End = Annotated[dt.date | None, _day("Last day to validate; unset, all.")]
+Compare = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="OTHER",
+        help="Another catalogue, or a product that xarray opens (PATH, PATH::VARIABLE, a folder of GeoTIFFs), "
+        "at the same pairs.",
+    ),
+]
+Third = Annotated[
+    str | None, typer.Option(metavar="PATH", help="Third source for triple collocation, independent of the others.")
+]
+ThirdInputs = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="What the third source is made from, with commas, as ASCAT.")
+]
+Depth = Annotated[float, typer.Option(min=0.0, max=1.0, help="Deepest end of a sensor that counts, m.")]
+Hours = Annotated[
+    float, typer.Option(min=0.0, max=12.0, help="Hours before and after SMAP's observation that readings count.")
+]
+MinPairs = Annotated[
+    int | None, typer.Option(min=3, help="Pairs that a site needs to count in averages; unset, 20 or as set.")
+]
+Publish = Annotated[bool, typer.Option("--publish/--no-publish", help="Put report and headline into the catalogue.")]
+
+
+def validate(
+    context: typer.Context,
+    stations: Stations = None,
+    catalog: CatalogPlace = None,
+    domain: DomainName = None,
+    prior: PriorPlace = None,
+    out: Out = Path("build/validation"),
+    start: Start = None,
+    end: End = None,
+    compare: Compare = None,
+    third: Third = None,
+    third_inputs: ThirdInputs = None,
+    depth: Depth = 0.10,
+    window: Hours = 3.0,
+    min_pairs: MinPairs = None,
+    publish: Publish = True,
+    seed: Seed = None,
+) -> None:
+    """Validate published days against in-situ networks, paired with SMAP and the prior, each figure with an interval.
+
+    Writes DIR/report.html (self-contained), validation.json, and sites, pairs and readings as Parquet. Station files
+    that cannot be read are reported and the rest is validated.
+    """
+    from flows.settings import load_settings
+    from flows.studies.validation import job_of, run_validation
+
+    given = {"domain": domain, "catalog": catalog, "prior": prior, "stations": stations or None, "seed": seed}
+    settings = load_settings(context.obj.config, **given, validation_pairs=min_pairs)
+    job = job_of(
+        settings,
+        out,
+        period=_period(start, end),
+        compare=tuple(compare or ()),
+        third=third,
+        third_inputs=tuple(name.strip() for name in (third_inputs or "").split(",") if name.strip()),
+        deepest=depth,
+        window=window,
+        publish=publish,
+    )
+    with console.progress_bar("validating") as tell:
+        done = run_validation(job, lambda count, total, what: tell(count, total, what))
+    _show(done.document)
+    console.say(f"report: {done.out / 'report.html'}")
+    if done.href:
+        console.say(f"published: {done.href}")
+
+
+def _period(first: dt.date | None, last: dt.date | None) -> tuple[dt.date, dt.date] | None:
+    if first and last and last < first:
+        raise PeriodError("The period ends before it starts", value=f"{first} to {last}", allowed="--start <= --end")
+    return (first or dt.date.min, last or dt.date.max) if first or last else None
+
+
+def _show(document: Mapping[str, Any]) -> None:
+    """Pairs, the headline, and what is wrong with station files."""
+    stamp = " (simulated sample)" if document["simulated"] else ""
+    console.say(
+        f"{document['title']}{stamp}, {' to '.join(document['period'])}: {document['pairs']} pairs at "
+        f"{document['sites']} sites of {', '.join(document['networks'])}"
+    )
+    console.out.print(gains_table(document))
+    ground = document["representativeness"]
+    if "refused" in ground:
+        console.say(f"representativeness: {ground['refused']}")
+    else:
+        plain, weighted = (ground[kind]["estimates"]["product"]["rmsd"] for kind in ("plain", "reweighted"))
+        console.say(
+            f"the stations stand for {100 * ground['share_of_domain']:.0f} % of the domain; RMSD at the stations "
+            f"{_text('rmsd', plain)}, reweighted to the domain {_text('rmsd', weighted)}"
+        )
+    if "refused" in document["triple_collocation"]:
+        console.say(f"triple collocation: {document['triple_collocation']['refused']}")
+    for note in document["notes"]:
+        console.say(f"note: {note}")
+    _show_files(document["files"])
+
+
+def _show_files(files: Sequence[Mapping[str, Any]]) -> None:
+    faulty = [report for report in files if not report["clean"]]
+    left_out = sum(report["left_out"] is not None for report in files)
+    console.say(
+        f"station files: {len(files)} read, {left_out} left out as too deep, {len(faulty)} with something to tell"
+    )
+    faulty.sort(key=lambda report: "outside the domain" in (report["problem"] or ""))  # what can be mended first
+    for report in faulty[:_SHOWN]:
+        console.say(f"  {report['file']}: {_fault(report)}")
+    if len(faulty) > _SHOWN:
+        console.say(f"  and {len(faulty) - _SHOWN} more, in the report")
+
+
+def _fault(report: Mapping[str, Any]) -> str:
+    counts = {
+        "bad lines": report["bad_lines"],
+        "duplicates": report["duplicates"],
+        "contradictions": report["contradictions"],
+        "unknown flags": report["unknown_flags"],
+        "values out of range": report["out_of_range"],
+    }
+    told = [f"{count} {name}" for name, count in counts.items() if count]
+    return "; ".join([part for part in (report["problem"], ", ".join(told), report["first_bad"]) if part])
+
+
+def gains_table(document: Mapping[str, Any]) -> console.Table:
+    """A row a figure: the product, and its paired difference against every rival, with 95 % intervals."""
+    rivals = list(document["gains"])
+    made = console.table(
+        "Paired differences at the same stations and days, positive where the product is better",
+        "figure",
+        "product>",
+        *(f"over {_NAMES.get(rival, rival)}>" for rival in rivals),
+    )
+    for name, label in (_FIGURES | _SHARES).items():
+        own = document["estimates"]["product"].get(name)
+        made.add_row(label, _text(name, own), *(_text(name, document["gains"][rival][name]) for rival in rivals))
+    made.caption = f"in brackets: 95 % intervals, {document['interval']['method']}"
+    return made
+
+
+def _text(name: str, entry: Mapping[str, Any] | None) -> str:
+    from downscaler.report.validation import cell
+
+    return cell(entry, name)

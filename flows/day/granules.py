@@ -1,0 +1,122 @@
+"""Where a day's granules are: those named, else the newest ones in the folder or in NASA's archive."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from downscaler.errors import GranuleMissingError, GranuleNameError
+from flows.day.jobs import DayJob
+
+if TYPE_CHECKING:
+    from downscaler.sources.smap import GranuleName, Offer, Supply
+
+
+def locate(date: dt.date, job: DayJob, heard: list[Offer] | None = None) -> list[Path]:
+    """The day's granule files, brought here where they are not; raises GranuleMissingError without any.
+
+    ``heard`` is told what was on offer, also when fetching it fails.
+    """
+    offers = on_offer(date, job)
+    if heard is not None:
+        heard[:] = offers
+    return fetch(offers, job)
+
+
+def on_offer(date: dt.date, job: DayJob) -> list[Offer]:
+    """The granules that hold the day: those named, else what the folder or the archive has.
+
+    Raises GranuleMissingError without any, and whatever stops a search.
+    """
+    if job.granules:
+        return _named(date, job.granules)
+    place = supply(job)
+    if place is None:
+        raise GranuleMissingError(
+            f"No granule is named for {date}",
+            remedy="Give --granule FILE or --granules DIR, set `granules` in vadose.toml, or have it "
+            "fetched: set EARTHDATA_TOKEN.",
+        )
+    if job.folder is not None:
+        return _in_folder(date, job, job.folder)
+    found = place.offers(date, date).get(date)
+    if not found:
+        raise GranuleMissingError(f"Earthdata has no granule of {date}", remedy=place.missing(date))
+    return list(found)
+
+
+def fetch(offers: Sequence[Offer], job: DayJob) -> list[Path]:
+    """The files of some offers; only those of an archive are downloaded, into the cache."""
+    at_hand = [offer.path for offer in offers if offer.path is not None]
+    if len(at_hand) == len(offers):
+        return at_hand
+    place = supply(job)
+    assert place is not None
+    return [place.fetch(offer) for offer in offers]
+
+
+def supply(job: DayJob) -> Supply | None:
+    """The folder or archive of a job; None when it has neither."""
+    from downscaler import product
+    from downscaler.sources.earthdata import Cache
+    from downscaler.sources.smap import EarthdataSupply, FolderSupply
+
+    if job.download is not None:
+        return EarthdataSupply(
+            endpoints=job.download.endpoints,
+            cache=Cache(folder=job.download.cache, limit=job.download.limit),
+            domain=product.domain(job.domain),
+            short_name=job.smap_product,
+            version=job.download.version,
+            near_real_time=job.near_real_time,
+        )
+    if job.folder is not None:
+        return FolderSupply(folder=job.folder, short_name=job.smap_product, near_real_time=job.near_real_time)
+    return None
+
+
+def earlier(job: DayJob) -> DayJob:
+    """The job by which days before are read: its folder or archive, unless files alone are named (no network then)."""
+    return replace(job, granules=()) if job.folder is not None else job
+
+
+def at_hand(job: DayJob) -> DayJob:
+    """The job that reads what is here and downloads nothing: the folder, or what the cache holds."""
+    if job.download is None or job.granules:
+        return earlier(job)
+    return replace(job, download=None, folder=job.download.cache / "files")
+
+
+def _in_folder(date: dt.date, job: DayJob, folder: Path) -> list[Offer]:
+    from downscaler.sources.smap import Offer, find_granules
+
+    paths = find_granules(folder, date, job.smap_product, near_real_time=job.near_real_time)
+    return [Offer(file=path.name, name=name_of(path), path=path) for path in paths]
+
+
+def _named(date: dt.date, granules: tuple[Path, ...]) -> list[Offer]:
+    """Those named files that hold the day; a file that does not bear a granule's name may hold any."""
+    from downscaler.sources.smap import Offer
+
+    absent = [path for path in granules if not path.is_file()]
+    if absent:
+        raise GranuleMissingError("A granule named by --granule is not there", value=absent[0])
+    offers = [Offer(file=path.name, name=name_of(path), path=path) for path in granules]
+    of_day = [offer for offer in offers if offer.name is None or offer.name.covers(date)]
+    if not of_day:
+        names = ", ".join(path.name for path in granules)
+        raise GranuleMissingError(f"None of the granules named is of {date}", value=names)
+    return of_day
+
+
+def name_of(path: Path | str) -> GranuleName | None:
+    """What a file's name says; None where it is no granule's."""
+    from downscaler.sources.smap import GranuleName
+
+    try:
+        return GranuleName.parse(path)
+    except GranuleNameError:
+        return None

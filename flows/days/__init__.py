@@ -1,0 +1,1 @@
+"""Many days: which need work, in what order, and by how many workers."""

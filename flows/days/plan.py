@@ -1,0 +1,144 @@
+"""Which days there are to make, told by the catalogue and by what is on offer; what is done is not opened again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from downscaler.errors import GranuleMissingError, NoRetrievalError
+from flows.day.inputs import prepare
+from flows.day.jobs import DayJob, DayOutcome
+from flows.day.make import try_day
+from flows.day.period import makeable, today
+from flows.days.run import Attempt, Days, run_days
+from flows.days.state import DayState, look_back, survey
+from flows.studies.validation import job_of as validation_of
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+    from flows.studies.validation import ValidationJob
+
+Hear = Callable[[DayOutcome], None]
+VALIDATION_FOLDER = Path("build/validation")
+DONE = "already published from the same inputs, model and versions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to make, in order, and what is told of the other days without making them."""
+
+    work: Days
+    settled: tuple[DayOutcome, ...] = ()
+
+
+def plan_period(job: DayJob, dates: Sequence[dt.date], *, stale: bool = False) -> Plan:
+    """The days of a period that need work: missing, stale, cut off or failed; with ``stale`` published ones alone.
+
+    With ``job.force`` every day does, and where granules are named outright their content decides, day by day.
+    Raises as ``flows.days.state.survey``.
+    """
+    if not stale and (job.force or job.granules):
+        return Plan(work=dict.fromkeys(dates))
+    states = survey(job, dates[0], dates[-1])
+    work = {state.date: state.revision for state in states if _needs_work(state, stale=stale)}
+    if stale and job.force:
+        work = {state.date: state.revision for state in states if state.revision}
+    settled = (_settled(state) for state in states if state.date not in work and (state.revision or not stale))
+    return Plan(work=work, settled=tuple(settled))
+
+
+def _needs_work(state: DayState, *, stale: bool) -> bool:
+    """A failed day is tried again whenever a person asks for it; one without coverage when its inputs changed."""
+    if stale:
+        return state.revision > 0 and (state.work or state.state == "failed")
+    return state.work or state.state == "failed"
+
+
+def _settled(state: DayState) -> DayOutcome:
+    if state.state == "published":
+        return DayOutcome(date=state.date, status="current", reason=DONE)
+    if state.state == "withdrawn":
+        return DayOutcome(
+            date=state.date, status="current", reason=f"withdrawn: {state.why}; --force publishes it anew"
+        )
+    cause = NoRetrievalError if state.state == "no-coverage" else GranuleMissingError
+    return DayOutcome(
+        date=state.date, status="no-coverage", reason=state.why, error=cause.__name__, exit_code=cause.exit_code
+    )
+
+
+def plan_last(job: DayJob, last: dt.date, days: int) -> Plan:
+    """The last days that are missing, stale or worth another try, the newest first; all of them with ``job.force``."""
+    states = look_back(job, last, days)
+    return Plan(work={state.date: state.revision for state in states if state.work or (job.force and state.granule)})
+
+
+def make_period(
+    job: DayJob,
+    start: dt.date,
+    end: dt.date,
+    *,
+    stale: bool = False,
+    workers: int = 1,
+    attempt: Attempt = try_day,
+    hear: Hear = lambda _outcome: None,
+) -> list[DayOutcome]:
+    """Backfill: make what a period lacks and tell of every day of it; one bad day stops no other.
+
+    ``hear`` is told of each day, of those that stand first. Whether days failed is for ``judge`` to say.
+
+    Raises:
+        PeriodError: the period is reversed, in the future or before SMAP's first data.
+        VadoseError: prior, model, catalogue or archive cannot be used; no day is touched then.
+    """
+    plan = plan_period(job, makeable(start, end), stale=stale)
+    _begin(plan, job)
+    for outcome in plan.settled:
+        hear(outcome)
+    made = run_days(plan.work, job, workers=workers, attempt=attempt, progress=hear)
+    return sorted([*plan.settled, *made], key=lambda outcome: outcome.date)
+
+
+def make_last(
+    job: DayJob,
+    days: int,
+    *,
+    last: dt.date | None = None,
+    attempt: Attempt = try_day,
+    hear: Hear = lambda _outcome: None,
+) -> list[DayOutcome]:
+    """The daily run: make what is missing or stale of the last days, the newest first; only these are told of.
+
+    A failed day stops no other and comes back when its inputs changed or its fault may pass; days that wait for their
+    granule are left alone. Raises PeriodError when ``last`` is in the future or before SMAP's first data, and as
+    ``flows.days.state.look_back``.
+    """
+    plan = plan_last(job, makeable(last or today())[0], days)
+    _begin(plan, job)
+    made = run_days(plan.work, job, attempt=attempt, progress=hear)
+    return sorted(made, key=lambda outcome: outcome.date, reverse=True)
+
+
+def _begin(plan: Plan, job: DayJob) -> None:
+    """Check what the days are made with before any is touched; clear what dead runs left where no day stands."""
+    from catalog.publish.claims import sweep
+    from downscaler import product
+
+    if plan.work:
+        prepare(job)
+    sweep(job.catalog, product.domain(job.domain))
+
+
+def validation_after(settings: Settings, outcomes: Sequence[DayOutcome]) -> ValidationJob | None:
+    """The validation that newly published days are followed by, where ``stations`` are set; None without either."""
+    new = [outcome.date for outcome in outcomes if outcome.status == "published"]
+    return recent(settings, max(new)) if new and settings.stations else None
+
+
+def recent(settings: Settings, day: dt.date) -> ValidationJob:
+    """The validation of ``validation_days`` days up to one."""
+    first = day - dt.timedelta(days=settings.validation_days - 1)
+    return validation_of(settings, VALIDATION_FOLDER, period=(first, day))

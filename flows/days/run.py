@@ -1,0 +1,119 @@
+"""Many days, each on its own: in this process or shared among several, and the verdict on all."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from typing import Protocol
+
+from downscaler.errors import BackfillError, GranuleMissingError
+from flows.day.jobs import DayJob, DayOutcome
+from flows.day.make import try_day
+from flows.days.workers import one_worker, threads_shared
+
+LIVES = 2  # worker processes that one day may cost: a machine short of memory kills the innocent too
+Days = Mapping[dt.date, int | None]
+"""Days in the order to make them, each with the revision that stood when that was decided (None: whatever)."""
+
+
+class Attempt(Protocol):
+    """Makes one day and never raises; ``flows.day.make.try_day``, or the same as a Prefect task."""
+
+    def __call__(self, date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:
+        """The outcome; without ``wait`` a day that another run is making is ``claimed``."""
+
+
+def run_days(
+    days: Iterable[dt.date] | Days,
+    job: DayJob,
+    *,
+    workers: int = 1,
+    attempt: Attempt = try_day,
+    progress: Callable[[DayOutcome], None] | None = None,
+) -> list[DayOutcome]:
+    """Outcomes of all days in order of date; ``progress`` hears each as it is done.
+
+    ``workers`` processes share the days; with one, all is done in this process. Days that another run is making are
+    left for the end, and awaited then.
+    """
+    wanted = dict(days) if isinstance(days, Mapping) else dict.fromkeys(days)
+    outcomes: list[DayOutcome] = []
+    elsewhere: dict[dt.date, int | None] = {}
+    for waiting in (False, True):
+        for outcome in _in_turn(elsewhere if waiting else wanted, job, workers, attempt, waiting=waiting):
+            if outcome.status == "claimed":
+                elsewhere[outcome.date] = wanted[outcome.date]
+                continue
+            outcomes.append(outcome)
+            if progress:
+                progress(outcome)
+    return sorted(outcomes, key=lambda outcome: outcome.date)
+
+
+def _in_turn(days: Days, job: DayJob, workers: int, attempt: Attempt, *, waiting: bool) -> Iterator[DayOutcome]:
+    if workers == 1 or len(days) < 2:
+        return (attempt(date, job, planned, wait=waiting) for date, planned in days.items())
+    return _in_processes(days, job, min(workers, len(days)), waiting=waiting)
+
+
+def _in_processes(days: Days, job: DayJob, workers: int, *, waiting: bool) -> Iterator[DayOutcome]:
+    """Each worker takes the next day when it is done with one; where it dies its day alone is lost, and tried again."""
+    left, lives = deque(days), dict.fromkeys(days, LIVES)
+    with threads_shared(workers), ExitStack() as stack:
+        idle = [stack.enter_context(one_worker()) for _ in range(workers)]
+        busy: dict[Future[DayOutcome], tuple[dt.date, ProcessPoolExecutor]] = {}
+        while left or busy:
+            while left and idle:
+                worker = idle.pop()
+                try:
+                    future = worker.submit(try_day, left[0], job, days[left[0]], wait=waiting)
+                except BrokenProcessPool:  # it died while it had nothing to do
+                    idle.append(stack.enter_context(one_worker()))
+                    continue
+                busy[future] = left.popleft(), worker
+            for done in wait(busy, return_when=FIRST_COMPLETED).done:
+                date, worker = busy.pop(done)
+                error = done.exception()
+                lives[date] -= 1
+                if not isinstance(error, BrokenProcessPool):
+                    idle.append(worker)
+                    yield done.result() if error is None else _lost(date, error)
+                    continue
+                idle.append(stack.enter_context(one_worker()))
+                if lives[date]:
+                    left.appendleft(date)
+                else:
+                    yield _lost(date, error)
+
+
+def _lost(date: dt.date, error: BaseException) -> DayOutcome:
+    """A day whose process died again and again (killed for memory, say)."""
+    return DayOutcome(
+        date=date, status="failed", reason=f"the process died: {error}", error=type(error).__name__, exit_code=1
+    )
+
+
+def require_no_failure(outcomes: Sequence[DayOutcome]) -> None:
+    """Raises BackfillError when a day failed."""
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        raise BackfillError(
+            f"{len(failed)} of {len(outcomes)} days failed",
+            value=", ".join(f"{outcome.date} ({outcome.error})" for outcome in failed),
+            remedy="Mend the cause and run the same command again: finished days are left as they are.",
+        )
+
+
+def judge(outcomes: Sequence[DayOutcome]) -> None:
+    """Raises BackfillError when a day failed, GranuleMissingError when no day had any granule."""
+    require_no_failure(outcomes)
+    if outcomes and all(outcome.error == GranuleMissingError.__name__ for outcome in outcomes):
+        raise GranuleMissingError(
+            f"None of the {len(outcomes)} days has a granule",
+            value=outcomes[0].reason,
+            remedy="Check --granules and the dates.",
+        )

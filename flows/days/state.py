@@ -1,0 +1,168 @@
+"""The last days: published, stale, due, waiting, missing upstream, without coverage, failed or withdrawn.
+
+Granules arrive late and out of order, and are reprocessed; the catalogue and what is on offer tell it all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from downscaler.errors import GranuleMissingError
+from flows.day.attempts import inputs_of, is_transient
+from flows.day.granules import name_of, supply
+from flows.day.inputs import Basis, basis
+from flows.day.jobs import DayJob
+from flows.day.make import is_near_real_time, newer_release
+
+if TYPE_CHECKING:
+    from catalog.publish.failures import Failure
+    from catalog.publish.state import Standing
+    from downscaler.sources.smap import Offer
+
+State = Literal["published", "stale", "due", "waiting", "missing", "no-coverage", "failed", "withdrawn"]
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayState:
+    """How one day stands.
+
+    ``granule`` is the newest release on offer, ``revision`` the one in the catalogue (0 without); ``work`` says whether
+    making the day now could change it.
+    """
+
+    date: dt.date
+    state: State
+    granule: str = ""
+    revision: int = 0
+    why: str = ""
+    work: bool = False
+
+
+def look_back(job: DayJob, today: dt.date, days: int, now: dt.datetime | None = None) -> list[DayState]:
+    """The last ``days`` days up to and including ``today``, the newest first; raises as ``survey``."""
+    return survey(job, today - dt.timedelta(days=days - 1), today, now)[::-1]
+
+
+def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = None) -> list[DayState]:
+    """How each day of a period stands; one search tells what is on offer, and neither prior nor model is loaded.
+
+    Raises the typed errors of ``basis``, of the catalogue and of the search.
+    """
+    from catalog.publish.failures import failures
+    from catalog.publish.state import standing
+    from downscaler.method.gapfill import MAX_AGE
+
+    means = basis(job)
+    place = supply(job)
+    if place is None:
+        raise GranuleMissingError(
+            "There is no place to look for granules in",
+            remedy="Set `granules` in vadose.toml, or give Earthdata credentials (EARTHDATA_TOKEN).",
+        )
+    dates = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
+    offered, noted = place.offers(start - dt.timedelta(days=MAX_AGE), end), failures(job.catalog, means.domain)
+    stood = standing(job.catalog, means.domain, dates)
+    moment = now or dt.datetime.now(dt.UTC)
+    return [
+        judge_day(
+            date,
+            offers=offered.get(date, ()),
+            nearby=_until(date, offered, MAX_AGE),
+            stood=stood.get(date),
+            failure=noted.get(date),
+            means=means,
+            overdue=moment > _awaited_until(date, job.latency),
+            fill=job.gap_fill,
+        )
+        for date in dates
+    ]
+
+
+def _until(date: dt.date, offered: Mapping[dt.date, Sequence[Offer]], days: int) -> list[Offer]:
+    """What is on offer for a day and for those before it that a gap in it may be filled from."""
+    return [offer for age in range(days + 1) for offer in offered.get(date - dt.timedelta(days=age), ())]
+
+
+def _awaited_until(date: dt.date, latency: float) -> dt.datetime:
+    midnight = dt.datetime.combine(date + dt.timedelta(days=1), dt.time(), dt.UTC)
+    return midnight + dt.timedelta(hours=latency)
+
+
+def judge_day(
+    date: dt.date,
+    *,
+    offers: Sequence[Offer],
+    nearby: Sequence[Offer],
+    stood: Standing | None,
+    failure: Failure | None,
+    means: Basis,
+    overdue: bool,
+    fill: bool = False,
+) -> DayState:
+    """How a day stands, from what is on offer for it and for the days before, its item and its noted failure.
+
+    ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before.
+    """
+    from catalog.publish.withdraw import withdrawn
+
+    facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
+    if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it anew
+        return DayState(state="withdrawn", why=why, **facts)
+    reasons = list(why_stale(stood.item, offers, nearby, means)) if stood else []
+    torn = stood is not None and not stood.whole
+    if torn:
+        reasons.append("its publication was cut off, or is under way")
+    # Without anything to make the day from, an earlier failure (a search that timed out) says nothing of today.
+    if failure is not None and (reasons or (stood is None and (offers or fill))):
+        again = torn or is_transient(failure.error) or not failure.same_inputs(inputs_of(means, offers))
+        told = f"{failure.error}: {failure.reason}" + (f" ({failure.attempts} times)" if failure.attempts > 1 else "")
+        if failure.kind == "failed":
+            return DayState(state="failed", why=told + ("; to be tried again" if again else ""), work=again, **facts)
+        if not again:
+            return DayState(state="no-coverage", why="no recommended retrieval here", **facts)
+    if stood is not None:
+        return DayState(state="stale" if reasons else "published", why="; ".join(reasons), work=bool(reasons), **facts)
+    if offers:
+        return DayState(state="due", why="the granule is there", work=True, **facts)
+    if overdue:
+        return DayState(state="missing", why="no granule upstream", work=fill, **facts)
+    return DayState(state="waiting", why="no granule yet, within its latency", **facts)
+
+
+def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], means: Basis) -> Iterator[str]:
+    """Reasons to make a published day again: a newer granule, another prior, model or climatology, another version."""
+    from downscaler import product
+
+    properties = item["properties"]
+    inputs = properties["vadose:inputs"]
+    used = [entry["name"] for entry in inputs if entry["kind"] == "granule"]
+    newer = [offer for offer in nearby if newer_release([offer.file], used)]
+    if newer:
+        yield f"newer granule {_newest(newer)}"
+    known = {*used, *properties.get("vadose:granules_considered", ())}
+    scenes = {name.scene for name in map(name_of, known) if name is not None}
+    late = [o for o in offers if o.name is not None and o.name.scene not in scenes and not _hastier(o.file, used)]
+    if late:
+        yield f"{len(late)} granules that came later" if len(late) > 1 else f"granule {_newest(late)} that came later"
+    stood = {entry["kind"]: entry["sha256"] for entry in inputs if entry["kind"] != "granule"}
+    for record in means.records:
+        if stood.get(record.kind) != record.sha256:
+            yield f"another {record.kind}"
+    for name in ("product", "algorithm"):
+        now, then = getattr(product, f"{name.upper()}_VERSION"), properties[f"vadose:{name}_version"]
+        if now != then:
+            yield f"{name} version {now} instead of {then}"
+
+
+def _hastier(file: str, used: Sequence[str]) -> bool:
+    """Whether a granule is near-real-time where the published one is not: never a reason to make a day again."""
+    return bool(is_near_real_time(file)) and any(is_near_real_time(other) is False for other in used)
+
+
+def _newest(offers: Sequence[Offer]) -> str:
+    names = sorted((offer.name for offer in offers if offer.name is not None), key=lambda name: name.release)
+    return names[-1].version if names else ""

@@ -1,0 +1,1 @@
+"""The same under a Prefect server: flows, retries, artifacts, events, automations."""

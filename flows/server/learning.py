@@ -1,0 +1,63 @@
+"""A prior and a model as Prefect flows, for a server's history: as ``vadose prior build`` and ``vadose train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+
+from downscaler.errors import ConfigError
+from flows import logs
+from flows.commands.data.build import make_model, make_prior
+from flows.server.retries import PATIENT, WORK_LIMIT
+from flows.settings import Settings, load_settings
+
+
+@task(timeout_seconds=WORK_LIMIT, **PATIENT)
+def build(kind: str, path: Path, domain: str, out: Path, statics: Path | None) -> Path:
+    """Bring ParFlow-CLM output onto a domain's product grid; the store's path."""
+    make_prior(kind, path, domain, out, statics)
+    return out
+
+
+@task(timeout_seconds=WORK_LIMIT, **PATIENT)
+def fit(settings: Settings) -> dict[str, Any]:
+    """Train on the prior of the settings; the model's card."""
+    assert settings.prior is not None
+    assert settings.model is not None
+    return make_model(settings.prior, settings.model, settings)
+
+
+@flow(flow_run_name="{path}")
+def prior(
+    path: Path,
+    source: str = "netcdf",
+    statics: Path | None = None,
+    out: Path | None = None,
+    config: Path | None = None,
+) -> Path:
+    """Build the prior of the settings' domain from ParFlow-CLM files; ``out`` is the setting ``prior`` where not given.
+
+    ``source`` is pfb, netcdf or zarr; ``statics`` a file with terrain, soil and land cover, if they are in one.
+    Raises ConfigError when no store is named.
+    """
+    settings = load_settings(config, prior=out)
+    logs.in_prefect(settings.log_format)
+    if settings.prior is None:
+        raise ConfigError("No place for the prior is given", remedy="Give `out`, or set `prior` in vadose.toml.")
+    return build(source, path, settings.domain, settings.prior, statics)
+
+
+@flow
+def train(config: Path | None = None, out: Path | None = None) -> dict[str, Any]:
+    """Train the hybrid on the settings' prior; ``out`` is the setting ``model`` where not given; returns its card.
+
+    Published days are stale then: ``backfill`` with ``stale`` makes them again. Raises ConfigError without prior or
+    model.
+    """
+    settings = load_settings(config, model=out)
+    logs.in_prefect(settings.log_format)
+    if settings.prior is None or settings.model is None:
+        raise ConfigError("Training needs a prior and a place for the model", remedy="Set `prior` and `model`.")
+    return fit(settings)

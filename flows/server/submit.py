@@ -1,0 +1,197 @@
+"""A backfill through a Prefect server: each day a run of the daily deployment, which any number of workers share.
+
+A day whose run is alive is joined, so that the same backfill may be submitted again, or twice at once; a day whose last
+run ended begins a new one, which finds in the catalogue whether anything is left to do.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+
+from downscaler.errors import ConfigError, VadoseError
+from flows.day.jobs import DayOutcome, Status
+from flows.days.run import LIVES
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.responses import DeploymentResponse
+
+QUEUE = "backfill"
+QUEUE_PRIORITY = 10  # the schedule's own queue has 1 and goes first
+QUEUE_LIMIT = 2  # days at once, where the queue is made here; an operator's own limit is left as it is
+POLL = 2.0  # seconds
+_PAGE = 100  # days asked for in one request
+STATE_NAMES: dict[Status, str] = {"published": "Published", "current": "Current", "no-coverage": "NoCoverage"}
+"""What a completed run of one day is called, so that server and submitter see what became of the day."""
+_BY_NAME = {name: status for status, name in STATE_NAMES.items()}
+Hear = Callable[[DayOutcome], None]
+
+
+def submit(
+    days: Sequence[dt.date],
+    deployment: str,
+    *,
+    force: bool = False,
+    progress: Hear | None = None,
+    poll: float = POLL,
+) -> list[DayOutcome]:
+    """Submit days as runs of a deployment, wait for all of them and tell what became of each, in order of date.
+
+    A day whose run crashed, which says that its process or worker died, is submitted once more.
+
+    Args:
+        days: the days.
+        deployment: flow and deployment, such as daily/daily.
+        force: make each day again; a forced day joins no run.
+        progress: hears each outcome.
+        poll: seconds between two looks at the server.
+
+    Raises:
+        ConfigError: the server has no such deployment, or it has no work pool.
+    """
+    with get_client(sync_client=True) as client:
+        where = _deployment(client, deployment)
+        ensure_queue(client, where)
+        waiting = {_submit_day(client, where, day, force): day for day in days}
+        outcomes, lives = [], dict.fromkeys(days, LIVES)
+        while waiting:
+            for run in _ended(client, list(waiting)):
+                day = waiting.pop(run.id)
+                lives[day] -= 1
+                if lives[day] and run.state and run.state.is_crashed():  # its process died, now or before it was joined
+                    waiting[_submit_day(client, where, day, force)] = day
+                    continue
+                outcomes.append(outcome_of(day, run))
+                if progress:
+                    progress(outcomes[-1])
+            if waiting:
+                time.sleep(poll)
+    return sorted(outcomes, key=lambda outcome: outcome.date)
+
+
+def _deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse:
+    try:
+        found = client.read_deployment_by_name(name)
+    except (ObjectNotFound, ValueError):
+        found = None
+    if found is None or found.work_pool_name is None:
+        raise ConfigError(
+            "Prefect's server has no such deployment with a work pool",
+            value=name,
+            allowed="FLOW/DEPLOYMENT as `prefect deployment ls` lists them",
+            remedy="Make it with `prefect deploy --all` in a clone.",
+        )
+    return found
+
+
+def ensure_queue(client: SyncPrefectClient, where: DeploymentResponse, limit: int = QUEUE_LIMIT) -> None:
+    """Make the backfills' queue of the deployment's work pool where there is none: behind the schedule, and limited."""
+    pool = where.work_pool_name
+    assert pool is not None
+    if any(queue.name == QUEUE for queue in client.read_work_queues(work_pool_name=pool)):
+        return
+    client.create_work_queue(
+        name=QUEUE,
+        work_pool_name=pool,
+        priority=QUEUE_PRIORITY,
+        concurrency_limit=limit,
+        description="Days of backfills; the limit is how many run at once.",
+    )
+
+
+def _submit_day(client: SyncPrefectClient, where: DeploymentResponse, day: dt.date, force: bool) -> uuid.UUID:
+    """A run of the day: the one that is alive, else a new one after the last.
+
+    The key holds the last run that ended, so of two submissions at once both get the same new run.
+    """
+    tag = f"day:{day}"
+    last = None if force else _last_run(client, where, tag)
+    if last is not None and not _is_final(last):
+        return last.id
+    after = uuid.uuid4() if force else last.id if last else "none"
+    run = run_deployment(
+        where.id,
+        parameters={"day": day.isoformat(), "force": force},
+        flow_run_name=str(day),
+        timeout=0,
+        as_subflow=False,
+        tags=["backfill", tag],
+        idempotency_key=f"{tag}:after:{after}",
+        work_queue_name=QUEUE,
+    )
+    return cast("FlowRun", run).id  # no coroutine, since nothing is async here
+
+
+def _last_run(client: SyncPrefectClient, where: DeploymentResponse, tag: str) -> FlowRun | None:
+    runs = client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[where.id])),
+        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[tag])),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        limit=1,
+    )
+    return runs[0] if runs else None
+
+
+def _is_final(run: FlowRun) -> bool:
+    return run.state is not None and run.state.is_final()
+
+
+def _ended(client: SyncPrefectClient, runs: Sequence[Any]) -> list[FlowRun]:
+    """Those of some runs that ended."""
+    found: list[FlowRun] = []
+    for first in range(0, len(runs), _PAGE):
+        page = FlowRunFilter(id=FlowRunFilterId(any_=list(runs[first : first + _PAGE])))
+        found += client.read_flow_runs(flow_run_filter=page, limit=_PAGE)
+    return [run for run in found if _is_final(run)]
+
+
+def outcome_of(day: dt.date, run: FlowRun) -> DayOutcome:
+    """What became of a day, from its run's final state: the name of a completed one, the error of a failed one."""
+    state = run.state
+    assert state is not None
+    seconds = run.total_run_time.total_seconds()
+    told = state.message or ""
+    if state.is_completed():
+        status = _BY_NAME.get(state.name or "", "published")
+        href = told if status == "published" else None
+        return DayOutcome(date=day, status=status, href=href, reason=told, seconds=seconds)
+    error, reason = _error(told)
+    kind = _class(error)
+    return DayOutcome(
+        date=day,
+        status="failed",
+        reason=reason or f"the run ended as {state.name}",
+        error=error or state.name,
+        exit_code=kind.exit_code if kind else 1,
+        seconds=seconds,
+    )
+
+
+def _error(message: str) -> tuple[str | None, str]:
+    """Class and text of the error in the message of a failed run: the daily flow's own, or Prefect's."""
+    match = re.match(r"(?:.*?exception:? )?(\w*Error): (.*)", message, re.DOTALL)
+    return (match[1], match[2]) if match else (None, message)
+
+
+def _class(name: str | None) -> type[VadoseError] | None:
+    from downscaler import errors
+
+    kind = getattr(errors, name or "", None)
+    return kind if isinstance(kind, type) and issubclass(kind, VadoseError) else None

@@ -1,0 +1,1 @@
+"""Validation against stations, and the playground's experiments."""

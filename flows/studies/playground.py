@@ -1,0 +1,193 @@
+"""The cells of a playground over processes or a Dask cluster, each kept as soon as it is done, and its report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import threadpool_limits
+
+from downscaler.errors import ConfigError, ExperimentError
+from downscaler.playground.experiment import PHYSICS as PHYSICS_LAYOUT
+from downscaler.playground.experiment import Cell, Design, Record, fingerprint, fit_physics, run_cell, sited, table
+from downscaler.playground.records import Records, read_network, read_propensity, write_report
+from downscaler.playground.world import World, make_world
+from downscaler.report.playground import Truth, make_report
+from downscaler.stores.prior import Prior, open_prior
+from flows import console
+from flows.days.workers import end_with_parent
+
+if TYPE_CHECKING:
+    from downscaler.playground.findings import Finding
+    from downscaler.playground.method import Method
+
+Shared = tuple[World, Design, tuple["Method", ...]]
+_SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_CONNECT_SECONDS = 20
+_shared: list[Shared] = []  # of a worker process: what it was started with
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaygroundJob:
+    """What to run, from which prior, on which part of it, where to keep it, and on what: processes or a scheduler."""
+
+    prior: Path
+    out: Path
+    domain: str | None = None
+    design: Design = field(default_factory=Design)
+    workers: int = 1
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A finished experiment: its truth, its cells' records in the order of the table, and how many were made now."""
+
+    prior: Prior
+    world: World
+    records: tuple[Record, ...]
+    made: int
+
+
+def open_world(job: PlaygroundJob) -> tuple[Prior, World]:
+    """The prior of a job and the truth on its domain; raises as ``open_prior``, ``require`` and ``make_world``."""
+    from downscaler import product
+
+    prior = open_prior(job.prior)
+    domain = prior.domain if job.domain is None else product.domain(job.domain)
+    prior.require(domain)
+    window = domain.window()
+    data = prior.window(domain, window.relative_to(window))
+    learning, judged = job.design.days
+    return prior, make_world(data, learning_days=learning, judged_days=judged)
+
+
+def run_experiment(job: PlaygroundJob, prior: Prior, world: World) -> Done:
+    """All cells of a job's table; those that a run before has finished are kept.
+
+    Raises:
+        ExperimentError: a worker died, or records cannot be written or read.
+        ConfigError: no scheduler answers, or Dask is not installed.
+    """
+    cells = table(job.design, world)
+    records = Records(job.out, fingerprint(job.design, f"{prior.record().sha256}/{job.domain}"))
+    records.clear()
+    missing = records.missing(cells)
+    if missing:
+        needed = any(cell.layout == PHYSICS_LAYOUT for cell in missing)
+        with threadpool_limits(1):
+            physics = fit_physics(world, job.design) if needed else ()
+        shared = (world.light(), job.design, physics)
+        with console.progress_bar("playground", total=len(missing), remaining=True) as tell:
+            for done, record in enumerate(_results(missing, shared, job), start=1):
+                records.write(record)
+                tell(done, len(missing))
+    found = tuple(records.read(cell) for cell in cells)
+    return Done(prior=prior, world=world, records=found, made=len(missing))
+
+
+def _results(cells: Sequence[Cell], shared: Shared, job: PlaygroundJob) -> Iterator[Record]:
+    if job.scheduler is not None:
+        return _on_cluster(cells, shared, job.scheduler)
+    if job.workers == 1 or len(cells) == 1:
+        return (_work(shared, cell) for cell in cells)
+    return _in_processes(cells, shared, job.workers)
+
+
+def _work(shared: Shared, cell: Cell) -> Record:
+    """One cell in this process, on one thread: sums come out the same wherever it is worked out."""
+    with threadpool_limits(1):
+        return run_cell(*shared, cell)
+
+
+def _in_processes(cells: Sequence[Cell], shared: Shared, workers: int) -> Iterator[Record]:
+    before = {name: os.environ.get(name) for name in _SINGLE}
+    os.environ.update(_SINGLE)  # read by the libraries when a worker starts
+    # spawn: forking after XGBoost and BLAS have started their threads deadlocks
+    pool = ProcessPoolExecutor(
+        max_workers=min(workers, len(cells)), mp_context=get_context("spawn"), initializer=_start, initargs=(shared,)
+    )
+    try:
+        for future in as_completed([pool.submit(_work_here, cell) for cell in cells]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise _lost(error) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _lost(error: BaseException) -> ExperimentError:
+    return ExperimentError(
+        "A worker process died (killed for memory, say)",
+        value=error,
+        remedy="Run the same command again, perhaps with fewer workers: finished cells are kept.",
+    )
+
+
+def _start(shared: Shared) -> None:
+    _shared.append(shared)
+    end_with_parent()
+
+
+def _work_here(cell: Cell) -> Record:
+    return _work(_shared[0], cell)
+
+
+def _on_cluster(cells: Sequence[Cell], shared: Shared, scheduler: str) -> Iterator[Record]:
+    """Cells on a Dask cluster whose workers have this package; records come back to this process alone."""
+    try:
+        from distributed import Client, KilledWorker
+        from distributed import as_completed as as_they_come
+    except ImportError:
+        raise ConfigError(
+            "Dask is not installed", value=f"--scheduler {scheduler}", remedy="pip install 'vadose[dask]'."
+        ) from None
+    try:
+        client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ConfigError(
+            "No Dask scheduler answers", value=f"{scheduler}: {error}", allowed="tcp://HOST:PORT of a running scheduler"
+        ) from None
+    with client:
+        everywhere: Any = client.scatter([shared], broadcast=True)[0]
+        futures = [client.submit(_work, everywhere, cell, pure=False) for cell in cells]
+        for future in as_they_come(futures, loop=client.loop):
+            try:
+                yield future.result()
+            except KilledWorker as error:
+                raise _lost(error) from error
+            future.release()
+
+
+def with_siting(job: PlaygroundJob, world: World, network: Path | None, propensity: Path | None) -> PlaygroundJob:
+    """The job with a real network's layout and the propensity of siting that is given or can be learned from it."""
+    given = None if propensity is None else read_propensity(propensity)
+    design = sited(job.design, world, None if network is None else read_network(network), given)
+    return replace(job, design=design)
+
+
+def report(job: PlaygroundJob, done: Done) -> tuple[Finding, ...]:
+    """Write the page and the tables; returns the findings."""
+    first, last = done.prior.period
+    truth = Truth(
+        title=done.prior.title,
+        domain=job.domain or done.prior.domain.name,
+        period=f"{first} to {last}",
+        digest=done.prior.record().sha256,
+        simulated=done.prior.simulated,
+        notes=done.prior.notes,
+    )
+    made = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    worked_out = f"{done.made} of {len(done.records)} cells worked out in this run"
+    found = make_report(truth, done.world, job.design, done.records, made=made, worked_out=worked_out)
+    write_report(job.out, found.page, found.tables)
+    return found.findings

@@ -1,0 +1,297 @@
+"""A validation as one sentence: find days, read stations, match, judge, write, publish."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from downscaler.errors import ConfigError, ValidationError
+
+if TYPE_CHECKING:
+    from catalog.reading.points import PublishedDay
+    from downscaler.ground.grid import Domain
+    from downscaler.sources.insitu import FileReport
+    from downscaler.stores.prior import Prior
+    from downscaler.validation.matchups import Matchups
+    from downscaler.validation.representativeness import Representativeness
+    from downscaler.validation.sites import Site
+    from downscaler.validation.summary import Extras, Findings
+    from downscaler.validation.triple import Source
+    from flows.settings import Settings
+
+Tell = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationJob:
+    """What is validated, against what, and where the report goes.
+
+    ``third`` is a product for triple collocation and ``third_inputs`` what it is made from; ``period`` None is all
+    days; ``publish`` puts report and headline into the catalogue.
+    """
+
+    domain: str
+    catalog: str
+    stations: tuple[str, ...]
+    out: Path
+    prior: Path | None = None
+    period: tuple[dt.date, dt.date] | None = None
+    compare: tuple[str, ...] = ()
+    third: str | None = None
+    third_inputs: tuple[str, ...] = ()
+    deepest: float = 0.10
+    window: float = 3.0
+    min_pairs: int = 20
+    seed: int = 0
+    publish: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validated:
+    """What became of a validation: the folder of its report, the address of its item, and all its figures."""
+
+    out: Path
+    href: str | None
+    document: dict[str, Any] = field(repr=False)
+
+
+def job_of(settings: Settings, out: Path, **given: Any) -> ValidationJob:
+    """The job that settings and options describe; raises ConfigError where no stations are given."""
+    if not settings.stations:
+        raise ConfigError(
+            "No station data are given",
+            allowed="an ISMN archive, USCRN daily files, a folder of them, scan, snotel",
+            remedy="Give --stations PATH, or set `stations` in vadose.toml.",
+        )
+    return ValidationJob(
+        domain=settings.domain,
+        catalog=settings.catalog,
+        stations=settings.stations,
+        prior=settings.prior,
+        min_pairs=settings.validation_pairs,
+        seed=settings.seed,
+        out=out,
+        **given,
+    )
+
+
+def run_validation(job: ValidationJob, tell: Tell = lambda _done, _total, _what: None) -> Validated:
+    """Validate a catalogue against stations and publish what was found.
+
+    Raises:
+        ValidationError: nothing is published in the period, no station can be used, or too few pairs are left.
+        VadoseError: the typed error of whatever input is wrong.
+    """
+    from catalog.publish.validation import publish_validation
+    from catalog.reading.points import published_days
+    from downscaler import product
+    from downscaler.report.validation_files import relief, write_validation
+    from downscaler.stores.prior import open_prior
+
+    domain, third = product.domain(job.domain), third_of(job)
+    prior = None if job.prior is None else open_prior(job.prior)
+    if prior is not None:
+        prior.require(domain)
+    days = published_days(job.catalog, domain, job.period)
+    if not days:
+        raise ValidationError(
+            "The catalogue has no published day to validate",
+            value=f"{job.catalog}, {domain.name}, {job.period or 'all days'}",
+        )
+    sites, reports = read_sites(job, domain, days, tell)
+    matchups = match_up(job, domain, days, sites, prior, tell)
+    extras = _extras(job, domain, days, matchups, prior, third, reports)
+    findings = _judge(job, domain, matchups, extras)
+    represented = extras.represented
+    write_validation(job.out, findings, represented, relief(prior, domain) if prior else None)
+    href = publish_validation(job.catalog, domain, job.out) if job.publish else None
+    return Validated(out=job.out, href=href, document=findings.document)
+
+
+def third_of(job: ValidationJob) -> Source | None:
+    """The third source of a triplet; raises TripletError at once where it cannot be one."""
+    from downscaler.validation.triple import PRODUCT_INPUTS, STATIONS, Source, require_independent
+
+    if job.third is None:
+        return None
+    third = Source(name=Path(job.third.partition("::")[0]).stem, inputs=job.third_inputs)
+    known = [Source(name="stations", inputs=(STATIONS,)), Source(name="product", inputs=PRODUCT_INPUTS)]
+    require_independent([*known, third])
+    return third
+
+
+def read_sites(
+    job: ValidationJob, domain: Domain, days: Sequence[PublishedDay], tell: Tell
+) -> tuple[list[Site], list[FileReport]]:
+    """Read all stations into one table of readings; the sites that they make, and the reports on their files.
+
+    Raises ValidationError when not one sensor can be used.
+    """
+    from downscaler.report.validation_files import READINGS
+    from downscaler.sources.insitu import read_stations, table
+    from downscaler.validation.sites import sites_of
+
+    reports: list[FileReport] = []
+
+    def usable() -> Any:
+        for number, source in enumerate(job.stations):
+            tell(number, len(job.stations), "reading stations")
+            period = (days[0].date, days[-1].date)
+            for series, report in read_stations(source, domain=domain, period=period, deepest=job.deepest):
+                reports.append(report)
+                if series is not None:
+                    yield series
+
+    sensors = [series.sensor for series in table.write(job.out / READINGS, usable())]
+    if not sensors:
+        why = "; ".join(f"{report.file}: {report.problem}" for report in reports if report.problem)
+        raise ValidationError(
+            "No sensor can be used",
+            value=why[:600] or "no station file",
+            allowed=f"sensors in {domain.title}, not deeper than {job.deepest:g} m",
+        )
+    return sites_of(sensors, domain, days[-1].grid), reports
+
+
+def match_up(
+    job: ValidationJob,
+    domain: Domain,
+    days: Sequence[PublishedDay],
+    sites: Sequence[Site],
+    prior: Prior | None,
+    tell: Tell,
+) -> Matchups:
+    """Product, SMAP, prior and stations at the same sites and days."""
+    import numpy as np
+
+    from catalog.reading.points import sample_days
+    from downscaler.report.validation_files import READINGS
+    from downscaler.sources.insitu import table
+    from downscaler.stores.prior.points import days_at
+    from downscaler.validation.matchups import PRIOR, match
+    from downscaler.validation.sites import Gathered, cells
+
+    rows, columns = cells(sites)
+    sampled = sample_days(
+        job.catalog, domain, days, rows, columns, progress=lambda done, total: tell(done, total, "reading days")
+    )
+    gathered = Gathered(sites=sites, dates=sampled.dates, observed=sampled.observed, window=job.window)
+    for series, _ in table.read(job.out / READINGS):
+        if series is not None:
+            gathered.add(series)
+    notes, others = [], {}
+    if len({day.grid.name for day in days}) > 1:
+        notes.append("The period holds days from more than one SMAP grid.")
+    if prior is not None:
+        others[PRIOR], known = days_at(prior, domain, sampled.dates, rows, columns)
+        missing = int(np.count_nonzero(~known))
+        if missing:
+            notes.append(
+                f"The prior has no data of {missing} of {len(known)} days; its climatology stands in for it there."
+            )
+    return match(sites, sampled, gathered.values(), others, notes)
+
+
+def _extras(
+    job: ValidationJob,
+    domain: Domain,
+    days: Sequence[PublishedDay],
+    matchups: Matchups,
+    prior: Prior | None,
+    third: Source | None,
+    reports: Sequence[FileReport],
+) -> Extras:
+    import numpy as np
+
+    from downscaler.sources.gridded import product_at
+    from downscaler.stores.prior.points import ground_at
+    from downscaler.validation.sites import cells
+    from downscaler.validation.summary import Extras
+
+    rows, columns = cells(matchups.sites)
+    lon, lat = (np.array([getattr(site, name) for site in matchups.sites]) for name in ("lon", "lat"))
+    labels = _labels(job.compare)
+    others = {name: _other(source, domain, matchups) for name, source in zip(labels, job.compare, strict=True)}
+    values = None if job.third is None else product_at(job.third, matchups.dates, lon, lat)
+    return Extras(
+        ground={} if prior is None else ground_at(prior, domain, rows, columns),
+        represented=_represented(job, domain, matchups, prior),
+        others=others,
+        third=None if third is None or values is None else (third, values),
+        files=reports,
+    )
+
+
+def _represented(
+    job: ValidationJob, domain: Domain, matchups: Matchups, prior: Prior | None
+) -> Representativeness | str:
+    """How the sites with enough pairs stand in the domain; the others have weight 0."""
+    import numpy as np
+
+    from downscaler.ground.grid import M01
+    from downscaler.stores.prior.points import ground_at, ground_sample
+    from downscaler.validation.representativeness import represent
+    from downscaler.validation.sites import cells
+
+    if prior is None:
+        return "no prior is given, so the ground is not known"
+    rows, columns = cells(matchups.sites)
+    enough = matchups.pairs.sum(axis=1) >= job.min_pairs
+    ground = {name: np.where(enough, field, np.nan) for name, field in ground_at(prior, domain, rows, columns).items()}
+    blocks = rows // M01.per_m36 * 10_000 + columns // M01.per_m36
+    try:
+        return represent(ground, ground_sample(prior, domain, seed=job.seed), blocks, seed=job.seed)
+    except ValidationError as error:
+        return str(error)
+
+
+def _labels(sources: Sequence[str]) -> list[str]:
+    """A short name for each source: its file's or folder's, the whole source where that would not tell it apart."""
+    paths = [Path(source.partition("::")[0].removesuffix("/catalog.json")) for source in sources]
+    short = [f"{path.parent.name}/{path.name}" if path.name == "catalog" else path.stem for path in paths]
+    taken = {"product", "smap", "prior"}
+    return [
+        name if short.count(name) == 1 and name not in taken else source
+        for name, source in zip(short, sources, strict=True)
+    ]
+
+
+def _other(source: str, domain: Domain, matchups: Matchups) -> Any:
+    """Another product at the same sites and days: a catalogue of ours, or whatever xarray opens."""
+    import numpy as np
+
+    from catalog.reading.points import published_days, sample_days
+    from downscaler.errors import ComparisonError
+    from downscaler.sources.gridded import product_at
+    from downscaler.validation.sites import cells
+
+    root = source.removesuffix("/catalog.json")
+    if not (root.startswith(("s3://", "file://")) or (Path(root) / "catalog.json").is_file()):
+        lon, lat = (np.array([getattr(site, name) for site in matchups.sites]) for name in ("lon", "lat"))
+        return product_at(source, matchups.dates, lon, lat)
+    days = [day for day in published_days(root, domain) if day.date in set(matchups.dates)]
+    if not days:
+        raise ComparisonError(
+            "The catalogue to compare with has none of the days", value=source, allowed=f"days of {domain.name}"
+        )
+    sampled = sample_days(root, domain, days, *cells(matchups.sites))
+    values = np.full(matchups.stations.shape, np.nan)
+    values[:, [matchups.dates.index(day) for day in sampled.dates]] = sampled.theta
+    return values
+
+
+def _judge(job: ValidationJob, domain: Domain, matchups: Matchups, extras: Extras) -> Findings:
+    from downscaler import product
+    from downscaler.validation.summary import summarise
+
+    facts = {
+        "title": domain.title,
+        "domain": domain.name,
+        "product_version": product.PRODUCT_VERSION,
+        "window_hours": job.window,
+        "deepest": job.deepest,
+    }
+    return summarise(matchups, extras, facts=facts, min_pairs=job.min_pairs, seed=job.seed)

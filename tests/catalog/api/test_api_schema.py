@@ -1,0 +1,49 @@
+"""The service's own description tried against it: whatever fits it, or nearly, is answered without a fault of ours."""
+
+import contextlib
+import os
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from serving import served
+
+from catalog.api import create_app
+from catalog.api.stac.pgsync import sync
+
+EXAMPLES = int(os.environ.get("VADOSE_SCHEMA_EXAMPLES", "4"))
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module", params=["embedded", "pgstac"])
+def described(request, published_root):
+    """The description of a running service, on each backend."""
+    dsn = None
+    if request.param == "pgstac":
+        dsn = request.getfixturevalue("postgres")
+        sync(published_root, dsn)
+    with served(create_app(published_root, backend=request.param, dsn=dsn)) as address:
+        yield schemathesis.openapi.from_url(f"{address}/stac/api")
+
+
+def test_no_request_is_answered_by_a_fault(described):
+    tried = set()
+    for found in described.get_all_operations():
+        operation = found.ok()
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            try_out(operation.as_strategy(generation_mode=mode))
+        tried.add(operation.path)
+    assert {"/stac/search", "/timeseries", "/catalog/{key}", "/healthz"} <= tried
+
+
+def try_out(cases):
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=cases)
+    def check(case):
+        answer = case.call(timeout=60)
+        assert answer.status_code < 500, f"{answer.status_code} {answer.text[:300]}"
+
+    with contextlib.suppress(Unsatisfiable):  # an operation without parameters has nothing to be wrong about
+        check()

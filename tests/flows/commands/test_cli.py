@@ -1,0 +1,224 @@
+"""The command line's forms, help, errors and exit codes."""
+
+import datetime as dt
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from downscaler import __version__, errors
+from downscaler.errors import PeriodError, VadoseError
+from flows import console
+
+ROOT = Path(__file__).resolve().parents[3]
+COMMANDS = [
+    "demo",
+    "sample",
+    "prior",
+    "prior build",
+    "climatology",
+    "climatology build",
+    "train",
+    "run",
+    "status",
+    "backfill",
+    "playground",
+    "validate",
+    "info",
+    "serve",
+    "download",
+    "cube",
+    "cube build",
+    "cube update",
+    "catalog",
+    "catalog check",
+    "catalog withdraw",
+    "catalog sync",
+]
+FORMS = {
+    "demo": ["--out", "--days"],
+    "sample": ["--out", "--days", "--domain", "--seed"],
+    "prior build": ["--domain", "--source", "--statics", "--out"],
+    "climatology build": ["--granules", "--domain", "--out"],
+    "train": ["--prior", "--out", "--json"],
+    "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--climatology", "--gap-fill", "--out"],
+    "backfill": ["--domain", "--granule", "--granules", "--prior", "--model", "--out", "--workers"],
+    "status": ["--days", "--until", "--json", "--domain", "--granules", "--prior", "--model", "--out"],
+    "playground": ["--domain", "--prior", "--stations", "--replicates", "--network", "--scheduler", "--out"],
+    "validate": ["--stations", "--domain", "--catalog", "--prior", "--out", "--compare", "--third", "--min-pairs"],
+    "info": ["--json"],
+    "catalog check": ["--metadata-only", "--repair", "--min-age", "--json"],
+    "catalog withdraw": ["--reason", "--domain", "--out"],
+    "download": ["--bbox", "--start", "--end", "--asset", "--collection", "--out", "--workers"],
+    "cube build": ["--collection", "--keep-days", "--json"],
+    "cube update": ["--collection", "--keep-days", "--json"],
+    "serve": ["--port", "--host", "--backend", "--dsn", "--public-url"],
+    "catalog sync": ["--to", "--json"],
+}
+
+
+def classes(of: type[VadoseError] = VadoseError) -> Iterator[type[VadoseError]]:
+    for child in of.__subclasses__():
+        yield child
+        yield from classes(child)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(vadose: Any, command: str) -> None:
+    ended = vadose(*command.split(), "--help")
+    assert ended.code == 0
+    assert "Usage" in ended.out
+    assert not ended.err
+
+
+@pytest.mark.parametrize(("command", "options"), FORMS.items())
+def test_options_that_operators_script_against_stay(vadose: Any, command: str, options: list[str]) -> None:
+    shown = vadose(*command.split(), "--help").out
+    assert [option for option in options if not re.search(rf"{option}\b", shown)] == []
+
+
+def test_version(vadose: Any) -> None:
+    assert vadose("--version").out.strip() == f"vadose {__version__}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["run", "--days", "0"], ["backfill", "2024-05-01"], ["sample"], ["prior", "build", "x"]],
+)
+def test_wrong_usage_exits_2_and_says_why(vadose: Any, arguments: list[str]) -> None:
+    ended = vadose(*arguments)
+    assert ended.code == 2
+    assert "Error" in ended.err
+    assert not ended.out
+
+
+def test_run_without_prior_or_model_says_how_to_make_them(vadose: Any, tmp_path: Path) -> None:
+    ended = vadose("run", "2024-05-20")
+    assert ended.code == 3
+    assert "vadose prior build" in ended.err
+    ended = vadose("run", "2024-05-20", "--prior", tmp_path)
+    assert ended.code == 3
+    assert "vadose train" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("dates", "told"),
+    [
+        (("2020-02-30", "2020-03-01"), "2020-02-30. Allowed: a day of the calendar"),
+        (("2020-03-01", "01.04.2020"), "01.04.2020"),
+        (("2024-05-02", "2024-05-01"), "START <= END"),
+        (("2024-05-02", "9999-01-01"), "future"),
+        (("2015-03-30", "2015-04-02"), "2015-03-31 and later"),
+    ],
+)
+def test_days_that_cannot_be_made_are_refused_before_any_work(vadose: Any, dates: tuple[str, str], told: str) -> None:
+    ended = vadose("backfill", *dates, "--prior", "absent", "--model", "absent", "--out", "c")
+    assert ended.code == 6
+    assert told in ended.err
+    assert not Path("c").exists()
+
+
+def test_a_day_that_cannot_be_made_is_refused_before_any_work(vadose: Any) -> None:
+    for day in ("2024-13-01", "2015-03-30", "9999-01-01"):
+        assert vadose("run", day, "--prior", "absent", "--model", "absent").code == 6
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--until", "9999-01-01"),
+        ("run", "--until", "2024-02-30"),
+        ("status", "--until", "9999-01-01"),
+        ("status", "--until", "2024-02-30"),
+        ("status", "--until", "2015-03-30"),
+        ("validate", "--start", "2024-02-30", "--stations", "absent"),
+        ("backfill", "2024-05-02", "2024-05-01", "--deployment", "daily/daily"),
+        ("backfill", "2024-02-30", "2024-03-01", "--deployment", "daily/daily"),
+        ("backfill", "2015-03-30", "2015-04-01", "--deployment", "daily/daily"),
+        ("backfill", "2024-05-02", "9999-01-01", "--deployment", "daily/daily"),
+    ],
+)
+def test_no_other_way_in_takes_such_a_day(vadose: Any, arguments: tuple[str, ...]) -> None:
+    assert vadose(*arguments).code == 6
+    assert not Path("build").exists()
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [("2024-05-02", "2024-05-01"), ("2024-05-02", "9999-01-01"), ("2015-03-30", "2015-04-02")]
+)
+def test_the_backfill_flow_refuses_such_days_before_any_work(start: str, end: str) -> None:
+    from flows.server.daily import backfill
+
+    with pytest.raises(PeriodError):
+        backfill.fn(dt.date.fromisoformat(start), dt.date.fromisoformat(end), Path("absent.toml"))
+
+
+def test_config_file_and_environment_reach_the_command(
+    vadose: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "vadose.toml").write_text('priro = "x"\n')
+    ended = vadose("run", "2024-05-20")
+    assert ended.code == 3
+    assert "Did you mean 'prior'" in ended.err
+    (tmp_path / "other.toml").write_text('prior = "x"\n')
+    assert "vadose train" in vadose("--config", "other.toml", "run", "2024-05-20").err
+    monkeypatch.setenv("VADOSE_DOMIAN", "demo")
+    assert "VADOSE_DOMAIN" in vadose("--config", "other.toml", "run", "2024-05-20").err
+
+
+def test_debug_shows_the_traceback_before_or_after_the_command(vadose: Any) -> None:
+    assert "Traceback" not in vadose("run", "2024-05-20").err
+    assert "Traceback" in vadose("--debug", "run", "2024-05-20").err
+    assert "Traceback" in vadose("run", "2024-05-20", "--debug").err
+
+
+def test_unexpected_error_exits_1_with_a_hint(vadose: Any) -> None:
+    ended = vadose("info", "a" * 5000)  # no file system takes such a name
+    assert ended.code == 1
+    assert "unexpected OSError" in ended.err
+    assert "--debug" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_info_on_nothing_and_on_the_unknown(vadose: Any, tmp_path: Path) -> None:
+    assert "Nothing is there" in vadose("info", tmp_path / "absent.h5").err
+    (tmp_path / "notes.txt").write_text("no data")
+    ended = vadose("info", tmp_path / "notes.txt")
+    assert ended.code == 3
+    assert "granule" in ended.err
+
+
+def test_json_is_plain() -> None:
+    value = {"a": np.float32(0.5), "b": dt.date(2024, 5, 20), "c": [float("nan"), np.arange(2)], "d": Path("x")}
+    assert json.loads(console.as_json(value)) == {"a": 0.5, "b": "2024-05-20", "c": [None, [0, 1]], "d": "x"}
+
+
+def test_exit_codes_are_unique_and_stand_in_the_readme() -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Exit codes")[1].split("\n## ")[0]
+    documented = {(int(code), name) for code, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", section, re.MULTILINE)}
+    declared = [(cls.exit_code, cls.__name__) for cls in set(classes()) if cls.__module__ == errors.__name__]
+    assert documented == set(declared)
+    assert len({code for code, _ in declared}) == len(declared)
+
+
+def test_help_starts_fast() -> None:
+    """No science, no Prefect, no STAC is imported for a help page; a second is generous for what is."""
+    script = (
+        "import sys; sys.argv = ['vadose', '--help']\n"
+        "import atexit\n"
+        "heavy = {'numpy', 'xarray', 'xgboost', 'prefect', 'pystac', 'rasterio', 'pydantic', 'uvicorn'}\n"
+        "heavy |= {'earthaccess', 'hf_hydrodata', 'requests'}\n"
+        "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules))))\n"
+        "from flows.cli import main; main()\n"
+    )
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert "HEAVY []" in done.stdout
+    assert time.monotonic() - started < 10.0  # a loaded machine; the list above is the sharp test
