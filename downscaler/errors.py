@@ -127,6 +127,30 @@ class PriorSchemaError(PriorError):
     exit_code = 23
 
 
+class WeatherError(VadoseError):
+    """Weather files or a weather store cannot be used."""
+
+    exit_code = 25
+
+
+class WeatherUnreadableError(WeatherError):
+    """A weather file or store is missing, damaged or of another layout, grid, unit or date."""
+
+    exit_code = 26
+
+
+class WeatherValueError(WeatherError):
+    """Weather values cannot be what they are said to be."""
+
+    exit_code = 27
+
+
+class WeatherGapError(WeatherError):
+    """A part of a day's weather is missing."""
+
+    exit_code = 28
+
+
 class ModelError(VadoseError):
     """A model folder cannot be used."""
 

@@ -70,3 +70,8 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def file_input(path: Path) -> dict[str, Any]:
+    """Name, checksum and size of a file, as inputs are told."""
+    return {"name": path.name, "sha256": file_sha256(path), "size": path.stat().st_size}

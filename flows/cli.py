@@ -25,7 +25,7 @@ from downscaler import __version__  # noqa: E402
 from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
 from flows.commands.catalogue import catalog, cube, download, serve, sync  # noqa: E402
-from flows.commands.data import build, climatology, info  # noqa: E402
+from flows.commands.data import build, climatology, info, weather  # noqa: E402
 from flows.commands.product import automations, demo, produce, status  # noqa: E402
 from flows.commands.studies import evaluate, models, playground, validate  # noqa: E402
 
@@ -45,6 +45,10 @@ climatology_app = typer.Typer(
     help="SMAP's own climatology, by which its values are matched to the prior's.", no_args_is_help=True
 )
 app.add_typer(climatology_app, name="climatology")
+weather_app = typer.Typer(
+    help="The weather of the days: rain and temperature for days that the prior does not hold.", no_args_is_help=True
+)
+app.add_typer(weather_app, name="weather")
 cube_app = typer.Typer(help="A collection's days as one Zarr cube, for time series.", no_args_is_help=True)
 app.add_typer(cube_app, name="cube")
 catalog_app = typer.Typer(help="The catalogue as a whole: check, repair, withdraw, sync.", no_args_is_help=True)
@@ -53,6 +57,9 @@ app.add_typer(catalog_app, name="catalog")
 app.command()(demo.demo)
 app.command()(build.sample)
 prior_app.command("build")(build.prior_build)
+weather_app.command("build")(weather.weather_build)
+weather_app.command("extend")(weather.weather_extend)
+weather_app.command("check")(weather.weather_check)
 climatology_app.command("build")(climatology.climatology_build)
 app.command()(build.train)
 app.command()(produce.run)

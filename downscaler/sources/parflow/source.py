@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.ground.lattice import IJWindow, Lattice
-from downscaler.records import file_sha256
+from downscaler.records import file_input
 
 DAILY_NAMES = ("soil_moisture", "precipitation", "air_temperature")
 
@@ -67,4 +67,4 @@ class PriorSource(Protocol):
 
 def file_inputs(paths: list[Path]) -> tuple[dict[str, Any], ...]:
     """Name, checksum and size of every file read, in order of their names."""
-    return tuple({"name": p.name, "sha256": file_sha256(p), "size": p.stat().st_size} for p in sorted(set(paths)))
+    return tuple(file_input(p) for p in sorted(set(paths)))

@@ -12,7 +12,7 @@ from downscaler.errors import ConfigError
 from flows import console
 
 KINDS = (
-    "SMAP granule (.h5), ParFlow file (.pfb, .nc), climatology (.nc), prior, model, "
+    "SMAP granule (.h5), ParFlow file (.pfb, .nc), climatology (.nc), prior, model, weather store, "
     "station archive (.zip or folder), STAC .json"
 )
 
@@ -60,7 +60,11 @@ def _of_file(path: Path) -> Callable[[Path], dict[str, Any]] | None:
 
 def _of_folder(path: Path) -> Callable[[Path], dict[str, Any]] | None:
     from downscaler.stores.model import MANIFEST
+    from downscaler.stores.weather import describe as describe_weather
+    from downscaler.stores.weather import is_weather
 
+    if is_weather(path):
+        return describe_weather
     if (path / "zarr.json").is_file():
         return _prior
     if (path / MANIFEST).is_file():

@@ -1,0 +1,33 @@
+"""Weather of the days: precipitation and air temperature from public products, each with its own habits.
+
+A new source is one file here and one line in ``SOURCES``. Their order is that of preference among sources that are
+equally final: finer and better observed first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from downscaler.errors import ConfigError
+from downscaler.sources.weather.gridded import open_gridded
+from downscaler.sources.weather.imerg import open_imerg
+from downscaler.sources.weather.nldas2 import open_nldas2
+from downscaler.sources.weather.nldas3 import open_nldas3
+from downscaler.sources.weather.source import WeatherDay, WeatherSource
+
+SOURCES: dict[str, Callable[[Path], WeatherSource]] = {
+    "netcdf": open_gridded,
+    "nldas3": open_nldas3,
+    "nldas2": open_nldas2,
+    "imerg": open_imerg,
+}
+
+__all__ = ["SOURCES", "WeatherDay", "WeatherSource", "open_weather_source"]
+
+
+def open_weather_source(kind: str, path: Path) -> WeatherSource:
+    """Open files of one source below a folder; raises ConfigError for an unknown kind, WeatherUnreadableError."""
+    if kind not in SOURCES:
+        raise ConfigError("Unknown source of weather", value=kind, allowed=SOURCES)
+    return SOURCES[kind](path)

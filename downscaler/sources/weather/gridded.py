@@ -1,0 +1,179 @@
+"""Weather from any CF NetCDF: daily fields on a projected lattice or on degrees, the run's own ``daily.nc`` among them.
+
+Variables are found by the names of ``parflow.names`` (precipitation, apcp, pr, ...; air_temperature, tair, ...);
+precipitation has to state a daily sum or a rate, temperature K or degrees C. Steps shorter than a day are summed and
+averaged, and a day has to have as many steps as the others.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from downscaler.errors import PriorSchemaError, PriorUnreadableError, WeatherGapError, WeatherUnreadableError
+from downscaler.ground.lattice import IJWindow, Lattice, from_centres
+from downscaler.records import file_input
+from downscaler.sources.parflow.cf import attributes_of, crs_of, open_dataset, utc_days
+from downscaler.sources.parflow.names import find_name
+from downscaler.sources.weather.files import below, degrees_lattice
+from downscaler.sources.weather.source import Array, WeatherDay, checked
+
+PER_DAY = {  # what one step's value is worth in mm, as a function of the steps in a day
+    "sum": ("mm", "kgm-2", "kg/m2", "kg/m^2", "mmday-1", "mm/day", "mmd-1", "mm/d", "kgm-2day-1", "kgm-2d-1"),
+    "second": ("mms-1", "mm/s", "kgm-2s-1", "kg/m2/s", "kg/m^2/s"),
+    "hour": ("mmh-1", "mm/h", "mm/hr", "mmhr-1", "kgm-2h-1"),
+}
+_DAILY_RATES = ("mmday-1", "mm/day", "mmd-1", "mm/d", "kgm-2day-1", "kgm-2d-1")
+_KELVIN = 273.15
+
+
+class GriddedWeather:
+    """Opened files of one grid, in order of time."""
+
+    name, title = "netcdf", "CF NetCDF"
+
+    def __init__(self, files: list[Path]) -> None:
+        self._files, self._where = files, files[0].parent if len(files) > 1 else files[0]
+        try:
+            self._parts = [open_dataset(file) for file in files]
+        except PriorUnreadableError as error:
+            raise WeatherUnreadableError("A weather file cannot be read", value=error.value) from error
+        self._steps = self._index()
+
+    @cached_property
+    def lattice(self) -> Lattice:
+        """Where the cells lie; raises WeatherUnreadableError for a grid that is not told or not regular."""
+        first = self._parts[0]
+        if any(_place(part) != _place(first) for part in self._parts[1:]):
+            raise WeatherUnreadableError(f"The files of {self._where} lie on different grids")
+        lat, lon = _axes(first, self._where)
+        if lat == "y":
+            try:
+                return from_centres(
+                    first["x"].values,
+                    np.sort(first["y"].values),
+                    crs_of(first, str(self._where)),
+                    where=str(self._where),
+                )
+            except PriorSchemaError as error:
+                raise WeatherUnreadableError(error.what, value=error.value, allowed=error.allowed) from error
+        return degrees_lattice(first[lon].values, first[lat].values, "degrees", self._where)
+
+    @property
+    def days(self) -> tuple[dt.date, ...]:
+        """UTC days with precipitation."""
+        return tuple(sorted(self._steps))
+
+    def read(self, day: dt.date, window: IJWindow) -> WeatherDay:
+        """One day; raises as ``WeatherSource.read``."""
+        if day not in self._steps:
+            raise WeatherGapError(f"{self._where} has no weather of {day}")
+        part, steps = self._steps[day]
+        usual = max(len(s) for _, s in self._steps.values())
+        if len(steps) != usual:
+            raise WeatherGapError(f"{day} is not whole in {self._where}", value=f"{len(steps)} of {usual} steps")
+        data = self._parts[part]
+        rain = self._values(data, "precipitation", steps, window)
+        air = self._values(data, "air_temperature", steps, window)
+        assert rain is not None
+        made = WeatherDay(
+            precipitation=rain.sum(axis=0, dtype=np.float64).astype(np.float32),
+            air_temperature=None if air is None else air.mean(axis=0, dtype=np.float64).astype(np.float32),
+            latency="final",
+            version=str(data.attrs.get("version", data.attrs.get("product_version", "")))[:40],
+            inputs=(file_input(self._files[part]),),
+        )
+        return checked(made, f"{self._files[part].name}, {day}")
+
+    def close(self) -> None:
+        """Let go of the open files."""
+        for part in self._parts:
+            part.close()
+
+    def _index(self) -> dict[dt.date, tuple[int, list[int]]]:
+        steps: dict[dt.date, tuple[int, list[int]]] = {}
+        for number, part in enumerate(self._parts):
+            if find_name("precipitation", attributes_of(part)) is None:
+                raise WeatherUnreadableError(
+                    f"{self._files[number].name} has no precipitation", value=", ".join(map(str, part.data_vars))
+                )
+            try:
+                days = utc_days(part, str(self._files[number]))
+            except PriorSchemaError as error:
+                raise WeatherUnreadableError(error.what, value=error.value, allowed=error.allowed) from error
+            for step, day in enumerate(days):
+                kept, found = steps.setdefault(day, (number, []))
+                if kept != number:
+                    raise WeatherUnreadableError(
+                        f"{day} stands in two files", value=f"{self._files[kept].name}, {self._files[number].name}"
+                    )
+                found.append(step)
+        return steps
+
+    def _values(self, data: xr.Dataset, name: str, steps: list[int], window: IJWindow) -> Array | None:
+        variable = find_name(name, attributes_of(data))
+        if variable is None:
+            return None
+        lat, lon = _axes(data, self._where)
+        values = data[variable]
+        rows, columns = window.slices
+        turned = data[lat].size > 1 and float(data[lat][0]) > float(data[lat][-1])
+        if turned:
+            rows = slice(data[lat].size - rows.stop, data[lat].size - rows.start)
+        if lat in values.dims:
+            cut = values.isel({"time": steps, lat: rows, lon: columns}).transpose("time", lat, lon).values
+        else:  # a series that holds for the whole grid
+            cut = np.broadcast_to(values.isel(time=steps).values[:, None, None], (len(steps), *window.shape))
+        cut = np.where(np.abs(cut) < 9990.0, cut, np.nan)[:, :: -1 if turned else 1].astype(np.float32)
+        units = re.sub(r"\s+", "", str(values.attrs.get("units", ""))).lower()
+        return cut * self._factor(units, len(steps)) if name == "precipitation" else self._kelvin(cut, units)
+
+    def _factor(self, units: str, steps: int) -> np.float32:
+        """What a value of one step is worth, in mm."""
+        if units in PER_DAY["sum"]:
+            return np.float32(1.0 / steps if units in _DAILY_RATES else 1.0)
+        if units in PER_DAY["second"]:
+            return np.float32(86_400.0 / steps)
+        if units in PER_DAY["hour"]:
+            return np.float32(24.0 / steps)
+        raise WeatherUnreadableError(
+            f"Precipitation of {self._where} is in another unit",
+            value=units or "no unit",
+            allowed="mm, kg m-2, mm day-1, mm h-1, mm s-1, kg m-2 s-1",
+            remedy="Convert the file; units are never guessed.",
+        )
+
+    def _kelvin(self, values: Array, units: str) -> Array:
+        if units in ("k", "kelvin"):
+            return values
+        if units in ("c", "degc", "degreesc", "celsius", "degreec", "deg_c", "degrees_celsius"):
+            return values + np.float32(_KELVIN)
+        raise WeatherUnreadableError(
+            f"Air temperature of {self._where} is in another unit", value=units or "no unit", allowed="K, degC"
+        )
+
+
+def open_gridded(path: Path) -> GriddedWeather:
+    """CF NetCDF files with daily or shorter steps; raises WeatherUnreadableError."""
+    return GriddedWeather(below(path))
+
+
+def _axes(data: xr.Dataset, where: object) -> tuple[str, str]:
+    for pair in (("y", "x"), ("lat", "lon"), ("latitude", "longitude")):
+        if all(axis in data.coords and data[axis].ndim == 1 for axis in pair):
+            return pair
+    raise WeatherUnreadableError(
+        f"{where} has no coordinates of its grid",
+        value=", ".join(map(str, data.coords)) or "no coordinate",
+        allowed="one-dimensional y and x (projected, m), or lat and lon (degrees)",
+    )
+
+
+def _place(data: xr.Dataset) -> tuple[object, ...]:
+    axes = _axes(data, "a weather file")
+    return tuple((data[a].size, round(float(data[a][0]), 3), round(float(data[a][-1]), 3)) for a in axes)

@@ -1,0 +1,111 @@
+"""The layout of a weather store: variables, packing, slots and the record of a day, declared once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+KIND = "vadose-weather"
+SCHEMA_VERSION = "1"
+SLOTS = 40_000  # a century of days; what is not written takes no room
+CHUNK = 288  # cells: the tile of prior and model
+RECORDS = "days"
+MISSING = 65_535
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """A stored variable: value = number * scale, ``MISSING`` where there is none."""
+
+    name: str
+    units: str
+    title: str
+    scale: float
+    cell_methods: str
+
+    def pack(self, values: NDArray[np.floating]) -> NDArray[np.uint16]:
+        """Numbers of values; rounding errs by at most half the scale."""
+        whole = np.rint(np.nan_to_num(np.asarray(values, dtype=np.float64)) / self.scale)
+        numbers = np.clip(whole, 0, MISSING - 1).astype(np.uint16)
+        return np.where(np.isfinite(values), numbers, np.uint16(MISSING))
+
+    def unpack(self, numbers: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Values of numbers, NaN where there is none."""
+        values = numbers * np.float32(self.scale)
+        return np.where(numbers == MISSING, np.float32(np.nan), values)
+
+
+PRECIPITATION = Packed(
+    name="precipitation", units="mm", title="Precipitation of the UTC day", scale=0.02, cell_methods="time: sum"
+)
+AIR_TEMPERATURE = Packed(
+    name="air_temperature",
+    units="K",
+    title="Mean air temperature of the UTC day",
+    scale=0.01,
+    cell_methods="time: mean",
+)
+VARIABLES = {v.name: v for v in (PRECIPITATION, AIR_TEMPERATURE)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayRecord:
+    """A day of one source in the store.
+
+    ``slot`` is its place along time; ``latency`` preliminary or final; ``fetched`` when it was written (UTC);
+    ``sha256`` of the packed numbers by variable; ``inputs`` the files it was made from; ``matching`` what was done to
+    make it like the prior's weather.
+    """
+
+    date: dt.date
+    source: str
+    title: str
+    slot: int
+    latency: str
+    version: str
+    fetched: dt.datetime
+    sha256: Mapping[str, str]
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+    matching: str = "none"
+    mean: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def has_temperature(self) -> bool:
+        """Whether the source brought temperature."""
+        return AIR_TEMPERATURE.name in self.sha256
+
+    @property
+    def name(self) -> str:
+        """The record's file name."""
+        return f"{self.date}.{self.source}.json"
+
+    def text(self) -> str:
+        """As JSON."""
+        plain = asdict(self) | {"date": self.date.isoformat(), "fetched": self.fetched.isoformat(timespec="seconds")}
+        return json.dumps(plain, indent=1, ensure_ascii=False)
+
+
+def parse_record(text: str) -> DayRecord:
+    """A record from its JSON; raises ValueError, KeyError or TypeError for another text."""
+    plain = json.loads(text)
+    return DayRecord(
+        date=dt.date.fromisoformat(plain["date"]),
+        source=str(plain["source"]),
+        title=str(plain["title"]),
+        slot=int(plain["slot"]),
+        latency=str(plain["latency"]),
+        version=str(plain["version"]),
+        fetched=dt.datetime.fromisoformat(plain["fetched"]),
+        sha256={str(k): str(v) for k, v in dict(plain["sha256"]).items()},
+        inputs=tuple(plain["inputs"]),
+        notes=tuple(plain["notes"]),
+        matching=str(plain["matching"]),
+        mean={str(k): float(v) for k, v in dict(plain["mean"]).items()},
+    )

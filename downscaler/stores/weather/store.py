@@ -1,0 +1,197 @@
+"""Opening a weather store and reading days of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from downscaler.errors import PriorCoverageError, WeatherUnreadableError
+from downscaler.ground.grid import M01, Domain, Span, Window
+from downscaler.records import InputRecord
+from downscaler.stores.weather.layout import KIND, RECORDS, SCHEMA_VERSION, VARIABLES, DayRecord, parse_record
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Weather:
+    """A weather store as it was when it was opened; later days and versions are seen when it is opened again."""
+
+    path: Path
+    domain: Domain
+    attributes: Mapping[str, Any] = field(repr=False)
+    records: tuple[DayRecord, ...] = field(repr=False)
+
+    @cached_property
+    def best(self) -> Mapping[dt.date, DayRecord]:
+        """The record that counts for each day: final before preliminary, then in the store's order of sources."""
+        order = {name: n for n, name in enumerate(self.order)}
+
+        def rank(record: DayRecord) -> tuple[bool, int]:
+            return record.latency != "final", order.get(record.source, len(order))
+
+        chosen: dict[dt.date, DayRecord] = {}
+        for record in self.records:
+            known = chosen.get(record.date)
+            if known is None or rank(record) < rank(known):
+                chosen[record.date] = record
+        return dict(sorted(chosen.items()))
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Sources by preference among equally final ones."""
+        return tuple(self.attributes["order"])
+
+    def require(self, domain: Domain) -> None:
+        """Raise PriorCoverageError unless the store covers the domain."""
+        if not self.domain.holds(domain):
+            raise PriorCoverageError(
+                f"The weather store {self.path} does not cover the domain {domain.name!r}",
+                value=f"weather of {self.domain.name!r}",
+                remedy=f"Build one with: vadose weather build ... --domain {domain.name}",
+            )
+
+    def read(self, name: str, dates: Sequence[dt.date], domain: Domain, window: Window) -> Array:
+        """A variable on some days, [day, y, x]; NaN for days and cells without it.
+
+        Args:
+            name: ``precipitation`` (mm) or ``air_temperature`` (K).
+            dates: the days.
+            domain: where ``window`` (M01 cells) is counted from.
+            window: rows and columns.
+        """
+        origin = domain.window(M01).relative_to(self.domain.window(M01))
+        rows, columns = window.rows.shifted(origin.rows.start), window.columns.shifted(origin.columns.start)
+        made = np.full((len(dates), len(rows), len(columns)), np.nan, dtype=np.float32)
+        held = [(n, self.best[date]) for n, date in enumerate(dates) if date in self.best]
+        held = [(n, record) for n, record in held if name in record.sha256]
+        if held:
+            array = self._arrays[name]
+            slots = [record.slot for _, record in held]
+            numbers = np.asarray(array.oindex[slots, rows.slice, columns.slice])
+            made[[n for n, _ in held]] = VARIABLES[name].unpack(numbers)
+        return made
+
+    @cached_property
+    def _arrays(self) -> Mapping[str, Any]:
+        group = zarr.open_group(self.path, mode="r", zarr_format=3)
+        return {name: group[name] for name in VARIABLES}
+
+    def record(self, dates: Sequence[dt.date]) -> InputRecord:
+        """The store's days as an input of a product; ``sha256`` is of the numbers of just these days."""
+        used = [self.best[date] for date in dates if date in self.best]
+        digest = hashlib.sha256("".join(f"{r.date}{sorted(r.sha256.items())}" for r in used).encode()).hexdigest()
+        kinds = sorted({f"{r.source} {r.latency}" for r in used})
+        return InputRecord(
+            kind="weather",
+            name=self.path.name,
+            version=str(self.attributes["schema_version"]),
+            sha256=digest,
+            size=0,
+            title="Daily precipitation and air temperature",
+            attributes={
+                "sources": kinds,
+                "days": {r.date.isoformat(): f"{r.source} {r.version} {r.latency}".strip() for r in used},
+                "missing": [date.isoformat() for date in dates if date not in self.best],
+                "notes": sorted({note for r in used for note in r.notes}),
+            },
+        )
+
+    def damaged(self) -> list[str]:
+        """Days whose stored numbers are not those that were written, by name; reads everything once."""
+        bad = []
+        for record in self.records:
+            for name, digest in record.sha256.items():
+                try:
+                    numbers = np.ascontiguousarray(self._arrays[name][record.slot])
+                    found = hashlib.sha256(numbers.tobytes()).hexdigest()
+                except (OSError, ValueError, RuntimeError) as error:
+                    found = str(error)
+                if found != digest:
+                    bad.append(f"{record.date} {record.source} {name}")
+        return bad
+
+
+def is_weather(path: Path) -> bool:
+    """Whether a folder says that it is a weather store."""
+    try:
+        metadata = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(metadata, dict) and metadata.get("attributes", {}).get("kind") == KIND
+
+
+def open_weather(path: Path | str) -> Weather:
+    """Open a weather store.
+
+    Raises:
+        WeatherUnreadableError: there is no store, it is of another version, or a day's record is damaged.
+    """
+    path = Path(path)
+    if not is_weather(path):
+        raise WeatherUnreadableError(
+            "Not a weather store",
+            value=path if path.exists() else f"{path} (not there)",
+            allowed="a folder written by: vadose weather build",
+        )
+    attributes = dict(zarr.open_group(path, mode="r", zarr_format=3).attrs)
+    if attributes.get("schema_version") != SCHEMA_VERSION:
+        raise WeatherUnreadableError(
+            f"The weather store {path} is of another version",
+            value=attributes.get("schema_version"),
+            allowed=SCHEMA_VERSION,
+            remedy="Build it again: vadose weather build.",
+        )
+    return Weather(path, domain_of(attributes), attributes, tuple(_records(path)))
+
+
+def _records(path: Path) -> list[DayRecord]:
+    found = []
+    for file in sorted((path / RECORDS).glob("*.json")):
+        try:
+            found.append(parse_record(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WeatherUnreadableError(
+                "The record of a day is damaged",
+                value=f"{file}: {error}",
+                remedy="Delete that file and add the day again: vadose weather extend.",
+            ) from error
+    return found
+
+
+def domain_of(attributes: Mapping[str, Any]) -> Domain:
+    """The domain that a store's attributes tell."""
+    stored = attributes["domain"]
+    top, bottom, left, right = stored["m36_rows_columns"]
+    window = Window(rows=Span(start=top, stop=bottom), columns=Span(start=left, stop=right))
+    return Domain(name=stored["name"], title=stored["title"], m36=window)
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What ``vadose info`` tells of a weather store; raises as ``open_weather``."""
+    weather = open_weather(path)
+    days = list(weather.best)
+    gaps = [(a, b) for a, b in pairwise(days) if (b - a).days > 1]
+    preliminary = [str(day) for day, record in weather.best.items() if record.latency != "final"]
+    return {
+        "kind": "weather store",
+        "domain": weather.domain.name,
+        "days": len(days),
+        "first": str(days[0]) if days else None,
+        "last": str(days[-1]) if days else None,
+        "gaps": [f"{a + dt.timedelta(days=1)} to {b - dt.timedelta(days=1)}" for a, b in gaps],
+        "preliminary": preliminary,
+        "sources": sorted({record.source for record in weather.best.values()}),
+        "order": list(weather.order),
+    }

@@ -1,0 +1,147 @@
+"""``vadose weather``: the weather store, made and extended from public products."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from downscaler.errors import PeriodError, WeatherError
+from flows import console
+from flows.commands.data.build import DomainName
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from downscaler.ground.grid import Domain
+
+Files = Annotated[Path, typer.Argument(metavar="PATH", help="File, or folder with the source's files.")]
+Source = Annotated[
+    str, typer.Option(metavar="SOURCE", help="Whose files they are: nldas2, nldas3, imerg, or netcdf for any CF file.")
+]
+Store = Annotated[Path, typer.Argument(metavar="WEATHER", help="Weather store.")]
+PriorOption = Annotated[
+    Path | None,
+    typer.Option("--prior", metavar="PRIOR", help="Prior whose elevation moves coarse temperature to each cell."),
+]
+
+
+def _day(help_text: str) -> typer.models.OptionInfo:
+    made: typer.models.OptionInfo = typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help=help_text)
+    return made
+
+
+Start = Annotated[dt.datetime | None, _day("First day to take; unset, all.")]
+End = Annotated[dt.datetime | None, _day("Last day to take; unset, all.")]
+
+
+def weather_build(
+    context: typer.Context,
+    path: Files,
+    source: Source,
+    out: Annotated[Path, typer.Option(metavar="WEATHER", help="Weather store to write.")],
+    domain: DomainName = None,
+    prior: PriorOption = None,
+    start: Start = None,
+    end: End = None,
+) -> None:
+    """Make a weather store: daily precipitation and air temperature on the product grid.
+
+    Coarse rain is brought to 1 km by area, coarse temperature by the lapse rate and the prior's elevation. A day that
+    is not whole is named and left out. A store that is there is extended.
+    """
+    from downscaler import product
+    from downscaler.stores.weather import build_weather
+    from flows.settings import load_settings
+
+    settings = load_settings(context.obj.config, domain=domain, prior=prior)
+    build_weather(out, product.domain(settings.domain))
+    _add(out, path, source, settings.prior, start, end)
+
+
+def weather_extend(
+    context: typer.Context,
+    weather: Store,
+    path: Files,
+    source: Source,
+    prior: PriorOption = None,
+    start: Start = None,
+    end: End = None,
+) -> None:
+    """Add days to a weather store, or newer versions of days; nothing is built again."""
+    from flows.settings import load_settings
+
+    _add(weather, path, source, load_settings(context.obj.config, prior=prior).prior, start, end)
+
+
+def weather_check(weather: Store) -> None:
+    """Read a weather store whole and hold every day against its checksum."""
+    from downscaler.stores.weather import open_weather
+
+    store = open_weather(weather)
+    if damaged := store.damaged():
+        raise WeatherError(
+            f"{len(damaged)} days of {weather} are damaged",
+            value=", ".join(damaged[:10]),
+            remedy="Delete their records in `days/` and add them again: vadose weather extend.",
+        )
+    console.say(f"{len(store.records)} days are whole: {weather}")
+
+
+def _add(
+    store: Path, path: Path, kind: str, prior: Path | None, start: dt.datetime | None, end: dt.datetime | None
+) -> None:
+    from downscaler.sources.weather import open_weather_source
+    from downscaler.stores.weather import add_days
+
+    first, last = (moment.date() if moment else None for moment in (start, end))
+    if first and last and last < first:
+        raise PeriodError("The period ends before it starts", value=f"{first} to {last}", allowed="START <= END")
+    opened = open_weather_source(kind, path)
+    left_out: list[tuple[dt.date, str]] = []
+    try:
+        days = [d for d in opened.days if (first is None or d >= first) and (last is None or d <= last)]
+        if not days:
+            raise WeatherError(
+                f"{opened.title} has no day of the period",
+                value=f"{first or 'any'} to {last or 'any'}",
+                allowed=f"{opened.days[0]} to {opened.days[-1]}",
+            )
+        written = add_days(
+            store, opened, days, elevation=_elevation(prior), said=lambda day, what: left_out.append((day, what))
+        )
+    finally:
+        opened.close()
+    for day, what in left_out:
+        console.err.print(console.Text(f"{day} left out: {what}", "yellow"))
+    same = len(days) - len(written) - len(left_out)
+    console.say(
+        f"{len(written)} days of {opened.title} written, {same} already there, {len(left_out)} left out: {store}"
+    )
+    if left_out and not written and not same:
+        raise WeatherError(f"No day of {path} could be taken", value=left_out[0][1])
+
+
+def _elevation(prior: Path | None) -> Callable[[Domain], NDArray[np.float32]] | None:
+    """Reads the elevation of a domain's cells from a prior; None without a prior, or one without elevation."""
+    if prior is None:
+        return None
+    from downscaler.ground.grid import M01, Span, Window
+    from downscaler.stores.prior import open_prior
+
+    opened = open_prior(prior)
+    if "elevation" not in opened.data:
+        return None
+
+    def read(domain: Domain) -> NDArray[np.float32]:
+        opened.require(domain)
+        shape = domain.shape(M01)
+        whole = Window(rows=Span(start=0, stop=shape.y), columns=Span(start=0, stop=shape.x))
+        found: NDArray[np.float32] = opened.window(domain, whole)["elevation"].values
+        return found
+
+    return read
