@@ -27,9 +27,8 @@ DEPTH_NOTE = (
 )
 SIMULATED_LABEL = "simulated sample"
 
-FIRST_DAY = dt.date(2015, 3, 31)  # of SMAP's radiometer: there is no granule of an earlier day
+FIRST_DAY = dt.date(2015, 3, 31)  # of SMAP's science data: there is no granule, so no product, of an earlier day
 GRID: EaseGrid = M01
-FIRST_DAY = dt.date(2015, 3, 31)  # SMAP's first of science data: no day of the product can be older
 COARSE_GRIDS: dict[str, EaseGrid] = {grid.name: grid for grid in (M09, M36)}
 THETA_MIN, THETA_MAX = 0.0, 1.0  # m3/m3, hard physical limits of a volume fraction
 CONSERVATION_TOLERANCE = 1e-6  # m3/m3, |block mean - SMAP| before encoding

@@ -8,13 +8,14 @@ import pytest
 import xarray as xr
 
 from downscaler.ground.grid import M09, Domain, Span, Window
+from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import Options
 from downscaler.learn.training import train
 from downscaler.method.hybrid import Model
 from downscaler.simulation.sample import write_sample
 from downscaler.sources.parflow import open_source
 from downscaler.stores.model import save_model
-from downscaler.stores.prior import Prior, build_prior
+from downscaler.stores.prior import build_prior
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -20,7 +20,7 @@ from scipy.stats import rankdata
 from downscaler.explain.expectations import expectation, family_of, group_of, ordered
 from downscaler.ground.blocks import Floats
 from downscaler.method.features import MISSING
-from downscaler.skill.evaluation import Interval
+from downscaler.skill.interval import Interval, interval
 
 BOOTSTRAPS = 300
 TOP, LARGEST, LEAST_SHARE = 14, 5, 0.002  # features with a sentence; how many for their size alone
@@ -150,12 +150,6 @@ def _resamples(days: int, bootstraps: int, seed: int) -> NDArray[np.float64]:
     return np.vstack([np.ones(days), draws]).astype(np.float64)
 
 
-def _interval(samples: Floats) -> Interval:
-    known = samples[np.isfinite(samples)]
-    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (np.nan, np.nan)
-    return Interval(value=float(samples[0]), low=float(low), high=float(high))
-
-
 def _importances(
     kinds: Mapping[str, Floats], label: NDArray[np.intp], weights: NDArray[np.float64]
 ) -> list[Importance]:
@@ -166,7 +160,9 @@ def _importances(
     }
     total = sum(float(mean[0]) for mean in means.values())
     return [
-        Importance(name=name, mean_abs=_interval(mean), share=float(mean[0]) / total if total > 0 else 0.0)
+        Importance(
+            name=name, mean_abs=interval(mean, weights.shape[1]), share=float(mean[0]) / total if total > 0 else 0.0
+        )
         for name, mean in means.items()
     ]
 
@@ -181,7 +177,8 @@ def _effect(
     patterned: bool,
 ) -> Effect:
     known = np.isfinite(value) & (value != MISSING)
-    correlation = _interval(rank_correlation(value[known], contribution[known], label[known], weights))
+    correlations = rank_correlation(value[known], contribution[known], label[known], weights)
+    correlation = interval(correlations, np.unique(label[known]).size)
     awaited = expectation(feature.name)
     found = _verdict(correlation, awaited.sign)
     return Effect(

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from downscaler.errors import TrainingError
 from downscaler.ground.blocks import block_mean
 from downscaler.ground.grid import Window
+from downscaler.ground.prior import Prior
 from downscaler.method.features import Ground, matrix
 from downscaler.method.hybrid import Branch, check_features, forcing_until
 from downscaler.product import COARSE_GRIDS
-from downscaler.stores.prior import Prior
 
 ROWS, DAYS = 4_000, 60
 _TILE = 2  # M36 cells along one edge of the windows that rows are drawn from

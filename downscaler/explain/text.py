@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from downscaler.explain.explain import STATES, Explanation
-from downscaler.skill.evaluation import Interval
+from downscaler.skill.interval import METHOD, Interval
 
 
 def as_document(explanation: Explanation) -> dict[str, Any]:
@@ -42,7 +42,8 @@ def as_markdown(explanation: Explanation) -> str:
     lines = [
         f"## {explanation.branch}",
         "",
-        f"Shapley values of the correction on {explanation.rows} cells of {explanation.days} days; intervals are 95 %.",
+        f"Shapley values of the correction on {explanation.rows} cells of {explanation.days} days. In brackets: "
+        f"{METHOD} of a bootstrap of days.",
         "",
         "| predictors | mean abs. contribution (m³ m⁻³) | share | dry | medium | wet |",
         "|---|---|---|---|---|---|",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from affine import Affine
 from odc.geo import XY, Index2d, Shape2d, ixy_, wh_, xy_
@@ -206,3 +207,10 @@ class Domain:
                 rows = Span(start=top, stop=min(top + size, height))
                 columns = Span(start=left, stop=min(left + size, width))
                 yield Window(rows=rows, columns=columns).scaled(M01.per_m36)
+
+
+def domain_attributes(domain: Domain) -> dict[str, Any]:
+    """A domain as JSON: its name, title and M36 window."""
+    m36 = domain.m36
+    window = [m36.rows.start, m36.rows.stop, m36.columns.start, m36.columns.stop]
+    return {"name": domain.name, "title": domain.title, "m36_rows_columns": window}

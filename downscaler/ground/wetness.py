@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.simulation.drainage import drain, fill_pits
+from downscaler.ground.drainage import drain, fill_pits
 
 Field = NDArray[np.float64]
 Index = NDArray[np.int64]

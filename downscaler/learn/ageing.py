@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from downscaler.errors import TrainingError
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Domain, EaseGrid
+from downscaler.ground.prior import Prior
+from downscaler.method.coarse_prior import coarse_days
 from downscaler.method.decay import Decay, departures, fit_decay
 from downscaler.method.hybrid import DEFAULT_ERROR
 from downscaler.method.matching import Matching
-from downscaler.stores.prior.coarse import coarse_days
-from downscaler.stores.prior.store import Prior
 
 Floats = NDArray[np.floating]
 ENOUGH_DAYS = 30  # days with retrievals that a decay can be learned from

@@ -11,7 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from downscaler.errors import TrainingError
-from downscaler.ground.grid import M09, M36, EaseGrid, Window
+from downscaler.ground.grid import M09, M36, EaseGrid, Window, domain_attributes
+from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import MINIMUM_CELLS, Kind, Options, feature_names, grow, view_of
 from downscaler.learn.calibration import Ledger, Split, split_days
 from downscaler.learn.samples import Draw, Part, TileRecord, draw_placed
@@ -20,8 +21,6 @@ from downscaler.method.applicability import Applicability
 from downscaler.method.features import FEATURES, with_gaps
 from downscaler.method.hybrid import TILE, Branch, Model, forcing_until
 from downscaler.product import ALGORITHM_VERSION, PRODUCT_VERSION, SCHEMA_VERSION
-from downscaler.stores.prior import Prior
-from downscaler.stores.prior.store import domain_attributes
 
 Progress = Callable[[str, int, int], None]
 _JUDGED_DAYS = 40  # held-out days that calibration looks at

@@ -21,6 +21,7 @@ from downscaler.errors import ModelFeatureError
 from downscaler.ground.blocks import Bools, Floats, spread_blocks
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import EaseGrid, Span, Window
+from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
 from downscaler.method.applicability import Applicability
 from downscaler.method.conserve import HALO, RAMP_SHARE, noise_gain, noise_surface, redistribute
@@ -29,7 +30,6 @@ from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
 from downscaler.product import THETA_MAX, THETA_MIN
-from downscaler.stores.prior import Prior
 
 TILE = 8  # M36 cells along one edge of a tile
 DEFAULT_ERROR = 0.04  # m3 m-3, SMAP's mission requirement, where a granule gives no error of its own

@@ -28,7 +28,7 @@ Skill = dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class CrossValidation:
     """One way to judge a method at its stations; ``folds`` gives each station its fold [n], None splits rows."""
 
     name: str
@@ -50,11 +50,11 @@ def _matched(world: World, stations: Index, seed: int) -> NDArray[np.intp]:
     return knndm(world.xy[stations], world.xy, folds=min(FOLDS, len(stations)), seed=seed).fold
 
 
-EVALUATIONS: tuple[Evaluation, ...] = (
-    Evaluation(name="random_rows", title="random k-fold over rows", folds=None),
-    Evaluation(name="leave_station_out", title="leave-station-out", folds=_each),
-    Evaluation(name="spatial_blocks", title="27 km blocks", folds=_blocks),
-    Evaluation(name="knndm", title="kNNDM", folds=_matched),
+EVALUATIONS: tuple[CrossValidation, ...] = (
+    CrossValidation(name="random_rows", title="random k-fold over rows", folds=None),
+    CrossValidation(name="leave_station_out", title="leave-station-out", folds=_each),
+    CrossValidation(name="spatial_blocks", title="27 km blocks", folds=_blocks),
+    CrossValidation(name="knndm", title="kNNDM", folds=_matched),
 )
 
 
@@ -91,7 +91,7 @@ def at_stations(method: Method, scene: Scene, stations: Index) -> Skill:
 
 
 def apparent(
-    make: type[Method], scene: Scene, readings: Readings, stations: Index, evaluation: Evaluation, seed: int
+    make: type[Method], scene: Scene, readings: Readings, stations: Index, evaluation: CrossValidation, seed: int
 ) -> Skill | None:
     """Skill that cross-validation promises; None where the stations do not make two folds.
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.playground.evaluations import EVALUATIONS, TRUE, Skill, apparent, at_stations, geometry, wall_to_wall
-from downscaler.playground.layouts import Network, Siting, cells_of, draw, is_exact
+from downscaler.playground.layouts import Network, Siting, cells_of_network, draw, is_exact
 from downscaler.playground.method import Lesson, Method
 from downscaler.playground.methods import METHODS, learning_from
 from downscaler.playground.sensor import Scene, Sensor, look, read_stations
@@ -193,7 +193,7 @@ def sited(design: Design, world: World, network: Network | None, given: Propensi
     """
     propensity = given or GIVEN
     if network is not None:
-        cells = cells_of(world, network)
+        cells = cells_of_network(world, network)
         propensity = given or (fit_propensity(world.siting, cells) if is_exact(world, network) else GIVEN)
     layouts = tuple(name for name in design.layouts if name != "real") + (() if network is None else ("real",))
     return replace(design, layouts=layouts, siting=Siting(propensity=propensity, network=network))

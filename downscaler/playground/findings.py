@@ -11,19 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from downscaler.errors import TrainingError
 from downscaler.playground.evaluations import TRUE
 from downscaler.playground.experiment import PHYSICS, Record
-from downscaler.skill.evaluation import Interval
+from downscaler.skill.interval import Interval, mean_interval
 
 YES, NO, NOT_CLEAR = "yes", "no", "not clear"
 USUAL = "stations_coarse"  # how downscaling is usually trained
 HELD_OUT = "leave_station_out"
-LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,18 +57,6 @@ def verdict(intervals: Sequence[Interval]) -> str:
     if intervals and all(interval.low > 0 for interval in intervals):
         return YES
     return NO if intervals and all(interval.high < 0 for interval in intervals) else NOT_CLEAR
-
-
-def mean_interval(values: Iterable[float]) -> Interval:
-    """Mean of replicates and Student's 95 % interval of it; without width where they are all alike.
-
-    Raises TrainingError with fewer than two.
-    """
-    x = np.asarray(list(values), dtype=np.float64)
-    if len(x) < 2:
-        raise TrainingError("An interval needs replicates", value=len(x), allowed="at least 2")
-    half = stats.t.ppf(0.5 + LEVEL / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-    return Interval(value=float(x.mean()), low=float(x.mean() - half), high=float(x.mean() + half))
 
 
 def scores(records: Iterable[Record]) -> pd.DataFrame:

@@ -73,7 +73,7 @@ def real(world: World, count: int, siting: Siting, rng: np.random.Generator) -> 
     each station to the nearest active cell: its geometry is real, its siting is not. See ``is_exact``.
     """
     assert siting.network is not None
-    inside = cells_of(world, siting.network)
+    inside = cells_of_network(world, siting.network)
     if len(inside) >= _EXACT:
         return np.sort(rng.permutation(inside)[:count])
     return transferred(world, siting.network.xy, count, rng)
@@ -93,7 +93,7 @@ def draw(layout: str, world: World, count: int, siting: Siting, stream: Stream) 
     return np.sort(LAYOUTS[layout](world, count, siting, stream.child("layout", layout).generator()))
 
 
-def cells_of(world: World, network: Network) -> Index:
+def cells_of_network(world: World, network: Network) -> Index:
     """The cells that hold a network's stations, each once; stations outside the domain are left out."""
     distance, cell = cKDTree(world.xy).query(network.xy)
     found: Index = np.unique(cell[distance <= _SNAP_KM]).astype(np.intp)
@@ -102,7 +102,7 @@ def cells_of(world: World, network: Network) -> Index:
 
 def is_exact(world: World, network: Network) -> bool:
     """Whether enough of a network's stations lie in the domain for it to stand where it stands."""
-    return len(cells_of(world, network)) >= _EXACT
+    return len(cells_of_network(world, network)) >= _EXACT
 
 
 def transferred(world: World, xy: Floats, count: int, rng: np.random.Generator) -> Index:

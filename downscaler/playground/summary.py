@@ -10,10 +10,10 @@ import pandas as pd
 
 from downscaler.playground.evaluations import EVALUATIONS, FIGURES, TRUE
 from downscaler.playground.experiment import PHYSICS, Record
-from downscaler.playground.findings import Table, geometries, mean_interval
+from downscaler.playground.findings import Table, geometries
 from downscaler.playground.methods import learning_from
 from downscaler.playground.world import World
-from downscaler.skill.evaluation import Interval
+from downscaler.skill.interval import Interval, mean_interval
 
 COLUMNS = ("quantity", "method", "layout", "evaluation", "stations", "figure", "units", "value", "low", "high")
 _UNITS = {"rmse": "m3 m-3", "bias": "m3 m-3", "ubrmsd": "m3 m-3", "r": "1", "w": "km"}

@@ -97,7 +97,7 @@ def make_world(data: xr.Dataset, *, learning_days: int = 60, judged_days: int = 
     _check_size(data)
     data = data.load()
     forcing, usable = _usable_days(data)
-    learn, judge = split_days(usable)
+    learn, judge = learning_and_judged(usable)
     record = TileRecord(data, M09, learn)
     ground = record.ground
     chosen = [_evenly(learn, learning_days), _evenly(judge, judged_days)]
@@ -150,7 +150,7 @@ def _usable_days(data: xr.Dataset) -> tuple[dict[int, dict[str, Floats]], Index]
     return forcing, np.array(list(forcing), np.intp)
 
 
-def split_days(days: Index) -> tuple[Index, Index]:
+def learning_and_judged(days: Index) -> tuple[Index, Index]:
     """Days to learn from and days to be judged on, stretch by stretch, ``GAP_DAYS`` apart on either side.
 
     Raises TrainingError where a stretch would leave fewer than two weeks to learn from.

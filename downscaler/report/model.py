@@ -16,8 +16,9 @@ from downscaler.product import (
     SIMULATED_LABEL,
     SOIL_MOISTURE,
 )
-from downscaler.report.style import Methods
+from downscaler.report.model_figures import Methods
 from downscaler.skill.evaluation import FIGURES
+from downscaler.skill.interval import METHOD
 
 Card = Mapping[str, Any]
 Evaluations = Mapping[str, Mapping[str, Any]]
@@ -51,7 +52,7 @@ def skill_report(card: Card, evaluations: Evaluations, explanations: Sequence[Ex
         lines += _evaluation(title, evaluation)
     lines += _held_out(card)
     lines += ["## What the figures are", "", *(f"- `{name}`: {meaning}" for name, meaning in FIGURES.items()), ""]
-    lines += ["Values in brackets are 95 % intervals from a block bootstrap, the same draws for every method.", ""]
+    lines += [f"In brackets: {METHOD} of a block bootstrap, the same draws for every method.", ""]
     if explanations:
         lines += ["# What the correction draws on", "", *(as_markdown(e) for e in explanations), *_memory(card), ""]
     lines += ["# Caveats", "", *(f"- {text}" for text in caveats(card)), ""]
@@ -78,7 +79,7 @@ def evaluation_report(evaluation: Mapping[str, Any]) -> str:
         lines += ["## The hybrid inside and outside its area of applicability", ""]
         lines += [*_table(evaluation["applicability"], first="where"), ""]
     lines += ["## What the figures are", "", *(f"- `{name}`: {meaning}" for name, meaning in FIGURES.items()), ""]
-    lines += ["Values in brackets are 95 % intervals from a block bootstrap, the same draws for every method.", ""]
+    lines += [f"In brackets: {METHOD} of a block bootstrap, the same draws for every method.", ""]
     lines += ["## Caveats", "", *(f"- {text}" for text in LIMITS), ""]
     return "\n".join(lines)
 

@@ -24,7 +24,7 @@ from downscaler.report import playground_figures as figures
 from downscaler.report import playground_maps as pictures
 from downscaler.report.playground_text import caveats, facts
 from downscaler.report.style import png
-from downscaler.skill.evaluation import Interval
+from downscaler.skill.interval import METHOD, Interval
 
 _TEMPLATE = "playground.html.j2"
 _CAPTIONS = {
@@ -43,7 +43,7 @@ _CAPTIONS = {
     ),
     "curve": (
         "More stations",
-        "Bands are 95 % intervals over replicates; lines are methods that need no station.",
+        f"Bands: {METHOD} over replicates, of a mean Student's; lines are methods that need no station.",
     ),
     "errors": (
         "Where the errors are",
@@ -111,6 +111,7 @@ def make_report(
         simulated=truth.simulated,
         stamp=SIMULATED_LABEL.upper(),
         findings=answered,
+        method=METHOD,
         replicates=design.replicates,
         figures=_figures(answered, long, ground, world, design, network, simulated=truth.simulated),
         tables=_tables(long, design),

@@ -15,20 +15,44 @@ from downscaler.playground.evaluations import EVALUATIONS, TRUE
 from downscaler.playground.experiment import CURVE_LAYOUTS, PHYSICS
 from downscaler.playground.findings import Finding
 from downscaler.playground.methods import METHODS, learning_from, title_of
-from downscaler.report.playground_style import (
-    LAYOUT_STYLE,
-    METHOD_STYLE,
+from downscaler.report.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
     NORMAL,
+    ORANGE,
+    PURPLE,
+    SKY,
     SMALL,
-    VERDICT_COLOURS,
+    VERMILION,
     new_figure,
-    tidy,
+    tidy_axes,
     whiskers,
     words,
 )
-from downscaler.report.style import INK
-from downscaler.skill.evaluation import Interval
+from downscaler.skill.interval import Interval
 
+# by method and by layout: colour and marker, so that neither is needed alone
+METHOD_STYLE: dict[str, tuple[str, str]] = {
+    "stations_only": (PURPLE, "s"),
+    "stations_coarse": (VERMILION, "o"),
+    "linear": (GREEN, "^"),
+    "physics_everywhere": (BLUE, "D"),
+    "physics_elsewhere": (SKY, "d"),
+    "climatological_pattern": (ORANGE, "v"),
+    "prior": (GREY, "P"),
+    "bilinear": (GREY, "x"),
+    "nearest": (GREY, "+"),
+}
+LAYOUT_STYLE: dict[str, tuple[str, str]] = {
+    "random": (BLUE, "o"),
+    "stratified": (SKY, "D"),
+    "clustered": (ORANGE, "^"),
+    "biased": (VERMILION, "s"),
+    "real": (PURPLE, "v"),
+}
+VERDICT_COLOURS = {"yes": BLUE, "no": VERMILION, "not clear": GREY}
 _RMSE = "RMSE wall to wall (m³ m⁻³)"
 _LINES = ("physics_everywhere", "physics_elsewhere", "climatological_pattern", "prior")
 
@@ -58,7 +82,7 @@ def findings_figure(findings: Sequence[Finding], *, simulated: bool) -> Figure:
         axes.axvline(0.0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(shown)), [words(d.words) for d in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)
-        tidy(axes, title=f"{number}. {finding.title}: {finding.verdict}", grid="x")
+        tidy_axes(axes, title=f"{number}. {finding.title}: {finding.verdict}")
     panels[-1].set_xlabel("difference in RMSE (m³ m⁻³), 95 % interval over replicates", fontsize=SMALL)
     return figure
 
@@ -106,7 +130,7 @@ def truth_figure(summary: pd.DataFrame, layouts: Sequence[str], stations: int, *
     axes.set_ylim(len(METHODS) - 0.5, -0.5)
     axes.set_xlim(left=0.0)
     axes.set_xlabel(f"{_RMSE}, {stations} stations", fontsize=SMALL)
-    tidy(axes, grid="x")
+    tidy_axes(axes)
     figure.legend(fontsize=SMALL, frameon=False, loc="outside lower center", ncols=len(layouts) + 1)
     return figure
 
@@ -128,7 +152,7 @@ def optimism_figure(summary: pd.DataFrame, layouts: Sequence[str], *, simulated:
                 axes.errorbar([at], [found.value], yerr=whiskers([found]), **style)
         axes.axhline(0.0, color=INK, linewidth=0.8)
         axes.set_xticks(range(len(layouts)), layouts, rotation=30, ha="right")
-        tidy(axes, title=evaluation.title)
+        tidy_axes(axes, grid="y", title=evaluation.title)
     panels[0].set_ylabel("optimism: true − apparent RMSE (m³ m⁻³)", fontsize=SMALL)
     handles, labels = panels[1].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=SMALL, frameon=False, loc="outside lower center", ncols=len(labels))
@@ -157,7 +181,7 @@ def curve_figure(summary: pd.DataFrame, *, simulated: bool) -> Figure:
         axes.set_xticks(ticks)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_xlabel("stations", fontsize=SMALL)
-        tidy(axes, title=title_of(method))
+        tidy_axes(axes, grid="y", title=title_of(method))
     panels[0].set_ylabel(_RMSE, fontsize=SMALL)
     panels[0].set_ylim(bottom=0.0)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -186,6 +210,6 @@ def distance_figure(summary: pd.DataFrame, layouts: Sequence[str], *, simulated:
     axes.set_ylim(bottom=0.0)
     axes.set_ylabel("W (km)", fontsize=SMALL)
     axes.legend(fontsize=SMALL, frameon=False)
-    tidy(axes)
+    tidy_axes(axes, grid="y")
     axes.title.set_fontsize(NORMAL)
     return figure

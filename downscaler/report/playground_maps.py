@@ -15,8 +15,7 @@ from downscaler.playground.experiment import PHYSICS
 from downscaler.playground.findings import USUAL
 from downscaler.playground.methods import title_of
 from downscaler.playground.world import World
-from downscaler.report.playground_style import NORMAL, SMALL, new_figure, tidy
-from downscaler.report.style import INK, VERMILION
+from downscaler.report.style import INK, NORMAL, SMALL, VERMILION, new_figure, tidy_axes
 
 _BINS, _LEAST = 11, 5  # bins along an axis of feature space; cells below which a bin is left empty
 _SIZE, _CHANGE, _RATIO = "cividis", "PuOr", "PuOr"  # colour maps that all eyes can read
@@ -111,8 +110,8 @@ def feature_space(world: World, maps: pd.DataFrame, layouts: Sequence[str], *, s
         density = _panel(panels[0, column], bins, ratio, {"cmap": _RATIO, "norm": TwoSlopeNorm(1.0, 0.0, 4.0)})
         field = np.where(cells >= _LEAST, errors[layout], np.nan)
         image = _panel(panels[1, column], bins, field, {"cmap": _SIZE, "vmin": 0.0, "vmax": top})
-        tidy(panels[0, column], title=layout, grid=None)
-        tidy(panels[1, column], grid=None)
+        tidy_axes(panels[0, column], title=layout, grid=None)
+        tidy_axes(panels[1, column], grid=None)
     figure.colorbar(density, ax=panels[0].tolist(), label="stations a cell / domain mean", extend="max")
     figure.colorbar(image, ax=panels[1].tolist(), label=f"RMSE (m³ m⁻³)\n{title_of(USUAL)}")
     figure.supxlabel(labels[0], fontsize=SMALL)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from downscaler.playground.evaluations import EVALUATIONS
 from downscaler.playground.experiment import Design
-from downscaler.playground.layouts import cells_of, is_exact
+from downscaler.playground.layouts import cells_of_network, is_exact
 from downscaler.playground.methods import METHODS
 from downscaler.playground.world import GAP_DAYS, World
 from downscaler.product import ALGORITHM_VERSION
@@ -61,7 +61,7 @@ def _network(world: World, design: Design) -> list[tuple[str, str]]:
     network = design.siting.network
     if network is None:
         return []
-    inside = len(cells_of(world, network))
+    inside = len(cells_of_network(world, network))
     how = (
         "they stand where they stand, and replicates differ in their sensors' errors"
         if is_exact(world, network)

@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from downscaler.product import DEPTH_NOTE, SIMULATED_LABEL, TITLE
 from downscaler.report import validation_figures as figures
 from downscaler.report.style import png
+from downscaler.skill.interval import METHOD
 from downscaler.validation.metrics import METRICS
 from downscaler.validation.representativeness import Representativeness
 from downscaler.validation.skill import GAINS
@@ -59,6 +60,7 @@ def page(findings: Findings, represented: Representativeness | str, backdrop: An
     template = environment.from_string(text)
     return template.render(
         d=findings.document,
+        method=METHOD,
         pictures=pictures(findings, represented, backdrop),
         labels=LABELS,
         names=figures.NAMES,

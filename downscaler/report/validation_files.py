@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from downscaler.ground.cells import bounds_of
 from downscaler.ground.grid import Domain
+from downscaler.ground.prior import Prior
 from downscaler.report.style import png
 from downscaler.report.validation import page
 from downscaler.report.validation_figures import map_figure
-from downscaler.stores.prior.store import Prior
 from downscaler.validation.representativeness import Representativeness
 from downscaler.validation.summary import Findings
 

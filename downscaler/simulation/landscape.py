@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from downscaler.simulation.drainage import Drainage, drain, incise, relief
+from downscaler.ground.drainage import Drainage, drain
 from downscaler.simulation.noise import Field, Stream, fractal, smooth_noise
+from downscaler.simulation.rivers import incise, relief
 from downscaler.simulation.soils import soil_property
 
 WATER, URBAN, WETLAND, CROPLAND, MOSAIC, GRASSLAND, MIXED_FOREST, BROADLEAF = 17, 13, 11, 12, 14, 10, 5, 4

@@ -50,7 +50,7 @@ class SamplePaths:
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class SampleLand:
     """The land under a sample: its lattice, its cell centres in km, its latitudes and what lies there."""
 
     lattice: Lattice
@@ -129,12 +129,12 @@ def sample_lattice(domain: Domain, margin: int = _MARGIN) -> Lattice:
     )
 
 
-def make_world(domain: Domain, seed: int) -> World:
+def make_world(domain: Domain, seed: int) -> SampleLand:
     """The land of a domain's sample."""
     lattice = sample_lattice(domain)
     y, x = lattice.y / CELL, lattice.x / CELL
     _, latitude = lattice.lonlat()
-    return World(lattice=lattice, y=y, x=x, latitude=latitude.astype(np.float32), land=make_landscape(y, x, seed))
+    return SampleLand(lattice=lattice, y=y, x=x, latitude=latitude.astype(np.float32), land=make_landscape(y, x, seed))
 
 
 def nature_settings(seed: int) -> tuple[Run, Sky]:
@@ -160,7 +160,7 @@ def prior_settings(seed: int) -> tuple[Run, Sky]:
     return run, Sky(seed=seed, name="prior", shift=7.0, missed=0.2, spread=0.5, warmth=0.5)
 
 
-def simulate(world: World, run: Run, sky: Sky, *, first: dt.date, days: int) -> Iterator[tuple[Day, Soil]]:
+def simulate(world: SampleLand, run: Run, sky: Sky, *, first: dt.date, days: int) -> Iterator[tuple[Day, Soil]]:
     """Days of a run, spin-up included, one at a time: memory does not grow with their number."""
     soil = make_soil(world.land, world.y, world.x, run)
     state: State = initial_state(soil)
@@ -185,7 +185,7 @@ class _Count:
             self.progress(self.done, self.total)
 
 
-def _write_prior(folder: Path, world: World, seed: int, first: dt.date, days: int, tell: _Count) -> None:
+def _write_prior(folder: Path, world: SampleLand, seed: int, first: dt.date, days: int, tell: _Count) -> None:
     run, sky = prior_settings(seed)
     with PriorWriter(folder, world.lattice, world.land, first, days) as writer:
         for day, soil in simulate(world, run, sky, first=first, days=days):
@@ -195,7 +195,7 @@ def _write_prior(folder: Path, world: World, seed: int, first: dt.date, days: in
 
 
 def _write_observed(
-    out: Path, domain: Domain, world: World, seed: int, start: dt.date, days: int, tell: _Count
+    out: Path, domain: Domain, world: SampleLand, seed: int, start: dt.date, days: int, tell: _Count
 ) -> None:
     run, sky = nature_settings(seed)
     before = None

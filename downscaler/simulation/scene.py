@@ -39,10 +39,13 @@ COVER_NAMES = {
 }
 
 
-def block_mean(
+def cell_mean(
     field: NDArray[np.generic], where: NDArray[np.bool_] | None = None, size: int = BLOCK
 ) -> NDArray[np.float64]:
-    """Mean over ``size`` x ``size`` blocks of the cells in ``where`` (all by default); NaN where a block has none."""
+    """Mean over ``size`` x ``size`` blocks of the cells in ``where`` (all by default); NaN where a block has none.
+
+    In the field's own precision, not ``ground.blocks``' float64: the bytes of a seed's sample rest on it.
+    """
     shape = (field.shape[0] // size, size, field.shape[1] // size, size)
     weight = np.isfinite(field) if where is None else where & np.isfinite(field)
     total = np.where(weight, field, 0.0).reshape(shape).sum(axis=(1, 3))
@@ -73,19 +76,19 @@ def make_scene(
     height = statics["elevation"].astype(np.float64)
     amount = np.zeros(18)
     amount[list(_CANOPY_WATER)] = list(_CANOPY_WATER.values())
-    water = block_mean(amount[np.maximum(cover, 0)] * statics["vegetation"]) * (0.4 + 0.6 * greenness)
+    water = cell_mean(amount[np.maximum(cover, 0)] * statics["vegetation"]) * (0.4 + 0.6 * greenness)
     classes, shares = commonest(cover)
-    wet, porosity = (block_mean(field, active) for field in (moisture, statics["porosity"]))
+    wet, porosity = (cell_mean(field, active) for field in (moisture, statics["porosity"]))
     return Scene(
         moisture=np.where(np.isfinite(wet), wet, 0.4),
-        temperature=block_mean(temperature) + warmth,
-        rain=block_mean(rain),
+        temperature=cell_mean(temperature) + warmth,
+        rain=cell_mean(rain),
         vegetation=water,
-        water=1.0 - block_mean(active.astype(np.float64)),
-        urban=block_mean((cover == URBAN).astype(np.float64)),
-        clay=np.nan_to_num(block_mean(statics["clay"], active), nan=0.2),
+        water=1.0 - cell_mean(active.astype(np.float64)),
+        urban=cell_mean((cover == URBAN).astype(np.float64)),
+        clay=np.nan_to_num(cell_mean(statics["clay"], active), nan=0.2),
         bulk_density=_GRAIN_DENSITY * (1.0 - np.nan_to_num(porosity, nan=0.4)),
-        roughness=np.sqrt(np.maximum(block_mean(height**2) - block_mean(height) ** 2, 0.0)),
+        roughness=np.sqrt(np.maximum(cell_mean(height**2) - cell_mean(height) ** 2, 0.0)),
         cover=classes,
         cover_fraction=shares,
     )
@@ -94,7 +97,7 @@ def make_scene(
 def commonest(cover: NDArray[np.generic]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """The three commonest classes of each block and their shares, [y, x, 3], the largest first; class 0 for none."""
     classes = np.unique(cover)
-    shares = np.stack([block_mean((cover == value).astype(np.float64)) for value in classes], axis=-1)
+    shares = np.stack([cell_mean((cover == value).astype(np.float64)) for value in classes], axis=-1)
     order = np.argsort(-shares, axis=-1, kind="stable")[..., :_KEPT]
     best = np.take_along_axis(shares, order, axis=-1)
     named = np.where(best > 0, np.maximum(classes, 0)[order], 0).astype(np.uint8)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from downscaler.errors import ConfigError, PriorCoverageError, TrainingError
 from downscaler.ground.blocks import Bools
 from downscaler.ground.grid import M01, M09, EaseGrid
+from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import Kind, Options, fit_plain
 from downscaler.learn.samples import DayRecord, Part, TileRecord, View, spatial_blocks
 from downscaler.learn.training import Trial, days_with_data, fit_branch, with_weather
@@ -24,8 +25,8 @@ from downscaler.method.baselines import baselines
 from downscaler.method.features import FEATURES, Fields
 from downscaler.method.hybrid import Branch, Model, estimate
 from downscaler.method.pattern import ratio_to_m01
-from downscaler.skill.evaluation import Evaluation, Interval
-from downscaler.stores.prior import Prior
+from downscaler.skill.evaluation import Evaluation
+from downscaler.skill.interval import Interval
 
 SPLITS = ("time", "blocks")
 FOLDS, INNER, GAP_DAYS = 5, 5, 7

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Bools, Floats, block_mean, block_sum, spread_blocks
 from downscaler.product import CONSERVATION_TOLERANCE
+from downscaler.skill.interval import Interval, interval
 
 BOOTSTRAPS, BLOCK_DAYS = 1000, 7
 FIGURES: dict[str, str] = {
@@ -23,15 +24,6 @@ FIGURES: dict[str, str] = {
     "beyond_bounds": "share of values below the residual water content or above porosity, by more than 1e-6 m3 m-3",
     "conservation": "largest |block mean - coarse value|, m3 m-3",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """A figure and the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def seam_index(theta: Floats, ratio: int) -> float:
@@ -182,7 +174,9 @@ class Evaluation:
                 "coverage_90": inside / n if record.bounded else np.array([np.nan]),
                 "beyond_bounds": beyond / n if self.limits is not None else np.array([np.nan]),
             }
-        found = {name: _interval(values) for name, values in samples.items() if np.isfinite(values[0])}
+        # the seam is of whole days, whatever else is drawn
+        units = {name: (runs if name == "seam_index" else weights).shape[1] for name in samples}
+        found = {name: interval(values, units[name]) for name, values in samples.items() if np.isfinite(values[0])}
         worst = max(record.misfit)
         return found | {"conservation": Interval(value=worst, low=worst, high=worst)}
 
@@ -239,13 +233,6 @@ def _mean_of_days(values: Floats, label: NDArray[np.intp], weights: NDArray[np.f
     with np.errstate(invalid="ignore", divide="ignore"):
         mean: Floats = total / count
     return mean
-
-
-def _interval(samples: NDArray[np.float64]) -> Interval:
-    """The figure itself (first sample) and the 2.5 % and 97.5 % points of the others."""
-    known = samples[1:][np.isfinite(samples[1:])]
-    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (samples[0], samples[0])
-    return Interval(value=float(samples[0]), low=float(low), high=float(high))
 
 
 def as_table(figures: Mapping[str, Mapping[str, Interval]], names: Sequence[str]) -> list[list[str]]:

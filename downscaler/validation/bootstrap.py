@@ -1,4 +1,4 @@
-"""Intervals for autocorrelated series: the stationary block bootstrap in time, and whole networks in space."""
+"""Draws for autocorrelated series: the stationary block bootstrap in time, and whole networks in space."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from arch.bootstrap import StationaryBootstrap, optimal_block_length
 from numpy.typing import NDArray
-from scipy.stats import norm, t
-
-from downscaler.skill.evaluation import Interval
 
 Floats = NDArray[np.float64]
 BOOTSTRAPS = 1000
-LEVEL = 0.95
 LEAST_NETWORKS = 5  # below, whole networks cannot be resampled to any purpose and stations stand in
 _LEAST_SERIES = 20  # observations for a block length of its own
 _STRETCH = 2.0  # of the length that is best for a variance
@@ -128,36 +124,3 @@ def make_draws(
         units=units,
         of_networks=of_networks,
     )
-
-
-def interval(samples: Floats, units: float) -> Interval:
-    """The figure itself (first sample) and its 95 % interval from the others, widened for few units.
-
-    Expanded percentile interval (Hesterberg 2015, doi:10.1080/00031305.2015.1089789): the percentiles are those at
-    which a t interval of ``units`` - 1 degrees of freedom ends, since percentiles alone are too narrow by just that.
-    NaN ends with fewer than two units or no finite sample.
-
-    Args:
-        samples: [1 + B], the first of them the figure of the sample itself.
-        units: independent units, blocks of days or networks, that the figure rests on.
-    """
-    value, low, high = (float(part[0]) for part in intervals(np.asarray(samples)[None], units))
-    return Interval(value=value, low=low, high=high)
-
-
-def intervals(samples: Floats, units: float) -> tuple[Floats, Floats, Floats]:
-    """The same of many figures at once: values, low and high ends, all [n], of samples [n, 1 + B]."""
-    value, drawn = samples[:, 0], np.sort(np.where(np.isfinite(samples[:, 1:]), samples[:, 1:], np.nan), axis=1)
-    known = np.isfinite(drawn).sum(axis=1)  # NaN stands last
-    fit = np.isfinite(value) & (known > 0) & (units >= 2)
-    if not fit.any():
-        return value, np.full(value.shape, np.nan), np.full(value.shape, np.nan)
-    tail = norm.cdf(np.sqrt(units / (units - 1.0)) * t.ppf((1.0 - LEVEL) / 2.0, units - 1.0))
-    ends = []
-    for share in (tail, 1.0 - tail):
-        at = share * np.maximum(known - 1, 0)
-        below = np.floor(at).astype(np.intp)
-        above = np.minimum(below + 1, np.maximum(known - 1, 0))
-        low, high = (np.take_along_axis(drawn, index[:, None], axis=1)[:, 0] for index in (below, above))
-        ends.append(np.where(fit, low + (high - low) * (at - below), np.nan))
-    return value, ends[0], ends[1]

@@ -92,7 +92,7 @@ class Matchups:
         return pd.DataFrame(columns | {"outside_applicability": self.outside[site, day]})
 
 
-def match(
+def collocate(
     sites: Sequence[Site],
     days: ProductDays,
     stations: Floats,

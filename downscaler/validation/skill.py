@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.errors import ValidationError
-from downscaler.skill.evaluation import Interval
-from downscaler.validation.bootstrap import BOOTSTRAPS, Draws, interval, make_draws
+from downscaler.skill.interval import Interval, interval
+from downscaler.validation.bootstrap import BOOTSTRAPS, Draws, make_draws
 from downscaler.validation.matchups import PRIOR, PRODUCT, SMAP, Matchups
 from downscaler.validation.metrics import METRICS, Metrics, downscaling_gain, metrics, moments
 

@@ -11,9 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from downscaler.errors import TripletError
-from downscaler.skill.evaluation import Interval
+from downscaler.skill.interval import Interval, intervals
 from downscaler.sources.insitu.series import FileReport
-from downscaler.validation.bootstrap import intervals
 from downscaler.validation.matchups import PRODUCT, SMAP, Matchups
 from downscaler.validation.metrics import METRICS
 from downscaler.validation.representativeness import Representativeness

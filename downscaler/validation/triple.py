@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.errors import TripletError
-from downscaler.skill.evaluation import Interval
-from downscaler.validation.bootstrap import Draws, interval
+from downscaler.skill.interval import Interval, interval
+from downscaler.validation.bootstrap import Draws
 from downscaler.validation.metrics import moments
 
 Floats = NDArray[np.float64]

@@ -13,11 +13,11 @@ from flows.day.jobs import DayJob
 
 if TYPE_CHECKING:
     from downscaler.ground.grid import Domain, EaseGrid
+    from downscaler.ground.prior import Prior
     from downscaler.method.hybrid import Model
     from downscaler.method.matching import Matching
     from downscaler.method.seasonal import CoarseStatistics
     from downscaler.records import InputRecord
-    from downscaler.stores.prior import Prior
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ class _Pair:
 @lru_cache(maxsize=2)
 def _matched(pair: _Pair) -> Matching:
     """The matching of a pair; it takes a pass over the prior's whole record, so a job makes it once in a process."""
+    from downscaler.method.coarse_prior import prior_statistics
     from downscaler.method.matching import match
-    from downscaler.stores.prior.coarse import prior_statistics
 
     return match(pair.method, pair.smap, prior_statistics(pair.prior, pair.smap.grid).on(pair.domain))

@@ -85,8 +85,8 @@ def _seen(dates: Sequence[dt.date], job: DayJob, means: Means) -> Iterator[Coars
 
 def _filled(date: dt.date, today: CoarseDay | None, job: DayJob, means: Means) -> Reading | None:
     """The day with its gaps filled; None where there are none, or nothing to fill them with."""
+    from downscaler.method.coarse_prior import coarse_days
     from downscaler.method.gapfill import MAX_AGE, empty_day, fill
-    from downscaler.stores.prior.coarse import coarse_days
 
     if today is not None and bool(today.data["recommended"].all()):
         return None

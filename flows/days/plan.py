@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from downscaler.errors import GranuleMissingError, NoRetrievalError
 from flows.day.inputs import prepare
@@ -15,14 +13,8 @@ from flows.day.make import try_day
 from flows.day.period import makeable, today
 from flows.days.run import Attempt, Days, run_days
 from flows.days.state import DayState, look_back, survey
-from flows.studies.validation import job_of as validation_of
-
-if TYPE_CHECKING:
-    from flows.settings import Settings
-    from flows.studies.validation import ValidationJob
 
 Hear = Callable[[DayOutcome], None]
-VALIDATION_FOLDER = Path("build/validation")
 DONE = "already published from the same inputs, model and versions"
 
 
@@ -130,15 +122,3 @@ def _begin(plan: Plan, job: DayJob) -> None:
     if plan.work:
         prepare(job)
     sweep(job.catalog, product.domain(job.domain))
-
-
-def validation_after(settings: Settings, outcomes: Sequence[DayOutcome]) -> ValidationJob | None:
-    """The validation that newly published days are followed by, where ``stations`` are set; None without either."""
-    new = [outcome.date for outcome in outcomes if outcome.status == "published"]
-    return recent(settings, max(new)) if new and settings.stations else None
-
-
-def recent(settings: Settings, day: dt.date) -> ValidationJob:
-    """The validation of ``validation_days`` days up to one."""
-    first = day - dt.timedelta(days=settings.validation_days - 1)
-    return validation_of(settings, VALIDATION_FOLDER, period=(first, day))

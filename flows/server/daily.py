@@ -21,14 +21,15 @@ from flows import logs
 from flows.day.jobs import DayJob, DayOutcome, job_of
 from flows.day.make import outcome_of, run_day
 from flows.day.period import makeable, today
-from flows.days.plan import VALIDATION_FOLDER, make_last, make_period, plan_period, recent, validation_after
+from flows.days.plan import make_last, make_period, plan_period
 from flows.days.run import judge, require_no_failure
 from flows.server import artifacts, events
 from flows.server.retries import DAY_LIMIT, PATIENT, WORK_LIMIT
 from flows.server.submit import STATE_NAMES, submit
 from flows.settings import Settings, load_settings
-from flows.studies.validation import ValidationJob, run_validation
-from flows.studies.validation import job_of as validation_of
+from flows.studies.validation import run_validation
+from flows.studies.validation_job import VALIDATION_FOLDER, ValidationJob, recent, validation_after
+from flows.studies.validation_job import job_of as validation_of
 
 
 @task(task_run_name="{date}", timeout_seconds=DAY_LIMIT, **PATIENT)

@@ -9,9 +9,9 @@ from prefect import flow, task
 
 from downscaler.errors import ConfigError
 from flows import logs
-from flows.commands.data.build import make_model, make_prior
 from flows.server.retries import PATIENT, WORK_LIMIT
 from flows.settings import Settings, load_settings
+from flows.studies.build import make_model, make_prior
 
 
 @task(timeout_seconds=WORK_LIMIT, **PATIENT)

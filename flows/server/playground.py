@@ -6,9 +6,9 @@ from pathlib import Path
 
 from prefect import flow, task
 
-from flows.commands.studies.playground import design_of, job_of, make_playground
 from flows.settings import load_settings
-from flows.studies.playground import PlaygroundJob
+from flows.studies.playground import PlaygroundJob, make_playground
+from flows.studies.playground_job import design_of, job_of
 
 
 @task

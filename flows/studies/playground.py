@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from downscaler.errors import ConfigError, ExperimentError
+from downscaler.ground.prior import Prior
 from downscaler.playground.experiment import PHYSICS as PHYSICS_LAYOUT
 from downscaler.playground.experiment import Cell, Design, Record, fingerprint, fit_physics, run_cell, sited, table
 from downscaler.playground.records import Records, read_network, read_propensity, write_report
 from downscaler.playground.world import World, make_world
 from downscaler.report.playground import Truth, make_report
-from downscaler.stores.prior import Prior, open_prior
+from downscaler.stores.prior import open_prior
 from flows import console
 from flows.days.workers import end_with_parent
 
@@ -173,6 +174,15 @@ def with_siting(job: PlaygroundJob, world: World, network: Path | None, propensi
     given = None if propensity is None else read_propensity(propensity)
     design = sited(job.design, world, None if network is None else read_network(network), given)
     return replace(job, design=design)
+
+
+def make_playground(
+    job: PlaygroundJob, network: Path | None = None, propensity: Path | None = None
+) -> tuple[Finding, ...]:
+    """Run a job and write its report; the findings."""
+    prior, world = open_world(job)
+    job = with_siting(job, world, network, propensity)
+    return report(job, run_experiment(job, prior, world))
 
 
 def report(job: PlaygroundJob, done: Done) -> tuple[Finding, ...]:

@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from downscaler.errors import ConfigError, ValidationError
+from downscaler.errors import ValidationError
+from flows.studies.validation_job import ValidationJob
 
 if TYPE_CHECKING:
     from catalog.reading.points import PublishedDay
     from downscaler.ground.grid import Domain
+    from downscaler.ground.prior import Prior
     from downscaler.sources.insitu import FileReport
-    from downscaler.stores.prior import Prior
     from downscaler.validation.matchups import Matchups
     from downscaler.validation.representativeness import Representativeness
     from downscaler.validation.sites import Site
     from downscaler.validation.summary import Extras, Findings
     from downscaler.validation.triple import Source
-    from flows.settings import Settings
 
 Tell = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValidationJob:
-    """What is validated, against what, and where the report goes.
-
-    ``third`` is a product for triple collocation and ``third_inputs`` what it is made from; ``period`` None is all
-    days; ``publish`` puts report and headline into the catalogue.
-    """
-
-    domain: str
-    catalog: str
-    stations: tuple[str, ...]
-    out: Path
-    prior: Path | None = None
-    period: tuple[dt.date, dt.date] | None = None
-    compare: tuple[str, ...] = ()
-    third: str | None = None
-    third_inputs: tuple[str, ...] = ()
-    deepest: float = 0.10
-    window: float = 3.0
-    min_pairs: int = 20
-    seed: int = 0
-    publish: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,26 +31,6 @@ class Validated:
     out: Path
     href: str | None
     document: dict[str, Any] = field(repr=False)
-
-
-def job_of(settings: Settings, out: Path, **given: Any) -> ValidationJob:
-    """The job that settings and options describe; raises ConfigError where no stations are given."""
-    if not settings.stations:
-        raise ConfigError(
-            "No station data are given",
-            allowed="an ISMN archive, USCRN daily files, a folder of them, scan, snotel",
-            remedy="Give --stations PATH, or set `stations` in vadose.toml.",
-        )
-    return ValidationJob(
-        domain=settings.domain,
-        catalog=settings.catalog,
-        stations=settings.stations,
-        prior=settings.prior,
-        min_pairs=settings.validation_pairs,
-        seed=settings.seed,
-        out=out,
-        **given,
-    )
 
 
 def run_validation(job: ValidationJob, tell: Tell = lambda _done, _total, _what: None) -> Validated:
@@ -171,7 +126,7 @@ def match_up(
     from downscaler.report.validation_files import READINGS
     from downscaler.sources.insitu import table
     from downscaler.stores.prior.points import days_at
-    from downscaler.validation.matchups import PRIOR, match
+    from downscaler.validation.matchups import PRIOR, collocate
     from downscaler.validation.sites import Gathered, cells
 
     rows, columns = cells(sites)
@@ -192,7 +147,7 @@ def match_up(
             notes.append(
                 f"The prior has no data of {missing} of {len(known)} days; its climatology stands in for it there."
             )
-    return match(sites, sampled, gathered.values(), others, notes)
+    return collocate(sites, sampled, gathered.values(), others, notes)
 
 
 def _extras(

@@ -15,16 +15,18 @@ import numpy as np
 import pytest
 
 from downscaler.ground.grid import M09, Domain, Span, Window
+from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import Kind, Options, feature_names, grow, view_of
 from downscaler.learn.samples import Part, TileRecord
 from downscaler.learn.training import days_with_data, with_weather
 from downscaler.method.features import matrix
 from downscaler.method.hybrid import estimate
-from downscaler.report.style import pareto_figure, png
+from downscaler.report.model_figures import pareto_figure
+from downscaler.report.style import png
 from downscaler.simulation.sample import write_sample
 from downscaler.skill.evaluation import Evaluation
 from downscaler.sources.parflow import open_source
-from downscaler.stores.prior import Prior, build_prior, open_prior
+from downscaler.stores.prior import build_prior, open_prior
 
 DEPTHS, ROUNDS = (4, 6, 8), (100, 200, 300)
 GAP, STRETCHES, JUDGED = 7, 3, 24

@@ -11,6 +11,7 @@ import pytest
 
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import M09, Domain, Span, Window
+from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import Options
 from downscaler.learn.training import train
 from downscaler.method.conserve import bilinear
@@ -19,7 +20,7 @@ from downscaler.simulation.sample import write_sample
 from downscaler.sources.parflow import open_source
 from downscaler.sources.smap import read_day
 from downscaler.stores.model import load_model, save_model
-from downscaler.stores.prior import Prior, build_prior, open_prior
+from downscaler.stores.prior import build_prior, open_prior
 
 CORNER = {"row": 95, "column": 228}  # M36 cell in the Ouachita Mountains
 DAY = dt.date(2024, 5, 23)

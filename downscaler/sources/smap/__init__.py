@@ -1,6 +1,5 @@
 """SMAP soil moisture granules, daily (SPL3SMP_E, SPL3SMP) and half orbits (SPL2SMP_E, SPL2SMP)."""
 
-from downscaler.sources.smap.archive import smap_statistics
 from downscaler.sources.smap.composite import MERGE_RULE
 from downscaler.sources.smap.day import read_day
 from downscaler.sources.smap.describe import describe
@@ -24,5 +23,4 @@ __all__ = [
     "find_granules",
     "open_granule",
     "read_day",
-    "smap_statistics",
 ]

@@ -5,7 +5,6 @@ static terrain, soil and land cover. ``time`` is the UTC day, ``dayofyear`` runs
 """
 
 from downscaler.stores.prior.build import build_prior
-from downscaler.stores.prior.coarse import coarse_days, prior_statistics
-from downscaler.stores.prior.store import Prior, describe, is_prior, open_prior
+from downscaler.stores.prior.store import describe, is_prior, open_prior
 
-__all__ = ["Prior", "build_prior", "coarse_days", "describe", "is_prior", "open_prior", "prior_statistics"]
+__all__ = ["build_prior", "describe", "is_prior", "open_prior"]

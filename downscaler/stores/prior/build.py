@@ -19,13 +19,14 @@ import downscaler
 from downscaler import product
 from downscaler.errors import PriorCoverageError, PriorSchemaError, StorageFullError
 from downscaler.ground import wetness
-from downscaler.ground.grid import CRS, M01, Domain
+from downscaler.ground.grid import CRS, M01, Domain, domain_attributes
+from downscaler.ground.prior import Prior
 from downscaler.ground.regrid import overlap
 from downscaler.method import day_of_year as climatology
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.stores.prior.layout import StoreWriter
 from downscaler.stores.prior.schema import FIELDS, KIND
-from downscaler.stores.prior.store import Prior, domain_attributes, is_prior, open_prior
+from downscaler.stores.prior.store import is_prior, open_prior
 from downscaler.stores.prior.tile import TileBuilder, day_counts
 
 Progress = Callable[[int, int], None]

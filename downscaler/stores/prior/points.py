@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from downscaler.ground.grid import Domain, Window
-from downscaler.stores.prior.store import Prior
+from downscaler.ground.prior import Prior
 
 Floats = NDArray[np.float64]
 _DAYS = 30  # days read at once, as they are stored

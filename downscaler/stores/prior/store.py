@@ -1,11 +1,9 @@
-"""Opening a prior store and reading windows of it."""
+"""Opening a prior store."""
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,104 +11,11 @@ import numpy as np
 import xarray as xr
 
 from downscaler import product
-from downscaler.errors import PriorCoverageError, PriorSchemaError, PriorUnreadableError
+from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.grid import M01, Domain, Span, Window
-from downscaler.records import InputRecord
+from downscaler.ground.prior import Prior
 from downscaler.sources import parflow
 from downscaler.stores.prior.schema import ATTRIBUTES, FIELDS, KIND, contents
-
-
-@dataclass(frozen=True)
-class Prior:
-    """A prior store, opened lazily; ``data`` reads from disk what is indexed."""
-
-    path: Path
-    data: xr.Dataset
-    domain: Domain
-    attributes: Mapping[str, Any] = field(repr=False)
-
-    @property
-    def title(self) -> str:
-        """What run this is."""
-        return str(self.attributes["title"])
-
-    @property
-    def simulated(self) -> bool:
-        """True where the run says that it is a simulated sample."""
-        return bool(self.attributes["simulated"])
-
-    @property
-    def lattice(self) -> str:
-        """Name of the model lattice it came from."""
-        return str(self.attributes["lattice"])
-
-    @property
-    def period(self) -> tuple[dt.date, dt.date]:
-        """First and last day with data (days between may lack)."""
-        first, last = self.attributes["period"]
-        return dt.date.fromisoformat(first), dt.date.fromisoformat(last)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user has to know of the run."""
-        return tuple(self.attributes["notes"])
-
-    def record(self) -> InputRecord:
-        """The prior as an input of a product; ``sha256`` is of the stored numbers, not of their packing."""
-        first, last = self.attributes["period"]
-        return InputRecord(
-            kind="prior",
-            name=self.path.name,
-            version=str(self.attributes["schema_version"]),
-            sha256=str(self.attributes["digest"]),
-            size=int(self.attributes["bytes"]),
-            title=self.title,
-            attributes={
-                "model": self.attributes["model"],
-                "lattice": self.lattice,
-                "registration": self.attributes["registration"],
-                "period": f"{first}/{last}",
-                "days": self.attributes["days"],
-                "simulated": self.simulated,
-                "notes": list(self.notes),
-                "sources": list(self.attributes["inputs"]),
-            },
-        )
-
-    def require(self, domain: Domain) -> None:
-        """Raise PriorCoverageError unless the prior covers the domain and has active cells in it."""
-        if not self.domain.holds(domain):
-            raise PriorCoverageError(
-                f"The prior {self.path} does not cover the domain {domain.name!r}",
-                value=f"prior of {self.domain.name!r}: {_extent(self.domain)}",
-                allowed=f"a prior that holds {_extent(domain)}",
-                remedy=f"Build one with: vadose prior build --domain {domain.name} ...",
-            )
-        whole = Window(rows=Span(start=0, stop=domain.shape(M01).y), columns=Span(start=0, stop=domain.shape(M01).x))
-        if not bool(self.window(domain, whole)["active"].any()):
-            raise PriorCoverageError(
-                f"The prior {self.path} has no active cell in the domain {domain.name!r}",
-                value=_extent(domain),
-                remedy="Choose a domain inside the model's land mask.",
-            )
-
-    def window(self, domain: Domain, local: Window) -> xr.Dataset:
-        """The store on an M01 window counted from the upper left corner of ``domain``; lazy."""
-        origin = domain.window(M01).relative_to(self.domain.window(M01))
-        rows, columns = local.rows.shifted(origin.rows.start), local.columns.shifted(origin.columns.start)
-        return self.data.isel(Window(rows=rows, columns=columns).slices)
-
-
-def _extent(domain: Domain) -> str:
-    m36 = domain.m36
-    return f"M36 rows {m36.rows.start}-{m36.rows.stop}, columns {m36.columns.start}-{m36.columns.stop}"
-
-
-def domain_attributes(domain: Domain) -> dict[str, Any]:
-    """A domain as JSON: its name, title and M36 window."""
-    m36 = domain.m36
-    window = [m36.rows.start, m36.rows.stop, m36.columns.start, m36.columns.stop]
-    return {"name": domain.name, "title": domain.title, "m36_rows_columns": window}
 
 
 def _domain_of(attributes: Mapping[str, Any]) -> Domain:

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from downscaler.errors import ConfigError
 from flows import console
-
-if TYPE_CHECKING:
-    from downscaler.sources.parflow import PriorSource
-    from downscaler.stores.prior import Prior
-    from flows.settings import Settings
 
 
 class SourceKind(StrEnum):
@@ -56,22 +50,13 @@ def sample(
     Landscape, weather and hydrology come from a seed. Every file says that it is simulated.
     """
     from flows.settings import load_settings
+    from flows.studies.build import make_sample
 
     settings = load_settings(context.obj.config, domain=domain, seed=seed)
     # The sample is a few counties by default, not the whole product's domain.
     name = domain if domain or "domain" in settings.model_fields_set else "demo"
     make_sample(out, name or settings.domain, days=days, seed=settings.seed, start=start.date(), history=history)
     console.say(f"simulated sample of {days} days: {out}")
-
-
-def make_sample(out: Path, domain: str, *, days: int, seed: int, start: dt.date, history: int) -> None:
-    """The sample on a named domain, with a progress bar."""
-    from downscaler import product
-    from downscaler.simulation.sample import write_sample
-
-    where = product.domain(domain)
-    with console.progress_bar("simulating days") as tell:
-        write_sample(out, where, days=days, start=start, seed=seed, history=history, progress=tell)
 
 
 def prior_build(
@@ -109,6 +94,7 @@ def prior_build(
     block; stopped at any time, the same command goes on.
     """
     from flows.settings import load_settings
+    from flows.studies.build import open_downloaded, open_files, store_prior, with_daymet
 
     settings = load_settings(context.obj.config, domain=domain)
     if source is not SourceKind.HYDRODATA and (dataset or start or end):
@@ -123,38 +109,6 @@ def prior_build(
     console.say(f"prior {made.title!r}, {first} to {last}, on {made.domain.name}: {out}")
 
 
-def open_downloaded(
-    folder: Path, domain: str, dataset: str | None, period: tuple[dt.date | None, dt.date | None], *, forcing: bool
-) -> PriorSource:
-    """HydroFrame's run on a named domain, fetched into a folder with a progress bar."""
-    from downscaler import product
-    from downscaler.sources.parflow.hydrodata import open_hydrodata
-
-    where = product.domain(domain)
-    with console.progress_bar("fetching months") as tell:
-        return open_hydrodata(folder, where, dataset, period, forcing=forcing, progress=tell)
-
-
-def with_daymet(source: PriorSource, folder: Path, settings: Settings) -> PriorSource:
-    """The run with Daymet's weather from a folder; files that are not there are fetched where credentials are."""
-    from downscaler import product
-    from downscaler.errors import PriorUnreadableError
-    from downscaler.sources.covariates import WithWeather, fetch_daymet, open_daymet
-    from downscaler.sources.earthdata import Endpoints, credentials_at_hand
-
-    years = {day.year for day in source.days}
-    try:
-        return WithWeather(source, open_daymet(folder, years))
-    except PriorUnreadableError:
-        if not credentials_at_hand(settings.earthdata_login):
-            raise
-    endpoints = Endpoints(
-        cmr=settings.earthdata_cmr, login=settings.earthdata_login, timeout=settings.earthdata_timeout
-    )
-    fetch_daymet(folder, years, product.domain(settings.domain), endpoints)
-    return WithWeather(source, open_daymet(folder, years))
-
-
 def train(
     context: typer.Context,
     prior: Annotated[Path | None, typer.Option(metavar="PRIOR", help="Prior to learn from.")] = None,
@@ -164,6 +118,7 @@ def train(
 ) -> None:
     """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on days held out of the record."""
     from flows.settings import load_settings
+    from flows.studies.build import make_model
 
     settings = load_settings(context.obj.config, prior=prior, seed=seed, model=out)
     if settings.prior is None or settings.model is None:
@@ -176,29 +131,6 @@ def train(
     console.say(f"model: {settings.model}")
 
 
-def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...] = ("M09", "M36")) -> dict[str, Any]:
-    """Train on a prior store for SMAP grids, save the model folder, return its card: data, options, held-out skill."""
-    from downscaler import product
-    from downscaler.learn.boosting import Options
-    from downscaler.learn.training import train as fit
-    from downscaler.report.model_files import write_report
-    from downscaler.stores.model import save_model
-    from downscaler.stores.prior import open_prior
-
-    given: dict[str, Any] = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
-    options = Options(**{name: value for name, value in given.items() if value is not None})
-    with console.progress_bar("training") as tell:
-        model = fit(
-            open_prior(prior),
-            grids=[product.COARSE_GRIDS[name] for name in grids],
-            options=options,
-            progress=lambda what, done, total: tell(done, total, f"training: {what}"),
-        )
-    save_model(model, out)
-    write_report(out, model.card)
-    return dict(model.card)
-
-
 def skill_table(card: Mapping[str, Any]) -> console.Table:
     """Errors on the held-out days of the prior, a column a method, a row a branch of the model."""
     skill: Mapping[str, Any] = card["skill"]
@@ -207,25 +139,3 @@ def skill_table(card: Mapping[str, Any]) -> console.Table:
     for branch, figures in skill.items():
         made.add_row(branch, *(f"{figures['rmse'][method]:.4f}" for method in methods))
     return made
-
-
-def make_prior(kind: str, path: Path, domain: str, out: Path, statics: Path | None) -> Prior:
-    """The prior of a named domain, built from ParFlow-CLM output with a progress bar."""
-    return store_prior(open_files(kind, path, statics), domain, out)
-
-
-def open_files(kind: str, path: Path, statics: Path | None) -> PriorSource:
-    """ParFlow-CLM output of a kind."""
-    from downscaler.sources.parflow import open_source
-
-    return open_source(kind, path, statics)
-
-
-def store_prior(source: PriorSource, domain: str, out: Path) -> Prior:
-    """Bring an opened run onto a named domain's product grid, with a progress bar, and close it."""
-    from downscaler import product
-    from downscaler.stores.prior import build_prior
-
-    where = product.domain(domain)
-    with closing(source), console.progress_bar("regridding tiles") as tell:
-        return build_prior(source, where, out, progress=tell)

@@ -63,8 +63,7 @@ def make_climatology(
 ) -> tuple[CoarseStatistics, InputRecord]:
     """SMAP's climatology on a named domain, stored at ``out``, with a progress bar."""
     from downscaler import product as products
-    from downscaler.sources.smap.archive import smap_statistics
-    from downscaler.stores.climatology import save_statistics
+    from downscaler.stores.climatology import save_statistics, smap_statistics
 
     where = products.domain(domain)
     with console.progress_bar("reading granules") as tell:

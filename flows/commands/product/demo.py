@@ -17,7 +17,7 @@ from flows.day.jobs import DayJob, DayOutcome
 
 if TYPE_CHECKING:
     from downscaler.playground.findings import Finding
-    from downscaler.skill.evaluation import Interval
+    from downscaler.skill.interval import Interval
     from flows.settings import Settings
 
 DOMAIN = "demo"
@@ -77,8 +77,7 @@ def ask_playground(out: Path) -> tuple[Finding, ...]:
     import os
 
     from downscaler.playground.experiment import Design
-    from flows.commands.studies.playground import make_playground
-    from flows.studies.playground import PlaygroundJob
+    from flows.studies.playground import PlaygroundJob, make_playground
 
     design = Design(stations=15, replicates=4, curve=(8, 60), days=(40, 20))
     where, workers = out / "playground", min(2, os.cpu_count() or 1)
@@ -92,8 +91,9 @@ def truth_of(out: Path) -> Path:
 
 def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[DayOutcome]:
     """Sample, prior, model and published days below ``out``, each stage announced."""
-    from flows.commands.data import build
+    from flows.commands.data.build import skill_table as model_table
     from flows.commands.product import produce
+    from flows.studies import build
 
     native = out / "sample" / "prior"
     with stage("simulating landscape, weather, ParFlow-CLM and SMAP"):
@@ -102,7 +102,7 @@ def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[Day
         build.make_prior("netcdf", native / "daily.nc", DOMAIN, job.prior, native / "static.nc")
     with stage("training the hybrid"):
         card = build.make_model(job.prior, job.model, settings, grids=("M09",))  # the sample is SPL3SMP_E
-    console.out.print(build.skill_table(card))
+    console.out.print(model_table(card))
     outcomes = publish_days(job, days)
     console.out.print(produce.outcome_table(outcomes))
     return outcomes

@@ -121,9 +121,10 @@ def run_last(settings: Settings, last: dt.date | None, *, force: bool) -> list[D
     """The daily run, a line a day, then its validation; raises BackfillError where a day failed."""
     from flows.day.jobs import job_of
     from flows.day.period import makeable, today
-    from flows.days.plan import make_last, validation_after
+    from flows.days.plan import make_last
     from flows.days.run import require_no_failure
     from flows.studies.validation import run_validation
+    from flows.studies.validation_job import validation_after
 
     until = makeable(last or today())[0]
     outcomes = make_last(job_of(settings, force=force), settings.look_back, last=until, hear=say_day)

@@ -14,9 +14,9 @@ from flows import console
 from flows.commands.data.build import Seed
 
 if TYPE_CHECKING:
+    from downscaler.ground.prior import Prior
     from downscaler.method.hybrid import Model
     from downscaler.skill.crossval import Judged
-    from downscaler.stores.prior import Prior
     from flows.settings import Settings
 
 ROWS_PER_DAY = 200  # fewer would be spread over so many days that reading them costs more than they teach

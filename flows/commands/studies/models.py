@@ -13,8 +13,8 @@ from flows import console
 
 if TYPE_CHECKING:
     from downscaler.explain.explain import Explanation
+    from downscaler.ground.prior import Prior
     from downscaler.method.hybrid import Model
-    from downscaler.stores.prior import Prior
 
 
 def explain(

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from downscaler.errors import ConfigError
 from flows import console
 from flows.commands.data.build import DomainName, Seed
+from flows.studies.playground_job import NOISE
 
 if TYPE_CHECKING:
-    from downscaler.playground.experiment import Design
     from downscaler.playground.findings import Finding
-    from flows.settings import Settings
-    from flows.studies.playground import PlaygroundJob
 
-NOISE = 0.03  # m3 m-3, about what the simulated sample's retrievals err by
 _COLOURS = {"yes": "green", "no": "red", "not clear": "yellow"}
 
 
@@ -56,6 +51,8 @@ def playground(
     tables. A run that was interrupted goes on where it stopped: finished cells are kept.
     """
     from flows.settings import load_settings
+    from flows.studies.playground import make_playground
+    from flows.studies.playground_job import design_of, job_of
 
     settings = load_settings(context.obj.config, domain=domain, prior=prior, seed=seed)
     where = settings.domain if "domain" in settings.model_fields_set else None
@@ -65,51 +62,6 @@ def playground(
     for finding in make_playground(job, network, propensity):
         console.out.print(finding_table(finding))
     console.say(f"report: {folder / 'playground.html'}")
-
-
-def design_of(settings: Settings, *, stations: int, replicates: int, noise: float = NOISE) -> Design:
-    """The design that a command line describes, before any network."""
-    from downscaler.playground.experiment import Design
-    from downscaler.playground.sensor import Sensor
-
-    return Design(stations=stations, replicates=replicates, sensor=Sensor(noise=noise), seed=settings.seed)
-
-
-def job_of(
-    settings: Settings,
-    domain: str | None,
-    out: Path,
-    design: Design,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-) -> PlaygroundJob:
-    """The job; raises ConfigError where there is no prior."""
-    from flows.studies.playground import PlaygroundJob
-
-    if settings.prior is None:
-        name = domain or "NAME"
-        raise ConfigError(
-            "A playground needs a prior that stands for the truth",
-            value=f"domain {name}, no prior",
-            remedy=f"Build one with `vadose prior build --domain {name} --source netcdf DAILY.nc --statics STATIC.nc "
-            "--out PRIOR`, then give --prior PRIOR or set `prior` in vadose.toml.",
-        )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return PlaygroundJob(
-        prior=settings.prior, out=out, domain=domain, design=design, workers=workers or cores, scheduler=scheduler
-    )
-
-
-def make_playground(
-    job: PlaygroundJob, network: Path | None = None, propensity: Path | None = None
-) -> tuple[Finding, ...]:
-    """Run a job and write its report; the findings."""
-    from flows.studies.playground import open_world, report, run_experiment, with_siting
-
-    prior, world = open_world(job)
-    job = with_siting(job, world, network, propensity)
-    return report(job, run_experiment(job, prior, world))
 
 
 def finding_table(finding: Finding) -> console.Table:

@@ -11,7 +11,7 @@ from flows import console
 if TYPE_CHECKING:
     import datetime as dt
 
-    from downscaler.skill.evaluation import Interval
+    from downscaler.skill.interval import Interval
     from flows.day.jobs import DayJob
 
 FIELDS = ("soil_moisture", "lower", "upper")

@@ -89,7 +89,8 @@ def validate(
     that cannot be read are reported and the rest is validated.
     """
     from flows.settings import load_settings
-    from flows.studies.validation import job_of, run_validation
+    from flows.studies.validation import run_validation
+    from flows.studies.validation_job import job_of
 
     given = {"domain": domain, "catalog": catalog, "prior": prior, "stations": stations or None, "seed": seed}
     settings = load_settings(context.obj.config, **given, validation_pairs=min_pairs)

@@ -23,7 +23,7 @@ from downscaler.explain.explain import (
 from downscaler.explain.sample import draw_sample
 from downscaler.explain.text import as_document, as_markdown, as_table
 from downscaler.ground.grid import M09
-from downscaler.stores.prior import Prior
+from downscaler.ground.prior import Prior
 
 NAMES = ("coarse", "pattern", "sand_fraction", "curvature", "clay_fraction", "precipitation_3d_departure", "season_sin")
 # clay acts against physics here, season does nothing

@@ -18,6 +18,7 @@ from downscaler.errors import (
 from downscaler.ground.blocks import block_mean, spread_blocks
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import M09, M36, Domain, Span, Window
+from downscaler.ground.prior import Prior
 from downscaler.learn.calibration import split_days
 from downscaler.learn.training import train
 from downscaler.method.baselines import baselines
@@ -27,7 +28,6 @@ from downscaler.product import CONSERVATION_TOLERANCE, UPPER_VERDE, VARIABLES, F
 from downscaler.skill.evaluation import Evaluation
 from downscaler.sources.smap import find_granules, read_day
 from downscaler.stores.model import describe, load_model, model_record, save_model
-from downscaler.stores.prior import Prior
 
 START = dt.date(2024, 5, 20)
 

@@ -8,7 +8,7 @@ from downscaler.playground.layouts import (
     LAYOUTS,
     Network,
     Siting,
-    cells_of,
+    cells_of_network,
     draw,
     is_exact,
     latin_hypercube,
@@ -102,7 +102,7 @@ def test_a_network_in_the_domain_stands_where_it_stands(structured):
     inside = network(structured, 30)
     far = Network(name="mine", xy=np.concatenate([inside.xy, inside.xy + 5000.0]))
     assert is_exact(structured, far)
-    cells = cells_of(structured, far)
+    cells = cells_of_network(structured, far)
     assert len(cells) == 30
     drawn = draw("real", structured, 12, Siting(network=far), stream())
     assert np.isin(drawn, cells).all()

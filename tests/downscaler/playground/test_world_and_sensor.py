@@ -7,7 +7,7 @@ import xarray as xr
 from downscaler.errors import PriorCoverageError, TrainingError
 from downscaler.ground.blocks import block_mean
 from downscaler.playground.sensor import Sensor, look, read_stations, smeared, swath
-from downscaler.playground.world import GAP_DAYS, make_world, split_days
+from downscaler.playground.world import GAP_DAYS, learning_and_judged, make_world
 from downscaler.simulation.noise import Stream
 
 from .conftest import by_slope, prior_data
@@ -21,7 +21,7 @@ def stream(seed: int = 0) -> Stream:
 
 @pytest.mark.parametrize("count", [35, 56, 90, 235, 400])
 def test_judged_days_are_a_week_away_from_all_that_is_learned(count):
-    learn, judge = split_days(np.arange(count))
+    learn, judge = learning_and_judged(np.arange(count))
     assert len(learn) >= 14
     assert len(judge) >= 7
     assert np.abs(learn[:, None] - judge).min() > GAP_DAYS
@@ -29,7 +29,7 @@ def test_judged_days_are_a_week_away_from_all_that_is_learned(count):
 
 def test_a_short_record_and_a_large_domain_are_refused():
     with pytest.raises(TrainingError, match="34 days"):
-        split_days(np.arange(34))
+        learning_and_judged(np.arange(34))
     large = xr.Dataset({"active": (("y", "x"), np.ones((432, 432), np.uint8))})
     with pytest.raises(PriorCoverageError, match="186624 cells"):
         make_world(large)

@@ -11,8 +11,10 @@ from PIL import Image
 from downscaler.explain.explain import AGREES, UNCLEAR, Effect, Explanation, Importance
 from downscaler.product import DEPTH_NOTE, METHOD_DOI
 from downscaler.report.model import caveats, held_out_methods, model_card, skill_report
-from downscaler.report.style import coverage_figure, explanation_figure, pareto_figure, png, skill_figure
-from downscaler.skill.evaluation import FIGURES, Interval
+from downscaler.report.model_figures import coverage_figure, explanation_figure, pareto_figure, skill_figure
+from downscaler.report.style import png
+from downscaler.skill.evaluation import FIGURES
+from downscaler.skill.interval import Interval
 
 
 def interval(value, half):

@@ -9,7 +9,7 @@ import pytest
 
 from downscaler.explain.explain import Effect, Explanation, Importance
 from downscaler.report.model_files import write_explanations, write_report
-from downscaler.skill.evaluation import Interval
+from downscaler.skill.interval import Interval
 from downscaler.stores.model import load_model, model_record
 
 

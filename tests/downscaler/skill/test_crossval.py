@@ -7,6 +7,7 @@ import pytest
 
 from downscaler.errors import ConfigError, ModelFeatureError, TrainingError
 from downscaler.ground.grid import M09
+from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import Kind, Options, feature_names
 from downscaler.learn.samples import TileRecord
 from downscaler.method.features import FEATURES
@@ -22,7 +23,6 @@ from downscaler.skill.crossval import (
     time_folds,
 )
 from downscaler.skill.evaluation import Evaluation
-from downscaler.stores.prior import Prior
 
 FEW = Options(rows=1500, rounds=4, days_per_tile=6, learning_rate=0.2, seed=5)
 

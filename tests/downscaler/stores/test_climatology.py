@@ -11,11 +11,18 @@ import pytest
 from downscaler.errors import ClimatologyError, GranuleMissingError, GranuleUnreadableError, NoRetrievalError
 from downscaler.ground.blocks import block_mean
 from downscaler.ground.grid import M09, M36, Domain, Span, Window
+from downscaler.method.coarse_prior import coarse_days, prior_statistics
 from downscaler.method.matching import match
 from downscaler.method.seasonal import CoarseStatistics, season_of
-from downscaler.sources.smap import find_granules, read_day, smap_statistics
-from downscaler.stores.climatology import describe, is_statistics, load_statistics, save_statistics, statistics_record
-from downscaler.stores.prior import coarse_days, prior_statistics
+from downscaler.sources.smap import find_granules, read_day
+from downscaler.stores.climatology import (
+    describe,
+    is_statistics,
+    load_statistics,
+    save_statistics,
+    smap_statistics,
+    statistics_record,
+)
 
 DAYS = [dt.date(2024, 5, 20) + dt.timedelta(days=i) for i in range(4)]
 

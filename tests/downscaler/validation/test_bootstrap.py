@@ -5,7 +5,8 @@ import pytest
 from scipy.signal import lfilter
 from scipy.stats import norm, t
 
-from downscaler.validation.bootstrap import block_length, day_draws, independent_blocks, interval, intervals, make_draws
+from downscaler.skill.interval import interval, intervals
+from downscaler.validation.bootstrap import block_length, day_draws, independent_blocks, make_draws
 from downscaler.validation.metrics import moments
 
 

@@ -12,7 +12,7 @@ from downscaler.product import Flag
 from downscaler.sources.insitu import uscrn
 from downscaler.sources.insitu.series import Sensor, Series
 from downscaler.sources.smap import read_day
-from downscaler.validation.matchups import ProductDays, match, retrievals_at
+from downscaler.validation.matchups import ProductDays, collocate, retrievals_at
 from downscaler.validation.sites import Gathered, cells, sites_of
 
 DOMAIN = product.DEMO
@@ -124,10 +124,10 @@ def test_what_is_no_pair():
         simulated=True,
     )
     prior = np.array([[0.2, 0.2, 0.2, 0.2, np.nan]])
-    made = match(sites_of([sensor()], DOMAIN, M09), days, field, {})
+    made = collocate(sites_of([sensor()], DOMAIN, M09), days, field, {})
     np.testing.assert_array_equal(made.pairs, [[True, False, False, False, True]])
     np.testing.assert_array_equal(made.outside, [[False, False, False, False, True]])
-    made = match(sites_of([sensor()], DOMAIN, M09), days, field, {"prior": prior})
+    made = collocate(sites_of([sensor()], DOMAIN, M09), days, field, {"prior": prior})
     assert made.pairs.sum() == 1  # all are judged on the same pairs
     table = made.table()
     assert list(table["date"].dt.date) == [dates[0]]

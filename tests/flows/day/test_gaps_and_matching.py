@@ -18,12 +18,12 @@ from downscaler.errors import ClimatologyError, GranuleMissingError, NoRetrieval
 from downscaler.ground.blocks import block_mean
 from downscaler.ground.grid import M36
 from downscaler.learn.ageing import ENOUGH_DAYS, prior_decay, smap_decay
+from downscaler.method.coarse_prior import coarse_days, prior_statistics
 from downscaler.method.gapfill import MAX_AGE
 from downscaler.method.hybrid import DEFAULT_ERROR, predict
 from downscaler.product import CONSERVATION_TOLERANCE, Flag
-from downscaler.sources.smap import find_granules, smap_statistics
-from downscaler.stores.climatology import save_statistics
-from downscaler.stores.prior.coarse import coarse_days, prior_statistics
+from downscaler.sources.smap import find_granules
+from downscaler.stores.climatology import save_statistics, smap_statistics
 from flows.day.inputs import Means, prepare
 from flows.day.jobs import DayJob
 from flows.day.make import run_day, try_day

@@ -14,10 +14,10 @@ from downscaler import product
 from downscaler.errors import ConfigError, PriorUnreadableError, ValidationError
 from flows.commands.product.produce import outcome_table
 from flows.day.jobs import job_of
-from flows.days.plan import recent
 from flows.server import artifacts
 from flows.server.daily import Telling, backfill, daily, validate
 from flows.settings import load_settings
+from flows.studies.validation_job import recent
 
 DAY = dt.date(2024, 5, 23)
 

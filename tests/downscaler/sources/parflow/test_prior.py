@@ -10,8 +10,9 @@ import xarray as xr
 from downscaler import product
 from downscaler.errors import PriorCoverageError, PriorSchemaError, PriorUnreadableError, StorageFullError
 from downscaler.ground.grid import Span, Window
+from downscaler.ground.prior import Prior
 from downscaler.sources.parflow import open_source
-from downscaler.stores.prior import Prior, build_prior, describe, is_prior, open_prior
+from downscaler.stores.prior import build_prior, describe, is_prior, open_prior
 from downscaler.stores.prior.layout import StoreWriter
 from downscaler.stores.prior.schema import FIELDS
 

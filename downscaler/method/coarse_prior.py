@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from downscaler.ground.blocks import block_sum
 from downscaler.ground.grid import Domain, EaseGrid, Span, Window
+from downscaler.ground.prior import Prior
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.seasonal import CoarseStatistics
-from downscaler.stores.prior.store import Prior
 
 Array = NDArray[np.float32]
 _DAYS = 30  # days read at once, as they are stored

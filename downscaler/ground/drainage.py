@@ -1,10 +1,10 @@
-"""Drainage of a terrain: pits filled, D8 receivers, upslope area, and rivers that cut their valleys.
+"""Drainage of a terrain: pits filled, D8 receivers and upslope area.
 
 All arrays are [y, x] with row 0 in the south, as ParFlow's; cells are square.
 
 Source: Barnes et al. (2014, doi:10.1016/j.cageo.2013.04.024) for the priority flood; O'Callaghan and Mark (1984,
-doi:10.1016/S0734-189X(84)80011-0) for D8; Braun and Willett (2013, doi:10.1016/j.geomorph.2012.10.008) for the
-implicit stream-power step; Beven and Kirkby (1979, doi:10.1080/02626667909491834) for the wetness index.
+doi:10.1016/S0734-189X(84)80011-0) for D8; Beven and Kirkby (1979, doi:10.1080/02626667909491834) for the wetness
+index.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, laplace
 
 Field = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -119,34 +118,3 @@ def accumulate(amount: Field, receiver: Index, levels: tuple[Index, ...]) -> Fie
         moving = cells[receiver[cells] != cells]
         np.add.at(total, receiver[moving], total[moving])
     return total
-
-
-def incise(elevation: Field, erodibility: Field, rise: Field, *, steps: int, cell: float = 1000.0) -> Field:
-    """Terrain after rivers have cut into it: stream power dz/dt = -K A^0.45 S, implicit, with hillslope creep.
-
-    Args:
-        elevation: m, [y, x].
-        erodibility: K times the time step, in units in which 1 lets a river of one cell halve its drop.
-        rise: least step up from cell to cell over filled pits, m.
-        steps: how many times drainage is found anew.
-        cell: metres.
-
-    Returns:
-        The filled terrain, m.
-    """
-    power = erodibility.ravel()
-    for _ in range(steps):
-        filled = fill_pits(elevation, rise)
-        drainage = drain(filled, cell)
-        height = filled.ravel().copy()
-        strength = power * drainage.area**0.45
-        for cells in reversed(drainage.levels):
-            height[cells] = (height[cells] + strength[cells] * height[drainage.receiver[cells]]) / (1 + strength[cells])
-        elevation = height.reshape(elevation.shape)
-        elevation = elevation + 0.05 * laplace(elevation, mode="nearest")
-    return fill_pits(elevation, rise)
-
-
-def relief(elevation: Field, radius: float) -> Field:
-    """Height above the Gaussian mean of the surroundings, ``radius`` in cells; positive on ridges."""
-    return np.asarray(elevation - gaussian_filter(elevation, radius, mode="nearest"))

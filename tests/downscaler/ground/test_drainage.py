@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from downscaler.simulation.drainage import drain, fill_pits, incise, relief
+from downscaler.ground.drainage import drain, fill_pits
+from downscaler.simulation.rivers import incise, relief
 
 seeds = st.integers(0, 2**32 - 1)
 
