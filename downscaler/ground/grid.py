@@ -9,7 +9,7 @@ Source: Brodzik et al. (2012, doi:10.3390/ijgi1010032; 2014, doi:10.3390/ijgi303
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -214,3 +214,11 @@ def domain_attributes(domain: Domain) -> dict[str, Any]:
     m36 = domain.m36
     window = [m36.rows.start, m36.rows.stop, m36.columns.start, m36.columns.stop]
     return {"name": domain.name, "title": domain.title, "m36_rows_columns": window}
+
+
+def domain_of(attributes: Mapping[str, Any]) -> Domain:
+    """The domain that a store's attributes tell, as ``domain_attributes`` wrote it under ``domain``."""
+    stored = attributes["domain"]
+    top, bottom, left, right = stored["m36_rows_columns"]
+    window = Window(rows=Span(start=top, stop=bottom), columns=Span(start=left, stop=right))
+    return Domain(name=stored["name"], title=stored["title"], m36=window)

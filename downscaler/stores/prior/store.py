@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,10 @@ import xarray as xr
 
 from downscaler import product
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
-from downscaler.ground.grid import M01, Domain, Span, Window
+from downscaler.ground.grid import M01, domain_of
 from downscaler.ground.prior import Prior
 from downscaler.sources import parflow
 from downscaler.stores.prior.schema import ATTRIBUTES, FIELDS, KIND, contents
-
-
-def _domain_of(attributes: Mapping[str, Any]) -> Domain:
-    stored = attributes["domain"]
-    top, bottom, left, right = stored["m36_rows_columns"]
-    window = Window(rows=Span(start=top, stop=bottom), columns=Span(start=left, stop=right))
-    return Domain(name=stored["name"], title=stored["title"], m36=window)
 
 
 def is_prior(path: Path) -> bool:
@@ -62,7 +54,7 @@ def open_prior(path: Path | str) -> Prior:
             allowed=f"{data.attrs['files']} files of {data.attrs['bytes']} bytes",
             remedy="Copy it again or build it again: vadose prior build.",
         )
-    return Prior(path=path, data=data, domain=_domain_of(data.attrs), attributes=data.attrs)
+    return Prior(path=path, data=data, domain=domain_of(data.attrs), attributes=data.attrs)
 
 
 def _check_schema(path: Path, data: xr.Dataset) -> None:
@@ -81,7 +73,7 @@ def _check_schema(path: Path, data: xr.Dataset) -> None:
     ]
     if missing:
         raise PriorSchemaError(f"The prior {path} lacks variables or attributes", value=", ".join(missing))
-    shape = _domain_of(data.attrs).shape(M01)
+    shape = domain_of(data.attrs).shape(M01)
     if (data.sizes["y"], data.sizes["x"]) != (shape.y, shape.x) or not np.all(np.diff(data["y"].values) < 0):
         raise PriorSchemaError(
             f"The prior {path} is not on its domain's grid",

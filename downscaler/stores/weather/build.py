@@ -20,7 +20,7 @@ from zarr.codecs import BloscCodec
 
 from downscaler import __version__
 from downscaler.errors import WeatherError, WeatherUnreadableError, WeatherValueError
-from downscaler.ground.grid import M01, Domain, Window
+from downscaler.ground.grid import M01, Domain, Window, domain_attributes
 from downscaler.ground.latlon import FromLatLon, from_latlon, is_geographic
 from downscaler.ground.lattice import IJWindow
 from downscaler.ground.regrid import Overlap, overlap
@@ -220,8 +220,6 @@ def _cut(matrices: FromLatLon, window: IJWindow) -> FromLatLon:
 
 
 def _create(path: Path, domain: Domain, order: Sequence[str]) -> None:
-    from downscaler.stores.prior.store import domain_attributes
-
     shape = domain.shape(M01)
     group = zarr.create_group(path, zarr_format=3)
     for variable in VARIABLES.values():

@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from downscaler.errors import PriorCoverageError, WeatherUnreadableError
-from downscaler.ground.grid import M01, Domain, Span, Window
+from downscaler.ground.grid import M01, Domain, Window, domain_of
 from downscaler.records import InputRecord
 from downscaler.stores.weather.layout import KIND, RECORDS, SCHEMA_VERSION, VARIABLES, DayRecord, parse_record
 
@@ -168,14 +168,6 @@ def _records(path: Path) -> list[DayRecord]:
                 remedy="Delete that file and add the day again: vadose weather extend.",
             ) from error
     return found
-
-
-def domain_of(attributes: Mapping[str, Any]) -> Domain:
-    """The domain that a store's attributes tell."""
-    stored = attributes["domain"]
-    top, bottom, left, right = stored["m36_rows_columns"]
-    window = Window(rows=Span(start=top, stop=bottom), columns=Span(start=left, stop=right))
-    return Domain(name=stored["name"], title=stored["title"], m36=window)
 
 
 def describe(path: Path) -> dict[str, Any]:
