@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from downscaler.ground.grid import Domain
+    from flows.settings import Settings
 
 Files = Annotated[Path, typer.Argument(metavar="PATH", help="File, or folder with the source's files.")]
 Source = Annotated[
@@ -36,6 +37,9 @@ def _day(help_text: str) -> typer.models.OptionInfo:
 
 
 Start = Annotated[dt.datetime | None, _day("First day to take; unset, all.")]
+Fetch = Annotated[
+    bool, typer.Option("--fetch", help="First bring what PATH lacks of the period from Earthdata (nldas2, imerg).")
+]
 End = Annotated[dt.datetime | None, _day("Last day to take; unset, all.")]
 
 
@@ -48,6 +52,7 @@ def weather_build(
     prior: PriorOption = None,
     start: Start = None,
     end: End = None,
+    fetch: Fetch = False,
 ) -> None:
     """Make a weather store: daily precipitation and air temperature on the product grid.
 
@@ -60,7 +65,10 @@ def weather_build(
 
     settings = load_settings(context.obj.config, domain=domain, prior=prior)
     build_weather(out, product.domain(settings.domain))
-    _add(out, path, source, settings.prior, start, end)
+    period = _period(start, end)
+    if fetch:
+        _fetch(out, path, source, period, settings)
+    _add(out, path, source, settings.prior, period)
 
 
 def weather_extend(
@@ -71,11 +79,15 @@ def weather_extend(
     prior: PriorOption = None,
     start: Start = None,
     end: End = None,
+    fetch: Fetch = False,
 ) -> None:
     """Add days to a weather store, or newer versions of days; nothing is built again."""
     from flows.settings import load_settings
 
-    _add(weather, path, source, load_settings(context.obj.config, prior=prior).prior, start, end)
+    settings, period = load_settings(context.obj.config, prior=prior), _period(start, end)
+    if fetch:
+        _fetch(weather, path, source, period, settings)
+    _add(weather, path, source, settings.prior, period)
 
 
 def weather_check(weather: Store) -> None:
@@ -92,15 +104,38 @@ def weather_check(weather: Store) -> None:
     console.say(f"{len(store.records)} days are whole: {weather}")
 
 
-def _add(
-    store: Path, path: Path, kind: str, prior: Path | None, start: dt.datetime | None, end: dt.datetime | None
-) -> None:
-    from downscaler.sources.weather import open_weather_source
-    from downscaler.stores.weather import add_days
-
+def _period(start: dt.datetime | None, end: dt.datetime | None) -> tuple[dt.date | None, dt.date | None]:
+    """First and last day asked for; raises PeriodError where the last is before the first."""
     first, last = (moment.date() if moment else None for moment in (start, end))
     if first and last and last < first:
         raise PeriodError("The period ends before it starts", value=f"{first} to {last}", allowed="START <= END")
+    return first, last
+
+
+def _fetch(
+    store: Path, path: Path, kind: str, period: tuple[dt.date | None, dt.date | None], settings: Settings
+) -> None:
+    """Bring the period's files from Earthdata into ``path``; a day that the archive has in part is told."""
+    from downscaler.sources.earthdata import Endpoints
+    from downscaler.sources.weather.earthdata import fetch_weather
+    from downscaler.stores.weather import open_weather
+
+    first, last = period
+    if first is None or last is None:
+        raise PeriodError("--fetch needs a period", allowed="--start DATE --end DATE")
+    days = [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
+    endpoints = Endpoints(
+        cmr=settings.earthdata_cmr, login=settings.earthdata_login, timeout=settings.earthdata_timeout
+    )
+    for day, held in fetch_weather(kind, path, days, open_weather(store).domain, endpoints).items():
+        console.err.print(console.Text(f"{day}: Earthdata has only {held} files of it so far", "yellow"))
+
+
+def _add(store: Path, path: Path, kind: str, prior: Path | None, period: tuple[dt.date | None, dt.date | None]) -> None:
+    from downscaler.sources.weather import open_weather_source
+    from downscaler.stores.weather import add_days
+
+    first, last = period
     opened = open_weather_source(kind, path)
     left_out: list[tuple[dt.date, str]] = []
     try:
