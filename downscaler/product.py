@@ -195,7 +195,14 @@ def variable(name: str) -> Variable:
 
 
 def domain(name: str) -> Domain:
-    """A preset by name, or ``west,south,east,north`` in degrees snapped outward; raises DomainError."""
+    """A preset by name, or ``west,south,east,north`` in degrees snapped outward to whole 36 km cells.
+
+    Raises DomainError for another name, bounds that are no numbers, or none on the grid.
+
+    Example:
+        >>> domain("little-washita").shape(M36)
+        Shape2d(x=2, y=2)
+    """
     if name in DOMAINS:
         return DOMAINS[name]
     if "," in name:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
 from downscaler import product
 from downscaler.day.record import caveats, simulated_parts
 from downscaler.ground.coarse_day import CoarseDay
-from downscaler.ground.grid import Domain
+from downscaler.ground.grid import Domain, domain_attributes
 from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
 from downscaler.method.hybrid import TILE, Model, predict
@@ -51,9 +55,8 @@ def downscale(
 
     Source: product.METHOD_CITATION.
     """
-    made = as_dataset(tiles(day, prior, model, matching=matching, tile=tile), day.domain)
-    made = made.assign_coords(time=np.datetime64(day.date, "ns"))
-    made["time"].attrs = {"standard_name": "time", "long_name": "Day (UTC)"}
+    fields = _mosaic(tiles(day, prior, model, matching=matching, tile=tile), day.domain)
+    made = as_dataset(fields, day.domain.geobox(product.GRID), day.date)
     made_up = simulated_parts(day, prior, model)
     label = f" ({product.SIMULATED_LABEL})" if made_up else ""
     return made.assign_attrs(
@@ -64,6 +67,7 @@ def downscale(
         comment=" ".join([*caveats(day, prior, made_up), product.DEPTH_NOTE]),
         product_version=product.PRODUCT_VERSION,
         smap_grid=day.grid.name,
+        **{f"domain_{key}": value for key, value in domain_attributes(day.domain).items()},
         simulated=int(bool(made_up)),
     )
 
@@ -78,27 +82,32 @@ def tiles(
     return predict(model, prior, day, matching=matching, tile=tile)
 
 
-def as_dataset(made: Iterable[Tile], domain: Domain) -> xr.Dataset:
-    """Tiles that cover a domain as one dataset with CF attributes and the domain's CRS."""
-    shape = domain.shape(product.GRID)
-    fields: dict[str, np.ndarray] = {}
-    for tile in made:
-        for name, values in tile.fields.items():
-            whole = fields.setdefault(name, np.empty((shape.y, shape.x), _dtype(values)))
-            whole[tile.window.rows.slice, tile.window.columns.slice] = values
-    coordinates = xr_coords(domain.geobox(product.GRID), GRID_MAPPING)
+def as_dataset(fields: Mapping[str, NDArray[np.generic]], box: GeoBox, date: dt.date) -> xr.Dataset:
+    """The product's fields [ny, nx] of a day as a dataset with CF attributes and the CRS of their grid ``box``."""
     data = xr.Dataset(
         {
             v.name: (("y", "x"), fields[v.name], product.cf_attributes(v, grid_mapping=GRID_MAPPING))
             for v in product.VARIABLES
         },
-        coords=coordinates,
-    )
+        coords=xr_coords(box, GRID_MAPPING),
+    ).assign_coords(time=np.datetime64(date, "ns"))
+    data["time"].attrs = {"standard_name": "time", "long_name": "Day (UTC)"}
     for name, attributes in _AXES.items():
         data[name].attrs = attributes
     return data
 
 
-def _dtype(values: np.ndarray) -> np.dtype:
+def _mosaic(made: Iterable[Tile], domain: Domain) -> dict[str, NDArray[np.generic]]:
+    """The fields of tiles that cover a domain, each whole."""
+    shape = domain.shape(product.GRID)
+    fields: dict[str, NDArray[np.generic]] = {}
+    for tile in made:
+        for name, values in tile.fields.items():
+            whole = fields.setdefault(name, np.empty((shape.y, shape.x), _dtype(values)))
+            whole[tile.window.rows.slice, tile.window.columns.slice] = values
+    return fields
+
+
+def _dtype(values: NDArray[np.generic]) -> np.dtype[Any]:
     """Flags as they are, all else in single precision, NaN without a value."""
     return values.dtype if np.issubdtype(values.dtype, np.integer) else np.dtype(np.float32)
