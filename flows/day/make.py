@@ -63,8 +63,8 @@ def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: boo
 
 def _run(date: dt.date, job: DayJob, means: Means, heard: list[Offer], *, mend: bool) -> DayOutcome:
     """The sentence; ``mend`` makes the day though it stands, since a run died that was making it."""
+    from catalog.items.day import withdrawn
     from catalog.publish.day import consider, publish
-    from catalog.publish.withdraw import withdrawn
     from catalog.reading.days import find_item
     from downscaler.method.hybrid import predict
 
