@@ -60,9 +60,9 @@ def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: boo
 
 def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, mend: bool) -> DayOutcome:
     """The sentence; ``mend`` makes the day though it stands, since a run died that was making it."""
+    from catalog.items.day import withdrawn
     from catalog.publish.day import consider, publish
     from catalog.publish.settled import already_there
-    from catalog.publish.withdraw import withdrawn
     from catalog.reading.days import find_item
     from downscaler.day.downscale import tiles
     from downscaler.day.record import run_record

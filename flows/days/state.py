@@ -108,7 +108,7 @@ def judge_day(
 
     ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before.
     """
-    from catalog.publish.withdraw import withdrawn
+    from catalog.items.day import withdrawn
 
     facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
     if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it anew
