@@ -17,9 +17,9 @@ from once import built_once
 
 if TYPE_CHECKING:
     from downscaler.ground.grid import Domain
+    from downscaler.ground.prior import Prior
     from downscaler.learn.boosting import Options
     from downscaler.method.hybrid import Model
-    from downscaler.ground.prior import Prior
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent

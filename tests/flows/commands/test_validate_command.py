@@ -313,6 +313,7 @@ def server():
         yield
 
 
+@pytest.mark.integration
 def test_the_flows_validate_what_is_published(server, vadose, known, tmp_path):
     """The flow ``validate``, then the step of the daily flow after a day that is published anew, as it is filled."""
     shutil.copytree(known.catalog, tmp_path / "catalog")

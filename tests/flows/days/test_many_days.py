@@ -163,6 +163,7 @@ def test_what_made_a_day_stale_decides_what_a_stale_backfill_makes(job: DayJob, 
     assert plan_period(newer_model, dates, stale=True).work == {}
 
 
+@pytest.mark.integration
 def test_two_backfills_of_ten_days_and_the_daily_run_at_once_make_each_day_once(ten: DayJob) -> None:
     from tests.crash.wholeness import Watch
 
@@ -209,6 +210,7 @@ run_day(dt.date(2024, 5, 23), job)
 """
 
 
+@pytest.mark.integration
 def test_a_day_killed_between_item_and_index_is_mended_however_long_after(ten: DayJob, tmp_path: Path) -> None:
     """The second revision's links are all there: its claim alone tells, and outlives runs over other days."""
     make_period(ten, day(23), day(25))
