@@ -113,7 +113,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
 @pytest.fixture(scope="session")
 def little(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Prior:
-    """A prior of 2 x 1 M36 cells and eight weeks, cut from the chain's: what is fitted many times takes a while."""
+    """A prior of one M36 cell and eight weeks, cut from the chain's: what is fitted many times takes a while."""
     import xarray as xr
 
     from downscaler.ground.grid import Domain, Span, Window
@@ -124,9 +124,9 @@ def little(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Prior:
         native = chain.sample / "prior"
         with xr.open_dataset(native / "daily.nc") as daily:
             daily.isel(time=slice(-56, None)).to_netcdf(folder / "daily.nc")
-        m36 = Window(rows=Span(start=86, stop=88), columns=Span(start=218, stop=219))
+        m36 = Window(rows=Span(start=86, stop=87), columns=Span(start=218, stop=219))
         source = open_source("netcdf", folder / "daily.nc", native / "static.nc")
-        build_prior(source, Domain(name="little", title="Two by one", m36=m36), folder / "prior")
+        build_prior(source, Domain(name="little", title="One by one", m36=m36), folder / "prior")
         source.close()
 
     return open_prior(built_once(tmp_path_factory, "little", build) / "prior")
