@@ -61,6 +61,7 @@ def test_the_report_is_whole(whole):
     assert maps["x"].diff().dropna().abs().mode()[0] == pytest.approx(M01.cell)
 
 
+@pytest.mark.integration
 def test_killed_half_way_and_started_again_it_tells_the_same(whole, little, tmp_path):
     total = len(records(whole))
     running = start(little.path, tmp_path, "--workers", 2)
