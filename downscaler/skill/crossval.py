@@ -264,8 +264,8 @@ def _judge_day(
         estimate(branch, ground, _complete(seen.fields, branch), seen.coarse, sigma, noise=seen.noise)
         for branch, seen in zip(branches, days, strict=True)
     )
-    rivals = baselines(day.coarse, ground, ground.level)
-    found = rivals | {"stations_only": theirs.soil_moisture, "hybrid": ours.soil_moisture}
+    untrained = baselines(day.coarse, ground, ground.level)
+    found = untrained | {"stations_only": theirs.soil_moisture, "hybrid": ours.soil_moisture}
     here = np.ones(day.theta.shape, bool) if held is None else held
     truth = np.where(here, day.theta, np.nan)
     for part, mask in ((judge.inside, ~ours.outside), (judge.outside, ours.outside)):
@@ -324,7 +324,7 @@ def _notes(split: str, model: Model | None) -> tuple[str, ...]:
     elif split == "blocks":
         notes.append(
             "climatological_pattern and prior know the record of the held-out blocks, which the hybrid does not: "
-            "they are an upper reference here, no rivals."
+            "they are an upper reference here, no baselines."
         )
     if model is not None:
         notes.append("The hybrid is a model trained elsewhere, judged without refitting.")

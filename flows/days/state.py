@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from downscaler.errors import GranuleMissingError
-from downscaler.sources.smap.releases import is_near_real_time, newer_release
+from downscaler.sources.smap.names import is_near_real_time, newer_release
 from flows.day.attempts import inputs_of, is_transient
 from flows.day.granules import name_of, supply
 from flows.day.inputs import basis

@@ -50,7 +50,7 @@ def evaluate(
     ] = None,
     seed: Seed = None,
 ) -> None:
-    """Judge the hybrid and its rivals on held-out days or ground of a prior, each figure with a 95 % interval.
+    """Judge the hybrid and its baselines on held-out days or ground of a prior, each figure with a 95 % interval.
 
     The coarse input is the mean of the prior over SMAP's 9 km cells, plus noise: the truth is known wall to wall. It is
     the prior's own simulation, so this tells how well the pattern is recovered, not how well SMAP or ParFlow-CLM do.

@@ -36,7 +36,7 @@ CatalogPlace = Annotated[
     str | None, typer.Option(metavar="CATALOG", help="Catalogue to validate: folder, file:// or s3://.")
 ]
 PriorPlace = Annotated[
-    Path | None, typer.Option(metavar="PRIOR", help="Prior: a rival, and what the ground of the domain is like.")
+    Path | None, typer.Option(metavar="PRIOR", help="Prior: a baseline, and what the ground of the domain is like.")
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for report, figures and tables.")]
 Start = Annotated[dt.date | None, _day("First day to validate; unset, all.")]
@@ -169,17 +169,19 @@ def _fault(report: Mapping[str, Any]) -> str:
 
 
 def gains_table(document: Mapping[str, Any]) -> console.Table:
-    """A row a figure: the product, and its paired difference against every rival, with 95 % intervals."""
-    rivals = list(document["gains"])
+    """A row a figure: the product, and its paired difference against every baseline, with 95 % intervals."""
+    baselines = list(document["gains"])
     made = console.table(
         "Paired differences at the same stations and days, positive where the product is better",
         "figure",
         "product>",
-        *(f"over {_NAMES.get(rival, rival)}>" for rival in rivals),
+        *(f"over {_NAMES.get(baseline, baseline)}>" for baseline in baselines),
     )
     for name, label in (_FIGURES | _SHARES).items():
         own = document["estimates"]["product"].get(name)
-        made.add_row(label, _text(name, own), *(_text(name, document["gains"][rival][name]) for rival in rivals))
+        made.add_row(
+            label, _text(name, own), *(_text(name, document["gains"][baseline][name]) for baseline in baselines)
+        )
     made.caption = f"in brackets: 95 % intervals, {document['interval']['method']}"
     return made
 
