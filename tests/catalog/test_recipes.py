@@ -140,10 +140,10 @@ def test_one_file(run, root, tmp_path):
 
 def test_files(run, root, tmp_path):
     vadose, stac_asset, curl = blocks("Files")
-    assert "2 days; 4 files brought" in run(vadose)
+    assert "2 days; 4 files downloaded" in run(vadose)
     copied = pystac.Catalog.from_file(str(tmp_path / "days" / "catalog.json"))
     assert len(list(copied.get_items(recursive=True))) == 2
-    assert "0 files brought" in run(vadose)
+    assert "0 files downloaded" in run(vadose)
     run(stac_asset)
     original = next(root.rglob("*20240523/r001/soil_moisture.tif")).read_bytes()
     (brought,) = (tmp_path / "day").rglob("soil_moisture.tif")

@@ -51,7 +51,7 @@ FORMS = {
     "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--climatology", "--gap-fill", "--out"],
     "backfill": ["--domain", "--granule", "--granules", "--prior", "--model", "--out", "--workers"],
     "status": ["--days", "--until", "--json", "--domain", "--granules", "--prior", "--model", "--out"],
-    "playground": ["--domain", "--prior", "--stations", "--replicates", "--network", "--scheduler", "--out"],
+    "playground": ["--domain", "--prior", "--per-layout", "--replicates", "--network", "--scheduler", "--out"],
     "validate": ["--stations", "--domain", "--catalog", "--prior", "--out", "--compare", "--third", "--min-pairs"],
     "info": ["--json"],
     "catalog check": ["--metadata-only", "--repair", "--min-age", "--json"],
@@ -111,7 +111,7 @@ def test_run_without_prior_or_model_says_how_to_make_them(vadose: Any, tmp_path:
 @pytest.mark.parametrize(
     ("dates", "told"),
     [
-        (("2020-02-30", "2020-03-01"), "2020-02-30. Allowed: a day of the calendar"),
+        (("2020-02-30", "2020-03-01"), "Invalid date 2020-02-30; expected YYYY-MM-DD"),
         (("2020-03-01", "01.04.2020"), "01.04.2020"),
         (("2024-05-02", "2024-05-01"), "START <= END"),
         (("2024-05-02", "9999-01-01"), "future"),
@@ -139,6 +139,37 @@ def test_a_day_that_cannot_be_made_is_refused_before_any_work(vadose: Any) -> No
         ("status", "--until", "2024-02-30"),
         ("status", "--until", "2015-03-30"),
         ("validate", "--start", "2024-02-30", "--stations", "absent"),
+        ("sample", "--out", "build/s", "--start", "2024-02-30"),
+        ("prior", "build", "x", "--source", "hydrodata", "--out", "build/p", "--start", "2024-02-30"),
+        (
+            "prior",
+            "build",
+            "x",
+            "--source",
+            "hydrodata",
+            "--out",
+            "build/p",
+            "--start",
+            "2024-02-02",
+            "--end",
+            "2024-02-01",
+        ),
+        ("climatology", "build", "--out", "build/c.nc", "--granules", "x", "--end", "1st of May"),
+        (
+            "climatology",
+            "build",
+            "--out",
+            "build/c.nc",
+            "--granules",
+            "x",
+            "--start",
+            "2024-05-02",
+            "--end",
+            "2024-05-01",
+        ),
+        ("download", "x", "--out", "build/d", "--start", "2024-02-30"),
+        ("download", "x", "--out", "build/d", "--start", "2024-05-02", "--end", "2024-05-01"),
+        ("catalog", "withdraw", "2024-02-30", "--reason", "recalled", "--out", "build/c"),
         ("backfill", "2024-05-02", "2024-05-01", "--deployment", "daily/daily"),
         ("backfill", "2024-02-30", "2024-03-01", "--deployment", "daily/daily"),
         ("backfill", "2015-03-30", "2015-04-01", "--deployment", "daily/daily"),
@@ -188,10 +219,11 @@ def test_unexpected_error_exits_1_with_a_hint(vadose: Any) -> None:
 
 
 def test_info_on_nothing_and_on_the_unknown(vadose: Any, tmp_path: Path) -> None:
-    assert "Nothing is there" in vadose("info", tmp_path / "absent.h5").err
+    assert "No such file or folder" in vadose("info", tmp_path / "absent.h5").err
     (tmp_path / "notes.txt").write_text("no data")
     ended = vadose("info", tmp_path / "notes.txt")
     assert ended.code == 3
+    assert "Unrecognised file type" in ended.err
     assert "granule" in ended.err
 
 
