@@ -1,4 +1,4 @@
-"""Every block of docs/recipes.md is run against a served catalogue, and what it brings is compared with the files."""
+"""Every block of docs/how-to/recipes.md runs against a served catalogue; its results are compared with the files."""
 
 import datetime as dt
 import os
@@ -21,7 +21,7 @@ from catalog.naming import DayName
 from downscaler import product
 from downscaler.ground.grid import LonLat
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "recipes.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "recipes.md"
 DAYS = [dt.date(2024, 5, 23), dt.date(2024, 5, 24)]
 SAID = "http://127.0.0.1:8080"
 BLOCKS = re.findall(

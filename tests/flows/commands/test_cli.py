@@ -6,18 +6,16 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from downscaler import __version__, errors
-from downscaler.errors import PeriodError, VadoseError
+from downscaler import __version__
+from downscaler.errors import PeriodError
 from flows import console
 
-ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = [
     "demo",
     "sample",
@@ -62,12 +60,6 @@ FORMS = {
     "serve": ["--port", "--host", "--backend", "--dsn", "--public-url"],
     "catalog sync": ["--to", "--json"],
 }
-
-
-def classes(of: type[VadoseError] = VadoseError) -> Iterator[type[VadoseError]]:
-    for child in of.__subclasses__():
-        yield child
-        yield from classes(child)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -230,14 +222,6 @@ def test_info_on_nothing_and_on_the_unknown(vadose: Any, tmp_path: Path) -> None
 def test_json_is_plain() -> None:
     value = {"a": np.float32(0.5), "b": dt.date(2024, 5, 20), "c": [float("nan"), np.arange(2)], "d": Path("x")}
     assert json.loads(console.as_json(value)) == {"a": 0.5, "b": "2024-05-20", "c": [None, [0, 1]], "d": "x"}
-
-
-def test_exit_codes_are_unique_and_stand_in_the_readme() -> None:
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Exit codes")[1].split("\n## ")[0]
-    documented = {(int(code), name) for code, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", section, re.MULTILINE)}
-    declared = [(cls.exit_code, cls.__name__) for cls in set(classes()) if cls.__module__ == errors.__name__]
-    assert documented == set(declared)
-    assert len({code for code, _ in declared}) == len(declared)
 
 
 def test_help_starts_fast() -> None:
