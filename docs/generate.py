@@ -33,8 +33,8 @@ def commands() -> str:
         "# Commands\n",
         root.help.strip() + "\n",
         "`vadose --config FILE COMMAND` names a settings file; `--debug` shows the traceback of an error. Results go "
-        "to standard output, progress bars and errors to standard error. `--json` prints the result as JSON on standard "
-        "output, and nothing else. Options that are not given come from the [settings](settings.md).\n",
+        "to standard output, progress bars and errors to standard error. `--json` prints the result as JSON on "
+        "standard output, and nothing else. Options that are not given come from the [settings](settings.md).\n",
     ]
     panels: dict[str, list[str]] = {}
     for name, command in root.commands.items():

@@ -30,13 +30,16 @@ def day_argument(metavar: str, help_text: str) -> typer.models.ArgumentInfo:
     return made
 
 
-def period(first: dt.date | None, last: dt.date | None) -> Period | None:
-    """The period between two optional days, open where one is missing; None without either.
-
-    Raises PeriodError when it ends before it starts.
-    """
+def ordered(first: dt.date | None, last: dt.date | None) -> tuple[dt.date | None, dt.date | None]:
+    """Two optional days as they are; raises PeriodError when the last is before the first."""
     if first and last and last < first:
         raise PeriodError("The period ends before it starts", value=f"{first} to {last}", allowed="--start <= --end")
+    return first, last
+
+
+def period(first: dt.date | None, last: dt.date | None) -> Period | None:
+    """The period between two optional days, open where one is missing; None without either. Raises as ``ordered``."""
+    ordered(first, last)
     return (first or dt.date.min, last or dt.date.max) if first or last else None
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flows import console
-from flows.commands.options import Collections, day_option, period
+from flows.commands.options import Collections, day_option, ordered
 
 Catalog = Annotated[
     str,
@@ -50,8 +50,8 @@ def download(
     from catalog.download.download import download as bring
     from catalog.download.query import Query
 
-    period(start, end)  # refused here when it is reversed
-    query = Query(bbox=bbox, start=start, end=end, collections=tuple(collection or ()))
+    first, last = ordered(start, end)
+    query = Query(bbox=bbox, start=first, end=last, collections=tuple(collection or ()))
     with console.progress_bar("bytes", remaining=True) as tell:
         done = bring(catalog, out, query, assets=asset or (), workers=workers, progress=tell)
     console.say(

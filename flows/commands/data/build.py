@@ -12,7 +12,7 @@ import typer
 
 from downscaler.errors import ConfigError
 from flows import console
-from flows.commands.options import DomainName, Json, PriorPath, Seed, day_option, period
+from flows.commands.options import DomainName, Json, PriorPath, Seed, day_option, ordered
 
 
 class SourceKind(StrEnum):
@@ -90,8 +90,9 @@ def prior_build(
     if source is not SourceKind.HYDRODATA and (dataset or start or end):
         raise ConfigError("--dataset, --start and --end need --source hydrodata", value=source.value)
     if source is SourceKind.HYDRODATA:
-        period(start, end)  # refused here when it is reversed
-        opened = open_downloaded(path, settings.domain, dataset, (start, end), forcing=forcing and daymet is None)
+        opened = open_downloaded(
+            path, settings.domain, dataset, ordered(start, end), forcing=forcing and daymet is None
+        )
     else:
         opened = open_files(source.value, path, statics)
     made = store_prior(opened if daymet is None else with_daymet(opened, daymet, settings), settings.domain, out)

@@ -33,7 +33,10 @@ PriorOption = Annotated[
 
 Start = Annotated[dt.date | None, day_option("First day to use; unset, all.")]
 Fetch = Annotated[
-    bool, typer.Option("--fetch", help="First download missing files of the period from Earthdata into PATH (nldas2, imerg).")
+    bool,
+    typer.Option(
+        "--fetch", help="First download missing files of the period from Earthdata into PATH (nldas2, imerg)."
+    ),
 ]
 End = Annotated[dt.date | None, day_option("Last day to use; unset, all.")]
 
