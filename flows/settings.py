@@ -21,7 +21,7 @@ from downscaler.errors import ConfigError
 PREFIX = "VADOSE_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
-_PATHS = ("prior", "model", "granules", "cache", "climatology", "catalog")
+_PATHS = ("prior", "model", "granules", "cache", "climatology", "weather", "catalog")
 _SERVICES = ("scan", "snotel")  # what `stations` names beside paths
 
 
@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     earthdata_timeout: float = Field(default=60, gt=0, le=3600, description="seconds that one answer may take")
     look_back: int = Field(
         default=14, ge=1, le=366, description="days that `vadose status` and the daily flow look back"
+    )
+    weather: Path | None = Field(
+        default=None,
+        description="weather store made by `vadose weather build`, for days beyond the prior; unset, none",
     )
     climatology: Path | None = Field(
         default=None,

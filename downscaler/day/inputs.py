@@ -14,6 +14,7 @@ from downscaler.method.hybrid import Model
 from downscaler.method.matching import Matching, Method, match
 from downscaler.method.seasonal import CoarseStatistics
 from downscaler.records import InputRecord
+from downscaler.stores.weather import Weather
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class Inputs(Basis):
     prior: Prior
     model: Model
     climatologies: Climatologies | None = None
+    weather: Weather | None = None
 
     @property
     def matching(self) -> Matching | None:

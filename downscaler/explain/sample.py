@@ -12,7 +12,8 @@ from downscaler.ground.blocks import block_mean
 from downscaler.ground.grid import Window
 from downscaler.ground.prior import Prior
 from downscaler.method.features import Ground, matrix
-from downscaler.method.hybrid import Branch, check_features, forcing_until
+from downscaler.method.forcing import forcing_until
+from downscaler.method.hybrid import Branch, check_features
 from downscaler.product import COARSE_GRIDS
 
 ROWS, DAYS = 4_000, 60

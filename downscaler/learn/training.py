@@ -19,7 +19,8 @@ from downscaler.learn.samples import Draw, Part, TileRecord, draw_placed
 from downscaler.method import applicability
 from downscaler.method.applicability import Applicability
 from downscaler.method.features import FEATURES, with_gaps
-from downscaler.method.hybrid import TILE, Branch, Model, forcing_until
+from downscaler.method.forcing import forcing_until
+from downscaler.method.hybrid import TILE, Branch, Model
 from downscaler.product import ALGORITHM_VERSION, PRODUCT_VERSION, SCHEMA_VERSION
 
 Progress = Callable[[str, int, int], None]

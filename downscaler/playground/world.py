@@ -16,7 +16,7 @@ from downscaler.ground.blocks import Floats
 from downscaler.ground.grid import CRS, M09
 from downscaler.learn.samples import TileRecord, spatial_blocks
 from downscaler.method.features import FEATURES, Ground
-from downscaler.method.hybrid import forcing_until
+from downscaler.method.forcing import forcing_until
 from downscaler.method.pattern import ratio_to_m01
 
 GAP_DAYS, JUDGED_RUN = 7, 7  # days apart from the learning days; days judged at a stretch

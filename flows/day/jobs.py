@@ -48,6 +48,7 @@ class DayJob:
     near_real_time: bool = False
     latency: float = 50.0
     climatology: Path | None = None
+    weather: Path | None = None
     matching: Literal["mean_std", "cdf"] = "mean_std"
     gap_fill: bool = False
     force: bool = False
@@ -96,6 +97,7 @@ def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force:
         near_real_time=settings.near_real_time,
         latency=settings.smap_latency,
         climatology=settings.climatology,
+        weather=settings.weather,
         matching=settings.matching,
         gap_fill=settings.gap_fill,
         force=force,

@@ -78,7 +78,8 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, men
     if settled:
         consider(job.catalog, domain, date, run.considered)
         return DayOutcome(date=date, status="current", reason=settled)
-    made = tiles(reading.day, inputs.prior, inputs.model, matching=inputs.matching)  # downscale, by tile
+    weather = inputs.weather.upto(date) if inputs.weather is not None else None
+    made = tiles(reading.day, inputs.prior, inputs.model, matching=inputs.matching, weather=weather)  # by tile
     done = publish(job.catalog, run, domain, made)  # write, publish
     status: Status = "current" if done.status == "unchanged" else "published"
     return DayOutcome(date=date, status=status, href=done.item_href, reason=f"revision {done.revision}")
