@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 CRASH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo browser test test-integration test-all test-cpu test-slow fuzz crash bench lint format serve deploy worker lock clean
+.PHONY: docs docs-reference help setup demo browser test test-integration test-all test-cpu test-slow fuzz crash bench lint format serve deploy worker lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -96,6 +96,13 @@ worker: setup  ## work on the pool `vadose` of PREFECT_API_URL's server
 lock: setup  ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra hydrodata --extra dask --extra serve --extra pgstac --extra cube --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -o requirements.lock
+
+docs: setup  ## build the documentation site strictly into build/site
+	@$(BIN)/python -c 'import mkdocs, mkdocstrings' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python -m mkdocs build --strict --quiet
+
+docs-reference: setup  ## write docs/reference/ from the code
+	$(BIN)/python docs/generate.py
 
 clean:  ## remove what was built (not .venv)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -70,6 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, command: Callable[..., str]) 
         native = work / "sample" / "prior"
         source = ("--source", "netcdf", native / "daily.nc", "--statics", native / "static.nc")
         command("prior", "build", where, *source, "--out", "prior", cwd=work)
-        command("train", "--prior", "prior", "--out", "model", "--json", "reports/training.json", cwd=work)
+        told = command("train", "--prior", "prior", "--out", "model", "--json", cwd=work)
+        (work / "training.json").write_text(told, encoding="utf-8")
 
     return built_once(tmp_path_factory, "made", build)

@@ -15,7 +15,7 @@ import pytest
 from downscaler.ground.grid import M01
 from downscaler.playground.methods import METHODS
 
-ASKED = ("--stations", 5, "--replicates", 2)
+ASKED = ("--per-layout", 5, "--replicates", 2)
 TABLES = ("figures", "scores", "maps")
 MADE = re.compile(r'<p id="made">.*?</p>')
 
@@ -131,7 +131,7 @@ def test_bad_requests_end_with_their_own_codes(vadose, little, tmp_path):
     assert vadose(*mine, "--network", tmp_path / "no.csv").code == 50
     assert vadose(*mine, "--propensity", tmp_path / "no.toml").code == 3
     assert vadose(*mine, "--replicates", 1).code == 2
-    assert vadose(*mine, "--stations", 2).code == 2
+    assert vadose(*mine, "--per-layout", 2).code == 2
     assert vadose("playground", "--prior", little.path, "--out", tmp_path / "no.csv").code == 75
     assert not (tmp_path / "out" / "playground.html").exists()
 
