@@ -19,10 +19,10 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from catalog.items.schema import resolve
 from catalog.naming import DayName
 from catalog.reading.days import find_item
 from catalog.store.base import open_store
+from catalog.store.documents import resolve
 from downscaler import product
 from downscaler.errors import CatalogError
 from flows.day.jobs import Status

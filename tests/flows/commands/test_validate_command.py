@@ -15,8 +15,8 @@ from prefect.testing.utilities import prefect_test_harness
 from pyproj import Transformer
 
 from catalog import items, validate_catalog
-from catalog.reading.opened import read_rasters
 from catalog.reading.points import published_days
+from catalog.reading.rasters import read_rasters
 from downscaler import product
 from downscaler.ground.grid import CRS, M01
 from downscaler.simulation.files.stations import Series, Station, write_archive
