@@ -99,7 +99,7 @@ lock: setup  ## resolve pyproject.toml anew into requirements.lock
 
 docs: setup  ## build the documentation site strictly into build/site
 	@$(BIN)/python -c 'import mkdocs, mkdocstrings' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 docs-reference: setup  ## write docs/reference/ from the code
 	$(BIN)/python docs/generate.py
