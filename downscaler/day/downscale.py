@@ -1,4 +1,4 @@
-"""A day of SMAP and a prior in, 1 km soil moisture out: as one dataset, or tile by tile for what is large."""
+"""Downscale one day of SMAP with a prior and a model: as one dataset, or tile by tile."""
 
 from __future__ import annotations
 

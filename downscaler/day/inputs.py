@@ -65,7 +65,7 @@ class Inputs(Basis):
         """Raise ClimatologyError unless the SMAP climatology, where one is given, is of a day's grid."""
         if self.climatologies and grid.name != self.climatologies.smap.grid.name:
             raise ClimatologyError(
-                "The SMAP climatology is of another grid than the day's granule",
+                "The SMAP climatology has another grid than the day's granule",
                 value=f"{self.climatologies.smap.title}: {self.climatologies.smap.grid.name}",
                 allowed=grid.name,
                 remedy="Build one from granules of the day's product (vadose climatology build --product NAME), or "

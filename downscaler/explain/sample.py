@@ -44,7 +44,7 @@ def draw_sample(prior: Prior, branch: Branch, *, rows: int = ROWS, days: int = D
         found += _from_window(prior, branch, windows[number], each, max(1, rows // (each * len(chosen))), rng)
     if not found:
         raise TrainingError(
-            "The prior has no day to explain the model on",
+            "The prior has no day on which to explain the model",
             value=f"{prior.path} for branch {branch.name}",
             allowed="days with soil moisture and, for a branch with forcing, unbroken weather before them",
         )

@@ -52,7 +52,7 @@ def smap_decay(
             grid = day.grid
     if len(record) < ENOUGH_DAYS:
         raise TrainingError(
-            "Too few days of SMAP to learn how its retrievals age", value=len(record), allowed=f">= {ENOUGH_DAYS}"
+            "Too few days of SMAP to estimate how retrievals age", value=len(record), allowed=f">= {ENOUGH_DAYS}"
         )
     dates = list(record)
     means, _ = coarse_days(prior, domain, grid, dates, climatology=climatology)

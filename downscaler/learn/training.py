@@ -152,7 +152,7 @@ def _train_kind(prior: Prior, kind: Kind, split: Split, options: Options) -> tup
     if kind.forcing:
         parts = [with_weather(records[0].data, days) for days in parts]
         if not all(len(days) for days in parts):
-            raise TrainingError("The prior's weather record is too short or too broken to train on")
+            raise TrainingError("The prior's weather record is too short or has too many gaps for training")
     trial = Trial(train=Part(days=parts[0]), held=Part(days=parts[1]))
     branch, figures = fit_branch(kind, records, [trial], options)
     return branch, {"split": "temporal: contiguous held-out stretches of the prior itself", **figures}

@@ -100,7 +100,7 @@ def check_features(branch: Branch, supplied: Mapping[str, object]) -> None:
     missing = [name for name in branch.features if name not in supplied]
     if missing:
         raise ModelFeatureError(
-            f"The prior cannot supply what model branch {branch.name} was trained on",
+            f"The prior lacks features that model branch {branch.name} was trained on",
             value="missing " + ", ".join(missing),
             allowed=branch.features,
             remedy="Train on this prior, or build it with the static fields the model needs (--statics).",

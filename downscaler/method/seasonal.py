@@ -106,7 +106,7 @@ class CoarseStatistics:
         shape = domain.shape(grid)
         if values.shape != (len(dates), shape.y, shape.x):
             raise ClimatologyError(
-                "A coarse record does not fit its dates and domain",
+                "A coarse record does not match its dates and domain",
                 value=values.shape,
                 allowed=(len(dates), shape.y, shape.x),
             )

@@ -139,7 +139,7 @@ def judged_at(scene: Scene, stations: Index) -> tuple[Index, Index]:
     judged = scene.world.judged
     day, at = np.nonzero(scene.seen[np.ix_(judged, stations)])
     if not len(day):
-        raise TrainingError("The sensor saw no station on any judged day", value=f"{len(stations)} stations")
+        raise TrainingError("The sensor observed no station on any evaluated day", value=f"{len(stations)} stations")
     return judged[day], stations[at]
 
 

@@ -132,7 +132,7 @@ def _check_size(data: xr.Dataset) -> None:
             "The domain is too large for a playground",
             value=f"{count} cells",
             allowed=f"at most {LARGEST}",
-            remedy="Choose a part of it: --domain west,south,east,north.",
+            remedy="Choose a smaller domain: --domain west,south,east,north.",
         )
 
 

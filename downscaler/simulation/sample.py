@@ -213,7 +213,7 @@ def _clear(out: Path) -> None:
     known = readme.is_file() and SIMULATED_LABEL in readme.read_text(encoding="utf-8", errors="replace")
     if out.exists() and any(out.iterdir()) and not known:
         raise ConfigError(
-            "The folder for the sample holds something else", value=out, remedy="Give an empty or a new folder."
+            "The folder for the sample contains other files", value=out, remedy="Choose an empty or new folder."
         )
     for name in _PARTS:
         part = out / name

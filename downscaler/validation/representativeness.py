@@ -141,7 +141,7 @@ def _dissimilarity(sites: Floats, cells: Floats, blocks: NDArray[np.intp], seed:
     try:
         area = fit(sites.astype(np.float32), np.ones(sites.shape[1]), blocks, seed=seed)
     except TrainingError as error:
-        raise ValidationError("Stations do not span the ground they are compared on", value=error.what) from error
+        raise ValidationError("The stations have no variation in the compared features", value=error.what) from error
     return area.dissimilarity(cells.astype(np.float32)).astype(float), area.threshold
 
 

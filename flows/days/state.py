@@ -32,7 +32,7 @@ WeatherChange = Callable[[dt.date, str], float]
 
 @dataclass(frozen=True, kw_only=True)
 class DayState:
-    """How one day stands.
+    """State of one day.
 
     ``granule`` is the newest release on offer, ``revision`` the one in the catalogue (0 without); ``work`` says whether
     making the day now could change it.
@@ -64,7 +64,7 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
     place = supply(job)
     if place is None:
         raise GranuleMissingError(
-            "There is no place to look for granules in",
+            "No source of granules is configured",
             remedy="Set `granules` in vadose.toml, or give Earthdata credentials (EARTHDATA_TOKEN).",
         )
     dates = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
@@ -130,26 +130,26 @@ def judge_day(
     from downscaler.method.forcing import MATTERS
 
     facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
-    if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it anew
+    if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it again
         return DayState(state="withdrawn", why=why, **facts)
     reasons = list(why_stale(stood.item, offers, nearby, inputs)) if stood else []
     if stood is not None and (change := moved(date, _weather_told(stood.item))) > MATTERS:
         reasons.append("weather that came later" if isinf(change) else f"rain that changed by {change:.1f} mm")
     torn = stood is not None and not stood.whole
     if torn:
-        reasons.append("its publication was cut off, or is under way")
+        reasons.append("its publication was interrupted, or is in progress")
     # Without anything to make the day from, an earlier failure (a search that timed out) says nothing of today.
     if failure is not None and (reasons or (stood is None and (offers or fill))):
         again = torn or is_transient(failure.error) or not failure.same_inputs(inputs_of(inputs, offers))
         told = f"{failure.error}: {failure.reason}" + (f" ({failure.attempts} times)" if failure.attempts > 1 else "")
         if failure.kind == "failed":
-            return DayState(state="failed", why=told + ("; to be tried again" if again else ""), work=again, **facts)
+            return DayState(state="failed", why=told + ("; will be retried" if again else ""), work=again, **facts)
         if not again:
             return DayState(state="no-coverage", why="no recommended retrieval here", **facts)
     if stood is not None:
         return DayState(state="stale" if reasons else "published", why="; ".join(reasons), work=bool(reasons), **facts)
     if offers:
-        return DayState(state="due", why="the granule is there", work=True, **facts)
+        return DayState(state="due", why="the granule is available", work=True, **facts)
     if overdue:
         return DayState(state="missing", why="no granule upstream", work=fill, **facts)
     return DayState(state="waiting", why="no granule yet, within its latency", **facts)

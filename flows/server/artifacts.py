@@ -107,7 +107,7 @@ def summary(outcomes: Sequence[DayOutcome], settings: Settings, title: str, pict
     lines = [f"# {title}", "", f"**{settings.domain}**: {counts(outcomes)}.", ""]
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
-        lines += ["## Why days failed", "", "| class | exit code | days | first reason |", "|---|---|---|---|"]
+        lines += ["## Failures", "", "| class | exit code | days | first reason |", "|---|---|---|---|"]
         for error in dict.fromkeys(outcome.error for outcome in failed):
             same = [outcome for outcome in failed if outcome.error == error]
             dates = ", ".join(str(outcome.date) for outcome in same)

@@ -1,4 +1,4 @@
-"""What has to reach an operator, as Prefect automations: kept in code, made or brought up to date by one command."""
+"""Alerts to operators as Prefect automations, declared in code and applied by one command."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def automations(bounds: Bounds, block: Any = None) -> list[Automation]:
                 threshold=1,
                 within=bounds.silent,
             ),
-            actions=_told(block, "no new item", f"No new day was published for {days:g} days. Ask `vadose status`."),
+            actions=_told(block, "no new item", f"No new day was published for {days:g} days. See `vadose status`."),
         ),
         Automation(
             name="vadose: days failed",
@@ -90,7 +90,7 @@ def _silent_runs(name: str, after: set[str], within: dt.timedelta) -> Automation
     """A run whose process and worker both died stays as it is for ever, and keeps its place in its queue."""
     return Automation(
         name=f"vadose: {name}",
-        description=f"A run without a sign within {within} is marked as crashed, so that its day is submitted again.",
+        description=f"Marks a run without a heartbeat within {within} as crashed, so that its day is submitted again.",
         trigger=EventTrigger(
             after=after,
             expect={ANY_SIGN},
@@ -102,7 +102,7 @@ def _silent_runs(name: str, after: set[str], within: dt.timedelta) -> Automation
         ),
         actions=[
             ChangeFlowRunState(
-                state=StateType.CRASHED, name="Crashed", message="No sign of life: the process died.", force=False
+                state=StateType.CRASHED, name="Crashed", message="No heartbeat: the process has died.", force=False
             )
         ],
     )
@@ -128,7 +128,7 @@ def apply(bounds: Bounds, block: str | None = None) -> list[tuple[str, str]]:
                 wanted.update()
             else:
                 wanted.create()
-            done.append((wanted.name, "brought up to date" if standing else "made"))
+            done.append((wanted.name, "updated" if standing else "created"))
     return done
 
 

@@ -151,7 +151,7 @@ def open_weather(path: Path | str) -> Weather:
     """Open a weather store.
 
     Raises:
-        WeatherUnreadableError: there is no store, it is of another version, or a day's record is damaged.
+        WeatherUnreadableError: there is no store, it has another version, or a day's record is damaged.
     """
     path = Path(path)
     if not is_weather(path):
@@ -163,7 +163,7 @@ def open_weather(path: Path | str) -> Weather:
     attributes = dict(zarr.open_group(path, mode="r", zarr_format=3).attrs)
     if attributes.get("schema_version") != SCHEMA_VERSION:
         raise WeatherUnreadableError(
-            f"The weather store {path} is of another version",
+            f"The weather store {path} has another version",
             value=attributes.get("schema_version"),
             allowed=SCHEMA_VERSION,
             remedy="Build it again: vadose weather build.",

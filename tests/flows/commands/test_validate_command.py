@@ -291,7 +291,7 @@ def test_other_products_that_xarray_opens(known, vadose, tmp_path):
         (["--stations", "{stations}"], 52, "20 or more at one site"),
         (["--stations", "{stations}", "--depth", "0.01"], 52, "No sensor can be used"),
         (["--stations", "{stations}", "--third", "x.nc", "--third-inputs", "SMAP"], 53, "both made from SMAP"),
-        (["--stations", "{stations}", "--third", "x.nc"], 53, "does not say what it is made from"),
+        (["--stations", "{stations}", "--third", "x.nc"], 53, "are not stated"),
         (["--stations", "{stations}", "--min-pairs", "5", "--compare", "x.nc"], 54, "not there"),
     ],
 )
