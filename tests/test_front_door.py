@@ -138,7 +138,7 @@ def test_without_a_catalogue_or_its_reader_it_is_said(tmp_path: Path, monkeypatc
     with pytest.raises(CatalogError, match="no catalogue"):
         vd.open_catalog(str(tmp_path))
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
-    with pytest.raises(ConfigError, match="No reader"):
+    with pytest.raises(ConfigError, match="reader is not installed"):
         vd.open_catalog(str(tmp_path))
 
 
