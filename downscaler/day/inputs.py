@@ -1,4 +1,4 @@
-"""What a day is made with beside its granules: prior, model and perhaps SMAP's climatology, checked together."""
+"""The inputs of a day besides its granules: prior, model and optional SMAP climatology, checked together."""
 
 from __future__ import annotations
 

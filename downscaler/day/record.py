@@ -1,4 +1,4 @@
-"""What a reader of a day must know of how it was made: inputs, caveats, observed period, parameters."""
+"""The record of how a day was made: inputs, caveats, observed period, parameters."""
 
 from __future__ import annotations
 

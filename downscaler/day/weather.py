@@ -1,4 +1,4 @@
-"""The rain and temperature of a day that come from beside the prior: told, and held against what came later."""
+"""Weather of a day from a weather store: recorded, and compared with later versions."""
 
 from __future__ import annotations
 

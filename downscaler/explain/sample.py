@@ -1,4 +1,4 @@
-"""Rows to explain a model on: its predictors as the product makes them, from everywhere and every season of a prior."""
+"""Samples on which a model is explained, from all places and seasons of a prior."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ParFlow's computational lattices: where a model cell lies on the ground.
+"""ParFlow's computational lattices: georeferencing of model cells.
 
 A lattice counts i eastward and j northward from its lower-left corner, as ParFlow does; arrays on it are [j, i] with
 row 0 in the south. Product grids count rows from the north, so the two index types are kept apart.

@@ -1,4 +1,4 @@
-"""How fast SMAP's retrievals lose their worth against a given prior, learned from granules or from the prior alone."""
+"""Estimates how fast SMAP's retrievals age relative to a prior, from granules or from the prior alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boosters of one branch from parts of a prior: what they are grown from, how, and with which predictors."""
+"""Trains the boosters of one branch: samples, options, predictors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether XGBoost can train on the device that was asked for; it would quietly take another."""
+"""Checks that XGBoost can train on the requested device; it would silently use another."""
 
 from __future__ import annotations
 

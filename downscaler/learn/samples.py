@@ -1,4 +1,4 @@
-"""Training rows from a prior: which days and cells may be seen, and batches of rows drawn from them."""
+"""Training samples from a prior: selection of days and cells, drawn in batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training the hybrid from everywhere in a prior's domain, judged and calibrated on what it has not seen."""
+"""Trains the hybrid on a whole domain, and evaluates and calibrates it on held-out data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weather of the days up to one: the prior's own where its record holds them, else a weather store's.
+"""Antecedent weather of a day, from the prior if its record has it, else from a weather store.
 
 A gap is a gap: a day without rain in either ends the run of days, it is never taken for dry.
 """

@@ -1,4 +1,4 @@
-"""Climatology of a coarse soil moisture record: per cell and season how much data, its level, spread and quantiles."""
+"""Climatology of a coarse record: count, mean, spread and quantiles by cell and season."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Skill: what cross-validation at stations makes of a method, and what is true wall to wall.
+"""Apparent skill by cross-validation at stations, and true skill wall to wall.
 
 Readings teach, the truth judges: a reading's noise would add its variance to every apparent error and hide optimism.
 Wherever stations are held out, they are judged on days that no method has learned from, as the wall-to-wall truth is,

@@ -1,4 +1,4 @@
-"""Where stations are put: a propensity of each cell, given or learned from the stations of a real network."""
+"""Siting of stations: a propensity per cell, given or fitted to a real network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The truth of a playground: a ParFlow-CLM record, cell by cell, with all that may be known of a place beforehand."""
+"""The truth of a playground: a ParFlow-CLM record with the covariates of each cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded sample: a simulated landscape and its weather, written as the real world delivers it.
+"""The simulated sample: a landscape and its weather, written in real formats.
 
 Two runs of one model are made. The *nature* run is the truth: SMAP and the stations observe it. The *prior* run stands
 in for ParFlow-CLM: it has the same land, but storms as an analysis misplaces them, its soils without their small-scale

@@ -1,4 +1,4 @@
-"""Every method on the same held-out truth: contiguous folds in time, or blocks of unseen ground.
+"""Evaluates all methods on the same held-out truth: periods of time, or spatial blocks.
 
 ``time`` predicts each of five contiguous stretches of the record from the others, a week apart; statistics, trees,
 stopping and calibration see the other stretches alone. ``blocks`` predicts unseen 27 km blocks from the others, by a

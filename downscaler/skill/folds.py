@@ -1,4 +1,4 @@
-"""What is held out of a record: stretches of days, blocks of unseen ground, and cells as networks choose them."""
+"""Folds of a record: periods of days, spatial blocks, and cells like those of networks."""
 
 from __future__ import annotations
 

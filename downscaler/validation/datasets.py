@@ -1,4 +1,4 @@
-"""Downscaled days against stations, without a catalogue: what a notebook asks for."""
+"""Validates downscaled days against stations, without a catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How stations sit in their domain's feature space, and what skill would be if they sat everywhere in it.
+"""Representativeness of stations in their domain's feature space, and skill reweighted to it.
 
 Networks stand in biased places, and skill at stations is not skill over a domain (Leonarduzzi et al. 2026,
 doi:10.5194/egusphere-2026-2956). Here that warning is a number beside every plain figure.

@@ -23,7 +23,7 @@ ANY_SIGN = "prefect.flow-run.*"  # heartbeats, and states by their names, which 
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """When something is wrong: days without a new item, days that failed and within which time, a run's silence.
+    """Thresholds of the alerts: days without a new item, failed days and their period, silence of a run.
 
     ``silent_start`` is how long a run that a worker has taken may need to begin: a container's image is pulled then.
     """
@@ -36,7 +36,7 @@ class Bounds:
 
 
 def automations(bounds: Bounds, block: Any = None) -> list[Automation]:
-    """All automations; ``block`` is the identifier of a notification block, without which they fire but tell nobody."""
+    """All automations; ``block`` is the identifier of a notification block; without one nobody is notified."""
     days = bounds.silent / dt.timedelta(days=1)
     return [
         Automation(
@@ -115,7 +115,7 @@ def _told(block: Any, subject: str, body: str) -> list[Any]:
 
 
 def apply(bounds: Bounds, block: str | None = None) -> list[tuple[str, str]]:
-    """Make what is missing on the server, bring the rest up to date; name and what was done of each.
+    """Create or update all automations on the server; returns name and action of each.
 
     ``block`` names a notification block as ``type/name``. Raises ConfigError when the server has none of that name.
     """
@@ -142,5 +142,5 @@ def block_id(client: SyncPrefectClient, block: str) -> Any:
             "Prefect has no notification block of this name",
             value=block,
             allowed="TYPE/NAME as `prefect block ls` lists them, such as slack-webhook/operators",
-            remedy="Make one on the server's page of blocks.",
+            remedy="Create one on the server's page of blocks.",
         ) from None

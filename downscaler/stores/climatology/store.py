@@ -1,4 +1,4 @@
-"""A coarse climatology as one small NetCDF file, whole or not there at all."""
+"""A coarse climatology as one NetCDF file, written atomically."""
 
 from __future__ import annotations
 
