@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
-from zarr.codecs import BloscCodec, BloscShuffle
+from zarr.codecs import BloscCodec
 
 from catalog.cube.layout import (
     CHUNK,
@@ -69,7 +69,7 @@ def create_arrays(group: zarr.Group, grid: Grid) -> None:
             dtype=packed_dtype(variable),
             chunks=(DAYS, CHUNK, CHUNK),
             shards=(DAYS, SHARD, SHARD),
-            compressors=BloscCodec(cname="zstd", clevel=5, shuffle=BloscShuffle.shuffle),
+            compressors=BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"),
             fill_value=packed_fill(variable),
             dimension_names=["time", "y", "x"],
         )

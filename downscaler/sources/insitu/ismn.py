@@ -15,13 +15,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from downscaler.errors import StationError
+from downscaler.errors import MissingExtraError, StationError
 from downscaler.ground.grid import Domain
 from downscaler.sources.insitu.ismn_text import CEOP, HEADER_VALUES, broad_cover, format_of, quiet, sort_out
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, checked, tidy
@@ -48,6 +49,7 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
 
     Raises:
         StationError: nothing is there, no zip file, or no soil moisture in it.
+        MissingExtraError: the package ``ismn`` is not installed.
     """
     with _opened(Path(path)) as members, tempfile.TemporaryDirectory(prefix="vadose-ismn-") as scratch:
         for name in members.soil_moisture:
@@ -124,7 +126,13 @@ class _Members:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[_Members]:
-    """The archive's files; raises StationError where there are none to be had."""
+    """The archive's files; raises StationError where there are none to be had, MissingExtraError without ``ismn``."""
+    if find_spec("ismn") is None:
+        raise MissingExtraError(
+            "Station archives of ISMN need the package ismn, which is not installed",
+            value=path.name,
+            remedy="pip install 'vadose[insitu]'",
+        )
     if not path.exists():
         raise StationError("Station archive not found", value=path, remedy="Give an ISMN zip file or its folder.")
     if path.is_dir():
