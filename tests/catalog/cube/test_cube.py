@@ -253,5 +253,5 @@ def test_packing_is_exact(values):
 def test_what_cannot_be_held_exactly_is_refused():
     with pytest.raises(CatalogError, match="exactly"):
         pack(product.SOIL_MOISTURE, np.array([0.1], "float32"))
-    with pytest.raises(CatalogError, match="another type"):
+    with pytest.raises(CatalogError, match="another data type"):
         pack(product.QUALITY_FLAG, np.array([1], "int16"))

@@ -113,9 +113,9 @@ def test_tiles_must_cover_the_domain_exactly_once(build, tiles):
     parts = list(tiles(WIDE))
     with pytest.raises(CatalogError, match="do not cover the domain"):
         build(WIDE, parts[:-1])
-    with pytest.raises(CatalogError, match="leaves the domain or overlaps"):
+    with pytest.raises(CatalogError, match="outside the domain or overlaps"):
         build(WIDE, [*parts, parts[0]])
-    with pytest.raises(CatalogError, match="leaves the domain or overlaps"):
+    with pytest.raises(CatalogError, match="outside the domain or overlaps"):
         build(ONE_M36, parts)
 
 
