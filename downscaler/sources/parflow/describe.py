@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from downscaler.ground.lattice import question
 from downscaler.sources.parflow.cf import open_dataset
 from downscaler.sources.parflow.netcdf import open_netcdf
 from downscaler.sources.parflow.pfb import describe as describe_pfb
@@ -39,7 +40,7 @@ def describe(path: Path) -> dict[str, Any]:
         "ij_bounds": list(lattice.ij_bounds) if lattice.ij_bounds else None,
         "daily": list(source.daily),
         "statics": list(source.statics),
-        "notes": list(source.info.notes),
+        "notes": [note for note in (question(lattice), *source.info.notes) if note],
     }
     source.close()
     return facts
