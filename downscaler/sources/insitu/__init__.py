@@ -9,6 +9,7 @@ from typing import Protocol
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
+from downscaler.sources.folders import files_below
 from downscaler.sources.insitu import hydrodata, ismn, table, uscrn
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, tidy
 
@@ -74,7 +75,15 @@ def read_stations(
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files of a source: itself, or the files in a folder that is not itself an archive."""
-    if not path.is_dir() or any(reader.claims(path) for reader in READERS):
+    """What a source consists of: itself; of a folder its unpacked ISMN files as one archive, and every other file.
+
+    Files that come with an unpacked archive (metadata, readme) belong to it.
+    """
+    if not path.is_dir():
         return [path]
-    return sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+    files = files_below(path)
+    unpacked = any(file.suffix.lower() == ".stm" for file in files)
+    if not unpacked:
+        return files
+    own = [file for file in files if not ismn.belongs(file)]
+    return [path, *own]

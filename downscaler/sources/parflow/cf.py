@@ -12,6 +12,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
+from downscaler.sources import hdf5
 
 _LENGTHS = dict.fromkeys(("", "m", "meter", "metre", "meters", "metres"), 1.0) | dict.fromkeys(
     ("km", "kilometer", "kilometre", "kilometers", "kilometres"), 1000.0
@@ -140,7 +141,12 @@ def open_dataset(path: Path) -> xr.Dataset:
         if path.is_dir():
             store: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
             return store
+        hdf5.check(path)
         return xr.open_dataset(path, engine="netcdf4")
+    except hdf5.RefusedFileError as error:
+        raise PriorUnreadableError(
+            f"A NetCDF file cannot be read: {error.what}", value=path, remedy=error.remedy
+        ) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise PriorUnreadableError(
             "A ParFlow-CLM file cannot be opened",
