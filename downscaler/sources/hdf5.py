@@ -68,24 +68,24 @@ def check(path: Path) -> None:
 
 def require_self_contained(file: Any) -> None:
     """Raise RefusedFileError for links, storage or virtual datasets that read other files."""
-    count = 0
+    names: list[str] = []
 
-    def look(name: str, link: Any) -> None:
-        nonlocal count
-        count += 1
-        if count > _OBJECTS:
-            raise RefusedFileError(
-                f"it holds more than {_OBJECTS} objects", "Take the file as its archive delivers it."
-            )
+    def look(name: str, link: Any) -> tuple[str, str] | None:
+        """Whatever is returned ends the walk; h5py does not let an exception through."""
+        names.append(name)
         if isinstance(link, h5py.ExternalLink):
-            raise _points_outside(name, str(link.filename))
-        if not isinstance(link, h5py.HardLink):
-            return
+            return name, str(link.filename)
+        return ("", "") if len(names) > _OBJECTS else None
+
+    stopped = file.visititems_links(look)
+    if stopped == ("", ""):
+        raise RefusedFileError(f"it holds more than {_OBJECTS} objects", "Take the file as its archive delivers it.")
+    if stopped is not None:
+        raise _points_outside(*stopped)
+    for name in names:
         found = file.get(name)
         if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):
             raise _points_outside(name, "a virtual dataset" if found.is_virtual else str(found.external[0][0]))
-
-    file.visititems_links(look)
 
 
 def _points_outside(name: str, where: str) -> RefusedFileError:

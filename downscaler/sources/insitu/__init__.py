@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
@@ -63,15 +63,53 @@ def read_stations(
             value=path,
             allowed=["an ISMN archive", "a USCRN daily file", "a folder", *hydrodata.NETWORKS],
         )
-    for file in files_of(path):
+    files = files_of(path)
+    if not files:
+        raise StationError("The folder holds no file", value=path, allowed=["an ISMN archive", "a USCRN daily file"])
+    for file in files:
+        yield from _read(file, domain=domain, deepest=deepest)
+
+
+def _read(file: Path, *, domain: Domain | None, deepest: float) -> Iterator[Read]:
+    """The sensors of one file; what cannot be read is reported, so that the rest goes on."""
+    try:
         reader = next((reader for reader in READERS if reader.claims(file)), None)
         if reader is None:
             yield None, FileReport(file=file.name, problem="no station file of a known format")
-            continue
-        try:
-            yield from reader.read(file, domain=domain, deepest=deepest)
-        except StationError as error:
-            yield None, FileReport(file=file.name, problem=str(error))
+            return
+        yield from reader.read(file, domain=domain, deepest=deepest)
+    except (StationError, OSError) as error:
+        yield None, FileReport(file=file.name, problem=str(error))
+
+
+def is_known(path: Path) -> bool:
+    """Whether one of the readers takes a file, or an unpacked archive, for its own."""
+    return any(reader.claims(path) for reader in READERS)
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What station files or a folder of them hold, wherever the stations are; files not read are named.
+
+    Raises StationError when not one can be read.
+    """
+    reads = [one for file in files_of(Path(path)) for one in _read(file, domain=None, deepest=float("inf"))]
+    series = [one for one, _ in reads if one is not None]
+    unread = [f"{report.file}: {report.problem or report.left_out}" for one, report in reads if one is None]
+    if not series:
+        raise StationError("No station file can be read", value="; ".join(unread[:3]) or path)
+    table = tidy(series)
+    stations = table[["network", "station"]].drop_duplicates()
+    return {
+        "kind": "station-archive",
+        "name": Path(path).name,
+        "stations": len(stations),
+        "sensors": len(series),
+        "readings": len(table),
+        "networks": sorted(str(name) for name in stations["network"].unique()),
+        "period": [table["time"].min().isoformat(), table["time"].max().isoformat()],
+        "bad_lines": sum(report.bad_lines for _, report in reads),
+        "files_not_read": unread,
+    }
 
 
 def files_of(path: Path) -> list[Path]:
