@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
 from downscaler.sources.folders import files_below
-from downscaler.sources.insitu import hydrodata, ismn, table, uscrn
+from downscaler.sources.insitu import columns, hydrodata, ismn, ismn_frame, own_csv, table, uscrn, uscrn_hourly
+from downscaler.sources.insitu.delimited import SITES
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, tidy
 
 __all__ = ["COLUMNS", "READERS", "FileReport", "Read", "Sensor", "Series", "files_of", "read_stations", "tidy"]
@@ -28,7 +29,7 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (ismn, table, uscrn)
+READERS: tuple[Reader, ...] = (ismn, table, uscrn_hourly, uscrn, own_csv, columns, ismn_frame)
 
 
 def read_stations(
@@ -43,8 +44,9 @@ def read_stations(
     A source that cannot be read at all is reported like a file that cannot, so that the rest is validated.
 
     Args:
-        source: an ISMN archive (zip file or folder), a USCRN daily file, a table of readings (Parquet), a folder of
-            any of these, or ``scan`` or ``snotel``.
+        source: an ISMN archive (zip file or folder), a USCRN daily or hourly file, a table of readings (Parquet), a CSV
+            of one's own, AmeriFlux, NEON, an NRCS report, a frame of the package ismn, a folder of any of these, or
+            ``scan`` or ``snotel``.
         domain: stations outside are refused.
         period: first and last day, asked of services.
         deepest: m; sensors that reach deeper are left out.
@@ -122,6 +124,10 @@ def files_of(path: Path) -> list[Path]:
     files = files_below(path)
     unpacked = any(file.suffix.lower() == ".stm" for file in files)
     if not unpacked:
-        return files
-    own = [file for file in files if not ismn.belongs(file)]
-    return [path, *own]
+        return [file for file in files if not _is_companion(file)]
+    return [path, *(file for file in files if not ismn.belongs(file) and not _is_companion(file))]
+
+
+def _is_companion(file: Path) -> bool:
+    """Whether a file only tells of others: places of stations, positions of probes."""
+    return file.name.lower() == SITES or "sensor_positions" in file.name
