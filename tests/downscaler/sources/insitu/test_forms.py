@@ -74,7 +74,7 @@ def test_a_folder_of_mixed_kinds_is_read_whole(tmp_path: Path) -> None:
     assert [r.file for r in reports if r.problem] == ["notes.docx"]
     told = describe(tmp_path)
     assert told["stations"] == 4
-    assert told["files_not_read"] == ["notes.docx: no station file that is known here"]
+    assert told["files_not_read"] == ["notes.docx: no station file of a known format"]
 
 
 def test_year_folders_and_links_are_followed(tmp_path: Path) -> None:
