@@ -8,8 +8,7 @@ from typing import Any
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import question
 from downscaler.sources.parflow.cf import open_dataset
-from downscaler.sources.parflow.description import FILE_NAME
-from downscaler.sources.parflow.native import NativeSource
+from downscaler.sources.parflow.native import FILE_NAME, NativeSource
 from downscaler.sources.parflow.netcdf import SUFFIXES, open_netcdf
 from downscaler.sources.parflow.pfb import describe as describe_pfb
 from downscaler.sources.parflow.source import PriorSource

@@ -17,7 +17,7 @@ from pyproj import CRS
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import CONUS1, CONUS2, Lattice, question
 from downscaler.sources.parflow import describe, describe_folder, is_run, open_source
-from downscaler.sources.parflow.filetimes import read_names
+from downscaler.sources.parflow.native.filetimes import read_names
 from downscaler.sources.parflow.retention import saturation
 from downscaler.sources.parflow.units import Conversion, check_not_traces, check_weather, conversion
 

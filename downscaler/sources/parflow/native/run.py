@@ -12,11 +12,11 @@ from odc.geo import Shape2d, wh_
 
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice
-from downscaler.sources.parflow.description import RETENTION, STATE_FILES, Description, read_description
 from downscaler.sources.parflow.names import STATIC_NAMES
+from downscaler.sources.parflow.native.description import RETENTION, STATE_FILES, Description, read_description
+from downscaler.sources.parflow.native.schedule import FORCING, Days, Piece, schedule
 from downscaler.sources.parflow.pfb import PfbHeader, read_header, read_layers, read_top, surface_soil_moisture
 from downscaler.sources.parflow.retention import saturation
-from downscaler.sources.parflow.schedule import FORCING, Days, Piece, schedule
 from downscaler.sources.parflow.source import DAILY_NAMES, SourceInfo, file_inputs
 from downscaler.sources.parflow.units import Conversion, check_weather, conversion
 from downscaler.sources.parflow.vegm import VegetationTable, check_place, read_vegm

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from downscaler.errors import PriorSchemaError
-from downscaler.sources.parflow.filetimes import Named, read_names
+from downscaler.sources.parflow.native.filetimes import Named, read_names
 
 FORCING = ("precipitation", "air_temperature")
 LAYERS = "layers"

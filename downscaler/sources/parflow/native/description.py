@@ -16,7 +16,7 @@ from odc.geo import Shape2d, xy_
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import PARENTS, Lattice
 from downscaler.sources.parflow.names import STATIC_NAMES
-from downscaler.sources.parflow.schedule import FORCING, LAYERS, Clock
+from downscaler.sources.parflow.native.schedule import FORCING, LAYERS, Clock
 
 FILE_NAME = "prior.toml"
 STATE_FILES = ("soil_moisture", "saturation", "pressure", "precipitation", "air_temperature")
