@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import json
+import logging
 import shutil
 import uuid
 from collections.abc import Callable
@@ -20,16 +21,19 @@ from downscaler import product
 from downscaler.errors import PriorCoverageError, PriorSchemaError, StorageFullError
 from downscaler.ground import wetness
 from downscaler.ground.grid import CRS, M01, Domain, domain_attributes
+from downscaler.ground.lattice import question
 from downscaler.ground.prior import Prior
 from downscaler.ground.regrid import overlap
 from downscaler.method import day_of_year as climatology
 from downscaler.sources.parflow.source import PriorSource
+from downscaler.sources.parflow.units import check_not_traces
 from downscaler.stores.prior.layout import StoreWriter
 from downscaler.stores.prior.schema import FIELDS, KIND
 from downscaler.stores.prior.store import is_prior, open_prior
 from downscaler.stores.prior.tile import TileBuilder, day_counts
 
 Progress = Callable[[int, int], None]
+_LOG = logging.getLogger(__name__)
 NO_POROSITY = "No porosity was given: the highest soil moisture of each cell, rounded up to 0.01, stands for it."
 
 
@@ -74,6 +78,7 @@ def _fill(source: PriorSource, domain: Domain, staging: Path, progress: Progress
             progress(done, len(windows))
     if builder.active_cells == 0:
         raise _not_covered(source, domain)
+    check_not_traces(builder.wettest, source.info.title)
     writer.put("climatology_support", climatology.support(day_counts(source.days)))
     attributes = {**_attributes(source, domain), "active_cells": builder.active_cells}
     unsigned = {
@@ -100,7 +105,10 @@ def topographic_wetness(source: PriorSource) -> NDArray[np.float64] | None:
 
 def _attributes(source: PriorSource, domain: Domain) -> dict[str, Any]:
     info, lattice = source.info, source.lattice
-    notes = [*info.notes, *([] if "porosity" in source.statics else [NO_POROSITY])]
+    odd = question(lattice)
+    if odd is not None:
+        _LOG.warning("%s: %s", info.title, odd)
+    notes = [*([odd] if odd else []), *info.notes, *([] if "porosity" in source.statics else [NO_POROSITY])]
     return {
         "kind": KIND,
         "schema_version": product.SCHEMA_VERSION,

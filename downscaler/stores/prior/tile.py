@@ -14,6 +14,7 @@ from downscaler.method.day_of_year import DAYS, Climatology
 from downscaler.method.pattern import pattern_statistics
 from downscaler.sources.parflow.names import CLASS_NAMES
 from downscaler.sources.parflow.source import PriorSource
+from downscaler.sources.parflow.units import check_weather
 from downscaler.stores.prior.layout import StoreWriter
 from downscaler.stores.prior.schema import FIELDS, TIME_CHUNK
 
@@ -30,6 +31,7 @@ class TileBuilder:
         self._source, self._writer, self._wetness = source, writer, wetness
         self._days = source.days
         self.active_cells = 0
+        self.wettest = 0.0  # mm, the most rain of any cell and day
 
     def build(self, share: Overlap) -> None:
         """All fields of one tile."""
@@ -70,6 +72,9 @@ class TileBuilder:
             if name != "soil_moisture":
                 for block in blocks(len(self._days)):
                     values = self._source.read_days(name, block, share.source)
+                    check_weather(name, values, self._source.info.title)
+                    if name == "precipitation" and np.isfinite(values).any():
+                        self.wettest = max(self.wettest, float(np.nanmax(values)))
                     self._writer.put(name, share.mean(values), share.window, block)
 
     def _statistics(self, window: Window, active: Bools) -> None:
