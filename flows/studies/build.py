@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from downscaler.sources.parflow import PriorSource
     from flows.settings import Settings
 
+ASKED = 10_000_000_000  # bytes that are fetched from HydroFrame without --yes
 
 def make_sample(out: Path, domain: str, *, days: int, seed: int, start: dt.date, history: int) -> None:
     """The sample on a named domain, with a progress bar."""
@@ -26,15 +27,28 @@ def make_sample(out: Path, domain: str, *, days: int, seed: int, start: dt.date,
 
 
 def open_downloaded(
-    folder: Path, domain: str, dataset: str | None, period: tuple[dt.date | None, dt.date | None], *, forcing: bool
+    folder: Path,
+    domain: str,
+    dataset: str | None,
+    period: tuple[dt.date | None, dt.date | None],
+    *,
+    forcing: bool,
+    hourly: bool,
+    yes: bool,
 ) -> PriorSource:
-    """HydroFrame's run on a named domain, fetched into a folder with a progress bar."""
+    """HydroFrame's run on a named domain, fetched into a folder with a progress bar; its volume is told before.
+
+    Raises ConfigError for more than ``ASKED`` bytes without ``yes``.
+    """
     from downscaler import product
-    from downscaler.sources.parflow.hydrodata import open_hydrodata
+    from downscaler.sources.parflow.hydrodata import Request, open_hydrodata, volume
 
     where = product.domain(domain)
+    coming = volume(Request.of(dataset, where, *period, forcing=forcing, hourly=hourly), folder)
+    console.say(f"to fetch from HydroFrame: {coming}")
+    most = None if yes else ASKED
     with console.progress_bar("fetching months") as tell:
-        return open_hydrodata(folder, where, dataset, period, forcing=forcing, progress=tell)
+        return open_hydrodata(folder, where, dataset, period, forcing=forcing, hourly=hourly, most=most, progress=tell)
 
 
 def with_daymet(source: PriorSource, folder: Path, settings: Settings) -> PriorSource:

@@ -70,6 +70,11 @@ def prior_build(
     forcing: Annotated[
         bool, typer.Option("--forcing/--no-forcing", help="Download the run's daily weather too (hydrodata).")
     ] = True,
+    hourly: Annotated[
+        bool,
+        typer.Option("--hourly", help="Make daily means of hourly saturation (hydrodata): 24 times the download."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Download however much it is (hydrodata).")] = False,
     daymet: Annotated[
         Path | None,
         typer.Option(
@@ -87,11 +92,12 @@ def prior_build(
     from flows.studies.build import open_downloaded, open_files, store_prior, with_daymet
 
     settings = load_settings(context.obj.config, domain=domain)
-    if source is not SourceKind.HYDRODATA and (dataset or start or end):
-        raise ConfigError("--dataset, --start and --end need --source hydrodata", value=source.value)
+    if source is not SourceKind.HYDRODATA and (dataset or start or end or hourly or yes):
+        raise ConfigError("--dataset, --start, --end, --hourly and --yes need --source hydrodata", value=source.value)
     if source is SourceKind.HYDRODATA:
+        weather = forcing and daymet is None
         opened = open_downloaded(
-            path, settings.domain, dataset, ordered(start, end), forcing=forcing and daymet is None
+            path, settings.domain, dataset, ordered(start, end), forcing=weather, hourly=hourly, yes=yes
         )
     else:
         opened = open_files(source.value, path, statics)
