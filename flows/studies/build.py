@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ASKED = 10_000_000_000  # bytes that are fetched from HydroFrame without --yes
 
+
 def make_sample(out: Path, domain: str, *, days: int, seed: int, start: dt.date, history: int) -> None:
     """The sample on a named domain, with a progress bar."""
     from downscaler import product
