@@ -43,7 +43,7 @@ class Spool(xgb.DataIter):
         super().__init__(release_data=True)
         self._names, self._every = list(names), every
         self._position = 0
-        self.files = sorted(folder.glob("*/*.npy"))
+        self.files = sorted(folder.glob("[!.]*/*.npy"))
         self.rows = sum(len(np.load(file, mmap_mode="r", allow_pickle=False)) for file in self.files)
 
     def next(self, input_data: Callable[..., Any]) -> bool:
