@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from downscaler.errors import TrainingError
 from downscaler.ground.grid import EaseGrid
 from downscaler.learn.device import require_device
-from downscaler.learn.parts import Parts, scratch
 from downscaler.learn.rows import Spool, write_rows
 from downscaler.learn.samples import Draw, Part, TileRecord, View, allowed_cells, draw
 from downscaler.method.features import FEATURES, available
 from downscaler.method.hybrid import Branch
+from downscaler.parts import Parts, scratch
 from downscaler.product import INTERVAL
 
 MINIMUM_CELLS = 10

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from downscaler.ground.grid import EaseGrid, Window
 from downscaler.ground.prior import Prior
-from downscaler.learn.parts import Parts
 from downscaler.learn.samples import Statistics, TileRecord, record_statistics
 from downscaler.method.hybrid import TILE
+from downscaler.parts import Parts
 
 _AT_ONCE = 16_000_000  # values of daily fields that a tile holds at once; a longer record is read day by day
 _FILE = "statistics.npz"
@@ -61,6 +61,10 @@ class Tiles(Sequence[TileRecord]):
         return (self[tile] for tile in range(len(self)))
 
     def _make(self, tile: int) -> TileRecord:
+        with self._prior.reading(self.windows[tile]):
+            return self._read(tile)
+
+    def _read(self, tile: int) -> TileRecord:
         data = _daily(self._prior.window(self._prior.domain, self.windows[tile]))
         kept = self._parts.part(f"{tile:05d}", lambda folder: _save(folder, record_statistics(data, self._known)))
         with np.load(kept / _FILE, allow_pickle=False) as stored:
@@ -68,8 +72,8 @@ class Tiles(Sequence[TileRecord]):
 
 
 def _daily(data: xr.Dataset) -> xr.Dataset:
-    """A tile without its fields by day of year, which training does not read; short records are read at once."""
-    data = data.drop_dims("dayofyear", errors="ignore")
+    """A tile without its climatology, which training does not read; short records are read at once."""
+    data = data.drop_dims("harmonic", errors="ignore")
     daily = sum(field.size for field in data.data_vars.values() if "time" in field.dims)
     return data.load() if daily <= _AT_ONCE else data
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +59,24 @@ def open_prior(path: Path | str) -> Prior:
     return Prior(path=path, data=data, domain=domain_of(data.attrs), attributes=data.attrs)
 
 
+def swap(staging: Path, out: Path) -> None:
+    """Put the finished store in place; an older one goes only when the new one stands."""
+    if not out.exists():
+        staging.rename(out)
+        return
+    old = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.old")
+    out.rename(old)
+    staging.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _check_schema(path: Path, data: xr.Dataset) -> None:
     version = data.attrs.get("schema_version")
-    if version != product.SCHEMA_VERSION:
+    if version != product.PRIOR_SCHEMA_VERSION:
         raise PriorSchemaError(
             f"The prior {path} is of another schema version",
             value=version,
-            allowed=product.SCHEMA_VERSION,
+            allowed=product.PRIOR_SCHEMA_VERSION,
             remedy="Build it again: vadose prior build.",
         )
     missing = [name for name in ATTRIBUTES if name not in data.attrs]

@@ -12,11 +12,11 @@ import pytest
 from downscaler.errors import StorageFullError
 from downscaler.ground.grid import M09
 from downscaler.learn.boosting import Kind, Options
-from downscaler.learn.parts import Parts, resumed
 from downscaler.learn.samples import Part, TileRecord, record_statistics
 from downscaler.learn.tiles import Tiles, days_with_data
 from downscaler.learn.training import Trial, fit_branch, train
 from downscaler.method.pattern import pattern_statistics
+from downscaler.parts import Parts, resumed
 from downscaler.stores.model import save_model
 
 FEW = Options(rows=6000, rounds=6, days_per_tile=12, learning_rate=0.2)
@@ -37,7 +37,7 @@ def test_one_tile_is_in_memory_at_a_time(chain, tmp_path):
         del record
         gc.collect()
         assert sum(ref() is not None for ref in seen) == 1
-    assert {"soil_moisture_mean", "dayofyear"}.isdisjoint(cut[0].data.variables)
+    assert {"soil_moisture_climatology", "harmonic"}.isdisjoint(cut[0].data.variables)
     with pytest.raises(IndexError):
         cut[len(cut)]
 
