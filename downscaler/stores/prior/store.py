@@ -42,7 +42,7 @@ def open_prior(path: Path | str) -> Prior:
             allowed="a folder written by: vadose prior build",
         )
     try:
-        data = xr.open_zarr(path, consolidated=False, chunks=None)
+        data = _decoded(xr.open_zarr(path, consolidated=False, chunks=None, decode_cf=False))
     except (OSError, ValueError, KeyError) as error:
         raise PriorUnreadableError(
             "The prior store cannot be opened", value=f"{path}: {error}", remedy="Build it again: vadose prior build."
@@ -57,6 +57,14 @@ def open_prior(path: Path | str) -> Prior:
             remedy="Copy it again or build it again: vadose prior build.",
         )
     return Prior(path=path, data=data, domain=domain_of(data.attrs), attributes=data.attrs)
+
+
+def _decoded(stored: xr.Dataset) -> xr.Dataset:
+    """Packed numbers as float32, read when they are asked for; a scale as JSON tells it would make float64 of them."""
+    for variable in stored.variables.values():
+        if "scale_factor" in variable.attrs:
+            variable.attrs["scale_factor"] = np.float32(variable.attrs["scale_factor"])
+    return xr.decode_cf(stored)
 
 
 def swap(staging: Path, out: Path) -> None:

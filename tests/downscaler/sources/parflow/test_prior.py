@@ -115,7 +115,7 @@ def test_an_extended_prior_has_the_days_of_one_built_at_once(netcdf, dataset, do
     assert extend_prior(open_source("netcdf", whole_file), prior.path).record().sha256 == again.record().sha256
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     with pytest.raises(PriorSchemaError, match="precipitation"):
-        extend_prior(open_source("netcdf", netcdf(dataset.drop_vars("precipitation"))), prior.path)
+        extend_prior(open_source("netcdf", netcdf(dataset.drop_vars("precip"))), prior.path)
 
 
 def test_two_processes_build_the_same_prior(netcdf, domain, tmp_path):
