@@ -1,4 +1,4 @@
-"""Boosters of one branch from parts of a prior: what they are grown from, how, and with which predictors."""
+"""Trains the boosters of one branch: samples, options, predictors."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def grow(
             _draw_tile(parts.under(role), records, tile, cells / sum(look.cells) * share, seen, look, options, view)
         tick("drawing rows")
     if (rows := Spool(parts.folder / "rows", look.features).rows) < MINIMUM_CELLS:
-        raise TrainingError("There are too few rows to train on", value=rows, allowed=f"{MINIMUM_CELLS}")
+        raise TrainingError("There are too few training samples", value=rows, allowed=f"{MINIMUM_CELLS}")
     boosters = {}
     for role, count in zip(("mean", "bounds"), rounds or (options.rounds, options.rounds // 3), strict=True):
         booster = xgb.Booster(model_file=parts.part(role, _booster_maker(role, parts, look, count, options)) / _FILE)

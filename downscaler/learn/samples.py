@@ -1,4 +1,4 @@
-"""What training sees of a prior: which days and cells may be seen, and rows drawn from them tile by tile."""
+"""Training samples from a prior: selection of days and cells, drawn tile by tile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from downscaler.learn.rows import Rows
 from downscaler.learn.sampling import choose_cells, choose_days
 from downscaler.method.denoise import roughness
 from downscaler.method.features import Fields, Ground, matrix
-from downscaler.method.hybrid import forcing_until
+from downscaler.method.forcing import forcing_until
 from downscaler.method.pattern import pattern_statistics
 
 _STATISTICS_DAYS = 400  # days of a tile held at once for its statistics

@@ -1,4 +1,4 @@
-"""Training the hybrid from everywhere in a prior's domain, judged and calibrated on what it has not seen."""
+"""Trains the hybrid on a whole domain, and evaluates and calibrates it on held-out data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from downscaler.learn.tiles import Tiles, days_with_data
 from downscaler.method import applicability
 from downscaler.method.applicability import Applicability
 from downscaler.method.features import FEATURES, with_gaps
-from downscaler.method.hybrid import Branch, Model, forcing_until
+from downscaler.method.forcing import forcing_until
+from downscaler.method.hybrid import Branch, Model
 from downscaler.parts import Parts, resumed, scratch
 from downscaler.product import ALGORITHM_VERSION, PRODUCT_VERSION, SCHEMA_VERSION
 
@@ -211,7 +212,7 @@ def _train_kind(
     if kind.forcing:
         days = [with_weather(records[0].data, part) for part in days]
         if not all(len(part) for part in days):
-            raise TrainingError("The prior's weather record is too short or too broken to train on")
+            raise TrainingError("The prior's weather record is too short or has too many gaps for training")
     trial = Trial(train=Part(days=days[0]), held=Part(days=days[1]))
     here = parts.under(f"{kind.grid.name}-{'forcing' if kind.forcing else 'climatology'}")
     branch, figures = fit_branch(kind, records, [trial], options, parts=here, tick=tick)

@@ -1,4 +1,4 @@
-"""Day-of-year climatology: what the model holds normal on a day.
+"""Day-of-year climatology: the model's mean by day of year.
 
 Days are first added up by day of year, then smoothed around the circle of the year with triangular weights, so that
 memory depends on neither the number of years nor the order of days. What is smooth needs few numbers: a mean and

@@ -88,6 +88,12 @@ class Inputs:
             help="SMAP climatology made by `vadose climatology build`; matches SMAP to the prior's climatology.",
         ),
     ] = None
+    weather: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WEATHER", help="Weather store made by `vadose weather build`, for days beyond the prior's record."
+        ),
+    ] = None
     gap_fill: Annotated[
         bool | None,
         typer.Option(

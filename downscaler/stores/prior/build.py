@@ -67,7 +67,7 @@ def build_prior(
     out = Path(out)
     if out.exists() and not is_prior(out) and (out.is_file() or any(out.iterdir())):
         raise PriorSchemaError(
-            "The output exists and is no prior", value=out, remedy="Remove it or choose another one."
+            "The output exists and is not a prior", value=out, remedy="Delete it or choose another one."
         )
     attributes = _attributes(source, domain)
     work = out.parent / f".{out.name}.building"
@@ -78,7 +78,7 @@ def build_prior(
     except (VadoseError, OSError) as error:
         shutil.rmtree(work, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFullError("The disk filled up while the prior was written", value=out) from error
+            raise StorageFullError("The disk filled up while writing the prior", value=out) from error
         raise
     shutil.rmtree(work, ignore_errors=True)
     return open_prior(out)
@@ -201,5 +201,5 @@ def _not_covered(source: PriorSource, domain: Domain) -> PriorCoverageError:
         value=f"{lattice.name}{f' {lattice.ij_bounds}' if lattice.ij_bounds else ''}, longitudes {lon.min():.2f} to "
         f"{lon.max():.2f}, latitudes {lat.min():.2f} to {lat.max():.2f}",
         allowed=f"active cells within longitudes {west:.2f} to {east:.2f}, latitudes {south:.2f} to {north:.2f}",
-        remedy="Choose a domain where the run is, or a run of this domain.",
+        remedy="Choose a domain inside the run, or a run that covers this domain.",
     )

@@ -37,7 +37,7 @@ def open_hydrodata(
     most: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> HydrodataSource:
-    """Fetch what is not in the folder yet, then open it; raises as ``Request.of``, ``fetch`` and HydrodataSource.
+    """Download what the folder lacks, then open it; raises as ``Request.of``, ``fetch`` and HydrodataSource.
 
     Raises:
         ConfigError: more than ``most`` bytes are still to come; nothing was asked for yet.
@@ -56,8 +56,8 @@ class HydrodataSource:
         self._months = list(parts(request, folder))
         if not self._months:
             raise PriorUnreadableError(
-                f"Not one month of {request.run.dataset} is in {folder}",
-                value="; ".join(self._absent) or "nothing fetched",
+                f"No month of {request.run.dataset} is in {folder}",
+                value="; ".join(self._absent) or "nothing downloaded",
                 allowed=f"months of {request.start} to {request.end}",
             )
 
@@ -94,12 +94,12 @@ class HydrodataSource:
 
     @property
     def daily(self) -> tuple[str, ...]:
-        """Daily fields at hand."""
+        """Names of the available daily fields."""
         return self._request.fields
 
     @property
     def statics(self) -> tuple[str, ...]:
-        """Static fields at hand."""
+        """Names of the available static fields."""
         with opened(static_path(self._folder, self._request.blocks[0])) as file:
             return tuple(file.files)
 
@@ -126,7 +126,7 @@ class HydrodataSource:
         return result
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: no file is kept open."""
         _load.cache_clear()
 
     def _meeting(
