@@ -25,12 +25,17 @@ SIXTEENTH = Domain(  # 9 tiles amid the continent, about a sixteenth of its land
     title="A sixteenth of the mirrored continent",
     m36=Window(rows=Span(start=60, stop=84), columns=Span(start=205, stop=229)),
 )
+FOUR = Domain(
+    name="four",
+    title="Four tiles of the mirrored continent",
+    m36=Window(rows=Span(start=60, stop=76), columns=Span(start=205, stop=221)),
+)
 QUARTER = Domain(
     name="quarter",
     title="A quarter of the mirrored continent",
     m36=Window(rows=Span(start=50, stop=90), columns=Span(start=190, stop=230)),
 )
-PARTS = {part.name: part for part in (SIXTEENTH, QUARTER)}
+PARTS = {part.name: part for part in (FOUR, SIXTEENTH, QUARTER)}
 
 
 class Mirrored:
