@@ -13,9 +13,10 @@ from downscaler.ground.grid import M01, M09, M36, Domain, EaseGrid
 
 PRODUCT_NAME = "vadose-soil-moisture-1km"
 TITLE = "vadose 1 km² surface soil moisture"
-PRODUCT_VERSION = "0.1.0"  # the published numbers and files; a change makes published days stale
-ALGORITHM_VERSION = "0.1.0"  # the hybrid
-SCHEMA_VERSION = "1"  # layout of prior stores, model folders and items
+PRODUCT_VERSION = "0.2.0"  # the published numbers and files; a change makes published days stale
+ALGORITHM_VERSION = "0.2.0"  # the hybrid
+SCHEMA_VERSION = "1"  # layout of model folders and items
+PRIOR_SCHEMA_VERSION = "2"  # layout of prior stores
 METHOD_DOI = "10.5194/egusphere-2026-2956"
 METHOD_CITATION = (
     "Leonarduzzi, E., Gruber, A., and Maxwell, R. (2026): A hybrid physics and machine learning approach highlights "

@@ -61,9 +61,9 @@ app.command(rich_help_panel=PRODUCT)(produce.backfill)
 app.command(rich_help_panel=PRODUCT)(status.status)
 
 app.command(rich_help_panel=DATA)(build.sample)
-_group("prior", DATA, "ParFlow-CLM priors: the 1 km physics that the model learns from.").command("build")(
-    build.prior_build
-)
+prior_app = _group("prior", DATA, "ParFlow-CLM priors: the 1 km physics that the model learns from.")
+prior_app.command("build")(build.prior_build)
+prior_app.command("extend")(build.prior_extend)
 _group("climatology", DATA, "SMAP's own climatology, used to match SMAP to the prior.").command("build")(
     climatology.climatology_build
 )

@@ -26,7 +26,7 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "downscaler": (
         ("errors",),
-        ("records",),
+        ("parts", "records"),
         ("ground",),
         ("product",),
         ("method", "sources", "simulation"),

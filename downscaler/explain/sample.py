@@ -57,7 +57,7 @@ def _from_window(
 ) -> list[NDArray[np.float32]]:
     """Rows of up to ``days`` days of one window, ``cells`` of each."""
     data = prior.window(prior.domain, window)
-    ground = Ground(data.drop_dims(["time", "dayofyear"], errors="ignore").load(), COARSE_GRIDS[branch.grid])
+    ground = Ground(data.drop_dims(["time", "harmonic"], errors="ignore").load(), COARSE_GRIDS[branch.grid])
     stretches = np.array_split(np.arange(data.sizes["time"]), days)
     found = []
     for stretch in stretches:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from downscaler.errors import PriorCoverageError
+from downscaler.errors import PriorCoverageError, PriorUnreadableError
 from downscaler.ground.grid import M01, Domain, Span, Window
 from downscaler.records import InputRecord
 
@@ -88,6 +89,21 @@ class Prior:
                 value=_extent(domain),
                 remedy="Choose a domain inside the model's land mask.",
             )
+
+    @contextmanager
+    def reading(self, window: Window) -> Iterator[None]:
+        """Reading what lies in a window; raises PriorUnreadableError that names it where a block is damaged."""
+        try:
+            yield
+        except (ValueError, RuntimeError) as error:
+            if not any(word in str(error).lower() for word in ("checksum", "decompress", "blosc")):
+                raise
+            rows, columns = window.rows, window.columns
+            raise PriorUnreadableError(
+                "A block of the prior store is damaged",
+                value=f"{self.path}, rows {rows.start}-{rows.stop}, columns {columns.start}-{columns.stop}: {error}",
+                remedy="Copy it again or build it again: vadose prior build.",
+            ) from error
 
     def window(self, domain: Domain, local: Window) -> xr.Dataset:
         """The store on an M01 window counted from the upper left corner of ``domain``; lazy."""

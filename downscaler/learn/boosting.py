@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,16 @@ from numpy.typing import NDArray
 from downscaler.errors import TrainingError
 from downscaler.ground.grid import EaseGrid
 from downscaler.learn.device import require_device
-from downscaler.learn.samples import Draw, Part, Spool, TileRecord, View, draw
+from downscaler.learn.rows import Spool, write_rows
+from downscaler.learn.samples import Draw, Part, TileRecord, View, allowed_cells, draw
 from downscaler.method.features import FEATURES, available
 from downscaler.method.hybrid import Branch
+from downscaler.parts import Parts, scratch
 from downscaler.product import INTERVAL
 
 MINIMUM_CELLS = 10
+_TILE_DAYS, _LEAST_DAYS = 3000, 16  # days drawn of all tiles together, and of each at least
+_FILE = "booster.ubj"
 QUANTILES = ((1.0 - INTERVAL) / 2.0, (1.0 + INTERVAL) / 2.0)
 
 
@@ -53,53 +59,138 @@ class Kind:
     pattern: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What a first look at all tiles tells: active cells of each, roughness (m6 m-6), features to be had."""
+
+    cells: tuple[int, ...]
+    roughness: float
+    features: tuple[str, ...]
+
+
+Tick = Callable[[str], None]  # told what has been done, once a tile
+
+
+def _quiet(_what: str) -> None:
+    pass
+
+
+def survey(kind: Kind, records: Sequence[TileRecord], part: Part, parts: Parts, tick: Tick = _quiet) -> Survey:
+    """Look at every tile once, or read what an earlier look found.
+
+    Raises:
+        TrainingError: too few active cells.
+    """
+
+    def look(folder: Path) -> None:
+        cells, rough, varying = [], [], set[str]()
+        for tile, record in enumerate(records):
+            cells.append(int(allowed_cells(record, part.mask(tile)).sum()))
+            rough.append(record.roughness(part.days, pattern=kind.pattern))
+            varying |= {name for name, field in record.ground.fields.items() if _varies(field)}
+            tick("looking at the tiles")
+        if sum(cells) < MINIMUM_CELLS:
+            raise TrainingError("There are too few active cells", value=sum(cells), allowed=f">= {MINIMUM_CELLS}")
+        names = _feature_names(kind, records[0], part, varying)
+        found = Survey(cells=tuple(cells), roughness=float(np.average(rough, weights=cells)), features=names)
+        (folder / "survey.json").write_text(json.dumps(asdict(found)), encoding="utf-8")
+
+    stored = json.loads((parts.part("survey", look) / "survey.json").read_text(encoding="utf-8"))
+    return Survey(
+        cells=tuple(stored["cells"]), roughness=float(stored["roughness"]), features=tuple(stored["features"])
+    )
+
+
 def fit_plain(
     kind: Kind, records: Sequence[TileRecord], part: Part, options: Options, rounds: tuple[int, int]
 ) -> Branch:
     """A branch trained on a part for given numbers of rounds, neither judged nor calibrated."""
-    return grow(kind, feature_names(kind, records, part), records, part, options, rounds=rounds)
+    with scratch() as parts:
+        return grow(kind, survey(kind, records, part, parts), records, part, options, parts, rounds=rounds)
 
 
 def grow(
     kind: Kind,
-    names: tuple[str, ...],
+    look: Survey,
     records: Sequence[TileRecord],
     part: Part,
     options: Options,
+    parts: Parts,
     *,
     held: Part | None = None,
     rounds: tuple[int, int] | None = None,
+    tick: Tick = _quiet,
 ) -> Branch:
-    """Mean and quantile boosters of one part; stopped on ``held``, or after a given number of rounds."""
-    # a quantile step costs about seven of the mean's, and calibration corrects its level: fewer, larger, on half
-    quantiles = {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILES), "eta": 2 * options.learning_rate}
+    """Mean and quantile boosters of one part; stopped on ``held``, or after a given number of rounds.
+
+    Rows go to ``parts`` tile by tile, and so do the boosters: what is there already is not made again.
+    """
     require_device(options.device)
-    rounds = rounds or (options.rounds, options.rounds // 3)
-    rough = float(np.mean([record.roughness(part.days, pattern=kind.pattern) for record in records]))
-    view = View(forcing=kind.forcing, pattern=kind.pattern, roughness=rough, error=options.noise)
-    with (
-        _spool(view, names, records, part, options, 1.0) as rows,
-        _spool(view, names, records, held, options, 0.25) as judge,
-    ):
-        if rows.rows < MINIMUM_CELLS:
-            raise TrainingError("There are too few training samples", value=rows.rows, allowed=f"{MINIMUM_CELLS}")
-        found = []
-        rising = {"monotone_constraints": {f.name: 1 for f in FEATURES if f.monotone and f.name in names}}
-        for extra, count, every in ((rising, rounds[0], 1), (quantiles, rounds[1], 2)):
-            rows.every = judge.every = every
-            found.append(_boost(rows, judge, _parameters(options) | extra, count, options))
-    for booster in found:
+    view = View(forcing=kind.forcing, pattern=kind.pattern, roughness=look.roughness, error=options.noise)
+    draws = {"rows": (part, 1.0)} | ({"held": (held, 0.25)} if held else {})
+    for tile, cells in enumerate(look.cells):
+        for role, (seen, share) in draws.items():
+            _draw_tile(parts.under(role), records, tile, cells / sum(look.cells) * share, seen, look, options, view)
+        tick("drawing rows")
+    if (rows := Spool(parts.folder / "rows", look.features).rows) < MINIMUM_CELLS:
+        raise TrainingError("There are too few training samples", value=rows, allowed=f"{MINIMUM_CELLS}")
+    boosters = {}
+    for role, count in zip(("mean", "bounds"), rounds or (options.rounds, options.rounds // 3), strict=True):
+        booster = xgb.Booster(model_file=parts.part(role, _booster_maker(role, parts, look, count, options)) / _FILE)
         booster.set_param({"device": "cpu", "nthread": options.threads})
+        boosters[role] = booster
+        tick(f"growing trees, {role}")
     return Branch(
         grid=kind.grid.name,
         forcing=kind.forcing,
         pattern=kind.pattern,
-        roughness=rough,
-        features=names,
-        mean=found[0],
-        bounds=found[1],
+        roughness=look.roughness,
+        features=look.features,
+        mean=boosters["mean"],
+        bounds=boosters["bounds"],
         stretch=(1.0, 1.0),
     )
+
+
+def days_each(most: int, tiles: int, in_all: int, least: int) -> int:
+    """Days of each of many tiles: ``most``, fewer where that would be more than ``in_all``, but ``least``."""
+    return min(most, max(least, in_all // max(tiles, 1)))
+
+
+def _draw_tile(
+    parts: Parts,
+    records: Sequence[TileRecord],
+    tile: int,
+    share: float,
+    part: Part,
+    look: Survey,
+    options: Options,
+    view: View,
+) -> None:
+    """One tile's rows, ``share`` of all."""
+    days = days_each(options.days_per_tile, len(look.cells), _TILE_DAYS, _LEAST_DAYS)
+    how = Draw(rows=max(1, round(options.rows * share)), days=days, seed=options.seed, view=view)
+
+    def write(folder: Path) -> None:
+        record = records[tile]
+        allowed = allowed_cells(record, part.mask(tile))
+        write_rows(folder, draw(record, tile, allowed, part, look.features, how) if allowed.any() else ())
+
+    parts.part(f"{tile:05d}", write)
+
+
+def _booster_maker(role: str, parts: Parts, look: Survey, count: int, options: Options) -> Callable[[Path], None]:
+    """What grows the mean's booster or the bounds' from the rows in ``parts`` and saves it."""
+    # a quantile step costs about seven of the mean's, and calibration corrects its level: fewer, larger, on half
+    quantiles = {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILES), "eta": 2 * options.learning_rate}
+    rising = {"monotone_constraints": {f.name: 1 for f in FEATURES if f.monotone and f.name in look.features}}
+    extra, every = (rising, 1) if role == "mean" else (quantiles, 2)
+
+    def make(folder: Path) -> None:
+        rows, judge = (Spool(parts.folder / name, look.features, every=every) for name in ("rows", "held"))
+        _boost(rows, judge, _parameters(options) | extra, count, options).save_model(folder / _FILE)
+
+    return make
 
 
 def _boost(rows: Spool, judge: Spool, parameters: dict[str, Any], count: int, options: Options) -> xgb.Booster:
@@ -122,13 +213,6 @@ def view_of(branch: Branch, options: Options) -> View:
     return View(forcing=branch.forcing, pattern=branch.pattern, roughness=branch.roughness, error=options.noise)
 
 
-def _spool(
-    view: View, names: tuple[str, ...], records: Sequence[TileRecord], part: Part | None, options: Options, share: float
-) -> Spool:
-    how = Draw(rows=max(1, int(options.rows * share)), days=options.days_per_tile, seed=options.seed, view=view)
-    return Spool(draw(records, part, names, how) if part else iter(()), names)
-
-
 def _parameters(options: Options) -> dict[str, Any]:
     return {
         "objective": "reg:squarederror",
@@ -144,11 +228,10 @@ def _parameters(options: Options) -> dict[str, Any]:
     }
 
 
-def feature_names(kind: Kind, records: Sequence[TileRecord], part: Part) -> tuple[str, ...]:
+def _feature_names(kind: Kind, record: TileRecord, part: Part, varying: set[str]) -> tuple[str, ...]:
     """Features that the tiles can supply; a constant or missing static teaches nothing and is left out."""
-    day = records[0].day(int(part.days[-1]), View(forcing=kind.forcing))
-    static = records[0].ground.fields
-    known = [n for n in day.fields if n not in static or any(_varies(r.ground.fields.get(n)) for r in records)]
+    day = record.day(int(part.days[-1]), View(forcing=kind.forcing))
+    known = [name for name in day.fields if name not in record.ground.fields or name in varying]
     # ``available`` adds what every day has, which includes anomalies from the place's own mean
     of_place = set() if kind.pattern else {f.name for f in FEATURES if f.needs_pattern}
     return tuple(name for name in available(known) if name not in of_place)

@@ -1,22 +1,19 @@
-"""Training samples from a prior: selection of days and cells, drawn in batches."""
+"""Training samples from a prior: selection of days and cells, drawn tile by tile."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Any
 
 import numpy as np
 import xarray as xr
-import xgboost as xgb
 from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Bools, Floats, block_mean
-from downscaler.ground.grid import EaseGrid
+from downscaler.ground.grid import M01, EaseGrid
+from downscaler.learn.rows import Rows
+from downscaler.learn.sampling import choose_cells, choose_days
 from downscaler.method.denoise import roughness
 from downscaler.method.features import Fields, Ground, matrix
 from downscaler.method.forcing import forcing_until
@@ -24,7 +21,7 @@ from downscaler.method.pattern import pattern_statistics
 
 _STATISTICS_DAYS = 400  # days of a tile held at once for its statistics
 BLOCK_CELLS = 27  # product cells along one edge of a block of ground: three M09 cells
-Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
+Statistics = Mapping[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +62,28 @@ class DayRecord:
     active: Bools
 
 
+def record_statistics(data: xr.Dataset, known: NDArray[np.intp]) -> Statistics:
+    """Statistics of a tile over the days that may be known, see ``pattern_statistics``, and how wet each day was.
+
+    At most some ``_STATISTICS_DAYS`` evenly spaced days are looked at, in strips of SMAP cells, so that memory is
+    bounded. ``days`` are their positions and ``wetness`` their means over the tile, m3 m-3.
+    """
+    chosen = known[:: max(1, len(known) // _STATISTICS_DAYS)]
+    theta = data["soil_moisture"].isel(time=chosen).values
+    active = data["active"].values.astype(bool)
+    strips = [slice(top, top + M01.per_m36) for top in range(0, len(active), M01.per_m36)]
+    found = [pattern_statistics(theta[:, strip], active[strip]) for strip in strips]
+    with np.errstate(invalid="ignore"):
+        total, count = np.zeros(len(chosen)), np.zeros(len(chosen))
+        for strip in strips:
+            known_here = active[strip] & np.isfinite(theta[:, strip])
+            total += np.where(known_here, theta[:, strip], 0.0).sum(axis=(1, 2), dtype=np.float64)
+            count += known_here.sum(axis=(1, 2))
+        wetness = total / count
+    whole = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+    return {**whole, "days": chosen, "wetness": wetness}
+
+
 class TileRecord:
     """One tile's days as training sees them; its statistics are of the days that may be known, and of no others.
 
@@ -72,13 +91,15 @@ class TileRecord:
         data: the prior on a window of whole M36 cells.
         grid: coarse grid.
         known: positions of the days whose statistics may be used.
+        statistics: of these days where they are at hand, see ``record_statistics``.
     """
 
-    def __init__(self, data: xr.Dataset, grid: EaseGrid, known: NDArray[np.intp]) -> None:
-        chosen = known[:: max(1, len(known) // _STATISTICS_DAYS)]
-        theta = data["soil_moisture"].isel(time=chosen).values
-        statistics = pattern_statistics(theta, data["active"].values.astype(bool))
-        self.data = data.assign({name: (("y", "x"), field) for name, field in statistics.items()})
+    def __init__(
+        self, data: xr.Dataset, grid: EaseGrid, known: NDArray[np.intp], statistics: Statistics | None = None
+    ) -> None:
+        found = dict(statistics or record_statistics(data, known))
+        self._wet_days, self._wetness = (np.asarray(found.pop(name), np.float64) for name in ("days", "wetness"))
+        self.data = data.assign({name: (("y", "x"), field) for name, field in found.items()})
         self.ground = Ground(self.data, grid)
 
     def day(self, position: int, how: View, added: Floats | None = None) -> DayRecord:
@@ -100,6 +121,14 @@ class TileRecord:
         chosen = self.data["soil_moisture"].isel(time=days[:: max(1, len(days) // 60)]).values.astype(np.float64)
         return roughness(block_mean(chosen, self.ground.active, self.ground.ratio) - reference)
 
+    def choose_days(self, days: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """At most ``count`` of the days, of every season and wetness its share; in random order."""
+        dates = self.data["time"].values[days].astype("datetime64[D]")
+        of_year = (dates - dates.astype("datetime64[Y]")).astype(np.intp)
+        known = np.isfinite(self._wetness)
+        wetness = np.interp(days, self._wet_days[known], self._wetness[known]) if known.any() else np.zeros(len(days))
+        return choose_days(days, of_year, wetness, count, rng)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
@@ -114,23 +143,20 @@ class Draw:
     view: View
 
 
-def draw(records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw) -> Iterator[Rows]:
-    """Batches of feature rows and targets, one per tile and day, of randomly chosen cells.
+def draw(record: TileRecord, tile: int, allowed: Bools, part: Part, names: Sequence[str], how: Draw) -> Iterator[Rows]:
+    """Batches of feature rows and targets of one tile, one a day; ``how.rows`` are the tile's own.
 
-    The target is what surface and quantile pattern leave of the truth; without ``pattern``, what the surface leaves.
+    Every season, wetness and SMAP cell has its share. The target is what surface and quantile pattern leave of the
+    truth; without ``pattern``, what the surface leaves.
     """
-    masks = [_allowed(record, part.mask(tile)) for tile, record in enumerate(records)]
-    total = sum(int(mask.sum()) for mask in masks)
-    for tile, (record, mask) in enumerate(zip(records, masks, strict=True)):
-        rng = np.random.default_rng([how.seed, tile, len(part.days)])
-        days = rng.permutation(part.days)[: how.days]
-        share = how.rows * int(mask.sum()) / max(total, 1) / max(len(days), 1)
-        for count, position in enumerate(days):
-            added = rng.normal(0.0, how.view.error, record.ground.coarse_level.shape) if count % 2 else None
-            day = record.day(int(position), how.view, added)
-            where = _choose(mask & day.active, round(share), rng)
-            if where.any():
-                yield matrix(day.fields, names, where), target(day, record.ground, pattern=how.view.pattern)[where]
+    rng = np.random.default_rng([how.seed, tile, len(part.days)])
+    days = record.choose_days(part.days, how.days, rng)
+    for count, position in enumerate(days):
+        added = rng.normal(0.0, how.view.error, record.ground.coarse_level.shape) if count % 2 else None
+        day = record.day(int(position), how.view, added)
+        where = choose_cells(allowed & day.active, round(how.rows / len(days)), record.ground.ratio, rng)
+        if where.any():
+            yield matrix(day.fields, names, where), target(day, record.ground, pattern=how.view.pattern)[where]
 
 
 def target(day: DayRecord, ground: Ground, *, pattern: bool) -> NDArray[np.float32]:
@@ -150,86 +176,27 @@ def spatial_blocks(active: Bools, size: int = BLOCK_CELLS) -> NDArray[np.intp]:
 
 
 def draw_placed(
-    records: Sequence[TileRecord], part: Part, names: Sequence[str], how: Draw
+    record: TileRecord, tile: int, part: Part, names: Sequence[str], how: Draw
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Feature rows of randomly chosen cells and days, and the fold each comes from.
+    """Feature rows of one tile, ``how.rows`` of them, and the fold each comes from.
 
     Folds are what the branch is to be carried over: quarters of the record where it knows the place (``pattern``),
     27 km blocks of ground where it does not.
     """
-    rng = np.random.default_rng([how.seed, len(part.days)])
+    rng = np.random.default_rng([how.seed, tile, len(part.days), 1])
     quarter = {int(day): 4 * i // len(part.days) for i, day in enumerate(np.sort(part.days))}
+    mask = allowed_cells(record, part.mask(tile))
+    label = spatial_blocks(record.ground.active) + tile * record.ground.active.size
     rows, folds = [], []
-    for tile, record in enumerate(records):
-        mask = _allowed(record, part.mask(tile))
-        label = spatial_blocks(record.ground.active) + tile * record.ground.active.size
-        for position in rng.permutation(part.days)[: how.days]:
-            day = record.day(int(position), how.view)
-            where = _choose(mask & day.active, how.rows // (how.days * len(records)), rng)
-            rows.append(matrix(day.fields, names, where))
-            folds.append(np.full(len(rows[-1]), quarter[int(position)]) if how.view.pattern else label[where])
+    days = record.choose_days(part.days, how.days, rng)
+    for position in days:
+        day = record.day(int(position), how.view)
+        where = choose_cells(mask & day.active, round(how.rows / len(days)), record.ground.ratio, rng)
+        rows.append(matrix(day.fields, names, where))
+        folds.append(np.full(len(rows[-1]), quarter[int(position)]) if how.view.pattern else label[where])
     return np.concatenate(rows), np.concatenate(folds)
 
 
-def _allowed(record: TileRecord, mask: Bools | None) -> Bools:
+def allowed_cells(record: TileRecord, mask: Bools | None) -> Bools:
+    """A tile's active cells, of ``mask`` alone if given."""
     return record.ground.active if mask is None else record.ground.active & mask
-
-
-def _choose(mask: Bools, count: int, rng: np.random.Generator) -> Bools:
-    cells = np.flatnonzero(mask)
-    chosen = np.zeros(mask.size, bool)
-    chosen[rng.choice(cells, min(len(cells), max(count, 1)), replace=False)] = True
-    return chosen.reshape(mask.shape)
-
-
-class Spool(xgb.DataIter):
-    """Batches on disk: XGBoost passes over them several times, and holds one of them at a time.
-
-    With ``QuantileDMatrix`` only the binned rows (one byte a feature) stay in memory, so that peak memory hardly
-    grows with their number. Use as a context manager; the files go with it.
-    """
-
-    def __init__(self, batches: Iterator[Rows], names: Sequence[str], *, gather: int = 50_000) -> None:
-        super().__init__(release_data=True)
-        self._folder = TemporaryDirectory(prefix="vadose-rows-")
-        self._names = list(names)
-        self._position = 0
-        self.every = 1  # hand out each so-manieth row: a smaller sample from the same files
-        self.files: list[Path] = []
-        self.rows = 0
-        held: list[Rows] = []
-        for batch in batches:
-            held.append(batch)
-            if sum(len(y) for _, y in held) >= gather:
-                self._store(held)
-                held = []
-        if held:
-            self._store(held)
-
-    def _store(self, held: list[Rows]) -> None:
-        file = Path(self._folder.name) / f"{len(self.files):06d}.npy"
-        block = np.concatenate([np.column_stack([x, y]) for x, y in held])
-        np.save(file, block, allow_pickle=False)
-        self.files.append(file)
-        self.rows += len(block)
-
-    def next(self, input_data: Callable[..., Any]) -> bool:
-        """Hand XGBoost the next batch; false at the end."""
-        if self._position == len(self.files):
-            return False
-        block = np.load(self.files[self._position], allow_pickle=False)[:: self.every]
-        input_data(data=block[:, :-1], label=block[:, -1], feature_names=self._names)
-        self._position += 1
-        return True
-
-    def reset(self) -> None:
-        """Begin again."""
-        self._position = 0
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._folder.cleanup()

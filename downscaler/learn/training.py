@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+import xgboost as xgb
 from numpy.typing import NDArray
 
+import downscaler
 from downscaler.errors import TrainingError
-from downscaler.ground.grid import M09, M36, EaseGrid, Window, domain_attributes
+from downscaler.ground.grid import M09, M36, EaseGrid, domain_attributes
 from downscaler.ground.prior import Prior
-from downscaler.learn.boosting import MINIMUM_CELLS, Kind, Options, feature_names, grow, view_of
+from downscaler.learn.boosting import Kind, Options, Survey, Tick, days_each, grow, survey, view_of
 from downscaler.learn.calibration import Ledger, Split, split_days
 from downscaler.learn.samples import Draw, Part, TileRecord, draw_placed
+from downscaler.learn.tiles import Tiles, days_with_data
 from downscaler.method import applicability
 from downscaler.method.applicability import Applicability
 from downscaler.method.features import FEATURES, with_gaps
 from downscaler.method.forcing import forcing_until
-from downscaler.method.hybrid import TILE, Branch, Model
+from downscaler.method.hybrid import Branch, Model
+from downscaler.parts import Parts, resumed, scratch
 from downscaler.product import ALGORITHM_VERSION, PRODUCT_VERSION, SCHEMA_VERSION
 
+__all__ = ["Trial", "days_with_data", "fit_branch", "train", "with_weather"]
+
 Progress = Callable[[str, int, int], None]
-_JUDGED_DAYS = 40  # held-out days that calibration looks at
-_AREA_ROWS = 16_000
+_JUDGED_DAYS = 40  # held-out days of a tile that calibration looks at
+_JUDGED_IN_ALL, _JUDGED_LEAST = 800, 2  # of all tiles together, and of each at least
+_AREA_ROWS, _AREA_DAYS = 16_000, 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,62 +48,79 @@ class Trial:
     records: Sequence[TileRecord] | None = None
 
 
-def tiles(prior: Prior, tile: int = TILE) -> Iterator[tuple[Window, xr.Dataset]]:
-    """Windows of the prior's domain that hold active cells, and their data; short records are read at once."""
-    for window in prior.domain.blocks(tile):
-        data = prior.window(prior.domain, window)
-        if bool(data["active"].any()):
-            yield window, data.load() if data.sizes["time"] < 800 else data
-
-
-def days_with_data(prior: Prior) -> NDArray[np.intp]:
-    """Positions of the days with soil moisture, judged on every eighth row of cells."""
-    counts = prior.data["soil_moisture"].isel(y=slice(None, None, 8)).count(("y", "x")).values
-    return np.flatnonzero(counts > 0)
-
-
 def with_weather(data: xr.Dataset, days: NDArray[np.intp]) -> NDArray[np.intp]:
     """Those days whose antecedent weather is in the record."""
-    one = data.isel(y=slice(0, 1), x=slice(0, 1))
-    dates = one["time"].values.astype("datetime64[D]")
+    time = data["time"]
+    rain = np.zeros((time.size, 1, 1), np.float32)  # only the dates count
+    one = xr.Dataset({"precipitation": (("time", "y", "x"), rain)}, coords={"time": time.values})
+    dates = time.values.astype("datetime64[D]")
     return np.array([i for i in days if forcing_until(one, dates[i].item()) is not None], np.intp)
 
 
 def fit_branch(
-    kind: Kind, records: Sequence[TileRecord], trials: Sequence[Trial], options: Options, *, final: Part | None = None
+    kind: Kind,
+    records: Sequence[TileRecord],
+    trials: Sequence[Trial],
+    options: Options,
+    *,
+    final: Part | None = None,
+    parts: Parts | None = None,
+    tick: Tick = lambda _what: None,
 ) -> tuple[Branch, dict[str, Any]]:
-    """Train and calibrate one branch.
+    """Train and calibrate one branch; of many ``records`` one at a time is looked at.
 
     Each trial trains on its part and judges on its held part, which stops the training and, pooled over the trials,
     calibrates the interval. The branch is the last trial's, or with ``final`` a fresh one trained on that part for
-    the trials' mean number of rounds.
+    the trials' mean number of rounds. What ``parts`` hold is not made again; ``tick`` hears of every tile.
 
     Raises:
         TrainingError: a part holds no rows.
     """
-    names = feature_names(kind, records, trials[0].train)
-    ledger = Ledger()
-    rounds = []
-    for trial in trials:
-        own = trial.records or records
-        branch = grow(kind, names, own, trial.train, options, held=trial.held)
+    if parts is None:
+        with scratch() as own_parts:
+            return fit_branch(kind, records, trials, options, final=final, parts=own_parts, tick=tick)
+    ledger, rounds = Ledger(), []
+    looks: list[Survey] = []
+    for number, trial in enumerate(trials):
+        own, here = trial.records or records, parts.under(f"trial-{number}")
+        look = survey(kind, own, trial.train, here, tick)
+        looks.append(look if not looks else replace(look, features=looks[0].features))
+        branch = grow(kind, looks[-1], own, trial.train, options, here, held=trial.held, tick=tick)
         rounds.append((branch.mean.num_boosted_rounds(), branch.bounds.num_boosted_rounds()))
-        for position in trial.held.days[:: max(1, len(trial.held.days) // _JUDGED_DAYS)]:
-            for tile, record in enumerate(own):
-                day = record.day(int(position), view_of(branch, options))
-                ledger.add(day, record, branch, trial.held.mask(tile))
+        _judge(ledger, branch, own, trial.held, options, tick)
     if final is not None:
         mean, bounds = np.rint(np.mean(rounds, axis=0)).astype(int)
-        branch = grow(kind, names, records, final, options, rounds=(int(mean), int(bounds)))
-    area = _area(branch, records, final or trials[-1].train, options)
+        here = parts.under("final")
+        look = replace(survey(kind, records, final, here, tick), features=looks[0].features)
+        branch = grow(kind, look, records, final, options, here, rounds=(int(mean), int(bounds)), tick=tick)
+    area = _area(branch, records, final or trials[-1].train, options, tick)
     branch = replace(branch, stretch=ledger.stretch(), applicability=area)
     return branch, {"rmse": ledger.rmse(), "cells": ledger.cells, "rounds": rounds, "stretch": list(branch.stretch)}
 
 
-def _area(branch: Branch, records: Sequence[TileRecord], part: Part, options: Options) -> Applicability | None:
+def _judge(
+    ledger: Ledger, branch: Branch, records: Sequence[TileRecord], held: Part, options: Options, tick: Tick
+) -> None:
+    """Enter held-out days of every tile into the ledger; of many tiles fewer days each, other days of each."""
+    count = days_each(_JUDGED_DAYS, len(records), _JUDGED_IN_ALL, _JUDGED_LEAST)
+    step = max(1, len(held.days) // count)
+    for tile, record in enumerate(records):
+        for position in held.days[tile % step :: step]:
+            ledger.add(record.day(int(position), view_of(branch, options)), record, branch, held.mask(tile))
+        tick("judging on held-out days")
+
+
+def _area(
+    branch: Branch, records: Sequence[TileRecord], part: Part, options: Options, tick: Tick
+) -> Applicability | None:
     """Area of applicability; None where there is but one fold to draw it from."""
-    how = Draw(rows=_AREA_ROWS, days=_JUDGED_DAYS, seed=options.seed, view=view_of(branch, options))
-    rows, folds = draw_placed(records, part, branch.features, how)
+    days = days_each(_JUDGED_DAYS, len(records), _AREA_DAYS, _JUDGED_LEAST)
+    how = Draw(rows=_AREA_ROWS // len(records), days=days, seed=options.seed, view=view_of(branch, options))
+    drawn = []
+    for tile, record in enumerate(records):
+        drawn.append(draw_placed(record, tile, part, branch.features, how))
+        tick("drawing the area of applicability")
+    rows, folds = (np.concatenate(each) for each in zip(*drawn, strict=True))
     if len(np.unique(folds)) < 2:
         return None
     gain = branch.mean.get_score(importance_type="total_gain")
@@ -109,6 +134,7 @@ def train(
     grids: Sequence[EaseGrid] = (M09, M36),
     options: Options | None = None,
     progress: Progress | None = None,
+    work: Path | None = None,
 ) -> Model:
     """Train all branches that a prior can carry: per coarse grid, without forcing and, where it is stored, with it.
 
@@ -116,12 +142,28 @@ def train(
         prior: the ParFlow-CLM record; statistics, trees and calibration each use the days they may see alone.
         grids: SMAP grids to train for.
         options: see ``Options``.
-        progress: called with what is being done, step and number of steps.
+        progress: called with what is being done, tiles done and tiles to do over all passes.
+        work: folder for rows and trees on the way, kept: a training that was killed goes on from there, to the same
+            bytes. None: a temporary one.
 
     Raises:
         TrainingError: too few days or cells.
+        StorageFullError: no room for the rows.
     """
     options = options or Options()
+    if work is None:
+        with scratch() as parts:
+            return _train(prior, grids, options, progress, parts)
+    return _train(prior, grids, options, progress, resumed(work, _plan(prior, options)))
+
+
+def _plan(prior: Prior, options: Options) -> dict[str, Any]:
+    """What all parts of a training depend on."""
+    versions = {"vadose": downscaler.__version__, "algorithm": ALGORITHM_VERSION, "xgboost": xgb.__version__}
+    return {"prior": prior.record().sha256, "options": asdict(options), **versions}
+
+
+def _train(prior: Prior, grids: Sequence[EaseGrid], options: Options, progress: Progress | None, parts: Parts) -> Model:
     days = days_with_data(prior)
     split = split_days(len(days), options.holdout)
     split = replace(split, train=days[split.train], held=days[split.held])
@@ -130,31 +172,50 @@ def train(
         for grid in grids
         for forcing in ([False, True] if "precipitation" in prior.data else [False])
     ]
+    records = {grid.name: Tiles(prior, grid, split.train, parts.under("statistics")) for grid in grids}
+    steps = _Steps(progress, len(kinds) * (4 * len(records[grids[0].name]) + 2))
     branches: dict[tuple[str, bool], Branch] = {}
     skill: dict[str, Any] = {}
-    for number, kind in enumerate(kinds):
-        if progress:
-            progress(f"{kind.grid.name}, {'with forcing' if kind.forcing else 'climatology'}", number, len(kinds))
-        branch, figures = _train_kind(prior, kind, split, options)
+    for kind in kinds:
+        steps.title = f"{kind.grid.name}, {'with forcing' if kind.forcing else 'climatology'}"
+        branch, figures = _train_kind(kind, records[kind.grid.name], split, options, parts, steps.tick)
         branches[kind.grid.name, kind.forcing] = branch
         skill[branch.name] = figures
-    if progress:
-        progress("done", len(kinds), len(kinds))
+    steps.finish()
     return Model(branches=branches, card=_card(prior, split, options, skill))
 
 
-def _train_kind(prior: Prior, kind: Kind, split: Split, options: Options) -> tuple[Branch, dict[str, Any]]:
-    records = [TileRecord(data, kind.grid, split.train) for _, data in tiles(prior)]
-    active = sum(int(record.ground.active.sum()) for record in records)
-    if active < MINIMUM_CELLS:
-        raise TrainingError("The prior has too few active cells", value=active, allowed=f"at least {MINIMUM_CELLS}")
-    parts = [split.train, split.held]
+class _Steps:
+    """Tells how far a training is, tile by tile."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done, self.title = progress, total, 0, ""
+
+    def tick(self, what: str) -> None:
+        """One more tile, or one more set of trees, is done."""
+        self._done += 1
+        if self._progress:
+            self._progress(f"{self.title}: {what}", min(self._done, self._total), self._total)
+
+    def finish(self) -> None:
+        """All is done."""
+        if self._progress:
+            self._progress("done", self._total, self._total)
+
+
+def _train_kind(
+    kind: Kind, records: Tiles, split: Split, options: Options, parts: Parts, tick: Tick
+) -> tuple[Branch, dict[str, Any]]:
+    if not records:
+        raise TrainingError("The prior has no active cells")
+    days = [split.train, split.held]
     if kind.forcing:
-        parts = [with_weather(records[0].data, days) for days in parts]
-        if not all(len(days) for days in parts):
+        days = [with_weather(records[0].data, part) for part in days]
+        if not all(len(part) for part in days):
             raise TrainingError("The prior's weather record is too short or has too many gaps for training")
-    trial = Trial(train=Part(days=parts[0]), held=Part(days=parts[1]))
-    branch, figures = fit_branch(kind, records, [trial], options)
+    trial = Trial(train=Part(days=days[0]), held=Part(days=days[1]))
+    here = parts.under(f"{kind.grid.name}-{'forcing' if kind.forcing else 'climatology'}")
+    branch, figures = fit_branch(kind, records, [trial], options, parts=here, tick=tick)
     return branch, {"split": "temporal: contiguous held-out stretches of the prior itself", **figures}
 
 

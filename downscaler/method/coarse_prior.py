@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from downscaler.ground.blocks import block_sum
 from downscaler.ground.grid import Domain, EaseGrid, Span, Window
 from downscaler.ground.prior import Prior
+from downscaler.method.day_of_year import on_days
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.seasonal import CoarseStatistics
 
@@ -42,14 +43,16 @@ def coarse_days(
     own = np.flatnonzero(known & (not climatology))
     other = np.flatnonzero(~known | climatology)
     at = np.searchsorted(stored, days[own])
-    of_year = np.array([day.item().timetuple().tm_yday - 1 for day in days[other]], dtype=np.intp)
+    of_year = np.array([day.item().timetuple().tm_yday for day in days[other]], dtype=np.intp)
     for data, part in _tiles(prior, domain, grid):
         active = data["active"].values.astype(bool)
-        for numbers, field in ((own, data["soil_moisture"][at]), (other, data["soil_moisture_mean"][of_year])):
-            for first in range(0, len(numbers), _DAYS):
-                fine = field[first : first + _DAYS].values
-                chosen = numbers[first : first + _DAYS]
-                result[chosen, part.rows.slice, part.columns.slice] = _means(fine, active, grid)
+        place = (part.rows.slice, part.columns.slice)
+        for first in range(0, len(own), _DAYS):
+            fine = data["soil_moisture"][at[first : first + _DAYS]].values
+            result[(own[first : first + _DAYS], *place)] = _means(fine, active, grid)
+        if len(other):  # means of waves are waves of means
+            waves = _means(data["soil_moisture_climatology"].values, active, grid)
+            result[(other, *place)] = on_days(waves, of_year)
     return result, known
 
 

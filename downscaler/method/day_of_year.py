@@ -1,7 +1,8 @@
-"""Day-of-year climatology: the model's mean and spread by day of year.
+"""Day-of-year climatology: the model's mean by day of year.
 
 Days are first added up by day of year, then smoothed around the circle of the year with triangular weights, so that
-memory depends on neither the number of years nor the order of days.
+memory depends on neither the number of years nor the order of days. What is smooth needs few numbers: a mean and
+``HARMONICS`` waves of the year stand for its 366 days.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from numpy.typing import NDArray
 DAYS = 366
 HALF_WINDOW = 15  # days
 MIN_SUPPORT = 5.0  # effective days below which a day of year borrows from its neighbours
-SPREAD_FLOOR = 0.005  # m3 m-3
+# Gaps of one Upper Verde run filled with the other's climatology, RMSE after 1, 2, 3, 5 days with retrievals of error
+# 0.04: all 366 days 0.03954 0.03955 0.03901 0.03798, 12 waves 0.03954 0.03953 0.03899 0.03794, 4 waves 0.03989 0.04013
+# 0.03973 0.03869 m3 m-3.
+HARMONICS = 12
+COEFFICIENTS = 2 * HARMONICS + 1
 
 Array = NDArray[np.float32]
 
@@ -36,8 +41,26 @@ def support(day_counts: NDArray[np.integer], half_window: int = HALF_WINDOW) -> 
         return np.where(total > 0, total**2 / np.where(total > 0, squares, 1.0), 0.0).astype(np.float32)
 
 
+def waves() -> NDArray[np.float64]:
+    """The constant, then cosine and sine of one to ``HARMONICS`` waves a year on each day, [coefficients, 366]."""
+    angle = 2.0 * np.pi * np.arange(DAYS) / DAYS
+    pairs = [wave(number * angle) for number in range(1, HARMONICS + 1) for wave in (np.cos, np.sin)]
+    return np.stack([np.ones(DAYS), *pairs])
+
+
+def coefficients(table: Array) -> Array:
+    """Waves of a table by day of year: [366, ...] to [coefficients, ...], least squares; NaN where it has NaN."""
+    basis = waves()
+    return np.tensordot(basis / np.square(basis).sum(axis=1)[:, None], table, axes=1).astype(np.float32)
+
+
+def on_days(numbers: NDArray[np.floating], days_of_year: NDArray[np.integer]) -> Array:
+    """The climatology of days of year (1 to 366): [coefficients, ...] to [days, ...]."""
+    return np.tensordot(waves()[:, np.asarray(days_of_year) - 1].T, numbers, axes=1).astype(np.float32)
+
+
 class Climatology:
-    """Running climatology of one tile; add every day once for the mean, then once more for the spread.
+    """Running climatology of one tile: add every day once, then ask for the mean.
 
     Shapes: days [y, x] in m3 m-3 (or another unit), results [366, y, x] in the same unit.
     """
@@ -57,21 +80,8 @@ class Climatology:
         self._count[day_of_year - 1] += finite
 
     def mean(self) -> Array:
-        """Mean of each day of year; ends the first pass. NaN where a cell has no data at all."""
-        self._mean = self._smooth()
-        self._sum[...] = 0
-        return self._mean
-
-    def add_departure(self, day_of_year: int, values: Array) -> None:
-        """Count one day towards the spread: its squared departure from the smooth mean."""
-        departure = values - self._mean[day_of_year - 1]
-        self._sum[day_of_year - 1] += np.where(np.isfinite(departure), departure, np.float32(0)) ** 2
-
-    def spread(self, floor: float = SPREAD_FLOOR) -> Array:
-        """Standard deviation of the departures, at least ``floor``; corrected for the days the mean has used up."""
-        effective = np.maximum(self.support, 2.0)[:, None, None]
-        spread = np.sqrt(self._smooth() * (effective / (effective - 1)))
-        return np.asarray(np.maximum(spread, floor), dtype=np.float32)
+        """Mean of each day of year. NaN where a cell has no data at all."""
+        return self._smooth()
 
     def _smooth(self) -> Array:
         """Weighted mean around the year; days of year without support lie linearly between their neighbours."""

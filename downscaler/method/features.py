@@ -283,14 +283,16 @@ def antecedent(forcing: Mapping[str, Floats]) -> dict[str, Floats]:
     Args:
         forcing: arrays [days, ny, nx], the last of them the day itself; see ``Ground.day``.
     """
-    rain = np.nan_to_num(np.asarray(forcing["precipitation"], dtype=np.float64))
+    rain = np.nan_to_num(forcing["precipitation"])
     days = len(rain)
     unknown = np.full(rain.shape[1:], np.nan)
-    fields: dict[str, Floats] = {f"precipitation_{n}d": rain[-n:].sum(axis=0) if days >= n else unknown for n in SUMS}
-    weights = API_DECAY ** np.arange(days - 1, -1, -1)
+    fields: dict[str, Floats] = {
+        f"precipitation_{n}d": rain[-n:].sum(axis=0, dtype=np.float64) if days >= n else unknown for n in SUMS
+    }
+    weights = (API_DECAY ** np.arange(days - 1, -1, -1)).astype(np.result_type(rain, np.float32))
     fields["precipitation_index"] = np.tensordot(weights, rain, axes=1) if days >= API_DAYS else unknown
     if "air_temperature" in forcing:
-        fields["air_temperature_7d"] = np.asarray(forcing["air_temperature"], dtype=np.float64)[-7:].mean(axis=0)
+        fields["air_temperature_7d"] = np.mean(forcing["air_temperature"][-7:], axis=0, dtype=np.float64)
     return fields
 
 

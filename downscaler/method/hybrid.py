@@ -117,6 +117,7 @@ def estimate(
     noise: Floats,
     scale: Floats | None = None,
     share: float = RAMP_SHARE,
+    inner: Window | None = None,
 ) -> Estimate:
     """Downscale one window.
 
@@ -129,25 +130,32 @@ def estimate(
         noise: the part of ``coarse`` that is taken for noise [nyc, nxc], m3 m-3.
         scale: SMAP's variability over the prior's [nyc, nxc]; None where the two share one climatology.
         share: how far noise is ramped at block edges, see ``noise_surface``.
+        inner: the part of the window that is wanted, of whole coarse cells; what lies around it serves the surfaces
+            alone.
     """
     check_features(branch, fields)
-    use = ground.active & np.isfinite(spread_blocks(coarse, ground.ratio))
+    cut, cut_coarse = _cuts(inner, ground.ratio)
+    published = ground.active & np.isfinite(spread_blocks(coarse, ground.ratio))
+    use = published[cut]
+    cells = np.zeros(published.shape, bool)
+    cells[cut] = use
     guess = np.full(use.shape, np.nan)
     below, above = np.zeros(use.shape), np.zeros(use.shape)
     outside = np.zeros(use.shape, bool)
     if use.any():
-        rows = matrix(fields, branch.features, use)
+        rows = matrix(fields, branch.features, cells)
         correction = branch.mean.inplace_predict(rows)
-        contrast = correction + (fields["quantile_pattern"][use] if branch.pattern else 0.0)
-        factor = 1.0 if scale is None else ground.surface(scale)[use]
+        contrast = correction + (fields["quantile_pattern"][cells] if branch.pattern else 0.0)
+        factor = 1.0 if scale is None else ground.surface(scale)[cells]
         surface = ground.surface(coarse - noise) + noise_surface(noise, ground.active, ground.ratio, share=share)
-        guess[use] = surface[use] + factor * contrast
+        guess[use] = surface[cells] + factor * contrast
         if branch.applicability is not None:
             outside[use] = branch.applicability.outside(with_gaps(rows))
         low, high = branch.bounds.inplace_predict(rows).T
         below[use] = factor * branch.stretch[0] * np.maximum(correction - low, 0.002)
         above[use] = factor * branch.stretch[1] * np.maximum(high - correction, 0.002)
-    theta, clipped = redistribute(guess, coarse, use, ground.residual, ground.porosity, ground.ratio)
+    coarse, error = coarse[cut_coarse], error[cut_coarse]
+    theta, clipped = redistribute(guess, coarse, use, ground.residual[cut], ground.porosity[cut], ground.ratio)
     retrieval = Z90 * spread_blocks(error, ground.ratio) * np.tile(noise_gain(ground.ratio, share), error.shape)
     below, above = np.hypot(below, retrieval), np.hypot(above, retrieval)
     return Estimate(
@@ -158,6 +166,14 @@ def estimate(
         clipped=clipped,
         outside=outside,
     )
+
+
+def _cuts(inner: Window | None, ratio: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Slices of a part of a window on the fine and on the coarse grid; everything for None."""
+    if inner is None:
+        return (slice(None), slice(None)), (slice(None), slice(None))
+    cells = _coarse_window(inner, ratio)
+    return (inner.rows.slice, inner.columns.slice), (cells.rows.slice, cells.columns.slice)
 
 
 @dataclass(frozen=True)
@@ -201,7 +217,8 @@ def predict(
     whole = day.domain.window().relative_to(day.domain.window())
     for window in day.domain.blocks(tile):
         grown = window.grown(HALO * ratio_to_m01(day.grid), within=whole)
-        yield _predict_window(model, prior, day, coarse, weather, window, grown)
+        with prior.reading(grown):
+            yield _predict_window(model, prior, day, coarse, weather, window, grown)
 
 
 def _prepared(day: CoarseDay, matching: Matching | None) -> xr.Dataset:
@@ -224,38 +241,56 @@ def _predict_window(
     window: Window,
     grown: Window,
 ) -> Tile:
+    ratio = ratio_to_m01(day.grid)
+    here = prepared.isel(_coarse_window(window, ratio).slices)
     data = prior.window(day.domain, grown)
-    inner = window.relative_to(grown)
+    if np.isfinite(here["kept"].values).any() and bool(prior.window(day.domain, window)["active"].any()):
+        result = _estimate_window(model, data, day, prepared, weather, window.relative_to(grown), grown)
+    else:  # nothing to downscale: no ground is read and no tree asked
+        result = _nothing(window)
+    stale = np.datetime64(day.date) not in data["time"].values.astype("datetime64[D]")
+    fields = {
+        "soil_moisture": result.soil_moisture,
+        "uncertainty": result.uncertainty,
+        "lower": result.lower,
+        "upper": result.upper,
+        "quality_flag": quality(
+            here, result.soil_moisture, clipped=result.clipped, outside=result.outside, stale=stale, ratio=ratio
+        ),
+        "observation_time": minutes(here, day.date, result.soil_moisture, ratio),
+    }
+    return Tile(window=window, fields=fields)
+
+
+def _estimate_window(
+    model: Model,
+    data: xr.Dataset,
+    day: CoarseDay,
+    prepared: xr.Dataset,
+    weather: DaysOfWeather | None,
+    inner: Window,
+    grown: Window,
+) -> Estimate:
+    """The estimate on the ``inner`` part of a window that was grown by what its surfaces draw on."""
     ground = Ground(data, day.grid)
     held = weather.on(day.domain, grown) if weather is not None else None
     forcing = forcing_until(data, day.date, held, weather.days if weather is not None else ())
     branch = model.branch(day.grid, forcing=forcing is not None)
-    cells = _coarse_window(grown, ground.ratio)
-    coarse = prepared.isel(cells.slices)
+    coarse = prepared.isel(_coarse_window(grown, ground.ratio).slices)
     error = coarse["soil_moisture_error"].values
     error = np.where(np.isfinite(error) & (error > 0), error, DEFAULT_ERROR)
     matched = coarse["in_prior"].values
     scale = coarse["scale"].values
     signal, noise = ground.split(matched, error / scale, branch.roughness, pattern=branch.pattern)
     fields = ground.fields | ground.day(signal, day.date, forcing if branch.forcing else None)
-    result = estimate(branch, ground, fields, coarse["kept"].values, error, noise=scale * noise, scale=scale)
-    stale = np.datetime64(day.date) not in data["time"].values.astype("datetime64[D]")
-    arrays = {
-        "soil_moisture": result.soil_moisture,
-        "uncertainty": result.uncertainty,
-        "lower": result.lower,
-        "upper": result.upper,
-        "quality_flag": quality(
-            coarse,
-            result.soil_moisture,
-            clipped=result.clipped,
-            outside=result.outside,
-            stale=stale,
-            ratio=ground.ratio,
-        ),
-        "observation_time": minutes(coarse, day.date, result.soil_moisture, ground.ratio),
-    }
-    return Tile(window=window, fields={name: a[inner.rows.slice, inner.columns.slice] for name, a in arrays.items()})
+    kept = coarse["kept"].values
+    return estimate(branch, ground, fields, kept, error, noise=scale * noise, scale=scale, inner=inner)
+
+
+def _nothing(window: Window) -> Estimate:
+    shape = (window.shape.y, window.shape.x)
+    missing, no = np.full(shape, np.nan), np.zeros(shape, bool)
+    return Estimate(soil_moisture=missing, lower=missing, upper=missing, uncertainty=missing, clipped=no, outside=no)
 
 
 def _coarse_window(window: Window, ratio: int) -> Window:

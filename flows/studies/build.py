@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from downscaler.ground.prior import Prior
     from downscaler.sources.parflow import PriorSource
     from flows.settings import Settings
+
+ASKED = 10_000_000_000  # bytes that are fetched from HydroFrame without --yes
 
 
 def make_sample(out: Path, domain: str, *, days: int, seed: int, start: dt.date, history: int) -> None:
@@ -26,15 +30,28 @@ def make_sample(out: Path, domain: str, *, days: int, seed: int, start: dt.date,
 
 
 def open_downloaded(
-    folder: Path, domain: str, dataset: str | None, period: tuple[dt.date | None, dt.date | None], *, forcing: bool
+    folder: Path,
+    domain: str,
+    dataset: str | None,
+    period: tuple[dt.date | None, dt.date | None],
+    *,
+    forcing: bool,
+    hourly: bool,
+    yes: bool,
 ) -> PriorSource:
-    """HydroFrame's run on a named domain, fetched into a folder with a progress bar."""
+    """HydroFrame's run on a named domain, fetched into a folder with a progress bar; its volume is told before.
+
+    Raises ConfigError for more than ``ASKED`` bytes without ``yes``.
+    """
     from downscaler import product
-    from downscaler.sources.parflow.hydrodata import open_hydrodata
+    from downscaler.sources.parflow.hydrodata import Request, open_hydrodata, volume
 
     where = product.domain(domain)
+    coming = volume(Request.of(dataset, where, *period, forcing=forcing, hourly=hourly), folder)
+    console.say(f"to fetch from HydroFrame: {coming}")
+    most = None if yes else ASKED
     with console.progress_bar("fetching months") as tell:
-        return open_hydrodata(folder, where, dataset, period, forcing=forcing, progress=tell)
+        return open_hydrodata(folder, where, dataset, period, forcing=forcing, hourly=hourly, most=most, progress=tell)
 
 
 def with_daymet(source: PriorSource, folder: Path, settings: Settings) -> PriorSource:
@@ -68,14 +85,17 @@ def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...
 
     given: dict[str, Any] = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
     options = Options(**{name: value for name, value in given.items() if value is not None})
+    work = out.parent / f".{out.name}.training"  # kept when it is stopped: the same command goes on from there
     with console.progress_bar("training") as tell:
         model = fit(
             open_prior(prior),
             grids=[product.COARSE_GRIDS[name] for name in grids],
             options=options,
             progress=lambda what, done, total: tell(done, total, f"training: {what}"),
+            work=work,
         )
     save_model(model, out)
+    shutil.rmtree(work, ignore_errors=True)
     write_report(out, model.card)
     return dict(model.card)
 
@@ -92,11 +112,36 @@ def open_files(kind: str, path: Path, statics: Path | None) -> PriorSource:
     return open_source(kind, path, statics)
 
 
-def store_prior(source: PriorSource, domain: str, out: Path) -> Prior:
+def store_prior(
+    source: PriorSource, domain: str, out: Path, opener: Callable[[], PriorSource] | None = None, workers: int = 1
+) -> Prior:
     """Bring an opened run onto a named domain's product grid, with a progress bar, and close it."""
     from downscaler import product
     from downscaler.stores.prior import build_prior
 
     where = product.domain(domain)
     with closing(source), console.progress_bar("regridding tiles") as tell:
-        return build_prior(source, where, out, progress=tell)
+        return build_prior(source, where, out, progress=tell, opener=opener, workers=workers)
+
+
+def extend_store(source: PriorSource, prior: Path) -> Prior:
+    """Append a run's new days to a prior store, with a progress bar, and close the run."""
+    from downscaler.stores.prior import extend_prior
+
+    with closing(source), console.progress_bar("adding days to tiles") as tell:
+        return extend_prior(source, prior, progress=tell)
+
+
+def open_newer(folder: Path, prior: Path, dataset: str | None, end: dt.date | None, *, yes: bool) -> PriorSource:
+    """HydroFrame's run on a prior's domain after the prior's last day, fetched into a folder."""
+    from downscaler.sources.parflow.hydrodata import Request, open_hydrodata, volume
+    from downscaler.stores.prior import open_prior
+
+    there = open_prior(prior)
+    period = (there.period[1] + dt.timedelta(days=1), end)
+    forcing = "precipitation" in there.data
+    coming = volume(Request.of(dataset, there.domain, *period, forcing=forcing), folder)
+    console.say(f"to fetch from HydroFrame: {coming}")
+    most = None if yes else ASKED
+    with console.progress_bar("fetching months") as tell:
+        return open_hydrodata(folder, there.domain, dataset, period, forcing=forcing, most=most, progress=tell)

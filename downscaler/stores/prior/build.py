@@ -7,8 +7,10 @@ import errno
 import json
 import logging
 import shutil
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice, repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,74 +20,141 @@ from pyproj import Transformer
 
 import downscaler
 from downscaler import product
-from downscaler.errors import PriorCoverageError, PriorSchemaError, StorageFullError
+from downscaler.errors import PriorCoverageError, PriorSchemaError, StorageFullError, VadoseError
 from downscaler.ground import wetness
 from downscaler.ground.grid import CRS, M01, Domain, domain_attributes
 from downscaler.ground.lattice import question
 from downscaler.ground.prior import Prior
 from downscaler.ground.regrid import overlap
-from downscaler.method import day_of_year as climatology
+from downscaler.parts import Parts, resumed
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.sources.parflow.units import check_not_traces
 from downscaler.stores.prior.layout import StoreWriter
 from downscaler.stores.prior.schema import FIELDS, KIND
-from downscaler.stores.prior.store import is_prior, open_prior
-from downscaler.stores.prior.tile import TileBuilder, day_counts
+from downscaler.stores.prior.store import is_prior, open_prior, swap
+from downscaler.stores.prior.tile import TileBuilder
 
 Progress = Callable[[int, int], None]
 _LOG = logging.getLogger(__name__)
+Opener = Callable[[], PriorSource]
+_STORE, _WETNESS = "store", "wetness"
 NO_POROSITY = "No porosity was given: the highest soil moisture of each cell, rounded up to 0.01, stands for it."
 
 
-def build_prior(source: PriorSource, domain: Domain, out: Path, *, progress: Progress | None = None) -> Prior:
+def build_prior(
+    source: PriorSource,
+    domain: Domain,
+    out: Path,
+    *,
+    progress: Progress | None = None,
+    opener: Opener | None = None,
+    workers: int = 1,
+) -> Prior:
     """Bring a ParFlow-CLM run onto a domain's product grid and store it at ``out``; all or nothing.
 
-    ``progress`` is called with (tiles done, tiles in all). An older prior at ``out`` is replaced once the new one is
-    whole. Raises PriorCoverageError when the run has no active cell in the domain, PriorSchemaError for values that are
-    not soil moisture or an ``out`` that is something else.
+    Killed, the same call goes on with the tiles that are not done; the numbers and their digest do not depend on it,
+    nor on the number of workers.
+
+    Args:
+        source: the run.
+        domain: to cover.
+        out: the store; an older prior there is replaced once the new one is whole.
+        progress: called with (tiles done, tiles in all).
+        opener: opens the run again in each of ``workers`` processes; without it tiles are made one after another.
+        workers: processes.
+
+    Raises:
+        PriorCoverageError: the run has no active cell in the domain.
+        PriorSchemaError: values that are not soil moisture, or an ``out`` that is something else.
+        StorageFullError: no room.
     """
     out = Path(out)
     if out.exists() and not is_prior(out) and (out.is_file() or any(out.iterdir())):
         raise PriorSchemaError(
             "The output exists and is not a prior", value=out, remedy="Delete it or choose another one."
         )
-    staging = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
-    out.parent.mkdir(parents=True, exist_ok=True)
+    attributes = _attributes(source, domain)
+    work = out.parent / f".{out.name}.building"
+    parts = resumed(work, {**attributes, "workings": downscaler.__version__})
     try:
-        _fill(source, domain, staging, progress)
-        _swap(staging, out)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _fill(source, domain, parts, attributes, progress, opener if workers > 1 else None, workers)
+        swap(parts.folder / _STORE, out)
+    except (VadoseError, OSError) as error:
+        shutil.rmtree(work, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFullError("The disk filled up while writing the prior", value=out) from error
         raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
     return open_prior(out)
 
 
-def _fill(source: PriorSource, domain: Domain, staging: Path, progress: Progress | None) -> None:
-    windows = list(domain.blocks())
+def _fill(
+    source: PriorSource,
+    domain: Domain,
+    parts: Parts,
+    attributes: dict[str, Any],
+    progress: Progress | None,
+    opener: Opener | None,
+    workers: int,
+) -> None:
     index = topographic_wetness(source)
     names = [n for n, f in FIELDS.items() if f.required or n in source.daily or n in source.statics]
     names += ["topographic_wetness"] if index is not None else []
-    writer = StoreWriter(staging, domain, source.days, names)
-    builder = TileBuilder(source, writer, index)
-    for done, window in enumerate(windows, start=1):
-        share = overlap(source.lattice, domain, window)
-        if share is not None:
-            builder.build(share)
+    parts.part(_STORE, lambda folder: StoreWriter.create(folder, domain, source.days, names))
+    if index is not None:
+        parts.part(_WETNESS, lambda folder: np.save(folder / "index.npy", index))
+    tiles = range(len(list(domain.blocks())))
+    if opener is None:
+        done: Iterable[dict[str, Any]] = (_tile(source, domain, parts, tile) for tile in tiles)
+    else:
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_open_here, initargs=(opener,))
+        with pool:
+            done = pool.map(_tile_here, repeat(domain), repeat(parts), tiles)
+    results = []
+    for result in done:
+        results.append(result)
         if progress is not None:
-            progress(done, len(windows))
-    if builder.active_cells == 0:
+            progress(len(results), len(tiles))
+    active = sum(int(result["active_cells"]) for result in results)
+    if active == 0:
         raise _not_covered(source, domain)
-    check_not_traces(builder.wettest, source.info.title)
-    writer.put("climatology_support", climatology.support(day_counts(source.days)))
-    attributes = {**_attributes(source, domain), "active_cells": builder.active_cells}
+    check_not_traces(max(float(result["wettest"]) for result in results), source.info.title)
     unsigned = {
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "vadose_version": downscaler.__version__,
     }
-    writer.finish(attributes, unsigned, json.dumps(attributes, sort_keys=True))
+    signed = {**attributes, "active_cells": active}
+    StoreWriter(parts.folder / _STORE).finish(signed, unsigned, [str(result["digest"]) for result in results])
+
+
+def _tile(source: PriorSource, domain: Domain, parts: Parts, tile: int) -> dict[str, Any]:
+    """Make one tile, or read what was noted of it: active cells and the digest of its numbers."""
+
+    def make(folder: Path) -> None:
+        window = next(islice(domain.blocks(), tile, None))
+        share = overlap(source.lattice, domain, window)
+        writer = StoreWriter(parts.folder / _STORE)
+        index = parts.folder / _WETNESS / "index.npy"
+        wet = np.load(index, mmap_mode="r") if index.is_file() else None
+        builder = TileBuilder(source, writer, wet)
+        active = builder.build(share) if share is not None else 0
+        noted = {"active_cells": active, "wettest": builder.wettest, "digest": writer.take_digest()}
+        (folder / "tile.json").write_text(json.dumps(noted), encoding="utf-8")
+
+    file = parts.part(f"tiles/{tile:05d}", make) / "tile.json"
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+_opened: list[PriorSource] = []  # of a worker: the run, opened once
+
+
+def _open_here(opener: Opener) -> None:
+    _opened.append(opener())
+
+
+def _tile_here(domain: Domain, parts: Parts, tile: int) -> dict[str, Any]:
+    return _tile(_opened[0], domain, parts, tile)
 
 
 def topographic_wetness(source: PriorSource) -> NDArray[np.float64] | None:
@@ -111,7 +180,7 @@ def _attributes(source: PriorSource, domain: Domain) -> dict[str, Any]:
     notes = [*([odd] if odd else []), *info.notes, *([] if "porosity" in source.statics else [NO_POROSITY])]
     return {
         "kind": KIND,
-        "schema_version": product.SCHEMA_VERSION,
+        "schema_version": product.PRIOR_SCHEMA_VERSION,
         "Conventions": "CF-1.11",
         "title": info.title,
         "model": info.model,
@@ -124,20 +193,10 @@ def _attributes(source: PriorSource, domain: Domain) -> dict[str, Any]:
         "lower_left": [lattice.lower_left.x, lattice.lower_left.y],
         "period": [source.days[0].isoformat(), source.days[-1].isoformat()],
         "days": len(source.days),
+        "statistics_period": [source.days[0].isoformat(), source.days[-1].isoformat()],
         "notes": notes,
         "inputs": [dict(record) for record in info.inputs],
     }
-
-
-def _swap(staging: Path, out: Path) -> None:
-    """Put the finished store in place; an older one goes only when the new one stands."""
-    if not out.exists():
-        staging.rename(out)
-        return
-    old = staging.with_suffix(".old")
-    out.rename(old)
-    staging.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _not_covered(source: PriorSource, domain: Domain) -> PriorCoverageError:

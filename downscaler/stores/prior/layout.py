@@ -1,9 +1,10 @@
-"""Writing a prior store: empty arrays first, then tile by tile, with a running digest of the numbers."""
+"""Writing a prior store: empty arrays first, then tile by tile, each with a digest of its numbers."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,43 +12,65 @@ from typing import Any, cast
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
+from downscaler.errors import PriorSchemaError
 from downscaler.ground.grid import M01, Domain, Window
-from downscaler.method.day_of_year import DAYS
-from downscaler.stores.prior.schema import CHUNK, FIELDS, FILLS, TIME_CHUNK, contents
+from downscaler.method.day_of_year import COEFFICIENTS
+from downscaler.stores.prior.schema import CHUNK, FIELDS, SHARD, TIME_CHUNK, TIME_SHARD, PriorField, contents
 
 _EPOCH = dt.date(1970, 1, 1)
+_SLIGHTLY = 1e-3  # below 0, in the units of the variable: what rounding makes of 0
 
 
 class StoreWriter:
-    """A prior store under construction at ``path`` on a domain's M01 window, for the given days and variables."""
+    """A prior store under construction; several may write different tiles of one store at once."""
 
-    def __init__(self, path: Path, domain: Domain, days: Sequence[dt.date], names: Iterable[str]) -> None:
-        shape = domain.shape(M01)
-        sizes = {"time": len(days), "dayofyear": DAYS, "y": shape.y, "x": shape.x}
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._group = zarr.create_group(path, zarr_format=3)
-        self._arrays = {name: self._create(name, sizes) for name in names}
+        self._group = zarr.open_group(path, mode="r+", zarr_format=3)
+        self._arrays: dict[str, zarr.Array[Any]] = {}
         self._digest = hashlib.sha256()
-        self._coordinates(domain, days)
 
-    def _create(self, name: str, sizes: Mapping[str, int]) -> zarr.Array[Any]:
-        spec = FIELDS[name]
-        chunks = {"time": TIME_CHUNK, "dayofyear": TIME_CHUNK if len(spec.dims) > 1 else DAYS, "y": CHUNK, "x": CHUNK}
-        attributes = {"units": spec.units, "long_name": spec.title}
+    @classmethod
+    def create(cls, path: Path, domain: Domain, days: Sequence[dt.date], names: Iterable[str]) -> StoreWriter:
+        """An empty store on a domain's M01 window, for the given days and variables."""
+        zarr.create_group(path, zarr_format=3)
+        writer = cls(path)
+        shape = domain.shape(M01)
+        sizes = {"time": len(days), "harmonic": COEFFICIENTS, "y": shape.y, "x": shape.x}
+        for name in names:
+            writer._create(FIELDS[name], sizes)
+        writer._coordinates(domain, days)
+        return writer
+
+    def _create(self, spec: PriorField, sizes: Mapping[str, int]) -> None:
+        chunks = {"time": TIME_CHUNK, "harmonic": COEFFICIENTS, "y": CHUNK, "x": CHUNK}
+        files = {"time": TIME_SHARD, "harmonic": COEFFICIENTS, "y": SHARD, "x": SHARD}
+        limits = {**sizes, "time": TIME_SHARD}  # a small domain has small chunks; days are added later
+        read = [min(chunks[d], limits[d]) for d in spec.dims]
+        kept = [min(files[d], -(-limits[d] // n) * n) for d, n in zip(spec.dims, read, strict=True)]
+        attributes: dict[str, Any] = {"units": spec.units, "long_name": spec.title}
         if spec.standard_name:
             attributes["standard_name"] = spec.standard_name
-        return self._group.create_array(
-            name,
+        if spec.scale is not None:
+            attributes |= {"scale_factor": spec.scale, "_FillValue": int(spec.fill)}
+        self._group.create_array(
+            spec.name,
             shape=tuple(sizes[d] for d in spec.dims),
-            chunks=tuple(min(chunks[d], sizes[d]) for d in spec.dims),
+            chunks=tuple(read),
+            shards=tuple(kept),
             dtype=spec.dtype,
-            fill_value=FILLS[spec.dtype],
-            compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+            fill_value=spec.fill,
+            compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
             dimension_names=spec.dims,
-            attributes=cast("dict[str, Any]", attributes),
+            attributes=attributes,
         )
+
+    def _array(self, name: str) -> zarr.Array[Any]:
+        if name not in self._arrays:
+            self._arrays[name] = cast("zarr.Array[Any]", self._group[name])
+        return self._arrays[name]
 
     def _coordinates(self, domain: Domain, days: Sequence[dt.date]) -> None:
         affine, shape = domain.geobox(M01).affine, domain.shape(M01)
@@ -58,7 +81,7 @@ class StoreWriter:
             "y": (affine.f + (np.arange(shape.y) + 0.5) * affine.e, metres),
             "x": (affine.c + (np.arange(shape.x) + 0.5) * affine.a, metres),
             "time": (days_since, time),
-            "dayofyear": (np.arange(1, DAYS + 1, dtype=np.int16), {"long_name": "day of the year, 1 is 1 January"}),
+            "harmonic": (np.arange(COEFFICIENTS, dtype=np.int16), {"long_name": "number of the coefficient"}),
         }
         for name, (values, attributes) in coordinates.items():
             array = self._group.create_array(
@@ -71,26 +94,75 @@ class StoreWriter:
             )
             array[:] = values
 
-    def put(self, name: str, values: NDArray[Any], window: Window | None = None, first: slice | None = None) -> None:
-        """Store a variable on an M01 window; ``first`` is the run along time or day of year, all of it if None."""
-        array = self._arrays[name]
-        stored = np.ascontiguousarray(values, dtype=FIELDS[name].dtype)
+    def add_days(self, days: Sequence[dt.date], names: Iterable[str]) -> None:
+        """Room for more days at the end of the named variables."""
+        time = self._array("time")
+        first = int(time.shape[0])
+        for name in ("time", *names):
+            array = self._array(name)
+            array.resize((first + len(days), *array.shape[1:]))
+        time[first:] = np.array([(day - _EPOCH).days for day in days], dtype=np.int64)
+
+    def put(
+        self, name: str, values: NDArray[Any], window: Window | None = None, first: slice | None = None
+    ) -> NDArray[Any]:
+        """Store a variable on an M01 window; ``first`` is the run along the leading axis, all of it if None.
+
+        Returns what will be read. Raises PriorSchemaError for numbers beyond what the variable can hold.
+        """
+        spec, array = FIELDS[name], self._array(name)
+        stored = pack(spec, values)
         index = _index(array.ndim, window, first)
         array[index] = stored
         self._digest.update(f"{name}{index}".encode())
         self._digest.update(stored.tobytes())
+        return unpack(spec, stored)
 
     def get(self, name: str, window: Window, first: slice) -> NDArray[np.float32]:
-        """What was stored of a variable with a leading axis."""
-        return np.asarray(self._arrays[name][_index(3, window, first)])
+        """What will be read of a variable with a leading axis."""
+        return np.asarray(unpack(FIELDS[name], np.asarray(self._array(name)[_index(3, window, first)])))
 
-    def finish(self, attributes: Mapping[str, Any], unsigned: Mapping[str, Any], text: str) -> None:
-        """Write the attributes with the digest of numbers and ``text``; ``unsigned`` ones do not count towards it."""
-        self._digest.update(text.encode())
+    def take_digest(self) -> str:
+        """Digest of what was put since the last time."""
+        found, self._digest = self._digest.hexdigest(), hashlib.sha256()
+        return found
+
+    def finish(self, attributes: Mapping[str, Any], unsigned: Mapping[str, Any], digests: Iterable[str]) -> None:
+        """Write the attributes and the digest of tiles and attributes; ``unsigned`` ones do not count towards it."""
+        text = json.dumps([*digests, attributes], sort_keys=True)
         files, size = contents(self._path)
-        self._group.attrs.update(
-            {**attributes, **unsigned, "digest": self._digest.hexdigest(), "files": files, "bytes": size}
+        signed: dict[str, Any] = {"digest": hashlib.sha256(text.encode()).hexdigest(), "files": files, "bytes": size}
+        self._group.attrs.update({**attributes, **unsigned, **signed})
+
+
+def pack(spec: PriorField, values: NDArray[Any]) -> NDArray[Any]:
+    """Numbers as a variable keeps them.
+
+    Raises:
+        PriorSchemaError: numbers that it cannot hold.
+    """
+    if spec.scale is None:
+        return np.ascontiguousarray(values, dtype=spec.dtype)
+    known = np.isfinite(values)
+    numbers = np.rint(np.where(known, values, 0.0) / spec.scale)
+    limits = np.iinfo(spec.dtype)
+    low, high = (limits.min, limits.max - 1) if limits.min == 0 else (limits.min + 1, limits.max)
+    if numbers.size and (numbers.min() < low - _SLIGHTLY / spec.scale or numbers.max() > high):
+        raise PriorSchemaError(
+            f"{spec.name} has values that a prior cannot hold",
+            value=f"{np.nanmin(values):g} to {np.nanmax(values):g} {spec.units}",
+            allowed=f"{low * spec.scale:g} to {high * spec.scale:g}",
         )
+    return np.where(known, np.maximum(numbers, low), spec.fill).astype(spec.dtype)
+
+
+def unpack(spec: PriorField, stored: NDArray[Any]) -> NDArray[Any]:
+    """The inverse of ``pack``, to within half of the variable's scale; missing values are NaN."""
+    if spec.scale is None:
+        return stored
+    values = stored.astype(np.float32) * np.float32(spec.scale)
+    values[stored == spec.fill] = np.nan
+    return values
 
 
 def _index(ndim: int, window: Window | None, first: slice | None) -> tuple[slice, ...]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from downscaler.ground.grid import Domain, Window
 from downscaler.ground.prior import Prior
+from downscaler.method.day_of_year import on_days
 
 Floats = NDArray[np.float64]
 _DAYS = 30  # days read at once, as they are stored
@@ -52,15 +53,16 @@ def days_at(
     days = np.asarray(dates, dtype="datetime64[D]")
     known = np.isin(days, stored)
     at = np.searchsorted(stored, days[known])
-    of_year = np.array([day.item().timetuple().tm_yday - 1 for day in days[~known]], dtype=np.intp)
+    of_year = np.array([day.item().timetuple().tm_yday for day in days[~known]], dtype=np.intp)
+    own = np.flatnonzero(known)
     result = np.full((len(rows), len(days)), np.nan)
-    wanted = (("soil_moisture", np.flatnonzero(known), at), ("soil_moisture_mean", np.flatnonzero(~known), of_year))
     for data, here, y, x in _tiles(prior, domain, rows, columns):
-        for name, numbers, indices in wanted:
-            for first in range(0, len(numbers), _DAYS):
-                part = slice(first, first + _DAYS)
-                field = data[name][indices[part]].values
-                result[np.ix_(here, numbers[part])] = field[:, y, x].T
+        for first in range(0, len(own), _DAYS):
+            part = slice(first, first + _DAYS)
+            result[np.ix_(here, own[part])] = data["soil_moisture"][at[part]].values[:, y, x].T
+        if len(of_year):
+            waves = data["soil_moisture_climatology"].values[:, y, x]
+            result[np.ix_(here, np.flatnonzero(~known))] = on_days(waves, of_year).T
     return result, known
 
 

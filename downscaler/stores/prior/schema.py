@@ -10,14 +10,19 @@ from downscaler import product
 from downscaler.method.pattern import QUANTILES, sensitivity_name
 
 KIND = "vadose-prior"
-CHUNK = 288  # cells: eight M36 cells, the tile of the model
-TIME_CHUNK = 30  # days
+SHARD = 288  # cells of a file: eight M36 cells, the tile of the model
+CHUNK = 72  # cells that are read at once: a halo or a point reads few of them
+TIME_SHARD, TIME_CHUNK = 30, 10  # days
 FILLS: dict[str, float] = {"float32": float("nan"), "int16": -1, "uint8": 0}
+_PACKED_FILLS = {"int16": -32768, "uint16": 65535}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PriorField:
-    """One variable of the store: dimensions, stored type, units and meaning."""
+    """One variable of the store: dimensions, stored type, units and meaning.
+
+    With ``scale`` numbers are kept as whole multiples of it, so to within half of it, and are read as float32.
+    """
 
     name: str
     dims: tuple[str, ...]
@@ -26,14 +31,33 @@ class PriorField:
     title: str
     required: bool = False
     standard_name: str | None = None
+    scale: float | None = None
+
+    @property
+    def fill(self) -> float:
+        """What stands for a missing value in the file."""
+        return FILLS[self.dtype] if self.scale is None else _PACKED_FILLS[self.dtype]
+
+    @property
+    def read_dtype(self) -> str:
+        """Type of the numbers as they are read."""
+        return self.dtype if self.scale is None else "float32"
 
 
-DAILY, CLIMATE, STATIC = ("time", "y", "x"), ("dayofyear", "y", "x"), ("y", "x")
+DAILY, CLIMATE, STATIC = ("time", "y", "x"), ("harmonic", "y", "x"), ("y", "x")
 _SM = "volume_fraction_of_condensed_water_in_soil"
 
 
 def _field(name: str, dims: tuple[str, ...], units: str, title: str, **more: Any) -> PriorField:
     return PriorField(name=name, dims=dims, units=units, title=title, **{"dtype": "float32", **more})
+
+
+def _packed(
+    name: str, units: str, title: str, scale: float, required: bool = False, standard_name: str | None = None
+) -> PriorField:
+    """A daily field that is not negative, in steps of ``scale``."""
+    more = {"dtype": "uint16", "scale": scale, "required": required, "standard_name": standard_name}
+    return _field(name, DAILY, units, title, **more)
 
 
 def _pattern_fields() -> tuple[PriorField, ...]:
@@ -52,16 +76,20 @@ def _pattern_fields() -> tuple[PriorField, ...]:
 FIELDS: dict[str, PriorField] = {
     f.name: f
     for f in (
-        _field(
-            "soil_moisture", DAILY, "m3 m-3", "Daily mean of the model's top layer", required=True, standard_name=_SM
+        _packed(
+            "soil_moisture", "m3 m-3", "Daily mean of the model's top layer", 2e-5, required=True, standard_name=_SM
         ),
-        _field("soil_moisture_mean", CLIMATE, "m3 m-3", "Day-of-year mean, smoothed over 31 days", required=True),
-        _field("soil_moisture_spread", CLIMATE, "m3 m-3", "Day-of-year standard deviation", required=True),
         _field(
-            "climatology_support", ("dayofyear",), "1", "Effective number of days behind a day of year", required=True
+            "soil_moisture_climatology",
+            CLIMATE,
+            "m3 m-3",
+            "Day-of-year mean, smoothed over 31 days: its mean, then cosine and sine of 1, 2, .. waves a year",
+            required=True,
+            dtype="int16",
+            scale=4e-5,
         ),
-        _field("precipitation", DAILY, "mm day-1", "Daily precipitation that drove the model"),
-        _field("air_temperature", DAILY, "K", "Daily mean air temperature that drove the model"),
+        _packed("precipitation", "mm day-1", "Daily precipitation that drove the model", 0.02),
+        _packed("air_temperature", "K", "Daily mean air temperature that drove the model", 0.01),
         _field("active", STATIC, "1", "1 where the model has soil moisture", dtype="uint8", required=True),
         _field("porosity", STATIC, "m3 m-3", "Porosity of the top layer", required=True),
         _field("residual", STATIC, "m3 m-3", "Residual water content of the top layer", required=True),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,7 @@ def open_prior(path: Path | str) -> Prior:
             allowed="a folder written by: vadose prior build",
         )
     try:
-        data = xr.open_zarr(path, consolidated=False, chunks=None)
+        data = _decoded(xr.open_zarr(path, consolidated=False, chunks=None, decode_cf=False))
     except (OSError, ValueError, KeyError) as error:
         raise PriorUnreadableError(
             "The prior store cannot be opened", value=f"{path}: {error}", remedy="Build it again: vadose prior build."
@@ -57,13 +59,32 @@ def open_prior(path: Path | str) -> Prior:
     return Prior(path=path, data=data, domain=domain_of(data.attrs), attributes=data.attrs)
 
 
+def _decoded(stored: xr.Dataset) -> xr.Dataset:
+    """Packed numbers as float32, read when they are asked for; a scale as JSON tells it would make float64 of them."""
+    for variable in stored.variables.values():
+        if "scale_factor" in variable.attrs:
+            variable.attrs["scale_factor"] = np.float32(variable.attrs["scale_factor"])
+    return xr.decode_cf(stored)
+
+
+def swap(staging: Path, out: Path) -> None:
+    """Put the finished store in place; an older one goes only when the new one stands."""
+    if not out.exists():
+        staging.rename(out)
+        return
+    old = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.old")
+    out.rename(old)
+    staging.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _check_schema(path: Path, data: xr.Dataset) -> None:
     version = data.attrs.get("schema_version")
-    if version != product.SCHEMA_VERSION:
+    if version != product.PRIOR_SCHEMA_VERSION:
         raise PriorSchemaError(
             f"The prior {path} has another schema version",
             value=version,
-            allowed=product.SCHEMA_VERSION,
+            allowed=product.PRIOR_SCHEMA_VERSION,
             remedy="Build it again: vadose prior build.",
         )
     missing = [name for name in ATTRIBUTES if name not in data.attrs]

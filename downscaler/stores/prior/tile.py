@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from downscaler.errors import PriorSchemaError
 from downscaler.ground.grid import M01, Span, Window
 from downscaler.ground.regrid import Overlap
-from downscaler.method.day_of_year import DAYS, Climatology
+from downscaler.method.day_of_year import DAYS, Climatology, coefficients
 from downscaler.method.pattern import pattern_statistics
 from downscaler.sources.parflow.names import CLASS_NAMES
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.sources.parflow.units import check_weather
 from downscaler.stores.prior.layout import StoreWriter
-from downscaler.stores.prior.schema import FIELDS, TIME_CHUNK
+from downscaler.stores.prior.schema import FIELDS, TIME_SHARD
 
 _EXCESS = 0.01  # m3 m-3, rounding of stored soil moisture that may stand above porosity
 _STRIP_VALUES = 16_000_000  # days times cells held at once for the statistics of the record
@@ -30,19 +30,18 @@ class TileBuilder:
     def __init__(self, source: PriorSource, writer: StoreWriter, wetness: NDArray[np.float64] | None) -> None:
         self._source, self._writer, self._wetness = source, writer, wetness
         self._days = source.days
-        self.active_cells = 0
         self.wettest = 0.0  # mm, the most rain of any cell and day
 
-    def build(self, share: Overlap) -> None:
-        """All fields of one tile."""
+    def build(self, share: Overlap) -> int:
+        """All fields of one tile; the number of its active cells."""
         alive, highest = self._daily(share)
         self._forcing(share)
         active = np.isfinite(highest)
-        self.active_cells += int(active.sum())
         self._writer.put("active", active, share.window)
         self._statistics(share.window, active)
         self._statics(share, alive, active)
         self._bounds(share, alive, highest)
+        return int(active.sum())
 
     def _daily(self, share: Overlap) -> tuple[Bools, Array]:
         """Days and their climatology; returns the active lattice cells and each product cell's highest value."""
@@ -54,17 +53,11 @@ class TileBuilder:
             native = self._source.read_days("soil_moisture", block, share.source)
             check_fraction(native)
             alive |= np.isfinite(native).any(axis=0)
-            values = share.mean(native)
-            self._writer.put("soil_moisture", values, window, block)
+            values = self._writer.put("soil_moisture", share.mean(native), window, block)
             for day, field in zip(self._days[block], values, strict=True):
                 climatology.add(_day_of_year(day), field)
                 np.fmax(highest, field, out=highest)
-        self._writer.put("soil_moisture_mean", climatology.mean(), window, slice(0, DAYS))
-        for block in blocks(len(self._days)):
-            stored = self._writer.get("soil_moisture", window, block)
-            for day, field in zip(self._days[block], stored, strict=True):
-                climatology.add_departure(_day_of_year(day), field)
-        self._writer.put("soil_moisture_spread", climatology.spread(), window, slice(0, DAYS))
+        self._writer.put("soil_moisture_climatology", coefficients(climatology.mean()), window)
         return alive, highest
 
     def _forcing(self, share: Overlap) -> None:
@@ -119,7 +112,7 @@ class TileBuilder:
 
 def blocks(days: int) -> list[slice]:
     """Runs of days that are read and stored together."""
-    return [slice(start, min(start + TIME_CHUNK, days)) for start in range(0, days, TIME_CHUNK)]
+    return [slice(start, min(start + TIME_SHARD, days)) for start in range(0, days, TIME_SHARD)]
 
 
 def day_counts(days: tuple[dt.date, ...]) -> NDArray[np.int64]:

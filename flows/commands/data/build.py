@@ -1,10 +1,11 @@
-"""``vadose sample``, ``vadose prior build`` and ``vadose train``: the inputs of daily production."""
+"""``vadose sample``, ``vadose prior build`` and ``extend``, ``vadose train``: the inputs of daily production."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,12 +71,20 @@ def prior_build(
     forcing: Annotated[
         bool, typer.Option("--forcing/--no-forcing", help="Download the run's daily weather too (hydrodata).")
     ] = True,
+    hourly: Annotated[
+        bool,
+        typer.Option("--hourly", help="Make daily means of hourly saturation (hydrodata): 24 times the download."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Download however much it is (hydrodata).")] = False,
     daymet: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR", help="Take the weather from Daymet V4 files in this folder; missing files are downloaded."
         ),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that build tiles at once (pfb, netcdf, zarr), 1 GB of memory each.")
+    ] = 1,
 ) -> None:
     """Bring ParFlow-CLM output onto the 1 km product grid, with its day-of-year climatology.
 
@@ -87,17 +96,48 @@ def prior_build(
     from flows.studies.build import open_downloaded, open_files, store_prior, with_daymet
 
     settings = load_settings(context.obj.config, domain=domain)
-    if source is not SourceKind.HYDRODATA and (dataset or start or end):
-        raise ConfigError("--dataset, --start and --end need --source hydrodata", value=source.value)
+    again = None
+    if source is not SourceKind.HYDRODATA and (dataset or start or end or hourly or yes):
+        raise ConfigError("--dataset, --start, --end, --hourly and --yes need --source hydrodata", value=source.value)
     if source is SourceKind.HYDRODATA:
+        weather = forcing and daymet is None
         opened = open_downloaded(
-            path, settings.domain, dataset, ordered(start, end), forcing=forcing and daymet is None
+            path, settings.domain, dataset, ordered(start, end), forcing=weather, hourly=hourly, yes=yes
         )
     else:
-        opened = open_files(source.value, path, statics)
-    made = store_prior(opened if daymet is None else with_daymet(opened, daymet, settings), settings.domain, out)
+        opener = partial(open_files, source.value, path, statics)
+        opened = opener()
+        if workers > 1 and daymet is None:
+            again = opener
+    made = store_prior(
+        opened if daymet is None else with_daymet(opened, daymet, settings), settings.domain, out, again, workers
+    )
     first, last = made.period
     console.say(f"prior {made.title!r}, {first} to {last}, on {made.domain.name}: {out}")
+
+
+def prior_extend(
+    prior: Annotated[Path, typer.Argument(metavar="PRIOR", help="Prior store made by `vadose prior build`.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The run with its new days, as for `prior build`.")],
+    source: Annotated[SourceKind, typer.Option(help="Format of PATH.")],
+    dataset: Annotated[str | None, typer.Option(help="HydroFrame run to download (hydrodata).")] = None,
+    end: Annotated[dt.date | None, day_option("Last day to download (hydrodata).")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Download however much it is (hydrodata).")] = False,
+) -> None:
+    """Append a run's new days to a prior store.
+
+    Statistics and climatology stay those of the record that the store was built from, which models were trained with.
+    """
+    from flows.studies.build import extend_store, open_files, open_newer
+
+    if source is SourceKind.HYDRODATA:
+        opened = open_newer(path, prior, dataset, end, yes=yes)
+    elif dataset or end or yes:
+        raise ConfigError("--dataset, --end and --yes need --source hydrodata", value=source.value)
+    else:
+        opened = open_files(source.value, path, None)
+    made = extend_store(opened, prior)
+    console.say(f"prior {made.title!r}, {made.period[0]} to {made.period[1]}: {prior}")
 
 
 def train(

@@ -8,9 +8,10 @@ import pytest
 from downscaler.errors import ConfigError, ModelFeatureError, TrainingError
 from downscaler.ground.grid import M09
 from downscaler.ground.prior import Prior
-from downscaler.learn.boosting import Kind, Options, feature_names
+from downscaler.learn.boosting import Kind, Options, survey
 from downscaler.learn.samples import TileRecord
 from downscaler.method.features import FEATURES
+from downscaler.parts import Parts
 from downscaler.skill.crossval import METHODS, NOISE_LIMIT, as_dict, cross_validate
 from downscaler.skill.evaluation import Evaluation
 from downscaler.skill.folds import FOLDS, GAP_DAYS, block_folds, station_cells, time_folds
@@ -84,14 +85,15 @@ def test_held_blocks_are_whole_squares_of_27_km(data, days):
         assert np.array_equal(held, spread)
 
 
-def test_a_branch_for_unseen_ground_uses_no_statistics_of_the_place(data, days):
+def test_a_branch_for_unseen_ground_uses_no_statistics_of_the_place(data, days, tmp_path):
     fold = next(iter(block_folds(data, M09, days, seed=3)))
     kind = Kind(grid=M09, forcing=True, pattern=False)
-    names = feature_names(kind, [fold.record], fold.train)
+    names = survey(kind, [fold.record], fold.train, Parts(tmp_path / "unseen")).features
     of_pattern = {feature.name for feature in FEATURES if feature.needs_pattern}
     assert names
     assert not of_pattern & set(names)
-    assert of_pattern & set(feature_names(replace(kind, pattern=True), [fold.record], fold.train))
+    known = survey(replace(kind, pattern=True), [fold.record], fold.train, Parts(tmp_path / "known")).features
+    assert of_pattern & set(known)
 
 
 def test_block_folds_refuse_a_domain_of_two_blocks(data, days):

@@ -7,5 +7,6 @@ at any time, ``source`` reads the folder.
 from downscaler.sources.parflow.hydrodata.datasets import RUNS, Run
 from downscaler.sources.parflow.hydrodata.fetch import Request, fetch
 from downscaler.sources.parflow.hydrodata.source import HydrodataSource, open_hydrodata
+from downscaler.sources.parflow.hydrodata.volume import Volume, volume
 
-__all__ = ["RUNS", "HydrodataSource", "Request", "Run", "fetch", "open_hydrodata"]
+__all__ = ["RUNS", "HydrodataSource", "Request", "Run", "Volume", "fetch", "open_hydrodata", "volume"]

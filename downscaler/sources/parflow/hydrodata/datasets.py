@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
 
 from downscaler.errors import ConfigError
 from downscaler.ground.lattice import CONUS1, CONUS2, Parent
 
-Route = Literal["saturation", "soil_moisture"]
-SATURATION: Route = "saturation"
-SOIL_MOISTURE: Route = "soil_moisture"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run: ``route`` is what top-layer soil moisture is made from, ``layers`` its number of model layers.
+    """One run with daily soil moisture: ``layers`` of the model; ``hourly`` where it has hourly saturation too.
 
     ``statics`` maps this project's names to HydroFrame's variables in the dataset ``domain``; ``forcing`` is the
     dataset of daily weather on the same lattice; ``by_table`` says that the soil's hydraulic parameters are looked up
@@ -26,7 +21,7 @@ class Run:
     dataset: str
     parent: Parent
     layers: int
-    route: Route
+    hourly: bool
     first: dt.date
     last: dt.date | None
     domain: str
@@ -61,7 +56,7 @@ RUNS: dict[str, Run] = {
             dataset="conus1_baseline_mod",
             parent=CONUS1,
             layers=5,
-            route=SATURATION,
+            hourly=True,
             first=dt.date(2002, 10, 1),
             last=dt.date(2006, 9, 30),
             domain="conus1_domain",
@@ -74,7 +69,7 @@ RUNS: dict[str, Run] = {
             dataset="conus2_baseline",
             parent=CONUS2,
             layers=10,
-            route=SATURATION,
+            hourly=True,
             first=dt.date(2002, 10, 1),
             last=None,
             domain="conus2_domain",
@@ -87,7 +82,7 @@ RUNS: dict[str, Run] = {
             dataset="conus2_current_conditions",
             parent=CONUS2,
             layers=10,
-            route=SOIL_MOISTURE,
+            hourly=False,
             first=dt.date(2023, 8, 1),
             last=None,
             domain="conus2_domain",

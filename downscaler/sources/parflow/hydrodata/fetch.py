@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.errors import AbsentDataError, PriorCoverageError, PriorSchemaError, PriorUnreadableError
+from downscaler.errors import AbsentDataError, ConfigError, PriorCoverageError, PriorSchemaError, PriorUnreadableError
 from downscaler.ground.grid import Domain, Span
 from downscaler.ground.lattice import IJWindow
 from downscaler.sources.parflow.hydrodata import client, soils, units
-from downscaler.sources.parflow.hydrodata.datasets import SATURATION, Run, run_of
+from downscaler.sources.parflow.hydrodata.datasets import RUNS, Run, run_of
 from downscaler.sources.parflow.hydrodata.files import (
     MANIFEST,
     PARTIAL,
@@ -31,7 +31,7 @@ from downscaler.sources.parflow.hydrodata.files import (
 )
 from downscaler.sources.parflow.hydrodata.place import window_of
 
-BLOCK = 128  # cells: an hourly month of one layer is about 100 MB
+BLOCK, BLOCK_HOURLY = 256, 128  # cells: a month of one layer is then about 16 MB of days, 100 MB of hours
 _RECENT = 60  # days after its end in which a month may still be made available
 Progress = Callable[[int, int], None]
 
@@ -40,7 +40,8 @@ Progress = Callable[[int, int], None]
 class Request:
     """What to fetch: a run over a window of its lattice and a period, with its weather if wanted.
 
-    ``block`` is the side of the pieces in which it comes, in cells.
+    ``block`` is the side of the pieces in which it comes, in cells. ``hourly`` makes the daily mean from hourly
+    saturation, 24 times as many numbers, instead of from the run's own daily soil moisture.
     """
 
     run: Run
@@ -48,17 +49,32 @@ class Request:
     start: dt.date
     end: dt.date
     forcing: bool = True
+    hourly: bool = False
     block: int = BLOCK
 
     @classmethod
     def of(
-        cls, dataset: str | None, domain: Domain, start: dt.date | None, end: dt.date | None, *, forcing: bool = True
+        cls,
+        dataset: str | None,
+        domain: Domain,
+        start: dt.date | None,
+        end: dt.date | None,
+        *,
+        forcing: bool = True,
+        hourly: bool = False,
     ) -> Request:
         """The request for a domain; without a period, the run's own.
 
-        Raises ConfigError for an unknown run, PriorCoverageError for a period or a domain outside of it.
+        Raises ConfigError for an unknown run or hours that it does not have, PriorCoverageError for a period or a
+        domain outside of it.
         """
         run = run_of(dataset)
+        if hourly and not run.hourly:
+            raise ConfigError(
+                f"{run.dataset} has no hourly saturation",
+                allowed=[name for name, other in RUNS.items() if other.hourly],
+                remedy="Leave --hourly out: daily soil moisture is what it has.",
+            )
         first, last = start or run.first, end or run.last
         if last is None or first < run.first or (run.last and last > run.last) or last < first:
             raise PriorCoverageError(
@@ -66,7 +82,9 @@ class Request:
                 value=f"{first} to {last}",
                 allowed=f"{run.first} to {run.last or 'a day given by --end'}",
             )
-        return cls(run=run, window=window_of(run.parent, domain), start=first, end=last, forcing=forcing)
+        block = BLOCK_HOURLY if hourly else BLOCK
+        where = window_of(run.parent, domain)
+        return cls(run=run, window=where, start=first, end=last, forcing=forcing, hourly=hourly, block=block)
 
     @property
     def months(self) -> list[tuple[dt.date, dt.date]]:
@@ -95,7 +113,8 @@ class Request:
     def manifest(self) -> dict[str, Any]:
         """Identifies equal requests for one folder."""
         return {"dataset": self.run.dataset, "ij_bounds": list(self.window.bounds), "block": self.block} | {
-            "forcing": self.forcing
+            "forcing": self.forcing,
+            "hourly": self.hourly,
         }
 
 
@@ -143,6 +162,8 @@ def _claim(request: Request, folder: Path) -> None:
     sweep(folder)
     if file.is_file():
         there = _manifest(file)
+        if isinstance(there, dict):
+            there = {"hourly": True, **there}  # folders of before there was a choice
         if there != wanted:
             raise PriorSchemaError(
                 f"{folder} contains parts of another request",
@@ -182,7 +203,7 @@ def _statics(run: Run, block: IJWindow) -> Fields:
 
 def _days(request: Request, month: tuple[dt.date, dt.date], block: IJWindow, porosity: NDArray[np.float64]) -> Fields:
     """Daily fields of a month's part on a block, [day, j, i]."""
-    fields, notes = _soil_moisture(request.run, month, block, porosity)
+    fields, notes = _soil_moisture(request, month, block, porosity)
     if request.forcing:
         for name, variable, aggregation, check in (
             ("precipitation", "precipitation", "sum", units.check_precipitation),
@@ -195,9 +216,10 @@ def _days(request: Request, month: tuple[dt.date, dt.date], block: IJWindow, por
 
 
 def _soil_moisture(
-    run: Run, month: tuple[dt.date, dt.date], block: IJWindow, porosity: NDArray[np.float64]
+    request: Request, month: tuple[dt.date, dt.date], block: IJWindow, porosity: NDArray[np.float64]
 ) -> tuple[Fields, list[str]]:
-    if run.route == SATURATION:
+    run = request.run
+    if request.hourly:
         options = {"dataset": run.dataset, "variable": "saturation", "z": str(run.top)}
         hourly, _ = _series(run, options, month, block, "hourly", labelled=False)
         theta, note = units.from_saturation(units.daily_means(hourly), porosity), None

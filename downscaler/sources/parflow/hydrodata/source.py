@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from downscaler.errors import PriorUnreadableError
 from downscaler.ground.grid import Domain, Span
 from downscaler.ground.lattice import IJWindow, Lattice
-from downscaler.sources.parflow.hydrodata.datasets import SATURATION
 from downscaler.sources.parflow.hydrodata.fetch import Request, fetch, parts
 from downscaler.sources.parflow.hydrodata.files import MANIFEST, load, opened, static_path
 from downscaler.sources.parflow.hydrodata.place import REGISTRATION
+from downscaler.sources.parflow.hydrodata.volume import check_volume, volume
 from downscaler.sources.parflow.source import SourceInfo, file_inputs
 
 _TABLE_NOTE = (
@@ -33,10 +33,17 @@ def open_hydrodata(
     period: tuple[dt.date | None, dt.date | None],
     *,
     forcing: bool = True,
+    hourly: bool = False,
+    most: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> HydrodataSource:
-    """Download what the folder lacks, then open it; raises as ``Request.of``, ``fetch`` and HydrodataSource."""
-    request = Request.of(dataset, domain, *period, forcing=forcing)
+    """Download what the folder lacks, then open it; raises as ``Request.of``, ``fetch`` and HydrodataSource.
+
+    Raises:
+        ConfigError: more than ``most`` bytes are still to come; nothing was asked for yet.
+    """
+    request = Request.of(dataset, domain, *period, forcing=forcing, hourly=hourly)
+    check_volume(volume(request, folder), most)
     fetch(request, folder, progress)
     return HydrodataSource(request, folder)
 
@@ -71,7 +78,7 @@ class HydrodataSource:
         files = [self._folder / MANIFEST, *(static_path(self._folder, b) for b in self._request.blocks)]
         files += [file for _, month in self._months for file in month]
         told = {str(note) for _, month in self._months for file in month for note in _load(file, "notes")}
-        notes = [_RATE_NOTE] if run.route == SATURATION else []
+        notes = [_RATE_NOTE] if self._request.hourly else []
         notes += [_TABLE_NOTE] if run.by_table else []
         notes += sorted(told)
         if self._absent:
@@ -144,6 +151,6 @@ def _common(window: Span, block: Span) -> tuple[slice, slice] | None:
     return slice(start - window.start, stop - window.start), slice(start - block.start, stop - block.start)
 
 
-@lru_cache(maxsize=64)  # about 2 MB each
+@lru_cache(maxsize=32)  # about 8 MB each
 def _load(file: Path, name: str) -> NDArray[np.float32]:
     return load(file, name)

@@ -34,7 +34,16 @@ from downscaler.errors import (
     PriorUnreadableError,
 )
 from downscaler.ground.lattice import CONUS1, CONUS2
-from downscaler.sources.parflow.hydrodata import HydrodataSource, Request, client, fetch, open_hydrodata, soils, units
+from downscaler.sources.parflow.hydrodata import (
+    HydrodataSource,
+    Request,
+    client,
+    fetch,
+    open_hydrodata,
+    soils,
+    units,
+    volume,
+)
 from downscaler.sources.parflow.hydrodata.place import window_of
 from downscaler.stores.prior import build_prior
 
@@ -70,6 +79,7 @@ class World:
     missing: set[str] = field(default_factory=set)
     broken: list[int] = field(default_factory=list)
     percent: float = 1.0
+    sent: Counter = field(default_factory=Counter)
     queue: bool = False
     seen: Counter = field(default_factory=Counter)
 
@@ -163,6 +173,7 @@ class Handler(BaseHTTPRequestHandler):
             names = names[-values.ndim :]
             data = xr.Dataset({query["variable"]: (names, values)})
             buffer = io.BytesIO(data.to_netcdf(engine="scipy"))
+            self.world.sent[query["variable"]] += len(buffer.getvalue())
             self.answer(200, buffer.getvalue(), Content_Type="application/x-netcdf")
 
 
@@ -200,7 +211,7 @@ def test_conus1_by_month_and_block_into_a_prior(world: World, tmp_path: Path) ->
     folder = tmp_path / "fetched"
     told: list[tuple[int, int]] = []
     source = open_hydrodata(
-        folder, WHERE, "conus1_baseline_mod", PERIOD, progress=lambda done, total: told.append((done, total))
+        folder, WHERE, "conus1_baseline_mod", PERIOD, hourly=True, progress=lambda *counts: told.append(counts)
     )
     assert told[-1] == (3, 3)  # three months, one block
     assert len(source.days) == 32
@@ -223,8 +234,48 @@ def test_conus1_by_month_and_block_into_a_prior(world: World, tmp_path: Path) ->
     assert np.nanmax(theta) <= float(prior.data["porosity"].max())
 
 
+def test_the_smallest_request_is_the_default_and_its_volume_is_told(world: World, tmp_path: Path) -> None:
+    folders = {hourly: tmp_path / str(hourly) for hourly in (False, True)}
+    world.percent = 100.0  # kg m-2 of a layer of 0.1 m, as it is labelled
+    for hourly, folder in folders.items():
+        request = Request.of("conus1_baseline_mod", WHERE, *PERIOD, hourly=hourly)
+        told = volume(request, folder)
+        assert not folder.exists()  # told before anything is asked
+        before = sum(world.sent.values())
+        source = open_hydrodata(folder, WHERE, "conus1_baseline_mod", PERIOD, hourly=hourly)
+        brought = sum(world.sent.values()) - before
+        print(f"hourly {hourly}: told {told}, brought {brought}")
+        assert 0.5 * told.bytes < brought <= told.bytes * 1.05  # static fields without layers bring less than told
+        assert volume(request, folder).bytes == volume(request, folder).answers == 0
+    assert world.sent["saturation"] > 23 * world.sent["soil_moisture"]
+    daily = HydrodataSource(Request.of("conus1_baseline_mod", WHERE, *PERIOD), folders[False])
+    theta = daily.read_days("soil_moisture", slice(0, 2), daily.lattice.window)
+    assert np.allclose(theta[np.isfinite(theta)], 0.25)
+    assert not any("hourly" in note for note in daily.info.notes)
+    assert any("hourly" in note for note in source.info.notes)
+    with pytest.raises(PriorSchemaError, match="another request"):
+        open_hydrodata(folders[True], WHERE, "conus1_baseline_mod", PERIOD)
+
+
+def test_a_large_download_is_asked_for(world: World, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="large download") as caught:
+        open_hydrodata(tmp_path / "f", WHERE, "conus1_baseline_mod", PERIOD, most=1000)
+    assert "--yes" in str(caught.value)
+    assert "GB in" in str(caught.value)
+    assert not world.seen
+    with pytest.raises(ConfigError, match="no hourly saturation"):
+        open_hydrodata(tmp_path / "f", WHERE, "conus2_current_conditions", PERIOD, hourly=True)
+    year = (dt.date(2003, 10, 1), dt.date(2004, 9, 30))
+    whole = [
+        volume(Request.of("conus2_baseline", product.CONUS, *year, forcing=False, hourly=h), tmp_path).bytes
+        for h in (False, True)
+    ]
+    print(f"a year of CONUS2: {whole[0] / 1e9:.0f} GB of days, {whole[1] / 1e9:.0f} GB of hours")
+    assert whole[1] > 20 * whole[0]
+
+
 def test_blocks_are_put_together_without_a_seam(world: World, tmp_path: Path) -> None:
-    request = Request.of("conus1_baseline_mod", WHERE, PERIOD[0], PERIOD[0], forcing=False)
+    request = Request.of("conus1_baseline_mod", WHERE, PERIOD[0], PERIOD[0], forcing=False, hourly=True)
     sources = []
     for block in (128, 16):
         folder = tmp_path / str(block)
@@ -243,7 +294,7 @@ def test_stopped_it_goes_on_where_it_was(world: World, tmp_path: Path) -> None:
     fetch(request, folder)
     before = dict(world.seen)
     fetch(request, folder)
-    assert world.seen["conus1_baseline_mod saturation"] == before["conus1_baseline_mod saturation"] == 3
+    assert world.seen["conus1_baseline_mod soil_moisture"] == before["conus1_baseline_mod soil_moisture"] == 3
     next(folder.glob("20030201*.npz")).unlink()
     for trouble in (500, 502, 504, -1, 400):  # -1: the line breaks; 400 with a page that is no answer of the service
         world.broken = [trouble]
@@ -289,13 +340,13 @@ def test_killed_while_it_wrote_it_goes_on(world: World, tmp_path: Path) -> None:
 
 
 def test_a_month_that_is_missing_is_left_out_and_noted(world: World, tmp_path: Path) -> None:
-    world.missing = {"saturation 2003-02"}
+    world.missing = {"soil_moisture 2003-02"}
     source = open_hydrodata(tmp_path / "f", WHERE, "conus1_baseline_mod", PERIOD)
     assert [day.isoformat() for day in source.days] == ["2003-01-30", "2003-01-31", "2003-03-01", "2003-03-02"]
     assert "1 months are not at HydroFrame: 2003-02." in source.info.notes
     values = source.read_days("soil_moisture", slice(1, 3), source.lattice.window)
     assert np.isfinite(values).any(axis=(1, 2)).all()
-    world.missing = {"saturation 2003-01"}
+    world.missing = {"soil_moisture 2003-01"}
     with pytest.raises(PriorUnreadableError, match="No month"):
         open_hydrodata(tmp_path / "g", WHERE, "conus1_baseline_mod", (PERIOD[0], PERIOD[0]))
 
@@ -455,7 +506,8 @@ def test_the_command_builds_a_prior_and_no_credential_is_left_anywhere(world: Wo
         said.append(ended.stdout + ended.stderr)
         world.pins = {EMAIL: PIN}
     assert "2003-01-30 to 2003-02-02" in said[-1]
-    assert world.seen["conus1_baseline_mod saturation"] == 2
+    assert world.seen["conus1_baseline_mod soil_moisture"] == 2
+    assert "to fetch from HydroFrame: 0.0" in said[-1]
     files = [p for p in (tmp_path / "work").rglob("*") if p.is_file()]
     assert len(files) > 10
     assert [p for p in files if b"cAnArY" in p.read_bytes()] == []

@@ -1,19 +1,23 @@
 import errno
 import json
 import shutil
+from functools import partial, partialmethod
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from downscaler import product
 from downscaler.errors import PriorCoverageError, PriorSchemaError, PriorUnreadableError, StorageFullError
 from downscaler.ground.grid import Span, Window
 from downscaler.ground.prior import Prior
 from downscaler.sources.parflow import open_source
-from downscaler.stores.prior import build_prior, describe, is_prior, open_prior
-from downscaler.stores.prior.layout import StoreWriter
+from downscaler.stores.prior import build_prior, describe, extend_prior, is_prior, open_prior
+from downscaler.stores.prior.layout import StoreWriter, pack, unpack
 from downscaler.stores.prior.schema import FIELDS
 
 
@@ -26,7 +30,7 @@ def prior(netcdf, domain, tmp_path: Path) -> Prior:
 def test_a_prior_holds_what_its_schema_declares(prior, domain):
     for name, variable in prior.data.data_vars.items():
         assert variable.dims == FIELDS[name].dims
-        assert variable.dtype == FIELDS[name].dtype
+        assert variable.dtype == FIELDS[name].read_dtype
         assert variable.attrs["units"] == FIELDS[name].units
     assert {n for n, f in FIELDS.items() if f.required} | {"precipitation"} == set(prior.data.data_vars)
     assert prior.domain == domain
@@ -42,8 +46,7 @@ def test_bounds_hold_and_active_cells_have_everything(prior):
     assert 0 < active.mean() <= 1
     for name in ("porosity", "residual", "soil_moisture_level", "soil_moisture_sd"):
         assert (np.isfinite(data[name].values) == active).all()
-    for name in ("soil_moisture_mean", "soil_moisture_spread"):
-        assert np.isfinite(data[name].values[:, active]).all()
+    assert np.isfinite(data["soil_moisture_climatology"].values[:, active]).all()
     assert (data["soil_moisture"] <= data["porosity"]).where(data["active"] > 0, other=True).all()
     assert (data["residual"] < data["porosity"]).where(data["active"] > 0, other=True).all()
 
@@ -62,6 +65,95 @@ def test_two_builds_agree_and_other_numbers_do_not(netcdf, dataset, domain, tmp_
     dataset["soil_moisture"][5, 40, 40] += 0.01
     other = build_prior(open_source("netcdf", netcdf(dataset)), domain, tmp_path / "c")
     assert other.record().sha256 != first.record().sha256
+
+
+class Stopped(BaseException):
+    """The kill."""
+
+
+def test_a_build_killed_goes_on_to_the_same_prior_whatever_the_workers(netcdf, domain, tmp_path, monkeypatch):
+    larger = type(domain)(name="larger", title="Nine", m36=domain.m36.grown(1, within=product.CONUS.m36))
+    monkeypatch.setattr(type(larger), "blocks", partialmethod(type(larger).blocks, size=1))
+    path = netcdf()
+    whole = build_prior(open_source("netcdf", path), larger, tmp_path / "whole")
+
+    def stop(done: int, total: int) -> None:
+        if done == 4:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        build_prior(open_source("netcdf", path), larger, tmp_path / "killed", progress=stop)
+    assert not (tmp_path / "killed").exists()
+    tiles = tmp_path / ".killed.building" / "tiles"
+    kept = {file: file.stat().st_mtime_ns for file in tiles.rglob("tile.json")}
+    assert len(kept) == 4
+    seen: list[int] = []
+    again = build_prior(
+        open_source("netcdf", path), larger, tmp_path / "killed", progress=lambda done, total: seen.append(done)
+    )
+    assert again.record().sha256 == whole.record().sha256
+    assert seen == list(range(1, 10))
+    assert not tiles.exists()
+
+
+def test_an_extended_prior_has_the_days_of_one_built_at_once(netcdf, dataset, domain, tmp_path):
+    first = netcdf(dataset.isel(time=slice(0, 33)))
+    prior = build_prior(open_source("netcdf", first), domain, tmp_path / "prior")
+    before = prior.data["soil_moisture"]  # opened lazily before the days come
+    whole_file = netcdf(dataset)
+    whole = build_prior(open_source("netcdf", whole_file), domain, tmp_path / "whole")
+    again = extend_prior(open_source("netcdf", whole_file), prior.path)
+    assert again.period == whole.period
+    assert again.attributes["days"] == 40
+    assert again.attributes["statistics_period"][1] == prior.period[1].isoformat()
+    for name in ("soil_moisture", "precipitation", "time"):
+        np.testing.assert_array_equal(again.data[name].values, whole.data[name].values)
+    level = "soil_moisture_level"
+    np.testing.assert_array_equal(again.data[level].values, prior.data[level].values)
+    np.testing.assert_array_equal(before.values, whole.data["soil_moisture"].values[:33])
+    assert again.record().sha256 not in (prior.record().sha256, whole.record().sha256)
+    assert extend_prior(open_source("netcdf", whole_file), prior.path).record().sha256 == again.record().sha256
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    with pytest.raises(PriorSchemaError, match="precipitation"):
+        extend_prior(open_source("netcdf", netcdf(dataset.drop_vars("precip"))), prior.path)
+
+
+def test_two_processes_build_the_same_prior(netcdf, domain, tmp_path):
+    path = netcdf()
+    one = build_prior(open_source("netcdf", path), domain, tmp_path / "one")
+    opener = partial(open_source, "netcdf", path)
+    two = build_prior(opener(), domain, tmp_path / "two", opener=opener, workers=2)
+    assert one.record().sha256 == two.record().sha256
+
+
+@given(hnp.arrays(np.float64, (3, 4), elements=st.floats(0.0, 0.9)))
+def test_packed_numbers_are_off_by_half_a_step_at_most(values):
+    spec = FIELDS["soil_moisture"]
+    values[0, 0] = np.nan
+    back = unpack(spec, pack(spec, values))
+    assert np.array_equal(np.isnan(back), np.isnan(values))
+    assert np.nanmax(np.abs(back - values)) <= 1.02e-5
+    assert np.array_equal(pack(spec, back), pack(spec, values))  # once packed, packed for good
+
+
+def test_numbers_that_cannot_be_packed_are_refused():
+    with pytest.raises(PriorSchemaError, match="cannot hold"):
+        pack(FIELDS["precipitation"], np.array([2000.0]))
+    with pytest.raises(PriorSchemaError, match="cannot hold"):
+        pack(FIELDS["air_temperature"], np.array([-5.0]))  # degrees Celsius
+    assert unpack(FIELDS["precipitation"], pack(FIELDS["precipitation"], np.array([-5e-4])))[0] == 0
+
+
+def test_a_damaged_block_is_named(prior, domain):
+    shard = next(path for path in (prior.path / "soil_moisture" / "c").rglob("*") if path.is_file())
+    held = bytearray(shard.read_bytes())
+    held[len(held) // 3] ^= 0xFF
+    shard.write_bytes(bytes(held))
+    again = open_prior(prior.path)  # as large as it was
+    window = Window(rows=Span(start=0, stop=36), columns=Span(start=0, stop=36))
+    with pytest.raises(PriorUnreadableError, match="damaged") as caught, again.reading(window):
+        print(again.window(domain, window)["soil_moisture"].values.mean())
+    assert "rows 0-36" in str(caught.value)
 
 
 def test_a_window_of_a_smaller_domain_is_the_same_ground(netcdf, tmp_path, dataset, domain):
@@ -105,7 +197,7 @@ def test_lost_changed_or_foreign_stores_are_refused(prior, tmp_path):
     root.write_text(json.dumps(metadata))
     with pytest.raises(PriorSchemaError, match="schema version"):
         open_prior(prior.path)
-    metadata["attributes"]["schema_version"] = product.SCHEMA_VERSION
+    metadata["attributes"]["schema_version"] = product.PRIOR_SCHEMA_VERSION
     root.write_text(json.dumps(metadata))
     shutil.rmtree(prior.path / "porosity")
     with pytest.raises(PriorSchemaError, match="porosity"):

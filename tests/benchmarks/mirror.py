@@ -1,0 +1,91 @@
+"""A continent's prior from a basin's: a genuine ParFlow-CLM run laid over all of CONUS1 as in a hall of mirrors.
+
+``python -m tests.benchmarks.mirror RUN OUT [--days N] [--domain NAME]`` builds a prior store of it. The terrain is real
+and the place is not: it serves to measure, never to judge skill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from downscaler.ground.grid import Domain, Span, Window
+from downscaler.ground.lattice import CONUS1, IJWindow, Lattice
+from downscaler.product import domain as named
+from downscaler.sources.parflow import open_source
+from downscaler.sources.parflow.source import PriorSource, SourceInfo
+from downscaler.stores.prior import build_prior
+
+SIXTEENTH = Domain(  # 9 tiles amid the continent, about a sixteenth of its land
+    name="sixteenth",
+    title="A sixteenth of the mirrored continent",
+    m36=Window(rows=Span(start=60, stop=84), columns=Span(start=205, stop=229)),
+)
+FOUR = Domain(
+    name="four",
+    title="Four tiles of the mirrored continent",
+    m36=Window(rows=Span(start=60, stop=76), columns=Span(start=205, stop=221)),
+)
+QUARTER = Domain(
+    name="quarter",
+    title="A quarter of the mirrored continent",
+    m36=Window(rows=Span(start=50, stop=90), columns=Span(start=190, stop=230)),
+)
+PARTS = {part.name: part for part in (FOUR, SIXTEENTH, QUARTER)}
+
+
+class Mirrored:
+    """A run repeated over the whole of CONUS1, every second copy mirrored so that no seam shows; a PriorSource."""
+
+    def __init__(self, run: PriorSource, days: int) -> None:
+        self._run, self._days = run, run.days[:days]
+        nj, ni = run.lattice.window.shape
+        self._j, self._i = (_there_and_back(n, size) for n, size in ((nj, CONUS1.shape.y), (ni, CONUS1.shape.x)))
+        self.lattice: Lattice = CONUS1.cut((0, 0, CONUS1.shape.x, CONUS1.shape.y), "drv_vegm")
+        self.info = SourceInfo(title="Mirrored basin (a benchmark, no real place)", simulated=True)
+        self.daily, self.statics = run.daily, run.statics
+
+    @property
+    def days(self) -> tuple[dt.date, ...]:
+        """The first days of the run."""
+        return self._days
+
+    def read_days(self, name: str, days: slice, window: IJWindow) -> NDArray[np.float32]:
+        """One daily field: [day, j, i]."""
+        whole = self._run.read_days(name, slice(*days.indices(len(self._days))), self._run.lattice.window)
+        return whole[:, self._j[window.j.slice][:, None], self._i[window.i.slice]]
+
+    def read_static(self, name: str, window: IJWindow) -> NDArray[np.float64]:
+        """One static field: [j, i]."""
+        whole = self._run.read_static(name, self._run.lattice.window)
+        return whole[self._j[window.j.slice][:, None], self._i[window.i.slice]]
+
+    def close(self) -> None:
+        """Let go of the run."""
+        self._run.close()
+
+
+def _there_and_back(count: int, size: int) -> NDArray[np.intp]:
+    """Indices 0, 1, .. count - 1, count - 1, .. 1, 0, 0, 1 .. of a given size."""
+    return np.resize(np.r_[np.arange(count), np.arange(count)[::-1]], size).astype(np.intp)
+
+
+def main() -> None:
+    """Build a prior store of the mirrored run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="folder with daily.nc and static.nc")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--days", type=int, default=40)
+    parser.add_argument("--domain", default="sixteenth")
+    given = parser.parse_args()
+    source = Mirrored(open_source("netcdf", given.run / "daily.nc", given.run / "static.nc"), given.days)
+    build_prior(source, PARTS.get(given.domain) or named(given.domain), given.out)
+    source.close()
+
+
+if __name__ == "__main__":
+    main()
