@@ -6,6 +6,7 @@ import datetime as dt
 import difflib
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import Any
 
 from downscaler.errors import DomainError
 from downscaler.ground.grid import M01, M09, M36, Domain, EaseGrid
@@ -172,13 +173,36 @@ DEMO = Domain.from_bounds(
 DOMAINS: dict[str, Domain] = {d.name: d for d in (CONUS, LITTLE_WASHITA, UPPER_VERDE, DEMO)}
 
 
+def cf_attributes(variable: Variable, **more: str) -> dict[str, Any]:
+    """CF attributes of a variable, those in ``more`` among them; flags with their masks and meanings."""
+    found: dict[str, Any] = {
+        "long_name": variable.title,
+        "comment": variable.description,
+        "units": variable.units,
+        **more,
+    }
+    optional = {"standard_name": variable.standard_name, "cell_methods": variable.cell_methods}
+    found |= {name: value for name, value in optional.items() if value is not None}
+    if variable is QUALITY_FLAG:
+        found["flag_masks"] = [flag.value for flag in FLAG_MEANINGS]
+        found["flag_meanings"] = " ".join(str(flag.name).lower() for flag in FLAG_MEANINGS)
+    return found
+
+
 def variable(name: str) -> Variable:
     """The product's variable of that name; raises KeyError when there is none."""
     return {v.name: v for v in VARIABLES}[name]
 
 
 def domain(name: str) -> Domain:
-    """A preset by name, or ``west,south,east,north`` in degrees snapped outward; raises DomainError."""
+    """A preset by name, or ``west,south,east,north`` in degrees snapped outward to whole 36 km cells.
+
+    Raises DomainError for another name, bounds that are no numbers, or none on the grid.
+
+    Example:
+        >>> domain("little-washita").shape(M36)
+        Shape2d(x=2, y=2)
+    """
     if name in DOMAINS:
         return DOMAINS[name]
     if "," in name:

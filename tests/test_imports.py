@@ -20,7 +20,7 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("product",),
         ("method", "sources", "simulation"),
         ("stores", "learn"),
-        ("skill",),
+        ("skill", "day"),
         ("explain", "validation", "playground"),
         ("report",),
     ),

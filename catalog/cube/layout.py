@@ -24,7 +24,7 @@ from catalog.rasters.cog import BLOCK
 from catalog.rasters.encoding import quantum
 from downscaler import product
 from downscaler.errors import CatalogError, CubeError
-from downscaler.product import FIRST_DAY, FLAG_MEANINGS, QUALITY_FLAG, Flag, Variable
+from downscaler.product import FIRST_DAY, QUALITY_FLAG, Flag, Variable
 
 Array = NDArray[np.generic]
 DAYS = 32  # of a chunk and a shard along time
@@ -131,18 +131,8 @@ def pack(variable: Variable, stored: Array) -> Array:
 
 def attributes(variable: Variable) -> dict[str, Any]:
     """CF attributes of a variable, with what unpacks it."""
-    found: dict[str, Any] = {
-        "long_name": variable.title,
-        "comment": variable.description,
-        "units": variable.units,
-        "grid_mapping": GRID_MAPPING,
-        "coordinates": f"lat lon {REVISION}",
-    }
-    optional = {"standard_name": variable.standard_name, "cell_methods": variable.cell_methods}
-    found |= {name: value for name, value in optional.items() if value is not None}
+    found = product.cf_attributes(variable, grid_mapping=GRID_MAPPING, coordinates=f"lat lon {REVISION}")
     if variable is QUALITY_FLAG:
-        found["flag_masks"] = [flag.value for flag in FLAG_MEANINGS]
-        found["flag_meanings"] = " ".join(str(flag.name).lower() for flag in FLAG_MEANINGS)
         return found
     found["_FillValue"] = packed_fill(variable)
     if variable.precision is not None:

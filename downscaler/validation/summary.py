@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from downscaler.errors import TripletError
+from downscaler.ground.grid import Domain
+from downscaler.product import PRODUCT_VERSION
 from downscaler.skill.interval import Interval, intervals
 from downscaler.sources.insitu.series import FileReport
 from downscaler.validation.matchups import PRODUCT, SMAP, Matchups
@@ -51,6 +53,17 @@ class Findings:
     sites: pd.DataFrame
     matchups: Matchups
     contest: Contest
+
+
+def facts_of(domain: Domain, *, window: float, deepest: float) -> Document:
+    """What a document says of a validation beside its figures: where, which product, and the settings."""
+    return {
+        "title": domain.title,
+        "domain": domain.name,
+        "product_version": PRODUCT_VERSION,
+        "window_hours": window,
+        "deepest": deepest,
+    }
 
 
 def summarise(

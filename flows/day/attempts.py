@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from downscaler.errors import GranuleMissingError, NoRetrievalError, VadoseError
-from flows.day.inputs import Basis, Means
 from flows.day.jobs import DayJob
 from flows.logs import DAYS, bound
 
 if TYPE_CHECKING:
+    from downscaler.day.inputs import Basis
     from downscaler.sources.smap import Offer
 
 _LOG = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ _DAYS = logging.getLogger(DAYS)
 
 
 @contextmanager
-def noted(date: dt.date, job: DayJob, means: Means) -> Iterator[list[Offer]]:
+def noted(date: dt.date, job: DayJob, inputs: Basis) -> Iterator[list[Offer]]:
     """Note how a day's work ends; yields a list to be filled with the granules that were on offer.
 
     A day without a granule is no failure. What cannot be noted is logged: the day's own error matters more.
@@ -29,30 +29,30 @@ def noted(date: dt.date, job: DayJob, means: Means) -> Iterator[list[Offer]]:
     from catalog.publish.failures import clear_failure
     from downscaler.sources.secrets import scrub
 
-    heard: list[Offer] = []
+    offers: list[Offer] = []
     clean: Exception | None = None
     with bound(day=date):
         try:
-            yield heard
+            yield offers
         except GranuleMissingError as error:
             _DAYS.info("no granule: %s", error.what)
             raise
         except Exception as error:
             level = logging.INFO if isinstance(error, NoRetrievalError) else logging.ERROR
             _DAYS.log(level, "%s: %s", type(error).__name__, scrub(str(error)))
-            _note(error, date, job, means, heard)
+            _note(error, date, job, inputs, offers)
             if isinstance(error, VadoseError) or scrub(str(error)) == str(error):
                 raise
             clean = RuntimeError(f"{type(error).__name__}: {scrub(str(error))}")
         if clean is not None:
             raise clean  # outside of the handler: what Prefect keeps of it has no credential
         try:
-            clear_failure(job.catalog, means.domain, date)
+            clear_failure(job.catalog, inputs.domain, date)
         except VadoseError as error:
             _LOG.warning("The failure noted for %s could not be removed: %s", date, error)
 
 
-def _note(error: Exception, date: dt.date, job: DayJob, means: Means, heard: Sequence[Offer]) -> None:
+def _note(error: Exception, date: dt.date, job: DayJob, inputs: Basis, offers: Sequence[Offer]) -> None:
     from catalog.publish.failures import Failure, record_failure
     from downscaler.sources.secrets import scrub
 
@@ -62,19 +62,19 @@ def _note(error: Exception, date: dt.date, job: DayJob, means: Means, heard: Seq
         error=type(error).__name__,
         exit_code=error.exit_code if isinstance(error, VadoseError) else 1,
         reason=scrub(error.what if isinstance(error, VadoseError) else str(error) or repr(error)),
-        inputs=inputs_of(means, heard) if heard else {},
+        inputs=inputs_of(inputs, offers) if offers else {},
     )
     try:
-        record_failure(job.catalog, means.domain, failure)
+        record_failure(job.catalog, inputs.domain, failure)
     except VadoseError as second:
         _LOG.warning("The failure of %s could not be noted: %s", date, second)
 
 
-def inputs_of(means: Basis, offers: Sequence[Offer]) -> Mapping[str, str]:
+def inputs_of(inputs: Basis, offers: Sequence[Offer]) -> Mapping[str, str]:
     """What a day is made from, by name: checksums of granules, prior, model and climatology, and the versions."""
     from downscaler import product
 
-    records = {f"{record.kind}:{record.name}": record.sha256 for record in means.records}
+    records = {f"{record.kind}:{record.name}": record.sha256 for record in inputs.records}
     versions = {"product": product.PRODUCT_VERSION, "algorithm": product.ALGORITHM_VERSION}
     return records | versions | {offer.file: offer.digest for offer in offers}
 

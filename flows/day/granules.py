@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from downscaler.sources.smap import GranuleName, Offer, Supply
 
 
-def locate(date: dt.date, job: DayJob, heard: list[Offer] | None = None) -> list[Path]:
+def locate(date: dt.date, job: DayJob, offers: list[Offer] | None = None) -> list[Path]:
     """The day's granule files, brought here where they are not; raises GranuleMissingError without any.
 
-    ``heard`` is told what was on offer, also when fetching it fails.
+    ``offers`` is filled with what was on offer, also when fetching it fails.
     """
-    offers = on_offer(date, job)
-    if heard is not None:
-        heard[:] = offers
-    return fetch(offers, job)
+    found = on_offer(date, job)
+    if offers is not None:
+        offers[:] = found
+    return fetch(found, job)
 
 
 def on_offer(date: dt.date, job: DayJob) -> list[Offer]:

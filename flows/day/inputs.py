@@ -1,74 +1,25 @@
-"""What the days of a job are made with: opened, checked against each other, and worked out once."""
+"""What the days of a job are made with: opened, checked against each other, and worked out once in a process."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from downscaler.errors import ClimatologyError
 from flows.day.jobs import DayJob
 
 if TYPE_CHECKING:
-    from downscaler.ground.grid import Domain, EaseGrid
+    from downscaler.day.inputs import Basis, Climatologies, Inputs
+    from downscaler.ground.grid import Domain
     from downscaler.ground.prior import Prior
-    from downscaler.method.hybrid import Model
-    from downscaler.method.matching import Matching
     from downscaler.method.seasonal import CoarseStatistics
-    from downscaler.records import InputRecord
-
-
-@dataclass(frozen=True, kw_only=True)
-class Carrying:
-    """SMAP's climatology on the job's domain, and the matching with the prior's made from it."""
-
-    smap: CoarseStatistics
-    matching: Matching
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """What shapes the numbers beside the climatology itself, and what a user has to know."""
-        return {"method": self.matching.method, "climatology": self.smap.title, "notes": list(self.matching.notes)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Basis:
-    """Where a job's days are, and the records of what they are made with: all that tells a stale day."""
-
-    domain: Domain
-    records: tuple[InputRecord, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Means(Basis):
-    """What a job's days are made with, opened and checked against each other."""
-
-    prior: Prior
-    model: Model
-    carrying: Carrying | None = None
-
-    @property
-    def matching(self) -> Matching | None:
-        """SMAP into the prior's climatology, where a climatology is given."""
-        return self.carrying.matching if self.carrying else None
-
-    def require(self, grid: EaseGrid) -> None:
-        """Raise ClimatologyError unless the SMAP climatology, where one is given, is of a day's grid."""
-        if self.carrying and grid.name != self.carrying.smap.grid.name:
-            raise ClimatologyError(
-                "The SMAP climatology is of another grid than the day's granule",
-                value=f"{self.carrying.smap.title}: {self.carrying.smap.grid.name}",
-                allowed=grid.name,
-                remedy="Build one from granules of the day's product (vadose climatology build --product NAME), or "
-                "name the product to take with --smap-product.",
-            )
 
 
 def basis(job: DayJob) -> Basis:
     """Domain and records of a job, without loading what they are of; raises as the readers of prior and model do."""
     from downscaler import product
+    from downscaler.day.inputs import Basis
     from downscaler.stores.model import model_record
     from downscaler.stores.prior import open_prior
 
@@ -80,7 +31,7 @@ def basis(job: DayJob) -> Basis:
     return Basis(domain=product.domain(job.domain), records=tuple(records))
 
 
-def prepare(job: DayJob) -> Means:
+def prepare(job: DayJob) -> Inputs:
     """Domain, prior, model and matching of a job; raises their typed errors before any expensive step.
 
     What was opened for the days before is kept, as long as nothing of it was replaced.
@@ -104,8 +55,9 @@ def _opened(
     climatology: Path | None,
     method: Literal["mean_std", "cdf"],
     _state: tuple[tuple[int, ...], ...],
-) -> Means:
+) -> Inputs:
     from downscaler import product
+    from downscaler.day.inputs import Inputs
     from downscaler.stores.model import load_model, model_record
     from downscaler.stores.prior import open_prior
 
@@ -114,15 +66,14 @@ def _opened(
     prior.require(domain)
     model = load_model(model_path)
     records = [prior.record(), model_record(model_path)]
-    carrying = None
+    climatologies = None
     if climatology is not None:
         from downscaler.stores.climatology import load_statistics, statistics_record
 
         smap = load_statistics(climatology).on(domain)
         records.append(statistics_record(climatology))
-        pair = _Pair(records[0].sha256, records[-1].sha256, domain, method, prior, smap)
-        carrying = Carrying(smap=smap, matching=_matched(pair))
-    return Means(domain=domain, prior=prior, model=model, records=tuple(records), carrying=carrying)
+        climatologies = _matched(_Pair(records[0].sha256, records[-1].sha256, domain, method, prior, smap))
+    return Inputs(domain=domain, prior=prior, model=model, records=tuple(records), climatologies=climatologies)
 
 
 @dataclass(frozen=True)
@@ -138,9 +89,8 @@ class _Pair:
 
 
 @lru_cache(maxsize=2)
-def _matched(pair: _Pair) -> Matching:
+def _matched(pair: _Pair) -> Climatologies:
     """The matching of a pair; it takes a pass over the prior's whole record, so a job makes it once in a process."""
-    from downscaler.method.coarse_prior import prior_statistics
-    from downscaler.method.matching import match
+    from downscaler.day.inputs import matched
 
-    return match(pair.method, pair.smap, prior_statistics(pair.prior, pair.smap.grid).on(pair.domain))
+    return matched(pair.smap, pair.prior, pair.domain, pair.method)

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from downscaler.errors import GranuleMissingError
+from downscaler.sources.smap.releases import is_near_real_time, newer_release
 from flows.day.attempts import inputs_of, is_transient
 from flows.day.granules import name_of, supply
-from flows.day.inputs import Basis, basis
+from flows.day.inputs import basis
 from flows.day.jobs import DayJob
-from flows.day.make import is_near_real_time, newer_release
 
 if TYPE_CHECKING:
     from catalog.publish.failures import Failure
     from catalog.publish.state import Standing
+    from downscaler.day.inputs import Basis
     from downscaler.sources.smap import Offer
 
 State = Literal["published", "stale", "due", "waiting", "missing", "no-coverage", "failed", "withdrawn"]
@@ -56,7 +57,7 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
     from catalog.publish.state import standing
     from downscaler.method.gapfill import MAX_AGE
 
-    means = basis(job)
+    inputs = basis(job)
     place = supply(job)
     if place is None:
         raise GranuleMissingError(
@@ -64,8 +65,8 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
             remedy="Set `granules` in vadose.toml, or give Earthdata credentials (EARTHDATA_TOKEN).",
         )
     dates = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
-    offered, noted = place.offers(start - dt.timedelta(days=MAX_AGE), end), failures(job.catalog, means.domain)
-    stood = standing(job.catalog, means.domain, dates)
+    offered, noted = place.offers(start - dt.timedelta(days=MAX_AGE), end), failures(job.catalog, inputs.domain)
+    stood = standing(job.catalog, inputs.domain, dates)
     moment = now or dt.datetime.now(dt.UTC)
     return [
         judge_day(
@@ -74,7 +75,7 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
             nearby=_until(date, offered, MAX_AGE),
             stood=stood.get(date),
             failure=noted.get(date),
-            means=means,
+            inputs=inputs,
             overdue=moment > _awaited_until(date, job.latency),
             fill=job.gap_fill,
         )
@@ -99,7 +100,7 @@ def judge_day(
     nearby: Sequence[Offer],
     stood: Standing | None,
     failure: Failure | None,
-    means: Basis,
+    inputs: Basis,
     overdue: bool,
     fill: bool = False,
 ) -> DayState:
@@ -112,13 +113,13 @@ def judge_day(
     facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
     if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it anew
         return DayState(state="withdrawn", why=why, **facts)
-    reasons = list(why_stale(stood.item, offers, nearby, means)) if stood else []
+    reasons = list(why_stale(stood.item, offers, nearby, inputs)) if stood else []
     torn = stood is not None and not stood.whole
     if torn:
         reasons.append("its publication was cut off, or is under way")
     # Without anything to make the day from, an earlier failure (a search that timed out) says nothing of today.
     if failure is not None and (reasons or (stood is None and (offers or fill))):
-        again = torn or is_transient(failure.error) or not failure.same_inputs(inputs_of(means, offers))
+        again = torn or is_transient(failure.error) or not failure.same_inputs(inputs_of(inputs, offers))
         told = f"{failure.error}: {failure.reason}" + (f" ({failure.attempts} times)" if failure.attempts > 1 else "")
         if failure.kind == "failed":
             return DayState(state="failed", why=told + ("; to be tried again" if again else ""), work=again, **facts)
@@ -133,13 +134,13 @@ def judge_day(
     return DayState(state="waiting", why="no granule yet, within its latency", **facts)
 
 
-def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], means: Basis) -> Iterator[str]:
+def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], inputs: Basis) -> Iterator[str]:
     """Reasons to make a published day again: a newer granule, another prior, model or climatology, another version."""
     from downscaler import product
 
     properties = item["properties"]
-    inputs = properties["vadose:inputs"]
-    used = [entry["name"] for entry in inputs if entry["kind"] == "granule"]
+    recorded = properties["vadose:inputs"]
+    used = [entry["name"] for entry in recorded if entry["kind"] == "granule"]
     newer = [offer for offer in nearby if newer_release([offer.file], used)]
     if newer:
         yield f"newer granule {_newest(newer)}"
@@ -148,8 +149,8 @@ def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], 
     late = [o for o in offers if o.name is not None and o.name.scene not in scenes and not _hastier(o.file, used)]
     if late:
         yield f"{len(late)} granules that came later" if len(late) > 1 else f"granule {_newest(late)} that came later"
-    stood = {entry["kind"]: entry["sha256"] for entry in inputs if entry["kind"] != "granule"}
-    for record in means.records:
+    stood = {entry["kind"]: entry["sha256"] for entry in recorded if entry["kind"] != "granule"}
+    for record in inputs.records:
         if stood.get(record.kind) != record.sha256:
             yield f"another {record.kind}"
     for name in ("product", "algorithm"):

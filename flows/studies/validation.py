@@ -239,14 +239,7 @@ def _other(source: str, domain: Domain, matchups: Matchups) -> Any:
 
 
 def _judge(job: ValidationJob, domain: Domain, matchups: Matchups, extras: Extras) -> Findings:
-    from downscaler import product
-    from downscaler.validation.summary import summarise
+    from downscaler.validation.summary import facts_of, summarise
 
-    facts = {
-        "title": domain.title,
-        "domain": domain.name,
-        "product_version": product.PRODUCT_VERSION,
-        "window_hours": job.window,
-        "deepest": job.deepest,
-    }
+    facts = facts_of(domain, window=job.window, deepest=job.deepest)
     return summarise(matchups, extras, facts=facts, min_pairs=job.min_pairs, seed=job.seed)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from downscaler import product
 from downscaler.errors import GranuleError, GranuleGridError, GranuleMissingError, NoRetrievalError
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Domain, EaseGrid
@@ -77,6 +78,31 @@ def read_day(
         inputs=tuple(g.record(tuple(superseded.get(g.path, ()))) for g in used),
         simulated=any(g.simulated for g in used),
     )
+
+
+def read_smap(
+    granules: str | Path | Sequence[str | Path], domain: Domain | str, *, date: dt.date | None = None
+) -> CoarseDay:
+    """SMAP's retrievals of one day on a domain.
+
+    Args:
+        granules: one file, or several of the day (half orbits), as NSIDC delivers them: SPL3SMP_E and SPL2SMP_E
+            (9 km), SPL3SMP and SPL2SMP (36 km).
+        domain: a preset's name, ``west,south,east,north`` in degrees, or a ``Domain`` such as ``prior.domain``.
+        date: the UTC day; without it the granules must be of one day.
+
+    Returns:
+        The day; its ``data`` has ``soil_moisture`` (m3 m-3), ``recommended`` and what else ``CoarseDay`` tells, on
+        (y, x) of the 9 or 36 km EASE-Grid 2.0.
+
+    Raises:
+        DomainError: no such domain.
+        GranuleError: no file, a file that cannot be read, or files that do not go together.
+        NoRetrievalError: nothing in the domain is recommended.
+    """
+    files = [granules] if isinstance(granules, (str, Path)) else list(granules)
+    where = product.domain(domain) if isinstance(domain, str) else domain
+    return read_day([Path(file) for file in files], where, date=date)
 
 
 def current(granules: Sequence[Granule]) -> tuple[list[Granule], dict[Path, list[str]]]:

@@ -56,7 +56,13 @@ class GranuleName:
 
     @classmethod
     def parse(cls, name: str | Path) -> GranuleName:
-        """Read a file's name; text after the counter (a subsetter's mark) is let through; raises GranuleNameError."""
+        """Read a file's name; text after the counter (a subsetter's mark) is let through; raises GranuleNameError.
+
+        Example:
+            >>> name = GranuleName.parse("SMAP_L3_SM_P_E_20240523_R19240_001.h5")
+            >>> name.short_name, str(name.date), name.version
+            ('SPL3SMP_E', '2024-05-23', 'R19240.001')
+        """
         text = Path(name).name
         match = _PATTERN.fullmatch(text)
         if (

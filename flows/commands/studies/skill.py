@@ -37,17 +37,17 @@ def score(job: DayJob, dates: Iterable[dt.date], truth: Path) -> dict[str, dict[
     from flows.day.granules import locate
     from flows.day.inputs import prepare
 
-    means = prepare(job)
-    whole = means.domain.window()
-    data = means.prior.window(means.domain, whole.relative_to(whole)).load()
+    inputs = prepare(job)
+    whole = inputs.domain.window()
+    data = inputs.prior.window(inputs.domain, whole.relative_to(whole)).load()
     ground, evaluation = None, None
     for date in dates:
-        day = read_day(locate(date, job), means.domain, date=date)
+        day = read_day(locate(date, job), inputs.domain, date=date)
         if ground is None or evaluation is None:
             ground = Ground(data, day.grid)
             evaluation = Evaluation(ground.active, ground.ratio)
         coarse = np.where(day.data["recommended"].values, day.data["soil_moisture"].values, np.nan)
-        published = {k: v.astype(np.float64) for k, v in read_rasters(job.catalog, means.domain, date, FIELDS).items()}
+        published = {k: v.astype(np.float64) for k, v in read_rasters(job.catalog, inputs.domain, date, FIELDS).items()}
         prior_day = data["soil_moisture"].sel(time=np.datetime64(date)).values.astype(np.float64)
         methods = {"hybrid": published["soil_moisture"], **baselines(coarse, ground, prior_day)}
         evaluation.add(read_truth(truth, date), coarse, methods, {"hybrid": (published["lower"], published["upper"])})

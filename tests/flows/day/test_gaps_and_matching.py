@@ -14,6 +14,8 @@ import pytest
 
 from catalog.reading.days import find_item
 from downscaler import product
+from downscaler.day.gaps import Reading
+from downscaler.day.inputs import Inputs
 from downscaler.errors import ClimatologyError, GranuleMissingError, NoRetrievalError, TrainingError
 from downscaler.ground.blocks import block_mean
 from downscaler.ground.grid import M36
@@ -24,10 +26,10 @@ from downscaler.method.hybrid import DEFAULT_ERROR, predict
 from downscaler.product import CONSERVATION_TOLERANCE, Flag
 from downscaler.sources.smap import find_granules
 from downscaler.stores.climatology import save_statistics, smap_statistics
-from flows.day.inputs import Means, prepare
+from flows.day.inputs import prepare
 from flows.day.jobs import DayJob
 from flows.day.make import run_day, try_day
-from flows.day.reading import Reading, read
+from flows.day.reading import read
 
 WHERE = "-98.54,34.19,-97.89,35.11"  # the fixture `chain`
 LAST = dt.date(2024, 5, 23)  # of the sample's granules and of its prior
@@ -52,18 +54,18 @@ def matched(job: DayJob, chain: Any, tmp_path: Path) -> DayJob:
     return replace(job, climatology=tmp_path / "smap.nc")
 
 
-def fields(reading: Reading, means: Means) -> dict[str, Any]:
+def fields(reading: Reading, inputs: Inputs) -> dict[str, Any]:
     """The product's fields on the whole domain, before encoding."""
-    shape = means.domain.shape(product.GRID)
+    shape = inputs.domain.shape(product.GRID)
     made: dict[str, Any] = {}
-    for tile in predict(means.model, means.prior, reading.day, matching=means.matching):
+    for tile in predict(inputs.model, inputs.prior, reading.day, matching=inputs.matching):
         for name, values in tile.fields.items():
             whole = made.setdefault(name, np.zeros((shape.y, shape.x), values.dtype))
             whole[tile.window.rows.slice, tile.window.columns.slice] = values
     return made
 
 
-def assert_conserves(made: dict[str, Any], coarse: Any, means: Means) -> None:
+def assert_conserves(made: dict[str, Any], coarse: Any, inputs: Inputs) -> None:
     theta = made["soil_moisture"]
     blocks = block_mean(np.nan_to_num(theta), np.isfinite(theta), 9)
     assert np.isfinite(blocks).any()
@@ -100,20 +102,20 @@ def test_a_gap_is_empty_by_default_and_published_where_wanted(job: DayJob) -> No
 
 def test_filled_pixels_are_flagged_and_conserved_and_ever_less_sure(job: DayJob) -> None:
     job = replace(job, gap_fill=True)
-    means = prepare(job)
-    fresh = fields(read(LAST, replace(job, gap_fill=False), means), means)
+    inputs = prepare(job)
+    fresh = fields(read(LAST, replace(job, gap_fill=False), inputs), inputs)
     spreads, errors = [], []
     for age in (1, 4, 8):
-        reading = read(LAST + dt.timedelta(days=age), job, means)
-        made = fields(reading, means)
+        reading = read(LAST + dt.timedelta(days=age), job, inputs)
+        made = fields(reading, inputs)
         data = reading.day.data
-        assert_conserves(made, data["soil_moisture"].values, means)
+        assert_conserves(made, data["soil_moisture"].values, inputs)
         published = np.isfinite(made["soil_moisture"])
         assert (made["quality_flag"][published] & Flag.GAP_FILLED).all()
         assert not (made["quality_flag"][~published] & Flag.GAP_FILLED).any()
         assert (made["observation_time"][published] < 0).all()
         nominal = data.assign(soil_moisture_error=data["soil_moisture_error"] * 0 + DEFAULT_ERROR)
-        sure = fields(replace(reading, day=replace(reading.day, data=nominal)), means)
+        sure = fields(replace(reading, day=replace(reading.day, data=nominal)), inputs)
         assert (made["uncertainty"] > sure["uncertainty"])[published].all()
         spreads.append(float(made["uncertainty"][published].mean()))
         limit = reading.filling["decay"]["prior_error"]
@@ -126,7 +128,7 @@ def test_filled_pixels_are_flagged_and_conserved_and_ever_less_sure(job: DayJob)
         assert np.array_equal(grows[both], (sooner < limit)[both])
         assert grows[both].mean() > 0.5
     with pytest.raises(GranuleMissingError):
-        read(LAST + dt.timedelta(days=MAX_AGE + 1), job, means)
+        read(LAST + dt.timedelta(days=MAX_AGE + 1), job, inputs)
 
 
 def rewritten(job: DayJob, folder: Path, change: Any) -> DayJob:
@@ -153,9 +155,9 @@ def test_retrievals_of_the_day_stay_and_a_missing_or_broken_day_is_a_gap(job: Da
     wanted = rewritten(job, folder, east)
     (broken,) = find_granules(folder, LAST - dt.timedelta(days=2))
     broken.write_bytes(broken.read_bytes()[:4000])
-    means = prepare(wanted)
-    plain = read(LAST, replace(wanted, gap_fill=False), means).day
-    reading = read(LAST, wanted, means)
+    inputs = prepare(wanted)
+    plain = read(LAST, replace(wanted, gap_fill=False), inputs).day
+    reading = read(LAST, wanted, inputs)
     data = reading.day.data
     seen = plain.data["recommended"].values
     np.testing.assert_array_equal(data["soil_moisture"].values[seen], plain.data["soil_moisture"].values[seen])
@@ -166,19 +168,19 @@ def test_retrievals_of_the_day_stay_and_a_missing_or_broken_day_is_a_gap(job: Da
     assert reading.filling["prior"] == "its own days"
     assert [record.name.split("_")[5] for record in reading.day.inputs] == ["20240523", "20240520"]
     assert "%" in reading.caveats[0]
-    made = fields(reading, means)
-    assert_conserves(made, data["soil_moisture"].values, means)
+    made = fields(reading, inputs)
+    assert_conserves(made, data["soil_moisture"].values, inputs)
     published = np.isfinite(made["soil_moisture"])
     flagged = (made["quality_flag"] & Flag.GAP_FILLED) > 0
     assert np.array_equal(flagged, published & np.kron(filled, np.ones((9, 9), bool)))
     assert made["uncertainty"][flagged].mean() > made["uncertainty"][published & ~flagged].mean()
     # a named granule that is not there is a mistake, no gap
     with pytest.raises(GranuleMissingError, match="named by --granule"):
-        read(GAP, replace(wanted, granules=(folder / "absent.h5",)), means)
+        read(GAP, replace(wanted, granules=(folder / "absent.h5",)), inputs)
     # nothing to carry forward: the day's own error
     (folder / "empty").mkdir()
     with pytest.raises(GranuleMissingError, match="No SMAP"):
-        read(GAP, replace(wanted, folder=folder / "empty"), means)
+        read(GAP, replace(wanted, folder=folder / "empty"), inputs)
 
 
 def test_a_day_with_its_own_retrievals_never_gives_way_to_a_carried_one(job: DayJob, tmp_path: Path) -> None:
@@ -199,30 +201,30 @@ def test_frozen_ground_is_not_filled_though_nothing_is_recommended(job: DayJob, 
         return np.where(had, flag | 1, flag), np.where(had & north, 1 << 7, surface & ~np.uint16(0b1111 << 5))
 
     wanted = rewritten(job, tmp_path / "granules", frozen)
-    means = prepare(wanted)
+    inputs = prepare(wanted)
     with pytest.raises(NoRetrievalError):
-        read(LAST, replace(wanted, gap_fill=False), means)
-    filled = read(LAST, wanted, means).day.data["filled"].values
+        read(LAST, replace(wanted, gap_fill=False), inputs)
+    filled = read(LAST, wanted, inputs).day.data["filled"].values
     assert not filled[:8].any()
     assert filled[8:].mean() > 0.9
 
 
 def test_matching_changes_the_contrast_and_keeps_the_block_means(job: DayJob, matched: DayJob) -> None:
-    plain, means = prepare(job), prepare(matched)
-    assert means.matching is not None
-    assert prepare(matched).matching is means.matching  # made once in a process
-    reading = read(LAST, matched, means)
+    plain, inputs = prepare(job), prepare(matched)
+    assert inputs.matching is not None
+    assert prepare(matched).matching is inputs.matching  # made once in a process
+    reading = read(LAST, matched, inputs)
     coarse = reading.day.data["soil_moisture"].where(reading.day.data["recommended"]).values
-    without, made = fields(reading, plain), fields(reading, means)
+    without, made = fields(reading, plain), fields(reading, inputs)
     for each in (without, made):
-        assert_conserves(each, coarse, means)
+        assert_conserves(each, coarse, inputs)
     assert np.nanmax(np.abs(made["soil_moisture"] - without["soil_moisture"])) > 1e-3
     assert run_day(LAST, job).status == "published"
     assert run_day(LAST, matched).reason == "revision 2"
     (file,) = Path(job.catalog).rglob(f"*{LAST:%Y%m%d}/r002/provenance.json")
     told = json.loads(file.read_text())
     assert told["parameters"]["matching"]["method"] == "mean_std"
-    assert told["parameters"]["matching"]["notes"] == list(means.matching.notes)
+    assert told["parameters"]["matching"]["notes"] == list(inputs.matching.notes)
     assert [entry["kind"] for entry in told["inputs"]].count("climatology") == 1
     assert "SMAP climatology" in told["caveats"][0]
     assert run_day(LAST, replace(matched, matching="cdf")).reason == "revision 3"
@@ -249,9 +251,9 @@ def test_a_climatology_of_another_grid_is_refused(matched: DayJob) -> None:
 
 def test_both_together(matched: DayJob) -> None:
     wanted = replace(matched, gap_fill=True)
-    means = prepare(wanted)
-    reading = read(GAP, wanted, means)
-    assert_conserves(fields(reading, means), reading.day.data["soil_moisture"].values, means)
+    inputs = prepare(wanted)
+    reading = read(GAP, wanted, inputs)
+    assert_conserves(fields(reading, inputs), reading.day.data["soil_moisture"].values, inputs)
     assert run_day(GAP, wanted).status == "published"
     assert {"gap_fill", "matching"} <= set(provenance(wanted, GAP)["parameters"])
 
@@ -266,11 +268,11 @@ def test_without_either_the_run_is_told_as_before(job: DayJob) -> None:
 @pytest.mark.parametrize("climatology", [True, False])
 def test_decay_is_of_smap_where_there_are_enough_days(job: DayJob, climatology: bool) -> None:
     """Departures of a known rate from the prior, on days of its record or of another year, are found again."""
-    means = prepare(job)
-    template = read(LAST, job, means).day
+    inputs = prepare(job)
+    template = read(LAST, job, inputs).day
     last = dt.date(2023, 5, 23) if climatology else LAST
     dates = [last - dt.timedelta(days=back) for back in range(3 * ENOUGH_DAYS, -1, -1)]
-    level, _ = coarse_days(means.prior, means.domain, template.grid, dates, climatology=climatology)
+    level, _ = coarse_days(inputs.prior, inputs.domain, template.grid, dates, climatology=climatology)
     rng = np.random.default_rng(0)
     departure, made = 0.08 * rng.standard_normal(level[0].shape), []
     for date, mean in zip(dates, level, strict=True):
@@ -279,17 +281,17 @@ def test_decay_is_of_smap_where_there_are_enough_days(job: DayJob, climatology: 
         seen = np.isfinite(values)
         data = template.data.assign(soil_moisture=(("y", "x"), values), recommended=(("y", "x"), seen))
         made.append(replace(template, date=date, data=data))
-    decay, number = smap_decay(made, means.prior, means.domain, climatology=climatology, matching=None)
+    decay, number = smap_decay(made, inputs.prior, inputs.domain, climatology=climatology, matching=None)
     assert number == len(dates)
     assert decay.rate == pytest.approx(0.9, abs=0.05)
     assert decay.prior_error == pytest.approx(0.08, rel=0.15)
     with pytest.raises(TrainingError, match="Too few days"):
-        smap_decay(made, means.prior, means.domain, climatology=not climatology, matching=None)
+        smap_decay(made, inputs.prior, inputs.domain, climatology=not climatology, matching=None)
     quiet = [
         replace(day, data=day.data.assign(soil_moisture=(("y", "x"), mean)))
         for day, mean in zip(made, level, strict=True)
     ]
-    decay, _ = smap_decay(quiet, means.prior, means.domain, climatology=climatology, matching=None)
+    decay, _ = smap_decay(quiet, inputs.prior, inputs.domain, climatology=climatology, matching=None)
     assert decay.prior_error == decay.observation_error == DEFAULT_ERROR
-    alone = prior_decay(means.prior, means.domain, template.grid)
+    alone = prior_decay(inputs.prior, inputs.domain, template.grid)
     assert alone.prior_error > alone.observation_error == DEFAULT_ERROR

@@ -1,0 +1,83 @@
+"""What a reader of a day must know of how it was made: inputs, caveats, observed period, parameters."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from downscaler.day.gaps import Reading
+from downscaler.day.inputs import Inputs
+from downscaler.ground.coarse_day import CoarseDay
+from downscaler.ground.prior import Prior
+from downscaler.method.hybrid import Model
+from downscaler.product import SIMULATED_LABEL
+from downscaler.records import RunRecord
+from downscaler.sources.smap import MERGE_RULE, NEAR_REAL_TIME
+
+
+def run_record(reading: Reading, inputs: Inputs, considered: Sequence[str] = ()) -> RunRecord:
+    """The record of a day's run; ``considered`` names the granules of the day that were on offer, used or not."""
+    day = reading.day
+    parameters: dict[str, Any] = {"smap_grid": day.grid.name, "smap_merge_rule": MERGE_RULE}
+    if inputs.climatologies:
+        parameters["matching"] = inputs.climatologies.parameters
+    if reading.filling:
+        parameters["gap_fill"] = reading.filling
+    if is_near_real_time(day):
+        parameters["smap_stream"] = "near-real-time"
+    climatology = inputs.climatologies is not None and inputs.climatologies.smap.simulated
+    made_up = simulated_parts(day, inputs.prior, inputs.model, climatology=climatology)
+    return RunRecord(
+        date=day.date,
+        domain_name=inputs.domain.name,
+        inputs=(*day.inputs, *inputs.records),
+        observed=observed(day),
+        simulated=bool(made_up),
+        caveats=(*caveats(day, inputs.prior, made_up), *reading.caveats),
+        parameters=parameters,
+        considered=tuple(considered),
+    )
+
+
+def simulated_parts(day: CoarseDay, prior: Prior, model: Model, *, climatology: bool = False) -> list[str]:
+    """Which of the inputs are simulated, in words; empty where all are measured or modelled in earnest."""
+    is_simulated = {
+        "SMAP retrievals": day.simulated,
+        "prior": prior.simulated,
+        "training record": bool(model.card["simulated"]),
+        "SMAP climatology": climatology,
+    }
+    return [what for what, is_so in is_simulated.items() if is_so]
+
+
+def caveats(day: CoarseDay, prior: Prior, made_up: Sequence[str]) -> tuple[str, ...]:
+    """Sentences that a user of the day has to read; ``made_up`` names the simulated inputs."""
+    said = [f"{SIMULATED_LABEL.capitalize()}: {', '.join(made_up)}."] if made_up else []
+    if np.datetime64(day.date) not in prior.data["time"].values.astype("datetime64[D]"):
+        first, last = prior.period
+        said.append(f"Prior is of {first} to {last}, not of {day.date}: the statistics of its record stand in.")
+    if is_near_real_time(day):
+        said.append("Near-real-time SMAP granules: less calibrated than the standard stream, which supersedes them.")
+    return tuple(said)
+
+
+def is_near_real_time(day: CoarseDay) -> bool:
+    """Whether a day was made from the near-real-time stream."""
+    return any(entry.attributes.get("short_name") in NEAR_REAL_TIME for entry in day.inputs)
+
+
+def observed(day: CoarseDay) -> tuple[dt.datetime, dt.datetime]:
+    """First and last SMAP observation used (UTC); the whole day where the granule tells no time."""
+    used = day.data["recommended"].values
+    if "filled" in day.data:
+        used = used | day.data["filled"].values
+    times = day.data["observation_time"].values[used]
+    times = times[~np.isnat(times)]
+    if times.size == 0:
+        midnight = dt.datetime.combine(day.date, dt.time(), dt.UTC)
+        return midnight, midnight + dt.timedelta(days=1)
+    first, last = (value.astype("datetime64[s]").item().replace(tzinfo=dt.UTC) for value in (times.min(), times.max()))
+    return first, last
