@@ -114,7 +114,7 @@ QUALITY_FLAG = Variable(
     dtype="uint16",
     nodata=65535,
     valid_min=0,
-    valid_max=1023,
+    valid_max=2047,
     standard_name="quality_flag",
 )
 OBSERVATION_TIME = Variable(
@@ -145,6 +145,7 @@ class Flag(IntFlag):
     OUTSIDE_APPLICABILITY = 1 << 7
     STALE_PRIOR = 1 << 8
     CLIPPED = 1 << 9
+    WITHOUT_SMAP = 1 << 10
 
 
 FLAG_MEANINGS: dict[Flag, str] = {
@@ -158,6 +159,7 @@ FLAG_MEANINGS: dict[Flag, str] = {
     Flag.OUTSIDE_APPLICABILITY: "predictors unlike those the model was trained on",
     Flag.STALE_PRIOR: "the prior has no data of this date; the statistics of its record stand in",
     Flag.CLIPPED: "held at residual water content or porosity",
+    Flag.WITHOUT_SMAP: "analysis without a SMAP retrieval of the cell in its window: neighbours, weather, climatology",
 }
 
 CONUS = Domain.from_bounds("conus", "Contiguous USA", west=-125.0, south=24.5, east=-66.5, north=49.5)

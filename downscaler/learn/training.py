@@ -15,6 +15,7 @@ from downscaler.ground.grid import M09, M36, EaseGrid, Window, domain_attributes
 from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import MINIMUM_CELLS, Kind, Options, feature_names, grow, view_of
 from downscaler.learn.calibration import Ledger, Split, split_days
+from downscaler.learn.memory import learn_memory
 from downscaler.learn.samples import Draw, Part, TileRecord, draw_placed
 from downscaler.method import applicability
 from downscaler.method.applicability import Applicability
@@ -139,7 +140,8 @@ def train(
         skill[branch.name] = figures
     if progress:
         progress("done", len(kinds), len(kinds))
-    return Model(branches=branches, card=_card(prior, split, options, skill))
+    memory = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
+    return Model(branches=branches, memory=memory, card=_card(prior, split, options, skill))
 
 
 def _train_kind(prior: Prior, kind: Kind, split: Split, options: Options) -> tuple[Branch, dict[str, Any]]:

@@ -176,13 +176,11 @@ def find_error(
     if not blocks:
         return nominal
     trials = [replace(nominal, error=error) for error in ERRORS]
-    scores = [
-        sum(log_likelihood(part, land, components, trial, cell_km) for part, land in blocks) for trial in trials
-    ]
+    scores = [sum(log_likelihood(part, land, components, trial, cell_km) for part, land in blocks) for trial in trials]
     return trials[int(np.argmax(scores))]
 
 
-def _fullest(passes: Passes, spread: Floats) -> list[tuple[Passes, Floats]]:
+def _fullest(passes: Passes, spread: Floats) -> list[tuple[Passes, NDArray[np.float64]]]:
     """Blocks with most retrievals and their surroundings, as ``log_likelihood`` takes them."""
     width = (2 * REACH + 1) * BLOCK
     margin = REACH * BLOCK

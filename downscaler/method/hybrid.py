@@ -23,6 +23,7 @@ from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import EaseGrid, Span, Window
 from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
+from downscaler.method.analysis import Memory
 from downscaler.method.applicability import Applicability
 from downscaler.method.conserve import HALO, RAMP_SHARE, noise_gain, noise_surface, redistribute
 from downscaler.method.features import FORCING_DAYS, FORCING_MINIMUM, Fields, Ground, matrix, with_gaps
@@ -64,9 +65,13 @@ class Branch:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """Branches by (coarse grid, forcing at hand), and all that a reader of the model must know."""
+    """Branches by (coarse grid, forcing at hand), and all that a reader of the model must know.
+
+    ``memory`` tells by coarse grid how the analysis carries SMAP's passes on.
+    """
 
     branches: Mapping[tuple[str, bool], Branch]
+    memory: Mapping[str, Memory] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def branch(self, grid: EaseGrid, *, forcing: bool) -> Branch:
@@ -116,6 +121,7 @@ def estimate(
     noise: Floats,
     scale: Floats | None = None,
     share: float = RAMP_SHARE,
+    analysed: bool = False,
 ) -> Estimate:
     """Downscale one window.
 
@@ -128,6 +134,7 @@ def estimate(
         noise: the part of ``coarse`` that is taken for noise [nyc, nxc], m3 m-3.
         scale: SMAP's variability over the prior's [nyc, nxc]; None where the two share one climatology.
         share: how far noise is ramped at block edges, see ``noise_surface``.
+        analysed: whether ``coarse`` is an analysis, whose errors are smooth, and not retrievals.
     """
     check_features(branch, fields)
     use = ground.active & np.isfinite(spread_blocks(coarse, ground.ratio))
@@ -147,7 +154,8 @@ def estimate(
         below[use] = factor * branch.stretch[0] * np.maximum(correction - low, 0.002)
         above[use] = factor * branch.stretch[1] * np.maximum(high - correction, 0.002)
     theta, clipped = redistribute(guess, coarse, use, ground.residual, ground.porosity, ground.ratio)
-    retrieval = Z90 * spread_blocks(error, ground.ratio) * np.tile(noise_gain(ground.ratio, share), error.shape)
+    gain = 1.0 if analysed else np.tile(noise_gain(ground.ratio, share), error.shape)
+    retrieval = Z90 * spread_blocks(error, ground.ratio) * gain
     below, above = np.hypot(below, retrieval), np.hypot(above, retrieval)
     return Estimate(
         soil_moisture=theta,
@@ -227,9 +235,12 @@ def _predict_window(
     error = np.where(np.isfinite(error) & (error > 0), error, DEFAULT_ERROR)
     matched = coarse["in_prior"].values
     scale = coarse["scale"].values
-    signal, noise = ground.split(matched, error / scale, branch.roughness, pattern=branch.pattern)
+    analysed = "analysed" in coarse
+    nominal = np.zeros(error.shape) if analysed else error / scale
+    signal, noise = ground.split(matched, nominal, branch.roughness, pattern=branch.pattern)
     fields = ground.fields | ground.day(signal, day.date, forcing if branch.forcing else None)
-    result = estimate(branch, ground, fields, coarse["kept"].values, error, noise=scale * noise, scale=scale)
+    kept = coarse["kept"].values
+    result = estimate(branch, ground, fields, kept, error, noise=scale * noise, scale=scale, analysed=analysed)
     stale = np.datetime64(day.date) not in data["time"].values.astype("datetime64[D]")
     arrays = {
         "soil_moisture": result.soil_moisture,

@@ -42,10 +42,17 @@ class Observation:
     revisit: tuple[int, ...] = (0, 2)
 
     def __post_init__(self) -> None:
-        for name, low, high in (("footprint", 0, 200), ("error", 0, 0.5), ("smooth_share", 0, 1), ("smooth_km", 1, 1e4)):
+        for name, low, high in (
+            ("footprint", 0, 200),
+            ("error", 0, 0.5),
+            ("smooth_share", 0, 1),
+            ("smooth_km", 1, 1e4),
+        ):
             if not low <= getattr(self, name) <= high:
                 raise ObservationError(
-                    f"The observation model's {name} is out of range", value=getattr(self, name), allowed=f"{low}-{high}"
+                    f"The observation model's {name} is out of range",
+                    value=getattr(self, name),
+                    allowed=f"{low}-{high}",
                 )
         if not self.revisit or any(day not in range(5) for day in self.revisit):
             raise ObservationError("SMAP's revisit is days of five", value=self.revisit, allowed="some of 0 to 4")
@@ -115,5 +122,3 @@ def smear(values: NDArray[np.floating], cell_km: float, footprint: float) -> NDA
     sigma = max(footprint / _SIGMA_OF_WIDTH, 1e-3)
     weights = np.exp(-square / (2.0 * sigma**2))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-

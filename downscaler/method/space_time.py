@@ -103,9 +103,7 @@ def interpolate(
             anomaly[inside], error[inside] = _solve(data, passes.ages, geometry, components, observation)
     within = slice(margin, margin + shape[0]), slice(margin, margin + shape[1])
     land = np.isfinite(spread)
-    return Interpolated(
-        anomaly=np.where(land, anomaly[within], np.nan), error=np.where(land, error[within], np.nan)
-    )
+    return Interpolated(anomaly=np.where(land, anomaly[within], np.nan), error=np.where(land, error[within], np.nan))
 
 
 def log_likelihood(
@@ -117,7 +115,7 @@ def log_likelihood(
     *,
     block: int = BLOCK,
 ) -> float:
-    """Log-likelihood of what one block of cells and its surroundings saw, arrays of as many blocks; 0 without passes."""
+    """Log-likelihood of what a block and its surroundings saw, in arrays of just these blocks; 0 without passes."""
     geometry = _geometry(tuple(components), observation, cell_km, block)
     data = _Groups(passes.values, np.asarray(spread, np.float64), block).of(REACH, REACH)
     use, ages = _used(data, passes.ages)
@@ -247,9 +245,7 @@ def _solve(
 
 
 @lru_cache(maxsize=32)
-def _geometry(
-    components: tuple[Component, ...], observation: Observation, cell_km: float, block: int
-) -> _Geometry:
+def _geometry(components: tuple[Component, ...], observation: Observation, cell_km: float, block: int) -> _Geometry:
     blocks = 2 * REACH + 1
     size = blocks * block
     y, x = (axis.ravel() for axis in np.mgrid[:size, :size])

@@ -25,7 +25,7 @@ from downscaler.ground.regrid import overlap
 from downscaler.method import day_of_year as climatology
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.stores.prior.layout import StoreWriter
-from downscaler.stores.prior.schema import FIELDS, KIND
+from downscaler.stores.prior.schema import FIELDS, KIND, LEVELS
 from downscaler.stores.prior.store import is_prior, open_prior
 from downscaler.stores.prior.tile import TileBuilder, day_counts
 
@@ -63,6 +63,7 @@ def _fill(source: PriorSource, domain: Domain, staging: Path, progress: Progress
     windows = list(domain.blocks())
     index = topographic_wetness(source)
     names = [n for n, f in FIELDS.items() if f.required or n in source.daily or n in source.statics]
+    names += [level for name, level in LEVELS.items() if name in source.daily]
     names += ["topographic_wetness"] if index is not None else []
     writer = StoreWriter(staging, domain, source.days, names)
     builder = TileBuilder(source, writer, index)

@@ -28,6 +28,8 @@ class PriorField:
     standard_name: str | None = None
 
 
+LEVELS = {"precipitation": "precipitation_level", "air_temperature": "air_temperature_level"}
+"""Means over the record of what drove the model, by the daily variable."""
 DAILY, CLIMATE, STATIC = ("time", "y", "x"), ("dayofyear", "y", "x"), ("y", "x")
 _SM = "volume_fraction_of_condensed_water_in_soil"
 
@@ -62,6 +64,8 @@ FIELDS: dict[str, PriorField] = {
         ),
         _field("precipitation", DAILY, "mm day-1", "Daily precipitation that drove the model"),
         _field("air_temperature", DAILY, "K", "Daily mean air temperature that drove the model"),
+        _field("precipitation_level", STATIC, "mm day-1", "Mean precipitation over the whole record"),
+        _field("air_temperature_level", STATIC, "K", "Mean air temperature over the whole record"),
         _field("active", STATIC, "1", "1 where the model has soil moisture", dtype="uint8", required=True),
         _field("porosity", STATIC, "m3 m-3", "Porosity of the top layer", required=True),
         _field("residual", STATIC, "m3 m-3", "Residual water content of the top layer", required=True),

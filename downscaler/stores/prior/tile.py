@@ -15,7 +15,7 @@ from downscaler.method.pattern import pattern_statistics
 from downscaler.sources.parflow.names import CLASS_NAMES
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.stores.prior.layout import StoreWriter
-from downscaler.stores.prior.schema import FIELDS, TIME_CHUNK
+from downscaler.stores.prior.schema import FIELDS, LEVELS, TIME_CHUNK
 
 _EXCESS = 0.01  # m3 m-3, rounding of stored soil moisture that may stand above porosity
 _STRIP_VALUES = 16_000_000  # days times cells held at once for the statistics of the record
@@ -68,9 +68,15 @@ class TileBuilder:
     def _forcing(self, share: Overlap) -> None:
         for name in self._source.daily:
             if name != "soil_moisture":
+                total, count = 0.0, 0
                 for block in blocks(len(self._days)):
-                    values = self._source.read_days(name, block, share.source)
-                    self._writer.put(name, share.mean(values), share.window, block)
+                    values = share.mean(self._source.read_days(name, block, share.source))
+                    self._writer.put(name, values, share.window, block)
+                    total = total + np.where(np.isfinite(values), values, 0.0).sum(axis=0, dtype=np.float64)
+                    count = count + np.isfinite(values).sum(axis=0)
+                if name in LEVELS:
+                    level = total / np.where(np.asarray(count) > 0, count, np.nan)
+                    self._writer.put(LEVELS[name], level, share.window)
 
     def _statistics(self, window: Window, active: Bools) -> None:
         """Statistics of the whole record, in strips of whole SMAP cells so that memory is bounded."""
