@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 CRASH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo browser test test-slow crash bench lint format serve deploy worker lock clean
+.PHONY: docs docs-reference help setup demo browser test test-integration test-all test-cpu test-slow fuzz crash bench lint format serve deploy worker lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -30,10 +30,27 @@ demo: setup  ## simulated sample -> prior -> model -> catalogue and playground u
 	$(BIN)/vadose demo --out $(DEMO) --days $(DAYS)
 
 # Two processes, whole files each, since the tests of a file share what they set up.
-# pytest's own exit code is kept in build/pytest-exit, since make answers 2 to every failure.
-test: setup  ## run the test suite (PYTEST_ARGS=...)
-	@mkdir -p build; rm -f build/pytest-exit; code=0; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS) || code=$$?; echo $$code > build/pytest-exit; exit $$code
+# pytest's own exit code is kept in build/TARGET-exit, since make answers 2 to every failure.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+KEEP = code=$$?; mkdir -p build; echo $$code > build/$@-exit; exit $$code
+
+test: setup  ## run the tests, but for those that start servers or kill processes (PYTEST_ARGS=...)
+	@rm -f build/$@-exit
+	$(PYTEST) -m "not integration and not slow" $(PYTEST_ARGS); $(KEEP)
+
+test-integration: setup  ## run the tests that start servers and browsers or kill processes (PYTEST_ARGS=...)
+	@rm -f build/$@-exit
+	$(PYTEST) -m "integration and not slow" $(PYTEST_ARGS); $(KEEP)
+
+test-all: setup  ## run both halves, one after the other
+	@code=0; $(MAKE) test || code=1; $(MAKE) test-integration || code=1; exit $$code
+
+test-cpu: setup  ## run both halves at once and tell the CPU seconds of each folder (PYTEST_ARGS=...)
+	PYTHONPATH=tests/helpers $(PYTEST) -m "not slow" -p cpu_by_folder $(PYTEST_ARGS)
+
+FUZZ ?= 20
+fuzz: setup  ## try the property tests on new examples, FUZZ=20 times as many; what fails becomes an @example
+	VADOSE_FUZZ=$(FUZZ) $(PYTEST) -m "hypothesis and not slow" $(PYTEST_ARGS)
 
 test-slow: setup  ## run the tests that take minutes each (PYTEST_ARGS=...)
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
@@ -79,6 +96,13 @@ worker: setup  ## work on the pool `vadose` of PREFECT_API_URL's server
 lock: setup  ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra hydrodata --extra dask --extra serve --extra pgstac --extra cube --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header -o requirements.lock
+
+docs: setup  ## build the documentation site strictly into build/site
+	@$(BIN)/python -c 'import mkdocs, mkdocstrings' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python -m mkdocs build --strict --quiet
+
+docs-reference: setup  ## write docs/reference/ from the code
+	$(BIN)/python docs/generate.py
 
 clean:  ## remove what was built (not .venv)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

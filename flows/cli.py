@@ -1,6 +1,7 @@
-"""The command ``vadose``: what it is called, how it ends.
+"""The command ``vadose``: its groups of commands and its exit codes.
 
-Exit codes: 0 done, 1 unexpected, 2 wrong usage, else the ``exit_code`` of the typed error (README.md lists them).
+Exit codes: 0 done, 1 unexpected, 2 wrong usage, else the ``exit_code`` of the typed error
+(docs/reference/exit-codes.md lists them).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-# Nothing is sent anywhere, and Prefect says only what matters.
+# No telemetry, and only warnings from Prefect.
 for _name, _value in {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -32,53 +33,64 @@ from flows.commands.studies import evaluate, models, playground, validate  # noq
 app = typer.Typer(
     name="vadose",
     help="Daily 1 km² soil moisture from SMAP and ParFlow-CLM, as Cloud-Optimized GeoTIFFs in a STAC catalogue.",
-    epilog="New here? `vadose demo` makes a whole catalogue from a simulated sample, with no account and no download.",
+    epilog="New here? `vadose demo` builds a whole catalogue from a simulated sample, with no account and no download.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-prior_app = typer.Typer(
-    help="ParFlow-CLM priors: the 1 km physics that the downscaling learns from.", no_args_is_help=True
-)
-app.add_typer(prior_app, name="prior")
-climatology_app = typer.Typer(
-    help="SMAP's own climatology, by which its values are matched to the prior's.", no_args_is_help=True
-)
-app.add_typer(climatology_app, name="climatology")
-weather_app = typer.Typer(
-    help="The weather of the days: rain and temperature for days that the prior does not hold.", no_args_is_help=True
-)
-app.add_typer(weather_app, name="weather")
-cube_app = typer.Typer(help="A collection's days as one Zarr cube, for time series.", no_args_is_help=True)
-app.add_typer(cube_app, name="cube")
-catalog_app = typer.Typer(help="The catalogue as a whole: check, repair, withdraw, sync.", no_args_is_help=True)
-app.add_typer(catalog_app, name="catalog")
+PRODUCT, DATA, MODELS, STUDIES, CATALOGUE, SERVICE = (
+    "Product",
+    "Data",
+    "Models",
+    "Studies",
+    "Catalogue",
+    "Service",
+)  # the panels of --help
 
-app.command()(demo.demo)
-app.command()(build.sample)
-prior_app.command("build")(build.prior_build)
+
+def _group(name: str, panel: str, text: str) -> typer.Typer:
+    made = typer.Typer(help=text, no_args_is_help=True)
+    app.add_typer(made, name=name, rich_help_panel=panel)
+    return made
+
+
+app.command(rich_help_panel=PRODUCT)(demo.demo)
+app.command(rich_help_panel=PRODUCT)(produce.run)
+app.command(rich_help_panel=PRODUCT)(produce.backfill)
+app.command(rich_help_panel=PRODUCT)(status.status)
+
+app.command(rich_help_panel=DATA)(build.sample)
+_group("prior", DATA, "ParFlow-CLM priors: the 1 km physics that the model learns from.").command("build")(
+    build.prior_build
+)
+_group("climatology", DATA, "SMAP's own climatology, used to match SMAP to the prior.").command("build")(
+    climatology.climatology_build
+)
+weather_app = _group("weather", DATA, "Weather stores: rain and air temperature for days that the prior lacks.")
 weather_app.command("build")(weather.weather_build)
 weather_app.command("extend")(weather.weather_extend)
 weather_app.command("check")(weather.weather_check)
-climatology_app.command("build")(climatology.climatology_build)
-app.command()(build.train)
-app.command()(produce.run)
-app.command()(produce.backfill)
-app.command()(status.status)
-app.command()(automations.automations)
-app.command()(evaluate.evaluate)
-app.command()(playground.playground)
-app.command()(validate.validate)
-app.command()(models.explain)
-app.command("publish-model")(models.publish_model)
-app.command()(info.info)
-app.command()(serve.serve)
+app.command(rich_help_panel=DATA)(info.info)
+
+app.command(rich_help_panel=MODELS)(build.train)
+app.command(rich_help_panel=MODELS)(evaluate.evaluate)
+app.command(rich_help_panel=MODELS)(models.explain)
+app.command("publish-model", rich_help_panel=MODELS)(models.publish_model)
+
+app.command(rich_help_panel=STUDIES)(validate.validate)
+app.command(rich_help_panel=STUDIES)(playground.playground)
+
+catalog_app = _group("catalog", CATALOGUE, "The whole catalogue: check, repair, withdraw a day, sync a database.")
 catalog_app.command("check")(catalog.catalog_check)
 catalog_app.command("withdraw")(catalog.catalog_withdraw)
-app.command()(download.download)
+catalog_app.command("sync")(sync.sync)
+cube_app = _group("cube", CATALOGUE, "A collection's days as one Zarr cube, for time series.")
 cube_app.command("build")(cube.cube_build)
 cube_app.command("update")(cube.cube_update)
-catalog_app.command("sync")(sync.sync)
+app.command(rich_help_panel=CATALOGUE)(download.download)
+
+app.command(rich_help_panel=SERVICE)(serve.serve)
+app.command(rich_help_panel=SERVICE)(automations.automations)
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,7 @@ def _version(wanted: bool) -> None:
 def vadose(
     context: typer.Context,
     config: Annotated[
-        Path | None, typer.Option(help="Config file; without it VADOSE_CONFIG, else vadose.toml here.")
+        Path | None, typer.Option(help="Settings file; unset, VADOSE_CONFIG, else vadose.toml in the working folder.")
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
@@ -124,7 +136,9 @@ def main() -> NoReturn:
         if debug:
             console.show_traceback()
         console.fail(f"unexpected {type(error).__name__}: {error}")
-        console.err.print("This is a bug or a broken machine. Run `vadose --debug ...` for the traceback.")
+        console.err.print(
+            "This is a bug in vadose or a fault of the machine. `vadose --debug ...` shows the traceback."
+        )
         sys.exit(1)
     sys.exit(0)
 

@@ -1,4 +1,4 @@
-"""What a person sees: one console for results, one for progress and errors, and how tables and bars look."""
+"""Terminal output: results on standard output, progress and errors on standard error, and the style of both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,20 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Table", "Text", "as_json", "err", "facts", "fail", "out", "progress_bar", "say", "show_traceback", "table"]
+__all__ = [
+    "Table",
+    "Text",
+    "as_json",
+    "err",
+    "facts",
+    "fail",
+    "out",
+    "progress_bar",
+    "say",
+    "say_json",
+    "show_traceback",
+    "table",
+]
 
 _LOG_WIDTH = 140  # columns where no terminal says how wide it is
 out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else _LOG_WIDTH)
@@ -35,8 +48,13 @@ def say(message: str) -> None:
     out.print(Text(message))
 
 
+def say_json(value: Any) -> None:
+    """A result as JSON on standard output, and nothing else there."""
+    print(as_json(value))
+
+
 def fail(message: str) -> None:
-    """One red message on standard error, without any credential."""
+    """One red message on standard error, with credentials removed."""
     from downscaler.sources.secrets import scrub
 
     message = scrub(message)
@@ -44,7 +62,7 @@ def fail(message: str) -> None:
 
 
 def show_traceback() -> None:
-    """The traceback of the error being handled on standard error, without any credential."""
+    """The traceback of the current error on standard error, with credentials removed."""
     import traceback
 
     from downscaler.sources.secrets import scrub
@@ -56,12 +74,12 @@ class Tell(Protocol):
     """Feeds a progress bar; ``what`` renames it."""
 
     def __call__(self, done: int, total: int, what: str | None = None) -> None:
-        """``done`` steps of ``total`` are behind us."""
+        """Report that ``done`` of ``total`` steps are complete."""
 
 
 @contextmanager
 def progress_bar(title: str, total: int | None = None, *, remaining: bool = False) -> Iterator[Tell]:
-    """A bar on standard error, with the time that is left where ``remaining``; silent when that is no terminal."""
+    """A progress bar on standard error, with the time left if ``remaining``; silent when that is not a terminal."""
     columns: tuple[ProgressColumn, ...] = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

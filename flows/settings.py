@@ -26,7 +26,7 @@ _SERVICES = ("scan", "snotel")  # what `stations` names beside paths
 
 
 class Settings(BaseSettings):
-    """All settings with their defaults; each description is what README.md and ``--help`` say."""
+    """All settings with their defaults; docs/reference/settings.md is written from the descriptions."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 

@@ -1,23 +1,43 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, which folders belong to the slower half, and how property tests draw.
+
+What is heavy is imported inside fixtures: who runs one light file waits for no more than it needs.
+"""
+
+from __future__ import annotations
 
 import datetime as dt
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import xarray as xr
+from drawing import register_profiles
+from once import built_once
 
-from downscaler.ground.grid import M09, Domain, Span, Window
-from downscaler.ground.prior import Prior
-from downscaler.learn.boosting import Options
-from downscaler.learn.training import train
-from downscaler.method.hybrid import Model
-from downscaler.simulation.sample import write_sample
-from downscaler.sources.parflow import open_source
-from downscaler.stores.model import save_model
-from downscaler.stores.prior import build_prior
+if TYPE_CHECKING:
+    from downscaler.ground.grid import Domain
+    from downscaler.ground.prior import Prior
+    from downscaler.learn.boosting import Options
+    from downscaler.method.hybrid import Model
 
-ROOT = Path(__file__).resolve().parent.parent
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+INTEGRATION = ("crash", "catalog/store", "catalog/pages", "flows/server")
+"""Folders whose tests start servers, browsers or processes to kill; single modules and tests say so themselves."""
+
+# Waiting threads of OpenMP spin else: on two cores with two processes that is computing for nothing.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+register_profiles()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the folders that the slower half runs."""
+    for item in items:
+        place = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
+        if place.startswith(tuple(f"{folder}/" for folder in INTEGRATION)):
+            item.add_marker(pytest.mark.integration)
 
 
 @pytest.fixture(scope="session")
@@ -41,34 +61,72 @@ class Chain:
     options: Options
 
 
-SMALL = Options(rows=20_000, rounds=60, days_per_tile=40, learning_rate=0.15)
+def small_domain() -> Domain:
+    """3 x 2 M36 cells: two rows of tiles touch, one row does not."""
+    from downscaler.ground.grid import Domain, Span, Window
+
+    rows, columns = Span(start=86, stop=89), Span(start=218, stop=220)
+    return Domain(name="small", title="Three by two", m36=Window(rows=rows, columns=columns))
+
+
+def small_options() -> Options:
+    """A training of seconds."""
+    from downscaler.learn.boosting import Options
+
+    return Options(rows=20_000, rounds=60, days_per_tile=40, learning_rate=0.15)
+
+
+def build_chain(folder: Path) -> None:
+    """Sample, prior and model of that domain, as ``chain`` opens them."""
+    from downscaler.ground.grid import M09
+    from downscaler.learn.training import train
+    from downscaler.simulation.sample import write_sample
+    from downscaler.sources.parflow import open_source
+    from downscaler.stores.model import save_model
+    from downscaler.stores.prior import build_prior
+
+    domain = small_domain()
+    write_sample(folder / "sample", domain, days=4, start=dt.date(2024, 5, 20), seed=3, history=120)
+    native = folder / "sample" / "prior"
+    source = open_source("netcdf", native / "daily.nc", native / "static.nc")
+    prior = build_prior(source, domain, folder / "prior")
+    source.close()
+    save_model(train(prior, grids=[M09], options=small_options()), folder / "model")
 
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    """Sample, prior and model of a domain of 3 x 2 M36 cells: two rows of tiles touch, one row does not."""
-    folder = tmp_path_factory.mktemp("chain")
-    rows, columns = Span(start=86, stop=89), Span(start=218, stop=220)
-    domain = Domain(name="small", title="Three by two", m36=Window(rows=rows, columns=columns))
-    write_sample(folder / "sample", domain, days=4, start=dt.date(2024, 5, 20), seed=3, history=120)
-    native = folder / "sample" / "prior"
-    prior = build_prior(open_source("netcdf", native / "daily.nc", native / "static.nc"), domain, folder / "prior")
-    model = train(prior, grids=[M09], options=SMALL)
-    save_model(model, folder / "model")
+    """Sample, prior and model of a domain of 3 x 2 M36 cells, to read; who changes a file takes a copy."""
+    from downscaler.stores.model import load_model
+    from downscaler.stores.prior import open_prior
+
+    folder = built_once(tmp_path_factory, "chain", build_chain)
     return Chain(
-        domain=domain, sample=folder / "sample", prior=prior, model=model, model_folder=folder / "model", options=SMALL
+        domain=small_domain(),
+        sample=folder / "sample",
+        prior=open_prior(folder / "prior"),
+        model=load_model(folder / "model"),
+        model_folder=folder / "model",
+        options=small_options(),
     )
 
 
 @pytest.fixture(scope="session")
 def little(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Prior:
-    """A prior of 2 x 1 M36 cells and eight weeks, cut from the chain's: what is fitted many times takes a while."""
-    folder = tmp_path_factory.mktemp("little")
-    native = chain.sample / "prior"
-    with xr.open_dataset(native / "daily.nc") as daily:
-        daily.isel(time=slice(-56, None)).to_netcdf(folder / "daily.nc")
-    m36 = Window(rows=Span(start=86, stop=88), columns=Span(start=218, stop=219))
-    source = open_source("netcdf", folder / "daily.nc", native / "static.nc")
-    built = build_prior(source, Domain(name="little", title="Two by one", m36=m36), folder / "prior")
-    source.close()
-    return built
+    """A prior of one M36 cell and eight weeks, cut from the chain's: what is fitted many times takes a while."""
+    import xarray as xr
+
+    from downscaler.ground.grid import Domain, Span, Window
+    from downscaler.sources.parflow import open_source
+    from downscaler.stores.prior import build_prior, open_prior
+
+    def build(folder: Path) -> None:
+        native = chain.sample / "prior"
+        with xr.open_dataset(native / "daily.nc") as daily:
+            daily.isel(time=slice(-56, None)).to_netcdf(folder / "daily.nc")
+        m36 = Window(rows=Span(start=86, stop=87), columns=Span(start=218, stop=219))
+        source = open_source("netcdf", folder / "daily.nc", native / "static.nc")
+        build_prior(source, Domain(name="little", title="One by one", m36=m36), folder / "prior")
+        source.close()
+
+    return open_prior(built_once(tmp_path_factory, "little", build) / "prior")

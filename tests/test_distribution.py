@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"downscaler", "catalog", "flows"}
 SHIPPED = [*PACKAGES, "pyproject.toml", "README.md", "LICENSE"]

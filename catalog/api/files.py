@@ -17,6 +17,7 @@ from catalog.publish.failures import FOLDER as FAILURES
 from catalog.store.base import Store
 from catalog.store.facts import ObjectFacts
 from catalog.store.folder import FolderStore
+from catalog.store.objects import can_hold
 
 router = APIRouter()
 _TYPES = {
@@ -67,7 +68,7 @@ async def file(key: str, request: Request) -> Response:
 def _served(key: str) -> bool:
     """Whether a key may name a file of the catalogue: no hidden name, no way up, no record of failed days, no claim."""
     names = key.split("/")
-    return len(key) < 1024 and names[0] not in (FAILURES, CLAIMS) and all(_NAME.fullmatch(name) for name in names)
+    return can_hold(key) and names[0] not in (FAILURES, CLAIMS) and all(_NAME.fullmatch(name) for name in names)
 
 
 def _facts(store: Store, key: str) -> ObjectFacts | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from catalog.check.check import DAY, Progress, check
 from catalog.check.survey import ItemFacts, Survey
+from catalog.items.day import domain_of
 from catalog.items.index import rebuild_index
 from catalog.items.parents import (
     KEPT,
@@ -28,13 +29,12 @@ from catalog.items.parents import (
     year_document,
 )
 from catalog.items.schema import read_document, resolve, validate
-from catalog.naming import NO_DAYS, ROOT, DayName, cube_folder, domain_name, is_archived_key, is_item_key
+from catalog.naming import NO_DAYS, ROOT, DayName, cube_folder, is_archived_key, is_item_key
 from catalog.publish.claims import is_void
 from catalog.store.base import Store
 from catalog.store.objects import Change, Write
 from downscaler import product
-from downscaler.errors import VadoseError
-from downscaler.ground.grid import M36, Domain, Span, Window
+from downscaler.errors import CatalogError, VadoseError
 
 Document = dict[str, Any]
 Links = Callable[[], list[Document]]
@@ -104,10 +104,11 @@ def _collections(survey: Survey) -> list[list[Write]]:
     members: dict[str, dict[str, ItemFacts]] = {}
     for key, facts in survey.items.items():
         members.setdefault(key.split("/", 1)[0], {})[key] = facts
-    return [
-        _flat(survey.store, name) if name in NO_DAYS else _dated(survey.store, name, items)
-        for name, items in members.items()
-    ]
+    found = []
+    for name, items in members.items():
+        with suppress(CatalogError):  # one whose items are none of this product; the second check tells what is left
+            found.append(_flat(survey.store, name) if name in NO_DAYS else _dated(survey.store, name, items))
+    return found
 
 
 def _flat(store: Store, name: str) -> list[Write]:
@@ -163,19 +164,6 @@ def _telling_items(items: Mapping[str, ItemFacts]) -> list[str]:
     last = max(items, key=lambda key: items[key].span[1])
     kinds = {facts.simulated: key for key, facts in items.items()}
     return list(dict.fromkeys([first, last, *kinds.values()]))
-
-
-def domain_of(item: Mapping[str, Any]) -> Domain:
-    """The domain of a day's item: name from its collection, title from its own, window from its grid."""
-    properties = item["properties"]
-    x, y = properties["proj:transform"][2], properties["proj:transform"][5]
-    rows, columns = (side // product.GRID.per_m36 for side in properties["proj:shape"])
-    left, top = M36.transform.xoff, M36.transform.yoff
-    column, row = round((x - left) / M36.cell), round((top - y) / M36.cell)
-    window = Window(rows=Span(start=row, stop=row + rows), columns=Span(start=column, stop=column + columns))
-    name = domain_name(str(item["collection"]))
-    title = re.match(rf"{re.escape(product.TITLE)}, (.*), \d{{4}}-\d{{2}}-\d{{2}}", str(properties["title"]))
-    return Domain(name=name, title=title.group(1) if title else name, m36=window)
 
 
 def _items_below(store: Store, month_key: str) -> Links:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from catalog.cube.layout import Grid
 from catalog.download.origin import Found
+from catalog.items.day import domain_of
 from catalog.items.parents import parent_writes, serialise
 from catalog.naming import DayName
 from catalog.store.base import Write
 from catalog.store.folder import FolderStore
-from downscaler import product
-from downscaler.errors import CatalogError
-from downscaler.ground.grid import CRS, M36, Domain, Span, Window
 
 Document = dict[str, Any]
 _UP = {"root": "../../../../catalog.json", "collection": "../../../collection.json", "parent": "../catalog.json"}
@@ -72,28 +68,3 @@ def write_copy(target: FolderStore, item: Document) -> None:
     writes = [own, *parent_writes(target, name, domain, item)]
     with target.staging() as folder:
         target.apply(writes, folder)
-
-
-def domain_of(item: Mapping[str, Any]) -> Domain:
-    """The domain of a day's item, from its grid; raises CatalogError when that is not the product's."""
-    name, grid = DayName.of_item(item), Grid.of(item["properties"])
-    corner = ~M36.transform @ (grid.transform.c, grid.transform.f)
-    top, left = round(corner[1]), round(corner[0])
-    height, width = (side / product.GRID.per_m36 for side in grid.shape)
-    rows, columns = Span(start=top, stop=top + round(height)), Span(start=left, stop=left + round(width))
-    domain = Domain(name=name.domain_name, title=_title(item, name), m36=Window(rows=rows, columns=columns))
-    box = domain.geobox()
-    same = box.shape == grid.shape and all(
-        math.isclose(a, b, abs_tol=1e-3) for a, b in zip(box.transform[:6], grid.transform[:6], strict=True)
-    )
-    if not same or grid.code != CRS or name.item_id != item["id"]:
-        raise CatalogError("The item is no day of this product", value=f"{item['id']}: {grid.shape}, {grid.code}")
-    return domain
-
-
-def _title(item: Mapping[str, Any], name: DayName) -> str:
-    """What the domain is called in the item's title."""
-    if name.domain_name in product.DOMAINS:
-        return product.DOMAINS[name.domain_name].title
-    title = str(item["properties"].get("title", "")).removeprefix(f"{product.TITLE}, ")
-    return title.split(f", {name.date.isoformat()}")[0] or name.domain_name

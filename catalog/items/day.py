@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,8 @@ from catalog.naming import DayName, collection_id, revision_folder
 from catalog.rasters.cog import Raster
 from catalog.rasters.thumbnail import RANGE
 from downscaler import __version__, product
-from downscaler.ground.grid import CRS, Domain
+from downscaler.errors import CatalogError
+from downscaler.ground.grid import CRS, M36, Domain, Span, Window
 from downscaler.records import InputRecord, RunRecord
 
 EXTENSIONS = (
@@ -35,6 +38,8 @@ LINEAGE = (
     "SMAP soil moisture downscaled to 1 km with the sub-grid pattern that XGBoost learned from ParFlow-CLM; "
     "the mean over the active cells of each SMAP cell equals the retrieval."
 )
+REASON = "vadose:withdrawn"
+"""Why a day was withdrawn; an item without it was not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,48 @@ class Footprint:
         (west, east), (south, north) = ([round(float(v), 6) for v in axis] for axis in corners)
         ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
         return cls(bbox=[west, south, east, north], geometry={"type": "Polygon", "coordinates": [ring]})
+
+
+def is_withdrawn(item: Mapping[str, Any]) -> bool:
+    """Whether an item's day was withdrawn."""
+    return withdrawn(item) is not None
+
+
+def withdrawn(item: Mapping[str, Any]) -> str | None:
+    """Why an item's day was withdrawn; None where it was not."""
+    reason = item.get("properties", {}).get(REASON)
+    return None if reason is None else str(reason)
+
+
+def domain_of(item: Mapping[str, Any]) -> Domain:
+    """The domain of a published day's item, from its collection, title and grid.
+
+    Raises CatalogError where the item's grid or identifier is not that of a day of this product.
+    """
+    name, properties = DayName.of_item(item), item["properties"]
+    shape, transform = properties["proj:shape"], properties["proj:transform"][:6]
+    left, top = (round(side) for side in ~M36.transform @ (transform[2], transform[5]))
+    height, width = (round(side / product.GRID.per_m36) for side in shape)
+    window = Window(rows=Span(start=top, stop=top + height), columns=Span(start=left, stop=left + width))
+    domain = Domain(name=name.domain_name, title=_place(item, name), m36=window)
+    box = domain.geobox()
+    same = [box.shape.y, box.shape.x] == list(shape) and all(
+        math.isclose(a, b, abs_tol=1e-3) for a, b in zip(list(box.transform)[:6], transform, strict=True)
+    )
+    if not same or properties["proj:code"] != CRS or name.item_id != item["id"]:
+        raise CatalogError(
+            "The item is no day of this product", value=f"{item['id']}: {shape}, {properties['proj:code']}"
+        )
+    return domain
+
+
+def _place(item: Mapping[str, Any], name: DayName) -> str:
+    """What the domain is called in an item's title."""
+    title = re.match(
+        rf"{re.escape(product.TITLE)}, (.*?), {name.date.isoformat()}", str(item["properties"].get("title"))
+    )
+    known = product.DOMAINS.get(name.domain_name)
+    return title.group(1) if title else known.title if known else name.domain_name
 
 
 def item_title(run: RunRecord, domain: Domain) -> str:

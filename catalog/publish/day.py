@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from catalog.items.assets import FileFacts, other_file
-from catalog.items.day import build_item
+from catalog.items.day import build_item, is_withdrawn
 from catalog.items.index import index_write
 from catalog.items.parents import parent_writes, serialise
 from catalog.items.provenance import fingerprint, provenance
 from catalog.items.schema import validate_item
 from catalog.naming import DayName, revision_folder
 from catalog.publish.commit import archive, next_revision, parse_item, replacing
-from catalog.publish.withdraw import is_withdrawn
 from catalog.rasters.cog import Raster, build_rasters, file_tags
 from catalog.rasters.thumbnail import draw
 from catalog.store.base import Store, Write, open_store

@@ -9,7 +9,7 @@ from catalog.publish.state import standing
 from catalog.reading.days import find_item, is_current
 from downscaler.ground.grid import Domain
 from downscaler.records import RunRecord
-from downscaler.sources.smap.releases import is_near_real_time, newer_release
+from downscaler.sources.smap.names import is_near_real_time, newer_release
 
 
 def already_there(run: RunRecord, domain: Domain, uri: str | Path) -> str | None:

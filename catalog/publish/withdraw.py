@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from catalog.items.day import REASON
 from catalog.items.index import index_write
 from catalog.items.parents import serialise
 from catalog.items.schema import validate_item
@@ -19,8 +19,6 @@ from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain
 
 Document = dict[str, Any]
-REASON = "vadose:withdrawn"
-"""Why a day was withdrawn; an item without it was not."""
 
 
 def withdraw(uri: str | Path, domain: Domain, date: dt.date, reason: str) -> str:
@@ -59,17 +57,6 @@ def withdraw(uri: str | Path, domain: Domain, date: dt.date, reason: str) -> str
             writes = [Write(key=name.item_key, content=change, commit=True), index_write(store, name.item_key, after)]
             store.apply(writes, staging)
     return f"{store.uri}/{name.item_key}"
-
-
-def is_withdrawn(item: Mapping[str, Any]) -> bool:
-    """Whether an item's day was withdrawn."""
-    return withdrawn(item) is not None
-
-
-def withdrawn(item: Mapping[str, Any]) -> str | None:
-    """Why an item's day was withdrawn; None where it was not."""
-    reason = item.get("properties", {}).get(REASON)
-    return None if reason is None else str(reason)
 
 
 def _withdrawn(item: Document, reason: str) -> Document:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 from rasterio.windows import Window as RasterWindow
 
+from catalog.items.day import is_withdrawn
 from catalog.items.schema import read_document, resolve
 from catalog.naming import DayName
-from catalog.publish.withdraw import is_withdrawn
 from catalog.reading.days import items
 from catalog.store.base import Store, open_store
 from catalog.store.folder import FolderStore

@@ -17,7 +17,7 @@ from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionEr
 
 from catalog.store.disk import storage_errors
 from catalog.store.facts import ObjectFacts
-from catalog.store.objects import Stat, Write
+from catalog.store.objects import Stat, Write, can_hold
 from catalog.store.ranged import open_ranged
 from downscaler.errors import CatalogError
 
@@ -63,6 +63,8 @@ class BucketStore:
             return self._read(key)[0]
 
     def _read(self, key: str) -> tuple[bytes | None, str | None]:
+        if not can_hold(key):
+            return None, None
         try:
             found = self._objects.get(key)
             return bytes(found.bytes()), found.meta["e_tag"]
@@ -71,6 +73,8 @@ class BucketStore:
 
     def facts(self, key: str) -> ObjectFacts | None:
         """Size, time and tag of an object, None where there is none."""
+        if not can_hold(key):
+            return None
         with storage_errors(self.uri):
             try:
                 meta = self._objects.head(key)
@@ -81,6 +85,8 @@ class BucketStore:
 
     def reader(self, key: str) -> BinaryIO:
         """The object, read by ranges of 64 KiB where they are asked for."""
+        if not can_hold(key):
+            raise FileNotFoundError(f"{self.uri}/{key}")
         with storage_errors(self.uri):
             try:
                 return open_ranged(self._objects, key)

@@ -30,7 +30,12 @@ def require_room(folder: Path, nbytes: int) -> None:
 
 def _full(where: Path | str, value: object, *, allowed: str | None = None) -> StorageFullError:
     where = str(where).split("/.staging/")[0]  # a place that still exists when the message is read
-    return StorageFullError(f"The disk or bucket of {where} is full", value=value, allowed=allowed, remedy=_REMEDY)
+    return StorageFullError("The disk or bucket is full", value=f"{where}: {value}", allowed=allowed, remedy=_REMEDY)
+
+
+def _broken(where: Path | str, error: Exception) -> CatalogError:
+    """The place is the value, not the sentence: a service tells its clients the sentence alone."""
+    return CatalogError("The catalogue could not be read or written", value=f"{where}: {error}")
 
 
 def _no_room(folder: Path, nbytes: int) -> OSError | None:
@@ -56,12 +61,12 @@ def storage_errors(where: Path | str, *, needs: int = 0) -> Iterator[None]:
         refusal = _no_room(Path(where), needs)
         if refusal is not None:
             raise _full(where, f"{error} ({refusal.strerror})") from error
-        raise CatalogError(f"A raster below {where} could not be written", value=error) from error
+        raise CatalogError("A raster could not be written", value=f"{where}: {error}") from error
     except OSError as error:
         if error.errno in _FULL:
             raise _full(where, error.strerror) from error
-        raise CatalogError(f"The catalogue at {where} could not be read or written", value=error) from error
+        raise _broken(where, error) from error
     except ObjectStoreError as error:
         if any(text in str(error).lower() for text in _FULL_TEXTS):
             raise _full(where, error) from error
-        raise CatalogError(f"The catalogue at {where} could not be read or written", value=error) from error
+        raise _broken(where, error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import fcntl
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import BinaryIO
 
 from catalog.store.disk import storage_errors
 from catalog.store.facts import ObjectFacts
-from catalog.store.objects import Stat, Write
+from catalog.store.objects import LONGEST_KEY, Stat, Write, can_hold
 from downscaler.errors import CatalogError
 from downscaler.records import sync
 
@@ -36,26 +37,29 @@ class FolderStore:
 
     def get(self, key: str) -> bytes | None:
         """The file's bytes, None where there is none."""
-        with storage_errors(self.root):
-            try:
-                return (self.root / key).read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+        with storage_errors(self.root), _absent_is_none():
+            return self._path(key).read_bytes()
+        return None
 
     def facts(self, key: str) -> ObjectFacts | None:
         """Size, time and tag of a file, None where there is none."""
-        with storage_errors(self.root):
-            try:
-                found = (self.root / key).stat()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-        if not stat.S_ISREG(found.st_mode):
-            return None
-        return ObjectFacts(size=found.st_size, modified=found.st_mtime, tag=_tag(found))
+        with storage_errors(self.root), _absent_is_none():
+            found = self._path(key).stat()
+            if stat.S_ISREG(found.st_mode):
+                return ObjectFacts(size=found.st_size, modified=found.st_mtime, tag=_tag(found))
+        return None
 
     def reader(self, key: str) -> BinaryIO:
         """The file, opened."""
-        return (self.root / key).open("rb")
+        with _absent_is_none():
+            return self._path(key).open("rb")
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key[:LONGEST_KEY])
+
+    def _path(self, key: str) -> Path:
+        """The file of a key; raises FileNotFoundError where no store could hold one of that name."""
+        if not can_hold(key):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key[:LONGEST_KEY])
+        return self.root / key
 
     def keys(self, prefix: str) -> list[str]:
         """Keys of all files below a folder, sorted."""
@@ -177,6 +181,18 @@ class FolderStore:
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(handle, fcntl.LOCK_EX)
             return folder, handle
+
+
+@contextlib.contextmanager
+def _absent_is_none() -> Iterator[None]:
+    """Leave the block where a file is not there, also because this file system takes no name that long."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

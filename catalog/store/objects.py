@@ -9,6 +9,17 @@ from pathlib import Path
 
 Change = Callable[[bytes | None], bytes]
 """From what an object holds now (None where there is none) to what it shall hold."""
+LONGEST_NAME, LONGEST_KEY = 255, 1024  # bytes of UTF-8: of a file's name in the usual file systems, of a key in S3
+
+
+def can_hold(key: str) -> bool:
+    """Whether a folder and a bucket could hold an object of that key: nothing is where nothing can be."""
+    try:
+        encoded = key.encode()
+    except UnicodeEncodeError:
+        return False
+    longest = max(len(name) for name in encoded.split(b"/"))
+    return len(encoded) <= LONGEST_KEY and longest <= LONGEST_NAME and b"\0" not in encoded
 
 
 @dataclass(frozen=True, kw_only=True)

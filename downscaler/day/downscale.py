@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from odc.geo.xr import xr_coords
 
 from downscaler import product
 from downscaler.day.record import caveats, simulated_parts
@@ -84,6 +83,8 @@ def tiles(
 
 def as_dataset(fields: Mapping[str, NDArray[np.generic]], box: GeoBox, date: dt.date) -> xr.Dataset:
     """The product's fields [ny, nx] of a day as a dataset with CF attributes and the CRS of their grid ``box``."""
+    from odc.geo.xr import xr_coords  # brings boto3 with it, which publishing by tiles has no use for
+
     data = xr.Dataset(
         {
             v.name: (("y", "x"), fields[v.name], product.cf_attributes(v, grid_mapping=GRID_MAPPING))

@@ -64,13 +64,13 @@ class Ledger:
         use = use if cells is None else use & cells
         truth, theta = day.theta[use], result.soil_moisture[use]
         contrast = ground.level - ground.spread(ground.coarse_level)
-        rivals = {
+        baselines = {
             "hybrid": theta,
             "climatological_pattern": (ground.spread(day.coarse) + contrast)[use],
             "smooth_coarse": day.fields["coarse"][use],
             "nearest": ground.spread(day.coarse)[use],
         }
-        for name, values in rivals.items():
+        for name, values in baselines.items():
             self.squares[name] = self.squares.get(name, 0.0) + float(np.sum((values - truth) ** 2))
         self.cells += truth.size
         self._below.append(((theta - truth) / np.maximum(theta - result.lower[use], 1e-6))[::7])

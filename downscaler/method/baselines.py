@@ -1,4 +1,4 @@
-"""What every evaluation shows beside the hybrid: rivals that need no training."""
+"""What every evaluation shows beside the hybrid: baselines that need no training."""
 
 from __future__ import annotations
 

@@ -187,7 +187,7 @@ def _evaluation(title: str, evaluation: Mapping[str, Any], heading: str = "##") 
 
 
 def _verdict(methods: Methods) -> list[str]:
-    """How the hybrid's RMSE stands to each rival's, and whether the intervals tell them apart."""
+    """How the hybrid's RMSE stands to each baseline's, and whether the intervals tell them apart."""
     if "rmse" not in methods.get("hybrid", {}):
         return []
     ours = methods["hybrid"]["rmse"]

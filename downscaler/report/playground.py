@@ -22,7 +22,7 @@ from downscaler.playground.world import World
 from downscaler.product import METHOD_CITATION, SIMULATED_LABEL
 from downscaler.report import playground_figures as figures
 from downscaler.report import playground_maps as pictures
-from downscaler.report.playground_text import caveats, facts
+from downscaler.report.playground_text import Truth, caveats, facts
 from downscaler.report.style import png
 from downscaler.skill.interval import METHOD, Interval
 
@@ -59,18 +59,6 @@ _CAPTIONS = {
         "W: the area between the distributions of nearest-neighbour distance in validation and in prediction.",
     ),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Truth:
-    """What a reader has to know of the prior that stands for the truth."""
-
-    title: str
-    domain: str
-    period: str
-    digest: str
-    simulated: bool
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

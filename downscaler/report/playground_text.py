@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from downscaler.playground.evaluations import EVALUATIONS
 from downscaler.playground.experiment import Design
@@ -10,9 +10,6 @@ from downscaler.playground.layouts import cells_of_network, is_exact
 from downscaler.playground.methods import METHODS
 from downscaler.playground.world import GAP_DAYS, World
 from downscaler.product import ALGORITHM_VERSION
-
-if TYPE_CHECKING:
-    from downscaler.report.playground import Truth
 
 _LAYOUTS = {
     "random": "any cells, each as likely as the other",
@@ -22,6 +19,18 @@ _LAYOUTS = {
     "real": "the given network, see below",
 }
 _LEARNS = {"stations": "learns from stations", "physics": "learns from the physics, once", "nothing": "needs no fit"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What a reader has to know of the prior that stands for the truth."""
+
+    title: str
+    domain: str
+    period: str
+    digest: str
+    simulated: bool
+    notes: tuple[str, ...]
 
 
 def facts(truth: Truth, world: World, design: Design) -> list[tuple[str, str]]:

@@ -75,15 +75,15 @@ def _edges(table: pd.DataFrame, backdrop: Any) -> tuple[float, float, float, flo
 
 
 def gains_figure(document: Mapping[str, Any]) -> Figure:
-    """The headline: paired differences with intervals, against every rival."""
+    """The headline: paired differences with intervals, against every baseline."""
     shown = {"rmsd": "RMSD", "ubrmsd": "ubRMSD", "abs_bias": "|bias|"}, {"r": "R", "anomaly_r": "anomaly R"}
-    rivals = list(document["gains"])
+    baselines = list(document["gains"])
     figure = new_figure(8.6, 2.9, "Paired differences, product better to the right", simulated=document["simulated"])
     for axes, names, unit in zip(figure.subplots(1, 2, width_ratios=(3, 2)), shown, ("m³ m⁻³", "–"), strict=True):
-        for number, rival in enumerate(rivals):
-            rows = np.arange(len(names)) + (number - (len(rivals) - 1) / 2) * 0.24
-            entries = [document["gains"][rival][name] for name in names]
-            _intervals(axes, rows, entries, COLOURS.get(rival, PURPLE), f"over {NAMES.get(rival, rival)}")
+        for number, baseline in enumerate(baselines):
+            rows = np.arange(len(names)) + (number - (len(baselines) - 1) / 2) * 0.24
+            entries = [document["gains"][baseline][name] for name in names]
+            _intervals(axes, rows, entries, COLOURS.get(baseline, PURPLE), f"over {NAMES.get(baseline, baseline)}")
         axes.axvline(0.0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(names)), list(names.values()))
         axes.set_ylim(len(names) - 0.5, -0.5)

@@ -7,32 +7,29 @@ branch that uses no record of the place it is applied to. Inner folds of the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from downscaler.errors import ConfigError, PriorCoverageError, TrainingError
 from downscaler.ground.blocks import Bools
 from downscaler.ground.grid import M01, M09, EaseGrid
 from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import Kind, Options, fit_plain
-from downscaler.learn.samples import DayRecord, Part, TileRecord, View, spatial_blocks
+from downscaler.learn.samples import DayRecord, Part, View, spatial_blocks
 from downscaler.learn.training import Trial, days_with_data, fit_branch, with_weather
 from downscaler.method.baselines import baselines
 from downscaler.method.features import FEATURES, Fields
 from downscaler.method.hybrid import Branch, Model, estimate
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.skill.evaluation import Evaluation
+from downscaler.skill.folds import FOLDS, GAP_DAYS, Fold, block_folds, station_cells, time_folds
 from downscaler.skill.interval import Interval
 
 SPLITS = ("time", "blocks")
-FOLDS, INNER, GAP_DAYS = 5, 5, 7
 MINIMUM = 8 * GAP_DAYS  # days; with fewer, the gaps leave some inner fold without a day to learn from
-STATION_SHARE = 0.1
-JUDGED = 70  # days, evenly spread, on which unseen ground is judged
 LARGEST = 4_000_000  # product cells that an evaluation holds at once
 NOISE_LIMIT = 0.5  # m3 m-3; beyond it a retrieval says nothing
 # Many fits, so fewer rows each. `make bench PYTEST_ARGS="-k choice"` asks each fold's inner folds alone: on days,
@@ -45,16 +42,6 @@ Figures = dict[str, dict[str, Interval]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fold:
-    """What one fold trains on and is judged on; ``trials`` are its inner folds."""
-
-    train: Part
-    held: Part
-    trials: Sequence[Trial]
-    record: TileRecord
-
-
-@dataclass(frozen=True, kw_only=True)
 class Judged:
     """Figures by coarse noise (m3 m-3), and sentences on how they came about.
 
@@ -64,69 +51,6 @@ class Judged:
     figures: Mapping[float, Figures]
     applicability: Mapping[float, Figures]
     notes: tuple[str, ...]
-
-
-def time_folds(data: xr.Dataset, grid: EaseGrid, days: NDArray[np.intp]) -> Iterator[Fold]:
-    """Five contiguous stretches, each with its own statistics, and inner stretches for calibration."""
-    for held in np.array_split(days, FOLDS):
-        train = _apart(days, held)
-        trials = []
-        for inner in np.array_split(train, INNER):
-            rest = _apart(train, inner)
-            records = [TileRecord(data, grid, rest)]
-            trials.append(Trial(train=Part(days=rest), held=Part(days=inner), records=records))
-        record = TileRecord(data, grid, train)
-        yield Fold(train=Part(days=train), held=Part(days=held), trials=trials, record=record)
-
-
-def _apart(days: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Days at least a week away from the held-out stretch."""
-    apart: NDArray[np.intp] = days[(days < held[0] - GAP_DAYS) | (days > held[-1] + GAP_DAYS)]
-    return apart
-
-
-def block_folds(data: xr.Dataset, grid: EaseGrid, days: NDArray[np.intp], seed: int) -> Iterator[Fold]:
-    """Blocks of unseen ground in five random groups, and inner groups of the others."""
-    record = TileRecord(data, grid, days)
-    label = spatial_blocks(record.ground.active)
-    number = int(label.max()) + 1
-    if number < 3:
-        raise TrainingError("The domain is too small for unseen blocks", value=f"{number} blocks of 27 km", allowed="3")
-    order = np.random.default_rng(seed).permutation(number)
-    for held in np.array_split(order, min(FOLDS, number)):
-        rest = np.setdiff1d(order, held)
-        trials = [
-            Trial(train=_ground(label, np.setdiff1d(rest, inner), days), held=_ground(label, inner, days))
-            for inner in np.array_split(np.random.default_rng(seed + 1).permutation(rest), min(INNER, len(rest)))
-            if len(np.setdiff1d(rest, inner))
-        ]
-        yield Fold(
-            train=_ground(label, rest, days),
-            held=_ground(label, held, days[:: max(1, len(days) // JUDGED)]),
-            trials=trials,
-            record=record,
-        )
-
-
-def _ground(label: NDArray[np.intp], blocks: NDArray[np.intp], days: NDArray[np.intp]) -> Part:
-    return Part(days=days, cells=[np.isin(label, blocks)])
-
-
-def station_cells(record: TileRecord, allowed: Bools) -> Bools:
-    """Cells as networks choose them: the flattest and lowest tenth of the ground, where instruments are kept.
-
-    Ranks slope and elevation among the allowed cells and takes those with the lowest sum; without either, the cells
-    of the prior's middling wetness.
-    """
-    fields = record.ground.fields
-    given = [fields[name] for name in ("slope", "elevation_departure") if name in fields]
-    given = given or [np.abs(fields["pattern"])]
-    score = np.zeros(allowed.sum())
-    for field in given:
-        score += np.argsort(np.argsort(np.nan_to_num(field[allowed], nan=np.inf)))
-    chosen = np.zeros(allowed.shape, bool)
-    chosen[allowed] = np.argsort(np.argsort(score)) < max(10, STATION_SHARE * len(score))
-    return chosen
 
 
 def cross_validate(
@@ -264,8 +188,8 @@ def _judge_day(
         estimate(branch, ground, _complete(seen.fields, branch), seen.coarse, sigma, noise=seen.noise)
         for branch, seen in zip(branches, days, strict=True)
     )
-    rivals = baselines(day.coarse, ground, ground.level)
-    found = rivals | {"stations_only": theirs.soil_moisture, "hybrid": ours.soil_moisture}
+    untrained = baselines(day.coarse, ground, ground.level)
+    found = untrained | {"stations_only": theirs.soil_moisture, "hybrid": ours.soil_moisture}
     here = np.ones(day.theta.shape, bool) if held is None else held
     truth = np.where(here, day.theta, np.nan)
     for part, mask in ((judge.inside, ~ours.outside), (judge.outside, ours.outside)):
@@ -324,7 +248,7 @@ def _notes(split: str, model: Model | None) -> tuple[str, ...]:
     elif split == "blocks":
         notes.append(
             "climatological_pattern and prior know the record of the held-out blocks, which the hybrid does not: "
-            "they are an upper reference here, no rivals."
+            "they are an upper reference here, no baselines."
         )
     if model is not None:
         notes.append("The hybrid is a model trained elsewhere, judged without refitting.")

@@ -15,7 +15,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from downscaler.errors import TrainingError, ValidationError
+from downscaler.ground.grid import M01, Domain
+from downscaler.ground.prior import Prior
 from downscaler.method.applicability import fit
+from downscaler.stores.prior.points import ground_at, ground_sample
+from downscaler.validation.matchups import Matchups
+from downscaler.validation.sites import cells
 from downscaler.validation.strata import IGBP
 
 Floats = NDArray[np.float64]
@@ -158,3 +163,27 @@ def _weights(sites: Floats, cells: Floats) -> tuple[Floats, float, int]:
     m, n = len(cells), len(sites)
     separability = (rank[label == 1].sum() - m * (m + 1) / 2) / (m * n)  # Mann and Whitney's U
     return np.asarray(weights / weights.mean()), float(separability), int(held.sum())
+
+
+def represented(
+    prior: Prior | None, domain: Domain, matchups: Matchups, *, min_pairs: int, seed: int = 0
+) -> Representativeness | str:
+    """How the sites with enough pairs stand in the domain, the others with weight 0; else in words why that is unknown.
+
+    Args:
+        prior: tells the ground; None where none is given.
+        domain: theirs.
+        matchups: sites and pairs.
+        min_pairs: pairs that a site needs.
+        seed: of the sample of the domain's ground.
+    """
+    if prior is None:
+        return "no prior is given, so the ground is not known"
+    rows, columns = cells(matchups.sites)
+    enough = matchups.pairs.sum(axis=1) >= min_pairs
+    ground = {name: np.where(enough, field, np.nan) for name, field in ground_at(prior, domain, rows, columns).items()}
+    blocks = rows // M01.per_m36 * 10_000 + columns // M01.per_m36
+    try:
+        return represent(ground, ground_sample(prior, domain, seed=seed), blocks, seed=seed)
+    except ValidationError as error:
+        return str(error)

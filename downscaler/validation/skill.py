@@ -19,12 +19,12 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 MIN_PAIRS = 20
 GAINS: dict[str, str] = {
-    "rmsd": "root mean square difference of the rival less that of the product, m3 m-3",
+    "rmsd": "root mean square difference of the baseline less that of the product, m3 m-3",
     "ubrmsd": "the same without bias, m3 m-3",
-    "abs_bias": "size of the rival's bias less that of the product's, m3 m-3",
-    "r": "correlation of the product less that of the rival",
-    "spearman": "rank correlation of the product less that of the rival",
-    "anomaly_r": "anomaly correlation of the product less that of the rival",
+    "abs_bias": "size of the baseline's bias less that of the product's, m3 m-3",
+    "r": "correlation of the product less that of the baseline",
+    "spearman": "rank correlation of the product less that of the baseline",
+    "anomaly_r": "anomaly correlation of the product less that of the baseline",
     "merlin": "downscaling gain of Merlin et al. (2015), -1 to 1",
 }
 """Differences, positive where the product is better."""
@@ -76,20 +76,20 @@ class Contest:
     def _shown(self, name: str) -> Floats:
         return np.asarray(np.where(self.pairs, self.estimates[name], np.nan))
 
-    def gains(self, rival: str) -> Metrics:
-        """Paired differences of product and a rival at each site [sites, 1 + draws], positive where it is better."""
-        return self._gains[rival]
+    def gains(self, baseline: str) -> Metrics:
+        """Paired differences of product and a baseline at each site [sites, 1 + draws], positive where it is better."""
+        return self._gains[baseline]
 
     @cached_property
     def _gains(self) -> dict[str, Metrics]:
         return {name: self._gains_over(name) for name in self.estimates if name != PRODUCT}
 
-    def _gains_over(self, rival: str) -> Metrics:
-        ours, theirs = self.metrics[PRODUCT], self.metrics[rival]
+    def _gains_over(self, baseline: str) -> Metrics:
+        ours, theirs = self.metrics[PRODUCT], self.metrics[baseline]
         made = {name: theirs[name] - ours[name] for name in _LOWER_IS_BETTER}
         made["abs_bias"] = np.abs(theirs["bias"]) - np.abs(ours["bias"])
         made |= {name: ours[name] - theirs[name] for name in ("r", "spearman", "anomaly_r")}
-        parts = [moments(self._shown(name), self.truth, self.draws.days) for name in (PRODUCT, rival)]
+        parts = [moments(self._shown(name), self.truth, self.draws.days) for name in (PRODUCT, baseline)]
         made["merlin"] = np.where(self.enough[:, None], downscaling_gain(*parts), np.nan)
         return made
 
@@ -130,10 +130,10 @@ class Contest:
         }
 
     def average_gains(
-        self, rival: str, *, keep: Bools | None = None, weights: Floats | None = None
+        self, baseline: str, *, keep: Bools | None = None, weights: Floats | None = None
     ) -> dict[str, Interval]:
-        """All paired differences against a rival averaged over sites, and shares of sites improved."""
-        gains = self.gains(rival)
+        """All paired differences against a baseline averaged over sites, and shares of sites improved."""
+        gains = self.gains(baseline)
         made = {name: self.average(gains[name], keep=keep, weights=weights) for name in GAINS}
         return made | {f"share_{name}": self.share(gains[name], keep=keep) for name in SHARES}
 

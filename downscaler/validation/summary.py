@@ -87,15 +87,15 @@ def summarise(
         ValidationError: no site has enough pairs.
     """
     held = contest(matchups, min_pairs=min_pairs, seed=seed)
-    rivals = [name for name in held.estimates if name != PRODUCT]
+    baselines = [name for name in held.estimates if name != PRODUCT]
     labels = site_labels(matchups.sites, extras.ground)
     document = {
         **facts,
         **_counts(matchups, held),
         "estimates": as_plain(held.averages()),
-        "gains": {rival: as_plain(held.average_gains(rival)) for rival in rivals},
+        "gains": {baseline: as_plain(held.average_gains(baseline)) for baseline in baselines},
         "strata": _strata(matchups, held, labels),
-        "representativeness": _representativeness(held, rivals, extras.represented),
+        "representativeness": _representativeness(held, baselines, extras.represented),
         "triple_collocation": _triple(held, extras.third),
         "comparison": {name: _comparison(held, name, values) for name, values in extras.others.items()},
         "files": [asdict(report) | {"clean": report.clean} for report in extras.files],
@@ -179,14 +179,14 @@ def _row(sites: int, pairs: int, metrics: Document, gain: Document) -> Document:
     return {"sites": sites, "pairs": pairs, "few": sites < FEW_SITES, "product": metrics, "gain_over_smap": gain}
 
 
-def _representativeness(held: Contest, rivals: Sequence[str], found: Representativeness | str) -> Document:
+def _representativeness(held: Contest, baselines: Sequence[str], found: Representativeness | str) -> Document:
     """Skill as if stations stood everywhere, beside the plain one at the same sites."""
     if isinstance(found, str):
         return {"refused": found}
     known = found.weights > 0
     if not (known & held.enough).any():
         return {"refused": "no station with enough pairs stands on ground that the prior knows"}
-    gains = {rival: held.gains(rival) for rival in rivals}
+    gains = {baseline: held.gains(baseline) for baseline in baselines}
 
     def of(weights: Floats | None) -> Document:
         """Averages and gains over the known stations, under these weights (None: plain)."""
@@ -196,8 +196,8 @@ def _representativeness(held: Contest, rivals: Sequence[str], found: Representat
                 for name, metrics in held.metrics.items()
             },
             "gains": {
-                rival: {g: as_plain(held.average(made[g], keep=known, weights=weights)) for g in HEADLINE}
-                for rival, made in gains.items()
+                baseline: {g: as_plain(held.average(made[g], keep=known, weights=weights)) for g in HEADLINE}
+                for baseline, made in gains.items()
             },
         }
 
@@ -265,10 +265,10 @@ def _site_table(
     for name, metrics in held.metrics.items():
         for metric in METRICS:
             columns |= _with_ends(f"{name}_{metric}", metrics[metric], blocks)
-    for rival in (name for name in held.estimates if name != PRODUCT):
-        gains = held.gains(rival)
+    for baseline in (name for name in held.estimates if name != PRODUCT):
+        gains = held.gains(baseline)
         for gain in GAINS:
-            columns |= _with_ends(f"gain_over_{rival}_{gain}", gains[gain], blocks)
+            columns |= _with_ends(f"gain_over_{baseline}_{gain}", gains[gain], blocks)
     return pd.DataFrame(columns)
 
 

@@ -47,9 +47,10 @@ def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: boo
 
     started = time.monotonic()
     inputs = prepare(job)
-    where = inputs.domain, job.catalog
-    with claimed(job.catalog, inputs.domain, date, patience=PATIENCE if wait else 0.0) as inherited:
-        if planned is not None and not inherited and (revision := made_since(date, *where, planned)):
+    domain = inputs.domain
+    with claimed(job.catalog, domain, date, patience=PATIENCE if wait else 0.0) as inherited:
+        asked = planned is not None and not inherited
+        if asked and (revision := made_since(date, domain, job.catalog, planned or 0)):
             reason = f"revision {revision}, published meanwhile by another run"
             return DayOutcome(date=date, status="current", reason=reason, seconds=time.monotonic() - started)
         with noted(date, job, inputs) as offers:
@@ -60,9 +61,9 @@ def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: boo
 
 def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, mend: bool) -> DayOutcome:
     """The sentence; ``mend`` makes the day though it stands, since a run died that was making it."""
+    from catalog.items.day import withdrawn
     from catalog.publish.day import consider, publish
     from catalog.publish.settled import already_there
-    from catalog.publish.withdraw import withdrawn
     from catalog.reading.days import find_item
     from downscaler.day.downscale import tiles
     from downscaler.day.record import run_record

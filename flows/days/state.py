@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from downscaler.errors import GranuleMissingError
-from downscaler.sources.smap.releases import is_near_real_time, newer_release
+from downscaler.sources.smap.names import is_near_real_time, newer_release
 from flows.day.attempts import inputs_of, is_transient
 from flows.day.granules import name_of, supply
 from flows.day.inputs import basis
@@ -108,7 +108,7 @@ def judge_day(
 
     ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before.
     """
-    from catalog.publish.withdraw import withdrawn
+    from catalog.items.day import withdrawn
 
     facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
     if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it anew

@@ -167,8 +167,8 @@ def show_validation(done: Validated, domain: str) -> None:
         "| paired gain over | RMSD, m3 m-3 | ubRMSD, m3 m-3 | R |",
         "|---|---|---|---|",
         *(
-            f"| {rival} | " + " | ".join(_interval(gains.get(name)) for name in ("rmsd", "ubrmsd", "r")) + " |"
-            for rival, gains in document["gains"].items()
+            f"| {baseline} | " + " | ".join(_interval(gains.get(name)) for name in ("rmsd", "ubrmsd", "r")) + " |"
+            for baseline, gains in document["gains"].items()
         ),
         "",
         f"Report: `{done.out / 'report.html'}`, item: {done.href or 'not published'}",

@@ -1,6 +1,6 @@
 """Events that a run tells Prefect's server, which automations listen to (``flows.server.automations``).
 
-The names and labels here are a contract with operators' own automations; ``docs/operations.md`` lists them.
+The names and labels here are a contract with operators' own automations; ``docs/how-to/operate.md`` lists them.
 """
 
 from __future__ import annotations

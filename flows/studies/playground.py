@@ -20,7 +20,8 @@ from downscaler.playground.experiment import PHYSICS as PHYSICS_LAYOUT
 from downscaler.playground.experiment import Cell, Design, Record, fingerprint, fit_physics, run_cell, sited, table
 from downscaler.playground.records import Records, read_network, read_propensity, write_report
 from downscaler.playground.world import World, make_world
-from downscaler.report.playground import Truth, make_report
+from downscaler.report.playground import make_report
+from downscaler.report.playground_text import Truth
 from downscaler.stores.prior import open_prior
 from flows import console
 from flows.days.workers import end_with_parent

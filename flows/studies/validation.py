@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from downscaler.ground.prior import Prior
     from downscaler.sources.insitu import FileReport
     from downscaler.validation.matchups import Matchups
-    from downscaler.validation.representativeness import Representativeness
     from downscaler.validation.sites import Site
     from downscaler.validation.summary import Extras, Findings
     from downscaler.validation.triple import Source
@@ -60,8 +59,7 @@ def run_validation(job: ValidationJob, tell: Tell = lambda _done, _total, _what:
     matchups = match_up(job, domain, days, sites, prior, tell)
     extras = _extras(job, domain, days, matchups, prior, third, reports)
     findings = _judge(job, domain, matchups, extras)
-    represented = extras.represented
-    write_validation(job.out, findings, represented, relief(prior, domain) if prior else None)
+    write_validation(job.out, findings, extras.represented, relief(prior, domain) if prior else None)
     href = publish_validation(job.catalog, domain, job.out) if job.publish else None
     return Validated(out=job.out, href=href, document=findings.document)
 
@@ -163,6 +161,7 @@ def _extras(
 
     from downscaler.sources.gridded import product_at
     from downscaler.stores.prior.points import ground_at
+    from downscaler.validation.representativeness import represented
     from downscaler.validation.sites import cells
     from downscaler.validation.summary import Extras
 
@@ -173,34 +172,11 @@ def _extras(
     values = None if job.third is None else product_at(job.third, matchups.dates, lon, lat)
     return Extras(
         ground={} if prior is None else ground_at(prior, domain, rows, columns),
-        represented=_represented(job, domain, matchups, prior),
+        represented=represented(prior, domain, matchups, min_pairs=job.min_pairs, seed=job.seed),
         others=others,
         third=None if third is None or values is None else (third, values),
         files=reports,
     )
-
-
-def _represented(
-    job: ValidationJob, domain: Domain, matchups: Matchups, prior: Prior | None
-) -> Representativeness | str:
-    """How the sites with enough pairs stand in the domain; the others have weight 0."""
-    import numpy as np
-
-    from downscaler.ground.grid import M01
-    from downscaler.stores.prior.points import ground_at, ground_sample
-    from downscaler.validation.representativeness import represent
-    from downscaler.validation.sites import cells
-
-    if prior is None:
-        return "no prior is given, so the ground is not known"
-    rows, columns = cells(matchups.sites)
-    enough = matchups.pairs.sum(axis=1) >= job.min_pairs
-    ground = {name: np.where(enough, field, np.nan) for name, field in ground_at(prior, domain, rows, columns).items()}
-    blocks = rows // M01.per_m36 * 10_000 + columns // M01.per_m36
-    try:
-        return represent(ground, ground_sample(prior, domain, seed=job.seed), blocks, seed=job.seed)
-    except ValidationError as error:
-        return str(error)
 
 
 def _labels(sources: Sequence[str]) -> list[str]:

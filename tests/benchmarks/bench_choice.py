@@ -16,10 +16,11 @@ import pytest
 from downscaler.ground.grid import M09
 from downscaler.learn.boosting import Kind, Options, fit_plain
 from downscaler.learn.samples import View
+from downscaler.learn.training import days_with_data, with_weather
 from downscaler.method.hybrid import estimate
 from downscaler.skill import crossval
-from downscaler.skill.crossval import block_folds, days_with_data, time_folds, with_weather
 from downscaler.skill.evaluation import Evaluation
+from downscaler.skill.folds import block_folds, time_folds
 from downscaler.stores.prior import open_prior
 
 CAPACITIES = {  # rounds are what early stopping came to in training: neither is stopped here

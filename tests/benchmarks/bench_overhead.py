@@ -59,13 +59,13 @@ def pace() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def job(tmp_path_factory) -> DayJob:
     """One published day on one cell of 36 km."""
-    from tests.conftest import SMALL
+    from tests.conftest import small_options
 
     folder, domain = tmp_path_factory.mktemp("overhead"), product.domain(DOMAIN)
     write_sample(folder / "sample", domain, days=1, start=DAY, history=90)
     native = folder / "sample" / "prior"
     prior = build_prior(open_source("netcdf", native / "daily.nc", native / "static.nc"), domain, folder / "prior")
-    save_model(train(prior, grids=[M09], options=SMALL), folder / "model")
+    save_model(train(prior, grids=[M09], options=small_options()), folder / "model")
     made = DayJob(
         domain=DOMAIN,
         prior=folder / "prior",

@@ -1,23 +1,24 @@
 """Days to publish: tiles with valleys, gaps and flags, and the records that go with them."""
 
+from __future__ import annotations
+
 import datetime as dt
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import boto3
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-from catalog import publish
 from downscaler import product
 from downscaler.ground.grid import Domain
 from downscaler.ground.tiles import Tile
 from downscaler.product import Flag
 from downscaler.records import InputRecord, RunRecord
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DATE = dt.date(2015, 4, 1)
 GRANULE = "SMAP_L3_SM_P_20150401_R13080_001.h5"
@@ -26,6 +27,8 @@ OTHER_YEAR = "The prior is of another year (water year 1999)."
 
 def whole_field(domain: Domain, seed: int = 0) -> NDArray[np.float64]:
     """Soil moisture with blobs and channels on the whole domain, its north-west M36 cell empty."""
+    from scipy.ndimage import gaussian_filter
+
     shape = (domain.shape().y, domain.shape().x)
     rng = np.random.default_rng(seed)
     smooth = gaussian_filter(rng.standard_normal(shape), 8, mode="nearest") * 0.9
@@ -103,6 +106,8 @@ def record() -> Callable[..., RunRecord]:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """A server that speaks S3 on loopback."""
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -113,6 +118,8 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Address of a catalogue in an empty bucket of that server."""
+    import boto3
+
     settings = {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -132,6 +139,8 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def published_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue to read, never to change: 2015-04-01 in its second revision (seed 1), 2015-04-02 (seed 2)."""
+    from catalog import publish
+
     root, domain = tmp_path_factory.mktemp("published"), product.LITTLE_WASHITA
     publish(root, run_record(domain), domain, whole_tiles(domain))
     publish(root, run_record(domain, granule="d" * 64), domain, whole_tiles(domain, seed=1))

@@ -1,4 +1,4 @@
-"""Every block of docs/recipes.md is run against a served catalogue, and what it brings is compared with the files."""
+"""Every block of docs/how-to/recipes.md runs against a served catalogue; its results are compared with the files."""
 
 import datetime as dt
 import os
@@ -21,7 +21,7 @@ from catalog.naming import DayName
 from downscaler import product
 from downscaler.ground.grid import LonLat
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "recipes.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "recipes.md"
 DAYS = [dt.date(2024, 5, 23), dt.date(2024, 5, 24)]
 SAID = "http://127.0.0.1:8080"
 BLOCKS = re.findall(
@@ -140,10 +140,10 @@ def test_one_file(run, root, tmp_path):
 
 def test_files(run, root, tmp_path):
     vadose, stac_asset, curl = blocks("Files")
-    assert "2 days; 4 files brought" in run(vadose)
+    assert "2 days; 4 files downloaded" in run(vadose)
     copied = pystac.Catalog.from_file(str(tmp_path / "days" / "catalog.json"))
     assert len(list(copied.get_items(recursive=True))) == 2
-    assert "0 files brought" in run(vadose)
+    assert "0 files downloaded" in run(vadose)
     run(stac_asset)
     original = next(root.rglob("*20240523/r001/soil_moisture.tif")).read_bytes()
     (brought,) = (tmp_path / "day").rglob("soil_moisture.tif")

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from flows.cli import main
+from once import built_once
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,8 @@ Command = Callable[..., Ended]
 @pytest.fixture
 def vadose(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     """Runs ``vadose ARGUMENTS...`` in an empty working folder, without settings from outside."""
+    from flows.cli import main
+
     for name in [name for name in os.environ if name.upper().startswith("VADOSE_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -63,10 +64,13 @@ def command() -> Callable[..., str]:
 def made(tmp_path_factory: pytest.TempPathFactory, command: Callable[..., str]) -> Path:
     """Folder with a sample of five days from 2024-05-23 on, a prior and a model, made by the three commands."""
     where = "--domain=-94.9,34.3,-94.4,34.6"
-    work = tmp_path_factory.mktemp("chain")
-    command("sample", "--out", "sample", "--days", 5, where, "--history", 90, cwd=work)
-    native = work / "sample" / "prior"
-    source = ("--source", "netcdf", native / "daily.nc", "--statics", native / "static.nc")
-    command("prior", "build", where, *source, "--out", "prior", cwd=work)
-    command("train", "--prior", "prior", "--out", "model", "--json", "reports/training.json", cwd=work)
-    return work
+
+    def build(work: Path) -> None:
+        command("sample", "--out", "sample", "--days", 5, where, "--history", 90, cwd=work)
+        native = work / "sample" / "prior"
+        source = ("--source", "netcdf", native / "daily.nc", "--statics", native / "static.nc")
+        command("prior", "build", where, *source, "--out", "prior", cwd=work)
+        told = command("train", "--prior", "prior", "--out", "model", "--json", cwd=work)
+        (work / "training.json").write_text(told, encoding="utf-8")
+
+    return built_once(tmp_path_factory, "made", build)

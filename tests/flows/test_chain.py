@@ -34,7 +34,7 @@ def item_of(catalog: Path, date: dt.date) -> dict[str, Any]:
 def test_stages_leave_native_files_and_a_training_report(made: Path) -> None:
     assert len(list((made / "sample" / "granules").glob("*.h5"))) == DAYS
     assert (made / "sample" / "prior" / "prior.toml").is_file()
-    report = json.loads((made / "reports" / "training.json").read_text(encoding="utf-8"))
+    report = json.loads((made / "training.json").read_text(encoding="utf-8"))
     assert report["simulated"] is True
     assert report["options"]["rounds"] == 20
     assert all(branch["rmse"]["hybrid"] < branch["rmse"]["nearest"] for branch in report["skill"].values())

@@ -18,7 +18,7 @@ NAME = "SMAP_L3_SM_P_20150401_R13080_001.h5"
 
 @pytest.fixture(scope="module")
 def work(command: Any, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder in which the commands of README.md's second way of use were run."""
+    """Folder in which the commands of docs/how-to/produce.md were run."""
     folder = tmp_path_factory.mktemp("real")
     (folder / "vadose.toml").write_text(
         f'domain = "little-washita"\nprior = "prior"\nmodel = "model"\ngranules = "{shared / "smap"}"\n'

@@ -1,7 +1,6 @@
-"""Settings: who wins, what is refused, and that README.md documents what is there."""
+"""Settings: precedence, what is refused, and the operator's example."""
 
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -106,21 +105,6 @@ def test_unreadable_file_is_refused(content: bytes) -> None:
 def test_absent_file_is_refused_when_named() -> None:
     with pytest.raises(ConfigError, match="--config"):
         load_settings(Path("nowhere.toml"))
-
-
-def _toml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def test_readme_documents_every_setting_and_no_other() -> None:
-    """The table under "Configuration" has key, default and meaning exactly as declared."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Configuration")[1].split("\n## ")[0]
-    documented = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", section, flags=re.MULTILINE)
-    declared = [
-        (name, "" if field.default is None else f"`{_toml(field.default)}`", field.description)
-        for name, field in Settings.model_fields.items()
-    ]
-    assert documented == declared
 
 
 def test_the_operators_example_is_valid() -> None:

@@ -11,34 +11,38 @@ import typer
 
 from downscaler.errors import CatalogFaultsError
 from flows import console
-from flows.commands.product.produce import DomainName, Out
+from flows.commands.options import CatalogAddress, DomainName, Json, PublishTo, day_argument
 
 if TYPE_CHECKING:
     from catalog.check.survey import Survey
 
-Where = Annotated[
-    str | None, typer.Argument(metavar="[CATALOG]", help="Catalogue: folder, file:// or s3://bucket/prefix.")
-]
-
 
 def catalog_check(
     context: typer.Context,
-    catalog: Where = None,
+    catalog: CatalogAddress = None,
     metadata_only: Annotated[
-        bool, typer.Option("--metadata-only", help="Look at files by presence and size, neither checksum nor COG.")
+        bool,
+        typer.Option(
+            "--metadata-only", help="Check that files exist and have the right size; skip checksums and COG validation."
+        ),
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Write links, extents, index, cubes anew from the items; clear what died."),
+        typer.Option(
+            "--repair", help="Rebuild links, extents, index and cubes from the items; remove what crashed runs left."
+        ),
     ] = False,
     min_age: Annotated[
-        float, typer.Option(min=0, help="Hours for which unnamed files in a bucket may be a publication in progress.")
+        float,
+        typer.Option(
+            min=0, help="Hours during which a file in a bucket without an item may belong to a running publication."
+        ),
     ] = 24,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    json: Json = False,
 ) -> None:
-    """Check a whole catalogue: schemas, links, checksums, COGs, index, cubes, stray files; fails where it finds any.
+    """Check a whole catalogue: schemas, links, checksums, COGs, index, cubes, stray files. Fails if it finds a fault.
 
-    Files that an item names are never touched, nor strays that some item may have named.
+    Files that an item names are never touched, nor stray files that may still belong to an item.
     """
     from catalog.check.check import check
     from catalog.check.repair import repair as mend
@@ -56,45 +60,45 @@ def catalog_check(
     faults = sum(finding.fault for finding in survey.findings)
     if json:
         found = {"findings": [asdict(f) for f in survey.findings], "mended": [asdict(f) for f in mended]}
-        console.say(console.as_json(found | {"items": len(survey.items), "objects": len(survey.stats)}))
+        console.say_json(found | {"items": len(survey.items), "objects": len(survey.stats)})
     else:
         _show(survey, before)
         if before is not None:
-            console.say(f"{len(mended)} findings mended")
+            console.say(f"{len(mended)} findings repaired")
     if faults:
         can = any(finding.mend for finding in survey.findings) and not repair
-        remedy = "`vadose catalog check --repair` mends what follows from the items." if can else None
-        raise CatalogFaultsError(f"{survey.store.uri} has faults", value=f"{faults} of them", remedy=remedy)
+        remedy = "`vadose catalog check --repair` rebuilds what can be derived from the items." if can else None
+        raise CatalogFaultsError(f"The check of {survey.store.uri} found faults", value=faults, remedy=remedy)
 
 
 def _show(survey: Survey, before: Survey | None) -> None:
     left = survey.findings
     for title, findings in (
-        ("Mended", [f for f in before.findings if f not in left] if before else []),
+        ("Repaired", [f for f in before.findings if f not in left] if before else []),
         ("Found", left),
     ):
         if findings:
-            made = console.table(title, "kind", "object", "what", "")
+            made = console.table(title, "kind", "object", "finding", "")
             for finding in findings:
-                state = "" if title == "Mended" else "can be mended" if finding.mend else ""
+                state = "can be repaired" if title == "Found" and finding.mend else ""
                 made.add_row(finding.kind, console.Text(finding.key), console.Text(finding.what), state)
             console.out.print(made)
     kinds = Counter(finding.kind for finding in left)
-    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no finding"
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no findings"
     console.say(f"{len(survey.items)} items, {len(survey.stats)} objects: {told}")
 
 
 def catalog_withdraw(
     context: typer.Context,
-    date: Annotated[dt.datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="DATE", help="The day, UTC.")],
-    reason: Annotated[str, typer.Option(help="Why, in a sentence that users can read.")],
+    date: Annotated[dt.date, day_argument("DATE", "UTC day, YYYY-MM-DD.")],
+    reason: Annotated[str, typer.Option(help="Why, in a sentence for the product's users.")],
     domain: DomainName = None,
-    out: Out = None,
+    out: PublishTo = None,
 ) -> None:
-    """Mark a published day as withdrawn: its item, files and links stay, with the reason."""
+    """Mark a published day as withdrawn. Its item, files and links stay, with the reason."""
     from catalog.publish.withdraw import withdraw
     from downscaler import product
     from flows.settings import load_settings
 
     settings = load_settings(context.obj.config, domain=domain, catalog=out)
-    console.say(withdraw(settings.catalog, product.domain(settings.domain), date.date(), reason))
+    console.say(withdraw(settings.catalog, product.domain(settings.domain), date, reason))

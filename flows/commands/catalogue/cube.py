@@ -11,44 +11,36 @@ import typer
 
 from downscaler.errors import CubeError
 from flows import console
+from flows.commands.options import CatalogAddress, Collections, Json
 
 if TYPE_CHECKING:
     from catalog.cube.update import CubeUpdate
 
-Catalog = Annotated[
-    str | None, typer.Argument(metavar="[CATALOG]", help="Catalogue: a folder, file:// or s3://bucket/prefix.")
-]
-Collections = Annotated[
-    list[str] | None, typer.Option("--collection", metavar="ID", help="Only this collection; may be repeated.")
-]
-KeepDays = Annotated[
-    float, typer.Option(min=0.0, max=3650.0, help="Days for which what is replaced stays readable to who has it open.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
+KeepDays = Annotated[float, typer.Option(min=0.0, max=3650.0, help="Days for which replaced snapshots stay readable.")]
 
 
 def cube_build(
     context: typer.Context,
-    catalog: Catalog = None,
+    catalog: CatalogAddress = None,
     collection: Collections = None,
     keep_days: KeepDays = 7.0,
     json: Json = False,
 ) -> None:
-    """Make a cube of each collection's days, or go on where it was stopped; what is in step is left alone.
+    """Build a Zarr cube of each collection's days, or resume an interrupted build. Current days are left alone.
 
-    The cube takes about as much room as the GeoTIFFs. Readers see whole commits only.
+    The cube takes about as much space as the GeoTIFFs. Readers only ever see complete commits.
     """
     _update(context, catalog, collection or (), keep_days, create=True, json=json)
 
 
 def cube_update(
     context: typer.Context,
-    catalog: Catalog = None,
+    catalog: CatalogAddress = None,
     collection: Collections = None,
     keep_days: KeepDays = 7.0,
     json: Json = False,
 ) -> None:
-    """Bring cubes in step with what is published: new days, new revisions, withdrawn days. Makes no new cube."""
+    """Update existing cubes with new days, new revisions and withdrawn days. Builds no new cube."""
     _update(context, catalog, collection or (), keep_days, create=False, json=json)
 
 
@@ -64,21 +56,23 @@ def _update(
     unknown = [name for name in wanted if name not in found]
     if unknown or not found:
         raise CubeError(
-            "No such collection with days is in the catalogue",
+            "The catalogue has no such collection with published days",
             value=", ".join(unknown) or uri,
             allowed=sorted(found) or "a catalogue with published days",
-            remedy=None if found else "`vadose run` publishes a day.",
+            remedy=None if found else "Publish a day with `vadose run`.",
         )
     named = wanted or [name for name in found if create or exists(uri, name)]
     if not named:
-        raise CubeError("No collection of the catalogue has a cube", value=uri, remedy="`vadose cube build` makes one.")
+        raise CubeError(
+            "No collection of the catalogue has a cube", value=uri, remedy="Build one with `vadose cube build`."
+        )
     done = []
     for name in named:
         with console.progress_bar(name) as tell:
             keep = dt.timedelta(days=keep_days)
             done.append(update_cube(uri, name, found[name], create=create, keep=keep, progress=tell))
     if json:
-        console.say(console.as_json([asdict(update) for update in done]))
+        console.say_json([asdict(update) for update in done])
         return
     for update in done:
         console.say(_line(update))

@@ -11,6 +11,7 @@ import typer
 
 from downscaler.errors import ConfigError, MissingExtraError
 from flows import console
+from flows.commands.options import CatalogAddress
 
 if TYPE_CHECKING:
     from socket import socket as Socket  # noqa: N812
@@ -19,33 +20,31 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
 BROWSER = Path(__file__).resolve().parents[3] / "build" / "browser"
-_PATIENCE = 10  # seconds that requests in work have once the end is asked for
+_PATIENCE = 10  # seconds for open requests to finish after Ctrl-C
 
 
 def serve(
     context: typer.Context,
-    catalog: Annotated[
-        str | None, typer.Argument(metavar="[CATALOG]", help="Catalogue: a folder, file:// or s3://bucket/prefix.")
-    ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
+    catalog: CatalogAddress = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8080,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
     backend: Annotated[
-        str, typer.Option(help="What searches: embedded, or pgstac (`vadose catalog sync` fills it).")
+        str, typer.Option(help="Search backend: embedded, or pgstac (filled by `vadose catalog sync`).")
     ] = "embedded",
     dsn: Annotated[
         str | None,
-        typer.Option(help="Database of pgstac, postgresql://user@host/name; without it VADOSE_PGSTAC_DSN."),
+        typer.Option(help="pgstac database, postgresql://user@host/name; unset, VADOSE_PGSTAC_DSN."),
     ] = None,
-    public_url: Annotated[str | None, typer.Option(help="Address that the service is known by outside.")] = None,
+    public_url: Annotated[str | None, typer.Option(help="Public address of the service, behind a proxy.")] = None,
 ) -> None:
-    """Serve a catalogue: map and pages, STAC API, tiles, time series, files with range requests (Ctrl-C ends it)."""
+    """Serve a catalogue over HTTP: map, STAC API, map tiles, time series, and the files with range requests."""
     from flows.settings import load_settings
 
     uri = load_settings(context.obj.config, catalog=catalog).catalog
     app = application(str(uri), backend=backend, dsn=dsn or os.environ.get("VADOSE_PGSTAC_DSN"), public_url=public_url)
     running, socket = server(app, host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
-    console.say(f"{address}/  (Ctrl-C ends it)")
+    console.say(f"{address}/  (Ctrl-C to stop)")
     console.say(f"{address}/stac/  STAC API for QGIS, pystac-client and odc-stac")
     sys.stdout.flush()  # into a log at once, not when the service ends
     running.run(sockets=[socket])
@@ -75,7 +74,9 @@ def server(app: FastAPI, host: str, port: int) -> tuple[Server, Socket]:
         bound = socket.create_server((host, port), family=family)
     except OSError as error:
         raise ConfigError(
-            "Cannot listen there", value=f"{host}:{port}: {error.strerror}", remedy="Give another --port; 0 takes any."
+            "Cannot listen on this address",
+            value=f"{host}:{port}: {error.strerror}",
+            remedy="Choose another --port; 0 takes a free one.",
         ) from None
     config = uvicorn.Config(
         app, log_level="warning", ws="none", server_header=False, timeout_graceful_shutdown=_PATIENCE

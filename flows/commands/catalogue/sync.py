@@ -9,19 +9,18 @@ import typer
 
 from downscaler.errors import ConfigError
 from flows import console
+from flows.commands.options import CatalogAddress, Json
 
 
 def sync(
     context: typer.Context,
-    catalog: Annotated[
-        str | None, typer.Argument(metavar="[CATALOG]", help="Catalogue: a folder, file:// or s3://bucket/prefix.")
-    ] = None,
+    catalog: CatalogAddress = None,
     to: Annotated[
-        str | None, typer.Option(help="Database, postgresql://user@host/name; without it VADOSE_PGSTAC_DSN.")
+        str | None, typer.Option(help="pgstac database, postgresql://user@host/name; unset, VADOSE_PGSTAC_DSN.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write the counts as JSON.")] = False,
+    json: Json = False,
 ) -> None:
-    """Bring a pgstac database into step with a catalogue: only what changed is sent, what is gone goes."""
+    """Synchronise a pgstac database with a catalogue: sends changed items, removes deleted ones."""
     from dataclasses import asdict
 
     from flows.settings import load_settings
@@ -29,7 +28,7 @@ def sync(
     dsn = to or os.environ.get("VADOSE_PGSTAC_DSN")
     if dsn is None or not dsn.startswith(("postgresql://", "postgres://")):
         raise ConfigError(
-            "A database to fill is needed",
+            "No pgstac database is given",
             value=dsn,
             allowed="postgresql://user:password@host:port/name",
             remedy="Give --to or set VADOSE_PGSTAC_DSN.",
@@ -38,8 +37,8 @@ def sync(
     from catalog.api.stac.pgsync import sync as bring_into_step
 
     done = bring_into_step(str(uri), dsn)
-    if as_json:
-        console.say(console.as_json(asdict(done)))
+    if json:
+        console.say_json(asdict(done))
         return
     console.say(
         f"{done.collections} collections; {done.sent} items sent, {done.removed} removed, {done.unchanged} unchanged"

@@ -1,4 +1,4 @@
-"""``vadose sample``, ``vadose prior build`` and ``vadose train``: what a day's run needs beforehand."""
+"""``vadose sample``, ``vadose prior build`` and ``vadose train``: the inputs of daily production."""
 
 from __future__ import annotations
 
@@ -12,26 +12,16 @@ import typer
 
 from downscaler.errors import ConfigError
 from flows import console
+from flows.commands.options import DomainName, Json, PriorPath, Seed, day_option, ordered
 
 
 class SourceKind(StrEnum):
-    """Formats in which ParFlow-CLM output comes."""
+    """Formats of ParFlow-CLM output."""
 
     PFB = "pfb"
     NETCDF = "netcdf"
     ZARR = "zarr"
     HYDRODATA = "hydrodata"
-
-
-def _day(help_text: str) -> typer.models.OptionInfo:
-    made: typer.models.OptionInfo = typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help=help_text)
-    return made
-
-
-DomainName = Annotated[
-    str | None, typer.Option(help="Preset (conus, demo, little-washita, upper-verde) or west,south,east,north.")
-]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the same one gives the same bytes.")]
 
 
 def sample(
@@ -40,9 +30,7 @@ def sample(
     days: Annotated[int, typer.Option(min=1, help="Days with SMAP granules.")] = 12,
     domain: DomainName = None,
     seed: Seed = None,
-    start: Annotated[
-        dt.datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="First day with a granule.")
-    ] = dt.datetime(2024, 5, 23),  # noqa: DTZ001  (a calendar day, no instant)
+    start: Annotated[dt.date, day_option("First day with a granule.")] = dt.date(2024, 5, 23),
     history: Annotated[int, typer.Option(min=30, help="Days of the prior before the first granule.")] = 365,
 ) -> None:
     """Write the simulated sample: SMAP granules, ParFlow-CLM-like priors and stations, in their native formats.
@@ -55,7 +43,7 @@ def sample(
     settings = load_settings(context.obj.config, domain=domain, seed=seed)
     # The sample is a few counties by default, not the whole product's domain.
     name = domain if domain or "domain" in settings.model_fields_set else "demo"
-    make_sample(out, name or settings.domain, days=days, seed=settings.seed, start=start.date(), history=history)
+    make_sample(out, name or settings.domain, days=days, seed=settings.seed, start=start, history=history)
     console.say(f"simulated sample of {days} days: {out}")
 
 
@@ -65,43 +53,46 @@ def prior_build(
         Path,
         typer.Argument(
             metavar="PATH",
-            help="Folder with .pfb and prior.toml, NetCDF file, folder or glob, Zarr store, or folder to fetch into.",
+            help="Folder with .pfb and prior.toml; NetCDF file, folder or glob; Zarr store; or download folder.",
         ),
     ],
     source: Annotated[SourceKind, typer.Option(help="Format of PATH.")],
     out: Annotated[Path, typer.Option(metavar="PRIOR", help="Prior store to write.")],
     domain: DomainName = None,
     statics: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Terrain, soil and land cover, if in a file of their own.")
+        Path | None, typer.Option(metavar="FILE", help="Terrain, soil and land cover, if in a separate file.")
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Run to download (hydrodata), such as conus1_baseline_mod or conus2_baseline.")
+        str | None, typer.Option(help="HydroFrame run to download, such as conus1_baseline_mod or conus2_baseline.")
     ] = None,
-    start: Annotated[dt.datetime | None, _day("First day to download; unset, the run's.")] = None,
-    end: Annotated[dt.datetime | None, _day("Last day to download; unset, the run's.")] = None,
+    start: Annotated[dt.date | None, day_option("First day to download; unset, the run's.")] = None,
+    end: Annotated[dt.date | None, day_option("Last day to download; unset, the run's.")] = None,
     forcing: Annotated[
-        bool, typer.Option("--forcing/--no-forcing", help="Whether the run's daily weather is downloaded with it.")
+        bool, typer.Option("--forcing/--no-forcing", help="Download the run's daily weather too (hydrodata).")
     ] = True,
     daymet: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Take the weather from Daymet V4 files here; missing ones are fetched."),
+        typer.Option(
+            metavar="DIR", help="Take the weather from Daymet V4 files in this folder; missing files are downloaded."
+        ),
     ] = None,
 ) -> None:
     """Bring ParFlow-CLM output onto the 1 km product grid, with its day-of-year climatology.
 
-    For pfb, PATH is a folder with the files and a prior.toml that says what they cannot: grid, ij bounds, start, step
-    and the variable of each file pattern. For hydrodata, PATH is a folder that is filled from HydroFrame by month and
-    block; stopped at any time, the same command goes on.
+    For pfb, PATH is a folder with the files and a prior.toml that describes them: grid, ij bounds, start, step and the
+    variable of each file pattern. For hydrodata, PATH is a folder that is filled from HydroFrame by month and block; an
+    interrupted download resumes with the same command.
     """
     from flows.settings import load_settings
     from flows.studies.build import open_downloaded, open_files, store_prior, with_daymet
 
     settings = load_settings(context.obj.config, domain=domain)
     if source is not SourceKind.HYDRODATA and (dataset or start or end):
-        raise ConfigError("--dataset, --start and --end are for hydrodata", value=source.value)
+        raise ConfigError("--dataset, --start and --end need --source hydrodata", value=source.value)
     if source is SourceKind.HYDRODATA:
-        period = (start.date() if start else None, end.date() if end else None)
-        opened = open_downloaded(path, settings.domain, dataset, period, forcing=forcing and daymet is None)
+        opened = open_downloaded(
+            path, settings.domain, dataset, ordered(start, end), forcing=forcing and daymet is None
+        )
     else:
         opened = open_files(source.value, path, statics)
     made = store_prior(opened if daymet is None else with_daymet(opened, daymet, settings), settings.domain, out)
@@ -111,10 +102,10 @@ def prior_build(
 
 def train(
     context: typer.Context,
-    prior: Annotated[Path | None, typer.Option(metavar="PRIOR", help="Prior to learn from.")] = None,
+    prior: PriorPath = None,
     out: Annotated[Path | None, typer.Option(metavar="MODEL", help="Model folder to write.")] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the training report here.")] = None,
     seed: Seed = None,
+    json: Json = False,
 ) -> None:
     """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on days held out of the record."""
     from flows.settings import load_settings
@@ -122,17 +113,19 @@ def train(
 
     settings = load_settings(context.obj.config, prior=prior, seed=seed, model=out)
     if settings.prior is None or settings.model is None:
-        raise ConfigError("Training needs a prior and a place for the model", remedy="Give --prior PRIOR --out MODEL.")
+        raise ConfigError(
+            "Training needs a prior and an output folder for the model", remedy="Give --prior PRIOR --out MODEL."
+        )
     card = make_model(settings.prior, settings.model, settings)
-    if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_text(console.as_json(card) + "\n", encoding="utf-8")
+    if json:
+        console.say_json(card)
+        return
     console.out.print(skill_table(card))
     console.say(f"model: {settings.model}")
 
 
 def skill_table(card: Mapping[str, Any]) -> console.Table:
-    """Errors on the held-out days of the prior, a column a method, a row a branch of the model."""
+    """Errors on held-out days of the prior: one column per method, one row per branch of the model."""
     skill: Mapping[str, Any] = card["skill"]
     methods = list(next(iter(skill.values()))["rmse"])
     made = console.table("RMSE on held-out days of the prior, m3 m-3", "branch", *(f"{method}>" for method in methods))

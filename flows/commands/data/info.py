@@ -1,4 +1,4 @@
-"""``vadose info``: what a file or folder is, told by the reader that would use it."""
+"""``vadose info``: what a file or folder is, according to the reader that would use it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from downscaler.errors import ConfigError
 from flows import console
+from flows.commands.options import Json
 
 KINDS = (
     "SMAP granule (.h5), ParFlow file (.pfb, .nc), climatology (.nc), prior, model, weather store, "
@@ -19,28 +20,28 @@ KINDS = (
 
 def info(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=f"{KINDS[0].upper()}{KINDS[1:]}.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    json: Json = False,
 ) -> None:
-    """Tell what a granule, prior, model, station archive or item is."""
+    """Describe a granule, prior, model, climatology, station archive or STAC item."""
     found = describe(file)
     if json:
-        print(console.as_json(found))
+        console.say_json(found)
     else:
         console.facts(f"{file}", found)
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Facts on any file or folder that vadose reads or writes; ``kind`` says which it is.
+    """Facts about any file or folder that vadose reads or writes; ``kind`` says what it is.
 
     Raises:
-        ConfigError: nothing is there, or it is of no known kind.
+        ConfigError: the path does not exist, or its type is unrecognised.
         VadoseError: the typed error of the reader when the file is broken.
     """
     if not path.exists():
-        raise ConfigError("Nothing is there", value=path)
+        raise ConfigError("No such file or folder", value=path)
     reader = _of_folder(path) if path.is_dir() else _of_file(path)
     if reader is None:
-        raise ConfigError("This is nothing that vadose knows", value=path, allowed=KINDS)
+        raise ConfigError("Unrecognised file type", value=path, allowed=KINDS)
     return dict(reader(path))
 
 

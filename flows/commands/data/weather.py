@@ -1,4 +1,4 @@
-"""``vadose weather``: the weather store, made and extended from public products."""
+"""``vadose weather``: the weather store, built and extended from public products."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from downscaler.errors import PeriodError, WeatherError
 from flows import console
-from flows.commands.data.build import DomainName
+from flows.commands.options import DomainName, day_option, ordered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,25 +22,23 @@ if TYPE_CHECKING:
 
 Files = Annotated[Path, typer.Argument(metavar="PATH", help="File, or folder with the source's files.")]
 Source = Annotated[
-    str, typer.Option(metavar="SOURCE", help="Whose files they are: nldas2, nldas3, imerg, or netcdf for any CF file.")
+    str, typer.Option(metavar="SOURCE", help="Format of PATH: nldas2, nldas3, imerg, or netcdf for any CF file.")
 ]
 Store = Annotated[Path, typer.Argument(metavar="WEATHER", help="Weather store.")]
 PriorOption = Annotated[
     Path | None,
-    typer.Option("--prior", metavar="PRIOR", help="Prior whose elevation moves coarse temperature to each cell."),
+    typer.Option("--prior", metavar="PRIOR", help="Prior whose elevation adjusts coarse temperature to each cell."),
 ]
 
 
-def _day(help_text: str) -> typer.models.OptionInfo:
-    made: typer.models.OptionInfo = typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help=help_text)
-    return made
-
-
-Start = Annotated[dt.datetime | None, _day("First day to take; unset, all.")]
+Start = Annotated[dt.date | None, day_option("First day to use; unset, all.")]
 Fetch = Annotated[
-    bool, typer.Option("--fetch", help="First bring what PATH lacks of the period from Earthdata (nldas2, imerg).")
+    bool,
+    typer.Option(
+        "--fetch", help="First download missing files of the period from Earthdata into PATH (nldas2, imerg)."
+    ),
 ]
-End = Annotated[dt.datetime | None, _day("Last day to take; unset, all.")]
+End = Annotated[dt.date | None, day_option("Last day to use; unset, all.")]
 
 
 def weather_build(
@@ -54,18 +52,18 @@ def weather_build(
     end: End = None,
     fetch: Fetch = False,
 ) -> None:
-    """Make a weather store: daily precipitation and air temperature on the product grid.
+    """Build a weather store: daily precipitation and air temperature on the product grid.
 
-    Coarse rain is brought to 1 km by area, coarse temperature by the lapse rate and the prior's elevation. A day that
-    is not whole is named and left out. A store that is there is extended.
+    Coarse rain is regridded to 1 km by area, coarse temperature by lapse rate and the prior's elevation. Incomplete
+    days are reported and left out. An existing store is extended.
     """
     from downscaler import product
     from downscaler.stores.weather import build_weather
     from flows.settings import load_settings
 
     settings = load_settings(context.obj.config, domain=domain, prior=prior)
+    period = ordered(start, end)
     build_weather(out, product.domain(settings.domain))
-    period = _period(start, end)
     if fetch:
         _fetch(out, path, source, period, settings)
     _add(out, path, source, settings.prior, period)
@@ -81,17 +79,17 @@ def weather_extend(
     end: End = None,
     fetch: Fetch = False,
 ) -> None:
-    """Add days to a weather store, or newer versions of days; nothing is built again."""
+    """Add days, or newer versions of days, to a weather store."""
     from flows.settings import load_settings
 
-    settings, period = load_settings(context.obj.config, prior=prior), _period(start, end)
+    settings, period = load_settings(context.obj.config, prior=prior), ordered(start, end)
     if fetch:
         _fetch(weather, path, source, period, settings)
     _add(weather, path, source, settings.prior, period)
 
 
 def weather_check(weather: Store) -> None:
-    """Read a weather store whole and hold every day against its checksum."""
+    """Read a whole weather store and verify the checksum of every day."""
     from downscaler.stores.weather import open_weather
 
     store = open_weather(weather)
@@ -104,18 +102,10 @@ def weather_check(weather: Store) -> None:
     console.say(f"{len(store.records)} days are whole: {weather}")
 
 
-def _period(start: dt.datetime | None, end: dt.datetime | None) -> tuple[dt.date | None, dt.date | None]:
-    """First and last day asked for; raises PeriodError where the last is before the first."""
-    first, last = (moment.date() if moment else None for moment in (start, end))
-    if first and last and last < first:
-        raise PeriodError("The period ends before it starts", value=f"{first} to {last}", allowed="START <= END")
-    return first, last
-
-
 def _fetch(
     store: Path, path: Path, kind: str, period: tuple[dt.date | None, dt.date | None], settings: Settings
 ) -> None:
-    """Bring the period's files from Earthdata into ``path``; a day that the archive has in part is told."""
+    """Download the period's files from Earthdata into ``path``; report days that the archive has only in part."""
     from downscaler.sources.earthdata import Endpoints
     from downscaler.sources.weather.earthdata import fetch_weather
     from downscaler.stores.weather import open_weather
@@ -128,7 +118,7 @@ def _fetch(
         cmr=settings.earthdata_cmr, login=settings.earthdata_login, timeout=settings.earthdata_timeout
     )
     for day, held in fetch_weather(kind, path, days, open_weather(store).domain, endpoints).items():
-        console.err.print(console.Text(f"{day}: Earthdata has only {held} files of it so far", "yellow"))
+        console.err.print(console.Text(f"{day}: Earthdata has only {held} files of this day so far", "yellow"))
 
 
 def _add(store: Path, path: Path, kind: str, prior: Path | None, period: tuple[dt.date | None, dt.date | None]) -> None:

@@ -1,4 +1,4 @@
-"""``vadose automations``: what has to reach an operator, made or brought up to date on Prefect's server."""
+"""``vadose automations``: alerts to operators, created or updated on a Prefect server."""
 
 from __future__ import annotations
 
@@ -16,23 +16,27 @@ def automations(
     context: typer.Context,
     block: Annotated[
         str | None,
-        typer.Option(metavar="TYPE/NAME", help="Notification block; unset, `notification_block`, else nobody is told."),
+        typer.Option(
+            metavar="TYPE/NAME", help="Notification block; unset, `notification_block`, else no notification is sent."
+        ),
     ] = None,
-    silent_days: Annotated[float, typer.Option(min=0.1, help="Days without a new item.")] = 4.0,
-    failed_days: Annotated[int, typer.Option(min=1, help="Days that failed, each for the first time.")] = 3,
-    within_days: Annotated[float, typer.Option(min=0.1, help="Days within which they failed.")] = 4.0,
+    silent_days: Annotated[float, typer.Option(min=0.1, help="Alert after this many days without a new item.")] = 4.0,
+    failed_days: Annotated[
+        int, typer.Option(min=1, help="Alert when this many days failed, each for the first time ...")
+    ] = 3,
+    within_days: Annotated[float, typer.Option(min=0.1, help="... within this many days.")] = 4.0,
 ) -> None:
-    """Make or update the automations on the Prefect server that PREFECT_API_URL names.
+    """Create or update alerts on the Prefect server that PREFECT_API_URL names.
 
-    They tell of: no new item for days, days that failed, a validation whose gain is below `validation_gain`; and they
-    mark a run as crashed whose process fell silent.
+    Alerts: no new item for days, several failed days, a validation whose gain is below `validation_gain`. A further
+    automation marks a run as crashed when its process stops sending heartbeats.
     """
     from flows.settings import load_settings
 
     settings = load_settings(context.obj.config)
     if not os.environ.get("PREFECT_API_URL"):
         raise ConfigError(
-            "No Prefect server is named",
+            "No Prefect server is configured",
             remedy="Start one with `prefect server start` and set PREFECT_API_URL=http://127.0.0.1:4200/api.",
         )
     from flows.server.automations import Bounds, apply
@@ -45,4 +49,4 @@ def automations(
     chosen = block or settings.notification_block
     for name, done in apply(bounds, chosen):
         console.say(f"{name}: {done}")
-    console.say(f"they notify through {chosen}" if chosen else "they fire, and notify nobody: give --block TYPE/NAME")
+    console.say(f"notifications go to {chosen}" if chosen else "no notifications are sent: give --block TYPE/NAME")

@@ -31,10 +31,10 @@ def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write in.")] = Path("build/demo"),
     days: Annotated[int, typer.Option(min=1, max=60, help="Days to publish.")] = 12,
 ) -> None:
-    """Simulated sample -> prior -> model -> catalogue, then its skill against the simulated truth.
+    """Simulate a sample, build a prior, train a model, publish a catalogue, and compare it with the simulated truth.
 
-    Needs no account and no download; takes a few minutes. Leaves DIR/catalog/catalog.json. All of it is simulated, and
-    says so: the skill shown proves the method on a known truth, not the accuracy of the real product.
+    Needs no account and no download; takes a few minutes. Writes DIR/catalog/catalog.json. All of it is simulated: the
+    skill shown tests the method on a known truth, not the accuracy of the real product.
     """
     from flows.commands.studies.skill import score, skill_table
     from flows.days.run import judge
@@ -47,10 +47,10 @@ def demo(
     with stage("comparing with the simulated truth"):
         figures = score(job, [o.date for o in outcomes if o.status in ("published", "current")], truth_of(out))
     console.out.print(skill_table(figures))
-    with stage("asking a playground what station networks do"):
+    with stage("running a small playground on station networks"):
         findings = ask_playground(out)
     for finding in findings:
-        console.say(f"{finding.title}: {finding.verdict} on this simulated ground")
+        console.say(f"{finding.title}: {finding.verdict} on this simulated domain")
     write_figures(figures, out / "skill.json")
     with stage("checking the catalogue"):
         check(out / "catalog")
@@ -98,7 +98,7 @@ def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[Day
     native = out / "sample" / "prior"
     with stage("simulating landscape, weather, ParFlow-CLM and SMAP"):
         build.make_sample(out / "sample", DOMAIN, days=days, seed=settings.seed, start=START, history=HISTORY)
-    with stage("bringing the prior onto the product grid"):
+    with stage("regridding the prior onto the product grid"):
         build.make_prior("netcdf", native / "daily.nc", DOMAIN, job.prior, native / "static.nc")
     with stage("training the hybrid"):
         card = build.make_model(job.prior, job.model, settings, grids=("M09",))  # the sample is SPL3SMP_E

@@ -1,10 +1,11 @@
-"""``vadose run`` and ``vadose backfill``: days of the product, from granules to the catalogue."""
+"""``vadose run`` and ``vadose backfill``: make days of the product and publish them."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 
 from downscaler.errors import ConfigError, VadoseError
 from flows import console
-from flows.day.period import parse_day
+from flows.commands.options import Inputs, day_argument, day_option, with_inputs
 
 if TYPE_CHECKING:
     from flows.day.jobs import DayOutcome, Status
@@ -26,88 +27,44 @@ _COLOURS: dict[Status, str] = {
     "failed": "red",
 }
 
-Day = Annotated[
-    dt.date | None, typer.Argument(parser=parse_day, metavar="DATE", help="UTC day, YYYY-MM-DD; unset, the last days.")
-]
-Start = Annotated[dt.date, typer.Argument(parser=parse_day, metavar="START", help="First UTC day, YYYY-MM-DD.")]
-End = Annotated[dt.date, typer.Argument(parser=parse_day, metavar="END", help="Last UTC day, included.")]
-DomainName = Annotated[
-    str | None, typer.Option(help="Preset (conus, demo, little-washita, upper-verde) or west,south,east,north.")
+Force = Annotated[
+    bool, typer.Option("--force", help="Make the day again even if it is current; changed files become a new revision.")
 ]
 Granule = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="SMAP granule to use; may be given several times.")
 ]
-Folder = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder in which to look for the day's newest granules.")
-]
-PriorPath = Annotated[Path | None, typer.Option(metavar="PRIOR", help="Prior made by `vadose prior build`.")]
-ModelPath = Annotated[Path | None, typer.Option(metavar="MODEL", help="Model made by `vadose train`.")]
-Out = Annotated[
-    str | None, typer.Option(metavar="CATALOG", help="Catalogue to publish in: folder, file:// or s3://bucket/prefix.")
-]
-Product = Annotated[str | None, typer.Option(help="Take only this SMAP product from --granules, such as SPL3SMP_E.")]
-Climatology = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="SMAP climatology made by `vadose climatology build`, to match SMAP to the prior."
-    ),
-]
-GapFill = Annotated[
-    bool | None,
-    typer.Option(
-        "--gap-fill/--no-gap-fill",
-        help="Fill what SMAP did not see from the last 10 days and the prior, flagged and less sure.",
-    ),
-]
-Force = Annotated[
-    bool,
-    typer.Option(
-        "--force", help="Make the day again even when the catalogue holds it; changed files become a new revision."
-    ),
-]
 
 
+@with_inputs
 def run(
     context: typer.Context,
-    date: Day = None,
-    domain: DomainName = None,
+    inputs: Inputs,
+    date: Annotated[dt.date | None, day_argument("DATE", "UTC day, YYYY-MM-DD; unset, the last days.")] = None,
     granule: Granule = None,
-    granules: Folder = None,
-    prior: PriorPath = None,
-    model: ModelPath = None,
-    out: Out = None,
-    smap_product: Product = None,
-    climatology: Climatology = None,
-    gap_fill: GapFill = None,
     force: Force = False,
     days: Annotated[
         int | None, typer.Option(min=1, max=366, help="Without DATE: days to look back; unset, `look_back`.")
     ] = None,
-    until: Annotated[
-        dt.date | None,
-        typer.Option(parser=parse_day, metavar="DATE", help="Without DATE: the last day; unset, today."),
-    ] = None,
+    until: Annotated[dt.date | None, day_option("Without DATE: the last day; unset, today.")] = None,
 ) -> None:
-    """Make and publish one day, or without DATE what is missing or stale of the last days, the newest first.
+    """Make and publish one day; without DATE, the missing and stale ones of the last days, newest first.
 
-    SMAP granule + prior + model -> COGs and a STAC item. Running it again with the same inputs does nothing and says
-    so. Options not given come from vadose.toml or VADOSE_*; `look_back` is how many days are the last ones.
+    SMAP granule + prior + model -> COGs and a STAC item. Running it again with the same inputs changes nothing. Options
+    not given come from vadose.toml or VADOSE_*; `look_back` is the number of last days.
     """
-    options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
-    more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
-    settings = _settings(context, **options, **more, look_back=days)
+    settings = _settings(context, **inputs.settings(), look_back=days)
     if date is None:
         if granule:
-            raise ConfigError("A granule is named and no day", remedy="Give DATE, or a folder with --granules DIR.")
+            raise ConfigError("--granule needs DATE", remedy="Give DATE, or a folder with --granules DIR.")
         run_last(settings, until, force=force)
         return
     if days or until:
-        raise ConfigError("--days and --until are for runs without DATE", value=date)
+        raise ConfigError("--days and --until cannot be combined with DATE", value=date)
     run_one(settings, date, granule, force=force)
 
 
 def run_one(settings: Settings, date: dt.date, granule: Sequence[Path] | None = None, *, force: bool = False) -> None:
-    """Make one day and say what became of it; raises the typed error of what was wrong."""
+    """Make one day and print its outcome; raises the typed error when it fails."""
     from flows.day.jobs import job_of
     from flows.day.make import run_day
     from flows.day.period import makeable
@@ -118,7 +75,7 @@ def run_one(settings: Settings, date: dt.date, granule: Sequence[Path] | None = 
 
 
 def run_last(settings: Settings, last: dt.date | None, *, force: bool) -> list[DayOutcome]:
-    """The daily run, a line a day, then its validation; raises BackfillError where a day failed."""
+    """The daily run, one line per day, then its validation; raises BackfillError when a day failed."""
     from flows.day.jobs import job_of
     from flows.day.period import makeable, today
     from flows.days.plan import make_last
@@ -128,7 +85,7 @@ def run_last(settings: Settings, last: dt.date | None, *, force: bool) -> list[D
 
     until = makeable(last or today())[0]
     outcomes = make_last(job_of(settings, force=force), settings.look_back, last=until, hear=say_day)
-    say_summary(outcomes, f"of the {settings.look_back} days up to {until} none is missing, stale or worth another try")
+    say_summary(outcomes, f"none of the {settings.look_back} days up to {until} is missing, stale or to be retried")
     validation = validation_after(settings, outcomes)
     if validation is not None:
         try:
@@ -139,37 +96,32 @@ def run_last(settings: Settings, last: dt.date | None, *, force: bool) -> list[D
     return outcomes
 
 
+@with_inputs
 def backfill(
     context: typer.Context,
-    start: Start,
-    end: End,
-    domain: DomainName = None,
+    start: Annotated[dt.date, day_argument("START", "First UTC day, YYYY-MM-DD.")],
+    end: Annotated[dt.date, day_argument("END", "Last UTC day, included.")],
+    inputs: Inputs,
     granule: Granule = None,
-    granules: Folder = None,
-    prior: PriorPath = None,
-    model: ModelPath = None,
-    out: Out = None,
-    smap_product: Product = None,
-    climatology: Climatology = None,
-    gap_fill: GapFill = None,
     force: Force = False,
     stale: Annotated[
         bool,
-        typer.Option("--stale", help="Only published days that a new model, prior, granule or version made stale."),
+        typer.Option("--stale", help="Only published days that are stale: newer model, prior, granule or version."),
     ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that share the days.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of parallel processes.")] = None,
     deployment: Annotated[
         str | None,
         typer.Option(
-            metavar="FLOW/NAME", help="Submit the days to Prefect as runs of this deployment, such as daily/daily."
+            metavar="FLOW/NAME",
+            help="Submit the days to a Prefect server as runs of this deployment, such as daily/daily.",
         ),
     ] = None,
 ) -> None:
-    """Make and publish what the days from START to END lack, told by the catalogue: missing, stale, failed days.
+    """Make and publish the missing, stale and failed days from START to END, as the catalogue shows them.
 
-    Stopped or killed at any time, the same command goes on; two at once, or beside the daily run, share the days. A bad
-    day stops no other. Days without a granule or a recommended retrieval are reported, not failures; the command fails
-    when a day fails, or when not one day of the period has a granule.
+    An interrupted backfill resumes with the same command; several at once share the days. One failed day does not stop
+    the others. Days without a granule or a recommended retrieval are reported and are not failures; the command fails
+    when a day fails, or when no day of the period has a granule.
     """
     from flows.day.jobs import job_of
     from flows.day.period import makeable
@@ -177,14 +129,11 @@ def backfill(
     from flows.days.run import judge
 
     days = makeable(start, end)
-    options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
-    more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
     if deployment is not None:
-        _submit(
-            days, deployment, force, {"stale": stale or None, "granule": granule, "workers": workers, **options, **more}
-        )
+        given = {"stale": stale or None, "granule": granule, "workers": workers, **asdict(inputs)}
+        _submit(days, deployment, force, given)
         return
-    settings = _settings(context, workers=workers, **options, **more)
+    settings = _settings(context, workers=workers, **inputs.settings())
     job = job_of(settings, granule, force=force)
     outcomes = make_period(job, start, end, stale=stale, workers=settings.workers, hear=say_day)
     say_summary(outcomes, f"none of the {len(days)} days from {start} to {end} is stale")
@@ -192,7 +141,7 @@ def backfill(
 
 
 def _submit(days: list[dt.date], deployment: str, force: bool, given: Mapping[str, object]) -> None:
-    """The days as runs of a deployment; what they are made from say the settings of the workers, not options here."""
+    """Submit the days as runs of a deployment; their inputs come from the workers' settings."""
     import os
 
     from downscaler.errors import ConfigError
@@ -201,14 +150,14 @@ def _submit(days: list[dt.date], deployment: str, force: bool, given: Mapping[st
     named = [name for name, value in given.items() if value not in (None, [])]
     if named:
         raise ConfigError(
-            "With --deployment the days are made by the workers' settings",
+            "--deployment cannot be combined with options that the workers' settings define",
             value=", ".join(f"--{name.replace('_', '-')}" for name in named),
             allowed="--force",
-            remedy="Set it in the workers' vadose.toml, or leave --deployment away. Stale days alone: "
+            remedy="Set it in the workers' vadose.toml, or leave out --deployment. For stale days only: "
             "prefect deployment run backfill/backfill -p start=DATE -p end=DATE -p stale=true.",
         )
     if not os.environ.get("PREFECT_API_URL"):
-        raise ConfigError("No Prefect server is named", remedy="Set PREFECT_API_URL=http://127.0.0.1:4200/api.")
+        raise ConfigError("No Prefect server is configured", remedy="Set PREFECT_API_URL=http://127.0.0.1:4200/api.")
     from flows.server.submit import submit
 
     outcomes = submit(days, deployment, force=force, progress=say_day)
@@ -217,7 +166,7 @@ def _submit(days: list[dt.date], deployment: str, force: bool, given: Mapping[st
 
 
 def say_day(outcome: DayOutcome) -> None:
-    """One line of a day as it is done: what became of it, how long it took, where it is or why not."""
+    """One line per finished day: status, duration, and the item or the reason there is none."""
     why = f"{outcome.error}: {outcome.reason}" if outcome.error else outcome.reason
     where = outcome.href.rsplit("/", 1)[-1].removesuffix(".json") if outcome.href else ""
     told = ", ".join(part for part in (where, why) if part)
@@ -226,7 +175,7 @@ def say_day(outcome: DayOutcome) -> None:
 
 
 def say_summary(outcomes: Sequence[DayOutcome], idle: str) -> None:
-    """How many days became what, or that none was worked on; ``idle`` says so where no day is told of."""
+    """Counts by status; ``idle`` is the text when there was nothing to do and no day to report."""
     counts = Counter(outcome.status for outcome in outcomes)
     told = ", ".join(f"{counts[status]} {status}" for status in _COLOURS if counts[status])
     untouched = not any(outcome.seconds for outcome in outcomes)
@@ -237,15 +186,13 @@ def _settings(context: typer.Context, **given: object) -> Settings:
     from flows import logs
     from flows.settings import load_settings
 
-    if given.get("granules") is not None:
-        given["smap_source"] = "folder"  # a folder named on the command line is meant, whatever the file says
     settings = load_settings(context.obj.config, **given)
     logs.start(settings.log_format)
     return settings
 
 
 def outcome_table(outcomes: Sequence[DayOutcome]) -> console.Table:
-    """One row a day: what became of it, where it is or why not."""
+    """One row per day: status, duration, and the item or the reason there is none."""
     made = console.table("Days", "date", "status", "seconds>", "item or reason")
     for outcome in outcomes:
         status = console.Text(outcome.status, style=_COLOURS[outcome.status])

@@ -1,4 +1,4 @@
-"""``vadose status``: how each of the last days stands."""
+"""``vadose status``: the state of each of the last days."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows import console
-from flows.commands.product.produce import Climatology, DomainName, Folder, GapFill, ModelPath, Out, PriorPath, Product
-from flows.day.period import makeable, parse_day, today
+from flows.commands.options import Inputs, Json, day_option, with_inputs
+from flows.day.period import makeable, today
 
 if TYPE_CHECKING:
     from flows.days.state import DayState, State
@@ -29,45 +29,34 @@ _COLOURS: dict[State, str] = {
 }
 
 
+@with_inputs
 def status(
     context: typer.Context,
-    days: Annotated[int | None, typer.Option(min=1, max=366, help="Days to look back; unset, 14.")] = None,
-    until: Annotated[
-        dt.date | None,
-        typer.Option(parser=parse_day, metavar="DATE", help="Last UTC day of the list; unset, today."),
-    ] = None,
-    domain: DomainName = None,
-    granules: Folder = None,
-    prior: PriorPath = None,
-    model: ModelPath = None,
-    out: Out = None,
-    smap_product: Product = None,
-    climatology: Climatology = None,
-    gap_fill: GapFill = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    inputs: Inputs,
+    days: Annotated[int | None, typer.Option(min=1, max=366, help="Days to look back; unset, `look_back`.")] = None,
+    until: Annotated[dt.date | None, day_option("Last UTC day of the list; unset, today.")] = None,
+    json: Json = False,
 ) -> None:
-    """Tell of the last days which are published, stale, due, waiting, missing, without coverage, failed or withdrawn.
+    """Show the state of each of the last days: published, stale, due, waiting, missing, no coverage, failed, withdrawn.
 
-    Nothing is made or downloaded. Due, stale and some failed days are what `vadose run` or the daily flow would make.
+    Makes and downloads nothing. `vadose run` without a date makes the due and stale days, and retries some failed
+    ones.
     """
     from flows.day.jobs import job_of
     from flows.days.state import look_back
     from flows.settings import load_settings
 
     last = makeable(until or today())[0]
-    options = {"domain": domain, "granules": granules, "prior": prior, "model": model, "catalog": out}
-    more = {"smap_product": smap_product, "climatology": climatology, "gap_fill": gap_fill}
-    source = "folder" if granules else None
-    settings = load_settings(context.obj.config, **options, **more, look_back=days, smap_source=source)
+    settings = load_settings(context.obj.config, **inputs.settings(), look_back=days)
     states = look_back(job_of(settings), last, settings.look_back)
     if json:
-        console.say(console.as_json([asdict(state) for state in states]))
+        console.say_json([asdict(state) for state in states])
     else:
         console.out.print(state_table(states))
 
 
 def state_table(states: Sequence[DayState]) -> console.Table:
-    """One row a day; fits a terminal of 80 columns."""
+    """One row per day; fits a terminal of 80 columns."""
     made = console.table("The last days", "date", "state", "granule", "rev>", "why")
     for state in states:
         made.add_row(

@@ -1,4 +1,4 @@
-"""``vadose evaluate``: every method on the same held-out truth, with intervals."""
+"""``vadose evaluate``: the hybrid and the baselines on the same held-out truth, with intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from downscaler.errors import ConfigError
 from flows import console
-from flows.commands.data.build import Seed
+from flows.commands.options import Json, PriorPath, Seed
 
 if TYPE_CHECKING:
     from downscaler.ground.prior import Prior
@@ -33,27 +33,27 @@ class SplitKind(StrEnum):
 
 def evaluate(
     context: typer.Context,
-    prior: Annotated[Path | None, typer.Option(metavar="PRIOR", help="Prior whose days are the truth.")] = None,
+    prior: PriorPath = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="MODEL", help="Judge this model as it is; without it one is fitted for each fold."),
+        typer.Option(metavar="MODEL", help="Evaluate this trained model; unset, a model is trained for each fold."),
     ] = None,
     split: Annotated[
-        SplitKind, typer.Option(help="Hold out stretches of time, or 27 km blocks of ground.")
+        SplitKind, typer.Option(help="Hold out periods of time, or 27 km spatial blocks.")
     ] = SplitKind.TIME,
     noise: Annotated[
-        float, typer.Option(metavar="SD", help="Standard deviation of the coarse retrievals' noise, m3 m-3.")
+        float, typer.Option(metavar="SD", help="Standard deviation of the noise added to the coarse input, m3 m-3.")
     ] = 0.0,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a report (Markdown) and its figures (PNG) here.")
     ] = None,
     seed: Seed = None,
+    json: Json = False,
 ) -> None:
-    """Judge the hybrid and its rivals on held-out days or ground of a prior, each figure with a 95 % interval.
+    """Evaluate the hybrid and the baselines on held-out days or blocks of a prior, with 95 % intervals.
 
-    The coarse input is the mean of the prior over SMAP's 9 km cells, plus noise: the truth is known wall to wall. It is
-    the prior's own simulation, so this tells how well the pattern is recovered, not how well SMAP or ParFlow-CLM do.
+    The coarse input is the mean of the prior over SMAP's 9 km cells, plus noise; the truth is the prior itself. The
+    result shows how well the sub-grid pattern is recovered, not how accurate SMAP or ParFlow-CLM are.
     """
     from downscaler.report.model_files import write_evaluation
     from downscaler.stores.model import load_model
@@ -62,19 +62,20 @@ def evaluate(
 
     settings = load_settings(context.obj.config, prior=prior, seed=seed)
     if settings.prior is None:
-        raise ConfigError("An evaluation needs a prior", remedy="Give --prior PRIOR.")
+        raise ConfigError("The evaluation needs a prior", remedy="Give --prior PRIOR.")
     opened, loaded = open_prior(settings.prior), None if model is None else load_model(model)
     judged = judge(opened, settings, split=split.value, noise=noise, model=loaded)
     document = as_document(judged, opened, split=split.value, noise=noise, model=loaded)
+    if out is not None:
+        write_evaluation(out, document)
+    if json:
+        console.say_json(document)
+        return
     console.out.print(methods_table(document))
     for note in document["notes"]:
         console.say(f"note: {note}")
     if out is not None:
-        write_evaluation(out, document)
         console.say(f"report: {out}")
-    if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_text(console.as_json(document) + "\n", encoding="utf-8")
 
 
 def judge(prior: Prior, settings: Settings, *, split: str, noise: float, model: Model | None = None) -> Judged:
@@ -119,7 +120,7 @@ def as_document(
 
 
 def methods_table(document: Mapping[str, Any]) -> console.Table:
-    """A row a method, each figure above its 95 % interval; what the figures are stands below."""
+    """One row per method, each figure above its 95 % interval; the caption explains the figures."""
     from downscaler.product import SIMULATED_LABEL
     from downscaler.report.model import cell
     from downscaler.skill.evaluation import FIGURES

@@ -1,4 +1,4 @@
-"""``vadose explain`` and ``vadose publish-model``: what a model learned, and where others find it."""
+"""``vadose explain`` and ``vadose publish-model``: what a model learned, and its publication."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from downscaler.errors import ConfigError
 from flows import console
+from flows.commands.options import Json, ModelPath, PriorPath, PublishTo, Seed
 
 if TYPE_CHECKING:
     from downscaler.explain.explain import Explanation
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
 
 def explain(
     context: typer.Context,
-    prior: Annotated[Path | None, typer.Option(metavar="PRIOR", help="Prior made by `vadose prior build`.")] = None,
-    model: Annotated[Path | None, typer.Option(metavar="MODEL", help="Model made by `vadose train`.")] = None,
+    prior: PriorPath = None,
+    model: ModelPath = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write figures (PNG) and tables (CSV, JSON, Markdown) here.")
     ] = None,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the explanation here.")] = None,
     branch: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this branch of the model; may be given several times."),
     ] = None,
-    rows: Annotated[int, typer.Option(min=100, help="Cells and days of the prior to explain each branch on.")] = 4000,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draw.")] = None,
+    rows: Annotated[int, typer.Option(min=100, help="Samples of the prior on which each branch is explained.")] = 4000,
+    seed: Seed = None,
+    json: Json = False,
 ) -> None:
-    """Show what the model learned: Shapley values by kind of predictor, and whether their direction is physical."""
+    """Explain a model: Shapley values by group of predictors, and whether their direction agrees with physics."""
     from downscaler.explain.text import as_document
     from downscaler.report.model_files import write_explanations
     from downscaler.stores.model import load_model
@@ -41,18 +42,19 @@ def explain(
 
     settings = load_settings(context.obj.config, prior=prior, model=model, seed=seed)
     if settings.prior is None or settings.model is None:
-        raise ConfigError("An explanation needs a prior and a model", remedy="Give --prior PRIOR --model MODEL.")
+        raise ConfigError("The explanation needs a prior and a model", remedy="Give --prior PRIOR --model MODEL.")
     opened, loaded = open_prior(settings.prior), load_model(settings.model)
     found = list(explanations(opened, loaded, rows=rows, seed=settings.seed, branches=branch))
+    if out is not None:
+        write_explanations(out, found, simulated=opened.simulated)
+    if json:
+        console.say_json({explanation.branch: as_document(explanation) for explanation in found})
+        return
     for explanation in found:
         console.out.print(families_table(explanation))
         console.out.print(directions_table(explanation))
     if out is not None:
-        write_explanations(out, found, simulated=opened.simulated)
         console.say(f"explanation: {out}")
-    if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_text(console.as_json({e.branch: as_document(e) for e in found}) + "\n", encoding="utf-8")
 
 
 def explanations(
@@ -78,7 +80,7 @@ def explanations(
 
 
 def families_table(explanation: Explanation) -> console.Table:
-    """A row a kind of predictor: size with its interval, share, and share by wetness."""
+    """One row per group of predictors: size with its interval, share, and share by wetness."""
     title = f"{explanation.branch}: what moves the correction ({explanation.rows} cells of {explanation.days} days)"
     states = list(explanation.states)
     made = console.table(title, "predictors", "mean |contribution| m3 m-3>", "share>", *(f"{s}>" for s in states))
@@ -91,7 +93,7 @@ def families_table(explanation: Explanation) -> console.Table:
 
 
 def directions_table(explanation: Explanation) -> console.Table:
-    """A row a leading feature: rank correlation of value and contribution, verdict, sentence."""
+    """One row per leading feature: rank correlation of value and contribution, verdict, sentence."""
     made = console.table(
         f"{explanation.branch}: direction", "feature", "rank correlation>", "agrees with physics", "in words"
     )
@@ -104,10 +106,7 @@ def directions_table(explanation: Explanation) -> console.Table:
 def publish_model(
     context: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder made by `vadose train`.")],
-    out: Annotated[
-        str | None,
-        typer.Option(metavar="CATALOG", help="Catalogue to publish in: folder, file:// or s3://bucket/prefix."),
-    ] = None,
+    out: PublishTo = None,
 ) -> None:
     """Publish a model with its card, report and figures as a STAC item with the MLM extension."""
     from catalog.publish.model import publish_model as publish

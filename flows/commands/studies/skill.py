@@ -1,4 +1,4 @@
-"""The demo's verdict: published days and their rivals against the simulated truth."""
+"""The demo's verdict: published days and their baselines against the simulated truth."""
 
 from __future__ import annotations
 

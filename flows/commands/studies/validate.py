@@ -9,60 +9,55 @@ from typing import Annotated, Any
 
 import typer
 
-from downscaler.errors import PeriodError
 from flows import console
-from flows.commands.data.build import DomainName, Seed
-from flows.day.period import parse_day
+from flows.commands.options import DomainName, PriorPath, Seed, day_option, period
 
 _NAMES = {"smap": "SMAP", "prior": "the prior"}
 _FIGURES = {"rmsd": "RMSD", "ubrmsd": "ubRMSD", "abs_bias": "|bias|", "r": "R", "anomaly_r": "anomaly R"}
-_SHOWN = 10  # station files with something to tell
+_SHOWN = 10  # station files with problems
 _SHARES = {"share_rmsd": "stations improved in RMSD"}
-
-
-def _day(help_text: str) -> typer.models.OptionInfo:
-    made: typer.models.OptionInfo = typer.Option(parser=parse_day, metavar="DATE", help=help_text)
-    return made
 
 
 Stations = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATH",
-        help="ISMN archive, USCRN file, table of readings, folder of these, scan or snotel; may be repeated.",
+        help="Station data: ISMN archive, USCRN file, table of readings, folder of these, scan or snotel; may be "
+        "repeated.",
     ),
 ]
 CatalogPlace = Annotated[
     str | None, typer.Option(metavar="CATALOG", help="Catalogue to validate: folder, file:// or s3://.")
 ]
-PriorPlace = Annotated[
-    Path | None, typer.Option(metavar="PRIOR", help="Prior: a rival, and what the ground of the domain is like.")
-]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for report, figures and tables.")]
-Start = Annotated[dt.date | None, _day("First day to validate; unset, all.")]
-End = Annotated[dt.date | None, _day("Last day to validate; unset, all.")]
+Start = Annotated[dt.date | None, day_option("First day to validate; unset, all.")]
+End = Annotated[dt.date | None, day_option("Last day to validate; unset, all.")]
 Compare = Annotated[
     list[str] | None,
     typer.Option(
         metavar="OTHER",
-        help="Another catalogue, or a product that xarray opens (PATH, PATH::VARIABLE, a folder of GeoTIFFs), "
-        "at the same pairs.",
+        help="Compare with another catalogue or product at the same pairs: PATH, PATH::VARIABLE, or a folder of "
+        "GeoTIFFs.",
     ),
 ]
 Third = Annotated[
     str | None, typer.Option(metavar="PATH", help="Third source for triple collocation, independent of the others.")
 ]
 ThirdInputs = Annotated[
-    str | None, typer.Option(metavar="NAMES", help="What the third source is made from, with commas, as ASCAT.")
+    str | None,
+    typer.Option(metavar="NAMES", help="What the third source is derived from, comma-separated, such as ASCAT."),
 ]
-Depth = Annotated[float, typer.Option(min=0.0, max=1.0, help="Deepest end of a sensor that counts, m.")]
+Depth = Annotated[float, typer.Option(min=0.0, max=1.0, help="Use only sensors that end above this depth, m.")]
 Hours = Annotated[
-    float, typer.Option(min=0.0, max=12.0, help="Hours before and after SMAP's observation that readings count.")
+    float, typer.Option(min=0.0, max=12.0, help="Use readings within this many hours of SMAP's observation.")
 ]
 MinPairs = Annotated[
-    int | None, typer.Option(min=3, help="Pairs that a site needs to count in averages; unset, 20 or as set.")
+    int | None,
+    typer.Option(min=3, help="Least number of pairs for a site to count in averages; unset, `validation_pairs`."),
 ]
-Publish = Annotated[bool, typer.Option("--publish/--no-publish", help="Put report and headline into the catalogue.")]
+Publish = Annotated[
+    bool, typer.Option("--publish/--no-publish", help="Publish the report and headline figures in the catalogue.")
+]
 
 
 def validate(
@@ -70,7 +65,7 @@ def validate(
     stations: Stations = None,
     catalog: CatalogPlace = None,
     domain: DomainName = None,
-    prior: PriorPlace = None,
+    prior: PriorPath = None,
     out: Out = Path("build/validation"),
     start: Start = None,
     end: End = None,
@@ -83,10 +78,10 @@ def validate(
     publish: Publish = True,
     seed: Seed = None,
 ) -> None:
-    """Validate published days against in-situ networks, paired with SMAP and the prior, each figure with an interval.
+    """Validate published days against in-situ networks, paired with SMAP and the prior, with 95 % intervals.
 
     Writes DIR/report.html (self-contained), validation.json, and sites, pairs and readings as Parquet. Station files
-    that cannot be read are reported and the rest is validated.
+    that cannot be read are reported; the rest is used.
     """
     from flows.settings import load_settings
     from flows.studies.validation import run_validation
@@ -97,7 +92,7 @@ def validate(
     job = job_of(
         settings,
         out,
-        period=_period(start, end),
+        period=period(start, end),
         compare=tuple(compare or ()),
         third=third,
         third_inputs=tuple(name.strip() for name in (third_inputs or "").split(",") if name.strip()),
@@ -113,14 +108,8 @@ def validate(
         console.say(f"published: {done.href}")
 
 
-def _period(first: dt.date | None, last: dt.date | None) -> tuple[dt.date, dt.date] | None:
-    if first and last and last < first:
-        raise PeriodError("The period ends before it starts", value=f"{first} to {last}", allowed="--start <= --end")
-    return (first or dt.date.min, last or dt.date.max) if first or last else None
-
-
 def _show(document: Mapping[str, Any]) -> None:
-    """Pairs, the headline, and what is wrong with station files."""
+    """Print the number of pairs, the headline figures, and problems in station files."""
     stamp = " (simulated sample)" if document["simulated"] else ""
     console.say(
         f"{document['title']}{stamp}, {' to '.join(document['period'])}: {document['pairs']} pairs at "
@@ -133,7 +122,7 @@ def _show(document: Mapping[str, Any]) -> None:
     else:
         plain, weighted = (ground[kind]["estimates"]["product"]["rmsd"] for kind in ("plain", "reweighted"))
         console.say(
-            f"the stations stand for {100 * ground['share_of_domain']:.0f} % of the domain; RMSD at the stations "
+            f"the stations represent {100 * ground['share_of_domain']:.0f} % of the domain; RMSD at the stations "
             f"{_text('rmsd', plain)}, reweighted to the domain {_text('rmsd', weighted)}"
         )
     if "refused" in document["triple_collocation"]:
@@ -146,9 +135,7 @@ def _show(document: Mapping[str, Any]) -> None:
 def _show_files(files: Sequence[Mapping[str, Any]]) -> None:
     faulty = [report for report in files if not report["clean"]]
     left_out = sum(report["left_out"] is not None for report in files)
-    console.say(
-        f"station files: {len(files)} read, {left_out} left out as too deep, {len(faulty)} with something to tell"
-    )
+    console.say(f"station files: {len(files)} read, {left_out} left out as too deep, {len(faulty)} with problems")
     faulty.sort(key=lambda report: "outside the domain" in (report["problem"] or ""))  # what can be mended first
     for report in faulty[:_SHOWN]:
         console.say(f"  {report['file']}: {_fault(report)}")
@@ -169,17 +156,19 @@ def _fault(report: Mapping[str, Any]) -> str:
 
 
 def gains_table(document: Mapping[str, Any]) -> console.Table:
-    """A row a figure: the product, and its paired difference against every rival, with 95 % intervals."""
-    rivals = list(document["gains"])
+    """One row per figure: the product, and its paired difference against every baseline, with 95 % intervals."""
+    baselines = list(document["gains"])
     made = console.table(
         "Paired differences at the same stations and days, positive where the product is better",
         "figure",
         "product>",
-        *(f"over {_NAMES.get(rival, rival)}>" for rival in rivals),
+        *(f"over {_NAMES.get(baseline, baseline)}>" for baseline in baselines),
     )
     for name, label in (_FIGURES | _SHARES).items():
         own = document["estimates"]["product"].get(name)
-        made.add_row(label, _text(name, own), *(_text(name, document["gains"][rival][name]) for rival in rivals))
+        made.add_row(
+            label, _text(name, own), *(_text(name, document["gains"][baseline][name]) for baseline in baselines)
+        )
     made.caption = f"in brackets: 95 % intervals, {document['interval']['method']}"
     return made
 

@@ -1,10 +1,10 @@
 """The service's own description tried against it: whatever fits it, or nearly, is answered without a fault of ours."""
 
 import contextlib
-import os
 
 import pytest
 import schemathesis
+from drawing import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
@@ -13,8 +13,7 @@ from serving import served
 from catalog.api import create_app
 from catalog.api.stac.pgsync import sync
 
-EXAMPLES = int(os.environ.get("VADOSE_SCHEMA_EXAMPLES", "4"))
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.hypothesis]
 
 
 @pytest.fixture(scope="module", params=["embedded", "pgstac"])
@@ -39,7 +38,7 @@ def test_no_request_is_answered_by_a_fault(described):
 
 
 def try_out(cases):
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(4), suppress_health_check=list(HealthCheck))
     @given(case=cases)
     def check(case):
         answer = case.call(timeout=60)

@@ -37,6 +37,8 @@ spec.loader.exec_module(helpers)
 from catalog import publish
 from downscaler import product
 
+pytestmark = pytest.mark.integration
+
 renames = 0
 
 def hook(event, _):

@@ -167,6 +167,7 @@ update_cube(root, name, collections_with_days(root)[name], create=True, progress
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("at", [1, 6, 7])
 def test_killed_anywhere_no_reader_sees_half(behind, tmp_path, at):
     """Two blocks of six steps each: a killed one leaves its block as it was, the finished one stands."""
@@ -185,6 +186,7 @@ def test_killed_anywhere_no_reader_sees_half(behind, tmp_path, at):
     assert_equal_to_the_files(own)
 
 
+@pytest.mark.integration
 def test_two_updates_at_once_both_end_well(behind, tmp_path):
     own = shutil.copytree(behind, tmp_path / "own")
     line = [sys.executable, "-c", DRIVER, own, NAME, "0"]

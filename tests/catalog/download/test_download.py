@@ -228,6 +228,7 @@ download(sys.argv[1], Path(sys.argv[2]), Query(), assets=["upper"], workers=2)
 """
 
 
+@pytest.mark.integration
 def test_killed_and_run_again(server, published_root, tmp_path):
     server.faults["upper.tif"] = ["slow"] * 2
     line = [sys.executable, "-c", DRIVER, server.address, str(tmp_path)]
@@ -250,6 +251,7 @@ def test_killed_and_run_again(server, published_root, tmp_path):
     assert not list(tmp_path.rglob("*.part*"))
 
 
+@pytest.mark.integration
 def test_only_one_download_a_folder_and_none_into_a_catalogue(server, published_root, tmp_path):
     server.faults["upper.tif"] = ["slow"] * 2
     process = subprocess.Popen([sys.executable, "-c", DRIVER, server.address, str(tmp_path)])
@@ -266,6 +268,7 @@ def test_only_one_download_a_folder_and_none_into_a_catalogue(server, published_
     assert not (own / DOWNLOAD_LOCK).exists()
 
 
+@pytest.mark.integration
 def test_a_disk_that_fills_up_stops_everything(server, tmp_path):
     """The kernel's limit on a file's size stands for the full disk: the write fails where it would."""
     line = [sys.executable, "-c", DRIVER, server.address, str(tmp_path)]

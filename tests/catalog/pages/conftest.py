@@ -12,8 +12,6 @@ from urllib.parse import urlsplit
 import pytest
 from serving import served
 
-from catalog import publish
-from catalog.api import create_app
 from downscaler import product
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,6 +31,8 @@ def day_catalog(
     tmp_path_factory: pytest.TempPathFactory, whole_tiles: Callable[..., Any], run_record: Callable[..., Any]
 ) -> Path:
     """Five days of the Little Washita, all simulated but the first, which does not tell SMAP's grid either."""
+    from catalog import publish
+
     root, domain = tmp_path_factory.mktemp("pages"), product.LITTLE_WASHITA
     for number, after in enumerate(DAYS):
         run = run_record(domain, FIRST + dt.timedelta(days=after), simulated=number > 0)
@@ -45,6 +45,8 @@ def day_catalog(
 @pytest.fixture(scope="session")
 def address(day_catalog: Path) -> Iterator[str]:
     """Address of the running service of that catalogue, with STAC Browser where it was built."""
+    from catalog.api import create_app
+
     with served(create_app(day_catalog, browser=BUILT)) as running:
         yield f"{running}/"
 

@@ -104,6 +104,7 @@ def test_a_torn_or_foreign_file_blocks_nobody(place: str) -> None:
             assert inherited
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="tells a dead process by /proc")
 def test_the_claim_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:
     place = str(tmp_path / "catalog")

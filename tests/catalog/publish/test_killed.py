@@ -27,6 +27,8 @@ spec.loader.exec_module(helpers)
 from catalog import publish
 from downscaler import product
 
+pytestmark = pytest.mark.integration
+
 domain = product.LITTLE_WASHITA
 renames = 0
 

@@ -22,11 +22,18 @@ from downscaler.report.model_files import write_report
 from downscaler.stores.model import manifest_digest, read_manifest
 
 
-@pytest.fixture
-def folder(chain, tmp_path):
-    made = shutil.copytree(chain.model_folder, tmp_path / "model")
+@pytest.fixture(scope="module")
+def reported(chain, tmp_path_factory):
+    """A model's folder with its report, to read."""
+    made = shutil.copytree(chain.model_folder, tmp_path_factory.mktemp("reported") / "model")
     write_report(made, chain.model.card)
     return made
+
+
+@pytest.fixture
+def folder(reported, tmp_path):
+    """A copy of it to change."""
+    return shutil.copytree(reported, tmp_path / "model")
 
 
 @pytest.fixture

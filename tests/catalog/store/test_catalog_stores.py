@@ -47,6 +47,29 @@ def test_objects_are_written_read_listed_and_deleted(uri):
     assert store.keys("a/") == ["a/b/two.json"]
 
 
+@pytest.mark.parametrize("key", ["x" * 256, "a/" + "é" * 128 + ".json", "a/" * 512 + "b", "a\0b", "\ud800"])
+def test_a_name_that_no_store_can_hold_is_not_there(uri, key):
+    store = open_store(uri)
+    assert store.get(key) is None
+    assert store.facts(key) is None
+    with pytest.raises(FileNotFoundError):
+        store.reader(key)
+
+
+@pytest.mark.parametrize("key", ["x" * 255, "a/" + "é" * 127, "a/" * 511 + "bc"])
+def test_the_longest_names_are_held(uri, key):
+    store = open_store(uri)
+    assert store.get(key) is store.facts(key) is None
+    put(store, Write(key=key, content=b"1"))
+    assert store.get(key) == b"1"
+    assert store.facts(key).size == 1
+
+
+def test_a_file_system_that_takes_shorter_names_only_has_none_of_the_others(tmp_path):
+    store = FolderStore(tmp_path.joinpath(*["deep" * 60] * 15))  # the whole path has an end too, of 4096 bytes
+    assert store.get("x/" * 300 + "x") is None
+
+
 def test_files_move_from_staging(uri):
     store = open_store(uri)
     with store.staging() as staging:

@@ -13,9 +13,10 @@ from catalog import find_item, items, open_store, publish, validate_catalog
 from catalog.check.check import check
 from catalog.check.repair import repair
 from catalog.items.assets import multihash
+from catalog.items.day import is_withdrawn
 from catalog.items.index import decode, index_keys, read_index
 from catalog.naming import DayName, collection_id, index_key
-from catalog.publish.withdraw import is_withdrawn, withdraw
+from catalog.publish.withdraw import withdraw
 from catalog.store.objects import Write
 from downscaler import product
 from downscaler.errors import CatalogError

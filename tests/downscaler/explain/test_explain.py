@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import xgboost as xgb
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
@@ -127,7 +128,7 @@ def test_days_that_agree_give_a_narrower_interval_than_days_that_differ(known):
     assert unlike.high - unlike.low > 3 * (alike.high - alike.low)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=3, max_size=60).filter(
         lambda pairs: len({x for x, _ in pairs}) > 1 and len({y for _, y in pairs}) > 1

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,14 +32,14 @@ def slow_fill(z, rise):
     return w
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8))
 @given(seed=seeds)
 def test_pits_are_filled_as_a_slow_flood_fills_them(seed):
     z = rough(seed, (9, 10))
     np.testing.assert_allclose(fill_pits(z, np.full(z.shape, 0.02)), slow_fill(z, 0.02), atol=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(seed=seeds)
 def test_all_water_leaves_over_the_rim(seed):
     drainage = drain(fill_pits(rough(seed)))
@@ -49,7 +50,7 @@ def test_all_water_leaves_over_the_rim(seed):
     assert sorted(np.concatenate(drainage.levels)) == list(range(drainage.receiver.size))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(seed=seeds)
 def test_upslope_area_counts_the_cells_whose_path_passes(seed):
     drainage = drain(fill_pits(rough(seed)))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
@@ -38,7 +39,7 @@ def share_of(domain=DOMAIN, lattice=LATTICE, window=WHOLE, **more):
     return share
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(value=st.floats(-5, 5), parent=st.sampled_from([CONUS1, CONUS2]), lon=st.floats(-115, -80))
 def test_a_constant_stays_constant_everywhere_on_the_lattice(value, parent, lon):
     domain = one_cell(lon, 38.0)
@@ -46,7 +47,7 @@ def test_a_constant_stays_constant_everywhere_on_the_lattice(value, parent, lon)
     np.testing.assert_allclose(share.mean(np.full(share.source.shape, value)), np.float32(value), rtol=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 @given(seed=st.integers(0, 10**6))
 def test_the_mean_over_the_domain_is_kept(seed):
     """Against shares of area from ten times as many samples."""

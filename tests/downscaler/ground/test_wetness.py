@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -26,7 +27,7 @@ def test_north_is_up_in_both_meanings():
     np.testing.assert_array_equal(cells[:, 0], [4, 3, 2, 1])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(slope_x=SLOPES, slope_y=SLOPES)
 def test_against_following_every_drop(slope_x, slope_y):
     receiver, _ = receivers(slope_x, slope_y)
@@ -46,7 +47,7 @@ def test_against_following_every_drop(slope_x, slope_y):
         np.testing.assert_array_equal(got, count)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(elevation=hnp.arrays(np.float64, (8, 9), elements=st.floats(0, 3000)))
 def test_elevation_with_pits_and_gaps_gives_finite_wetness(elevation):
     elevation[2, 3] = np.nan

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import xgboost as xgb
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -64,7 +65,7 @@ def test_agrees_with_the_obvious_twin_where_values_are_missing():
     assert 0 < np.mean(expected > threshold) < 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(
     rows=hnp.arrays(np.float32, (12, 3), elements=st.floats(-50, 50, width=16) | st.just(np.nan)),
     importances=hnp.arrays(np.float64, 3, elements=st.floats(0.5, 20)),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -70,7 +71,7 @@ def test_bilinear_leaves_missing_cells_out_of_the_weights():
     assert np.nanmax(surface) == pytest.approx(0.4)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(hnp.arrays(np.float64, (5, 6), elements=st.floats(0.05, 0.45)), st.integers(0, 4))
 def test_smooth_surface_comes_closer_to_the_block_means_with_each_iteration(coarse, seed):
     active = np.random.default_rng(seed).random((45, 54)) > 0.3
@@ -99,7 +100,7 @@ def test_smooth_surface_does_not_depend_on_the_tiling():
     np.testing.assert_allclose(part[inner, inner], whole[72:108, 72:108], atol=1e-12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(fields(), st.integers(0, 1000))
 def test_redistribution_keeps_means_and_bounds(case, seed):
     fine, active, ratio = case

@@ -2,6 +2,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -49,7 +50,7 @@ def test_mean_and_spread_equal_the_definition():
         assert spread[doy - 1, 0, 1] == pytest.approx(expected, abs=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(value=st.floats(0.01, 0.6), start=st.dates(dt.date(2003, 1, 1), dt.date(2020, 1, 1)), count=st.integers(1, 500))
 def test_a_constant_has_itself_as_mean_on_all_days_and_the_floor_as_spread(value, start, count):
     _, mean, spread = run(span(start, count), np.full((count, 1, 1), value, dtype=np.float32))
@@ -57,7 +58,7 @@ def test_a_constant_has_itself_as_mean_on_all_days_and_the_floor_as_spread(value
     np.testing.assert_allclose(spread, SPREAD_FLOOR, rtol=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(values=hnp.arrays(np.float32, (45, 1, 2), elements=st.floats(0, 0.5, width=32)), start=st.integers(0, 365))
 def test_a_short_record_defines_every_day_within_its_own_range(values, start):
     _, mean, spread = run(span(dt.date(2010, 1, 1) + dt.timedelta(days=start), 45), values)

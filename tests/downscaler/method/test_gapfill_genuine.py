@@ -11,7 +11,7 @@ from downscaler.learn.training import days_with_data, fit_branch
 from downscaler.method.decay import departures, fit_decay
 from downscaler.method.hybrid import estimate
 from downscaler.product import UPPER_VERDE
-from downscaler.skill.crossval import time_folds
+from downscaler.skill.folds import time_folds
 from downscaler.sources.parflow import open_source
 from downscaler.stores.prior import build_prior
 

@@ -131,8 +131,8 @@ def test_the_hybrid_beats_bilinear_smap_against_the_simulated_truth(chain, whole
             continue
         coarse = np.where(day.data["recommended"], day.data["soil_moisture"], np.nan)
         found = mosaic(chain, day)
-        rivals = baselines(coarse, ground) | {"hybrid": found["soil_moisture"]}
-        evaluation.add(truth.sel(time=str(date)).values.astype(float), coarse, rivals)
+        methods = baselines(coarse, ground) | {"hybrid": found["soil_moisture"]}
+        evaluation.add(truth.sel(time=str(date)).values.astype(float), coarse, methods)
     rmse = {name: row["rmse"].value for name, row in evaluation.figures().items()}
     assert rmse["hybrid"] < 0.9 * rmse["bilinear"]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -101,7 +102,7 @@ def test_cdf_follows_a_curved_difference_and_mean_std_cannot() -> None:
     method=st.sampled_from(METHODS),
     share=st.sampled_from([0.002, 0.01, 0.4]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_back_undoes_and_order_is_kept(values: list[float], date: dt.date, method: Any, share: float) -> None:
     matching = _matching(method, share)
     coarse = np.array(values).reshape(SHAPE)

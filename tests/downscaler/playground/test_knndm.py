@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from downscaler.errors import TrainingError
@@ -87,7 +87,6 @@ def test_agrees_with_the_slow_version(seed):
     assert list(found.fold) == list(fold)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=15), st.lists(st.floats(0, 100), min_size=1, max_size=15))
 def test_w_is_the_area_between_the_distributions(one, other):
     assert w_statistic(np.array(one), np.array(other)) == pytest.approx(slow_w(one, other), abs=1e-9)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ def day(soil, rain, evaporation=3.0):
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 @given(rain=st.lists(st.floats(0.0, 150.0), min_size=1, max_size=6), evaporation=st.floats(0.0, 15.0))
 def test_moisture_stays_between_residual_and_porosity(soil, rain, evaporation):
     state = initial_state(soil)

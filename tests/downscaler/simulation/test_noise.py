@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from downscaler.simulation.noise import Stream, fractal, smooth_noise
 STREAM = Stream(seed=3, name="test")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(
     y0=st.integers(-3000, 3000),
     x0=st.integers(-3000, 3000),

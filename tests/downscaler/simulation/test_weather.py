@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ def weather(y, x, sky, date=DAY):
     return day_weather(date, y, x, elevation=flat, latitude=np.full_like(flat, 34.7), sky=sky)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(
     heading=st.floats(-3.1, 3.1),
     speed=st.floats(8.0, 30.0),

@@ -11,18 +11,9 @@ from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import Kind, Options, feature_names
 from downscaler.learn.samples import TileRecord
 from downscaler.method.features import FEATURES
-from downscaler.skill.crossval import (
-    FOLDS,
-    GAP_DAYS,
-    METHODS,
-    NOISE_LIMIT,
-    as_dict,
-    block_folds,
-    cross_validate,
-    station_cells,
-    time_folds,
-)
+from downscaler.skill.crossval import METHODS, NOISE_LIMIT, as_dict, cross_validate
 from downscaler.skill.evaluation import Evaluation
+from downscaler.skill.folds import FOLDS, GAP_DAYS, block_folds, station_cells, time_folds
 
 FEW = Options(rows=1500, rounds=4, days_per_tile=6, learning_rate=0.2, seed=5)
 

@@ -86,9 +86,13 @@ class GranuleWriter:
                 for variable, values in cells.columns(grid).items():
                     if variable in drop:
                         continue
+                    called = variable + ("_pm" if ending == "_PM" else "")
+                    if window is None:
+                        self._write_global(group, called, grid, cells, values, variable)
+                        continue
                     full = np.full(tuple(grid.shape.yx), FILLS[variable])
                     full[cells.row, cells.column] = values
-                    self._write(group, variable + ("_pm" if ending == "_PM" else ""), full[window or ...], variable)
+                    self._write(group, called, full[window], variable)
         return path
 
     def orbit(self, name: str, grid: EaseGrid, cells: Cells, *, drop: tuple[str, ...] = (), **metadata: str) -> Path:
@@ -105,6 +109,25 @@ class GranuleWriter:
     def _write(group: h5py.Group, name: str, values: np.ndarray, variable: str) -> None:
         chunks = (min(203, values.shape[0]), min(482, values.shape[1])) if values.ndim == 2 else None
         dataset = group.create_dataset(name, data=values, chunks=chunks, compression="gzip" if chunks else None)
+        GranuleWriter._describe(dataset, variable)
+
+    @staticmethod
+    def _write_global(
+        group: h5py.Group, name: str, grid: EaseGrid, cells: Cells, values: np.ndarray, variable: str
+    ) -> None:
+        """The whole globe without computing it: HDF5 reads the fill value where no chunk was ever written."""
+        fill, shape = FILLS[variable], tuple(grid.shape.yx)
+        layout = {"chunks": (203, 482), "compression": "gzip", "fillvalue": fill}
+        dataset = group.create_dataset(name, shape=shape, dtype=values.dtype, **layout)
+        if cells.row:
+            (top, bottom), (left, right) = ((min(part), max(part) + 1) for part in (cells.row, cells.column))
+            box = np.full((bottom - top, right - left), fill)
+            box[np.array(cells.row) - top, np.array(cells.column) - left] = values
+            dataset[top:bottom, left:right] = box
+        GranuleWriter._describe(dataset, variable)
+
+    @staticmethod
+    def _describe(dataset: h5py.Dataset, variable: str) -> None:
         dataset.attrs["_FillValue"] = FILLS[variable]
         for key, value in EXTRAS.get(variable, {}).items():
             dataset.attrs[key] = value

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytesmo.metrics as pm
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytesmo.time_series.anomaly import calc_anomaly
@@ -66,7 +67,7 @@ def test_analytic_case():
     assert metrics(0.4 - y, y, DAYS, once())["r"][0, 0] == pytest.approx(-1.0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.integers(0, 10_000), st.floats(-0.3, 0.3), st.floats(0.2, 3.0))
 def test_the_split_adds_up_and_offsets_change_bias_alone(seed, offset, gain):
     rng = np.random.default_rng(seed)

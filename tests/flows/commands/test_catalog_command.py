@@ -20,16 +20,16 @@ def test_check_repair_withdraw(published_root, tmp_path):
     root = tmp_path / "catalog"
     shutil.copytree(published_root, root)  # relative links: a copy is as good
     code, said, _ = vadose("catalog", "check", root)
-    assert (code, said) == (0, "2 items, 32 objects: no finding\n")
+    assert (code, said) == (0, "2 items, 32 objects: no findings\n")
     (index,) = root.glob("*/index/*.parquet")
     index.unlink()
     code, said, wrong = vadose("catalog", "check", root, "--metadata-only", "--json")
     assert code == 42
     assert {finding["kind"] for finding in json.loads(said)["findings"]} == {"index", "link"}
-    assert "has faults. Got: 2 of them. `vadose catalog check --repair` mends" in wrong
+    assert "found faults. Got: 2. `vadose catalog check --repair` rebuilds" in wrong
     code, said, _ = vadose("catalog", "check", root, "--repair")
     assert code == 0
-    assert said.endswith("2 items, 32 objects: no finding\n2 findings mended\n")
+    assert said.endswith("2 items, 32 objects: no findings\n2 findings repaired\n")
     where = ("--domain", DOMAIN.name, "--out", root)
     code, said, _ = vadose("catalog", "withdraw", "2015-04-02", "--reason", "recalled", *where)
     assert code == 0

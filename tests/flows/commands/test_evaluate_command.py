@@ -19,8 +19,8 @@ def small(monkeypatch, vadose):
     return lambda *arguments: vadose("evaluate", *arguments)
 
 
-def check(report, *, split, noise):
-    document = json.loads(report.read_text())
+def check(printed, *, split, noise):
+    document = json.loads(printed)
     assert (document["split"], document["noise"], document["grid"]) == (split, noise, "M09")
     assert document["simulated"] is True
     assert len(document["period"]) == 2
@@ -35,15 +35,11 @@ def check(report, *, split, noise):
     return document
 
 
-def test_time_split_is_printed_and_written(small, little, tmp_path):
-    report, out = tmp_path / "reports" / "skill.json", tmp_path / "out"
-    ended = small("--prior", little.path, "--noise", 0.04, "--json", report, "--out", out)
+def test_time_split_is_evaluated_and_written(small, little, tmp_path):
+    out = tmp_path / "out"
+    ended = small("--prior", little.path, "--noise", 0.04, "--json", "--out", out)
     assert ended.code == 0, ended.err
-    assert "simulated sample" in ended.out
-    assert all(method in ended.out for method in METHODS)
-    assert "note: " in ended.out
-    assert "above porosity" in ended.out
-    document = check(report, split="time", noise=0.04)
+    document = check(ended.out, split="time", noise=0.04)
     rmse = {method: figures["rmse"]["value"] for method, figures in document["methods"].items()}
     assert rmse["hybrid"] < rmse["nearest"]
     assert document["methods"]["hybrid"]["conservation"]["value"] < 1e-6
@@ -56,26 +52,30 @@ def test_time_split_is_printed_and_written(small, little, tmp_path):
     assert f"{rmse['hybrid']:.4f}" in text
 
 
-def test_blocks_split_is_of_ground_without_statistics(small, little, tmp_path):
-    report = tmp_path / "skill.json"
-    ended = small("--prior", little.path, "--split", "blocks", "--json", report)
+def test_blocks_split_is_of_ground_without_statistics(small, little):
+    ended = small("--prior", little.path, "--split", "blocks", "--json")
     assert ended.code == 0, ended.err
-    document = check(report, split="blocks", noise=0.0)
+    document = check(ended.out, split="blocks", noise=0.0)
     assert "the hybrid does not" in " ".join(document["notes"])
 
 
-def test_a_trained_model_is_judged_without_refitting(small, chain, little, tmp_path):
-    report = tmp_path / "skill.json"
+def test_a_trained_model_is_judged_without_refitting(small, chain, little):
     before = {path: path.read_bytes() for path in chain.model_folder.iterdir()}
-    ended = small("--prior", little.path, "--model", chain.model_folder, "--json", report)
+    judge = ("--prior", little.path, "--model", chain.model_folder)
+    ended = small(*judge, "--json")
     assert ended.code == 0, ended.err
-    document = check(report, split="time", noise=0.0)
+    document = check(ended.out, split="time", noise=0.0)
     assert document["model"] == chain.model.card["title"]
     assert {path: path.read_bytes() for path in chain.model_folder.iterdir()} == before
     # trained on these very days: better than a few small trees of each fold could be
     assert (
         document["methods"]["hybrid"]["rmse"]["value"] < document["methods"]["climatological_pattern"]["rmse"]["value"]
     )
+    shown = small(*judge).out
+    assert "simulated sample" in shown
+    assert all(method in shown for method in METHODS)
+    assert "note: " in shown
+    assert "above porosity" in shown
 
 
 @pytest.mark.parametrize("noise", ["-0.01", "0.5", "nan", "inf"])

@@ -11,14 +11,14 @@ def model(chain):
 
 
 def test_explain_prints_and_writes_what_the_model_learned(vadose, model, tmp_path):
-    out, report = tmp_path / "out", tmp_path / "reports" / "explanation.json"
-    ended = vadose("explain", *model, "--branch", "m09-forcing", "--rows", 300, "--out", out, "--json", report)
+    out, asked = tmp_path / "out", (*model, "--branch", "m09-forcing", "--rows", 300)
+    ended = vadose("explain", *asked, "--out", out)
     assert ended.code == 0, ended.err
     assert "antecedent rain" in ended.out
     assert "agrees with physics" in ended.out
     names = {path.name for path in out.iterdir()}
     assert names == {"explanation.csv", "explanation.json", "explanation.md", "features_m09-forcing.png"}
-    (document,) = json.loads(report.read_text()).values()
+    (document,) = json.loads(vadose("explain", *asked, "--json").out).values()
     assert document["branch"] == "m09-forcing"
     assert sum(group["share"] for group in document["groups"]) == pytest.approx(1.0)
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,24 +46,28 @@ def job(made: Path, tmp_path: Path) -> DayJob:
 
 
 @pytest.fixture(scope="module")
-def fortnight(tmp_path_factory: pytest.TempPathFactory, command: Callable[..., str]) -> Path:
-    """Twelve days of one SMAP cell, of which SMAP sees ten, a prior and a model."""
-    where, work = f"--domain={CELL}", tmp_path_factory.mktemp("fortnight")
-    command("sample", "--out", "sample", "--days", 12, where, "--history", 90, cwd=work)
-    native = work / "sample" / "prior"
-    source = ("--source", "netcdf", native / "daily.nc", "--statics", native / "static.nc")
-    command("prior", "build", where, *source, "--out", "prior", cwd=work)
-    command("train", "--prior", "prior", "--out", "model", cwd=work)
+def fortnight(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Path:
+    """Twelve days of one SMAP cell, of which SMAP sees ten; the prior is of that cell in ``made``."""
+    from downscaler.simulation.sample import write_sample
+    from downscaler.sources.parflow import open_source
+    from downscaler.stores.prior import build_prior
+
+    work, cell = tmp_path_factory.mktemp("fortnight"), product.domain(CELL)
+    write_sample(work / "sample", cell, days=12, start=START, history=0)
+    native = made / "sample" / "prior"
+    source = open_source("netcdf", native / "daily.nc", native / "static.nc")
+    build_prior(source, cell, work / "prior")
+    source.close()
     return work
 
 
 @pytest.fixture
-def ten(fortnight: Path, tmp_path: Path) -> DayJob:
+def ten(made: Path, fortnight: Path, tmp_path: Path) -> DayJob:
     """A job whose backfill of ``TWELVE`` publishes ten days."""
     granules = tmp_path / "granules"
     shutil.copytree(fortnight / "sample" / "granules", granules)
     return DayJob(
-        domain=CELL, prior=fortnight / "prior", model=fortnight / "model", catalog=str(tmp_path / "c"), folder=granules
+        domain=CELL, prior=fortnight / "prior", model=made / "model", catalog=str(tmp_path / "c"), folder=granules
     )
 
 
@@ -160,6 +163,7 @@ def test_what_made_a_day_stale_decides_what_a_stale_backfill_makes(job: DayJob, 
     assert plan_period(newer_model, dates, stale=True).work == {}
 
 
+@pytest.mark.integration
 def test_two_backfills_of_ten_days_and_the_daily_run_at_once_make_each_day_once(ten: DayJob) -> None:
     from tests.crash.wholeness import Watch
 
@@ -206,6 +210,7 @@ run_day(dt.date(2024, 5, 23), job)
 """
 
 
+@pytest.mark.integration
 def test_a_day_killed_between_item_and_index_is_mended_however_long_after(ten: DayJob, tmp_path: Path) -> None:
     """The second revision's links are all there: its claim alone tells, and outlives runs over other days."""
     make_period(ten, day(23), day(25))

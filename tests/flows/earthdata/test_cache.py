@@ -35,6 +35,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_two_processes_fill_one_cache_at_once(rounds: int, earthdata: Any, made: Path, tmp_path: Path) -> None:
     files = sorted((made / "sample" / "granules").glob("*2024052[345]*.h5"))

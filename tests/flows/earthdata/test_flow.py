@@ -28,6 +28,8 @@ from downscaler.errors import (
 from downscaler.sources.earthdata.client import log_out
 from flows.server.daily import daily
 
+pytestmark = pytest.mark.integration
+
 DOMAIN = "-94.9,34.3,-94.4,34.6"
 DAY = dt.date(2024, 5, 23)
 CANARY = "cAnArY"

@@ -1,5 +1,7 @@
 """A Prefect server of its own on loopback with a process worker, and a site whose sample ends yesterday."""
 
+from __future__ import annotations
+
 import contextlib
 import datetime as dt
 import json
@@ -15,12 +17,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 ROOT = Path(__file__).resolve().parents[3]
 PREFECT, VADOSE = (Path(sys.executable).with_name(name) for name in ("prefect", "vadose"))
@@ -186,6 +189,9 @@ def make_site(site: Site, small: Mapping[str, str]) -> None:
 @pytest.fixture
 def client(site: Site) -> Iterator[SyncPrefectClient]:
     """This process's own view of the server."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
     settings: dict[Any, Any] = {PREFECT_API_URL: site.api, PREFECT_HOME: site.folder / "prefect"}
     with temporary_settings(settings), get_client(sync_client=True) as made:
         yield made
@@ -202,6 +208,8 @@ def no_automation(client: SyncPrefectClient) -> Iterator[None]:
 @pytest.fixture
 def in_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Flows of this process run in the site's folder, and end without waiting for a heartbeat."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
     monkeypatch.chdir(site.folder)
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield

@@ -15,7 +15,7 @@ import pytest
 from downscaler.ground.grid import M01
 from downscaler.playground.methods import METHODS
 
-ASKED = ("--stations", 5, "--replicates", 2)
+ASKED = ("--per-layout", 5, "--replicates", 2)
 TABLES = ("figures", "scores", "maps")
 MADE = re.compile(r'<p id="made">.*?</p>')
 
@@ -61,6 +61,7 @@ def test_the_report_is_whole(whole):
     assert maps["x"].diff().dropna().abs().mode()[0] == pytest.approx(M01.cell)
 
 
+@pytest.mark.integration
 def test_killed_half_way_and_started_again_it_tells_the_same(whole, little, tmp_path):
     total = len(records(whole))
     running = start(little.path, tmp_path, "--workers", 2)
@@ -130,7 +131,7 @@ def test_bad_requests_end_with_their_own_codes(vadose, little, tmp_path):
     assert vadose(*mine, "--network", tmp_path / "no.csv").code == 50
     assert vadose(*mine, "--propensity", tmp_path / "no.toml").code == 3
     assert vadose(*mine, "--replicates", 1).code == 2
-    assert vadose(*mine, "--stations", 2).code == 2
+    assert vadose(*mine, "--per-layout", 2).code == 2
     assert vadose("playground", "--prior", little.path, "--out", tmp_path / "no.csv").code == 75
     assert not (tmp_path / "out" / "playground.html").exists()
 

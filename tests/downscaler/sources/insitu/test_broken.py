@@ -5,6 +5,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -152,7 +153,7 @@ def sensor():
     return Sensor(network="N", station="S", name="P", depth_from=0.0, depth_to=0.05, lat=34.6, lon=-94.3)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from([0.1, 0.2, float("nan")])), min_size=1, max_size=25))
 def test_every_reading_is_kept_or_counted(rows):
     """Whatever stands twice: kept, duplicate and contradictory readings add up, and each time is kept at most once."""

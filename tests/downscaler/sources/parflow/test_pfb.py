@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parflow.tools.io import read_pfb, write_pfb
@@ -14,7 +15,7 @@ from downscaler.sources.parflow import describe
 from downscaler.sources.parflow.pfb import read_header, read_layers, read_top
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(
     size=st.tuples(st.integers(1, 4), st.integers(2, 15), st.integers(2, 15)),
     cuts=st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 2)),
@@ -34,7 +35,7 @@ def test_any_window_of_any_decomposition_is_the_array(tmp_path_factory, size, cu
     np.testing.assert_array_equal(read_top(path, window), values[-1, j0:j1, i0:i1])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_a_file_cut_anywhere_is_refused(tmp_path_factory, share):
     folder = tmp_path_factory.mktemp("cut")

@@ -1,0 +1,201 @@
+"""Write docs/reference/ from the code: commands, settings, exit codes, variables and flags.
+
+Run ``make docs-reference`` after a change of any of them; ``tests/test_reference.py`` fails while the pages differ.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import re
+from collections.abc import Iterator
+from enum import EnumType
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.text import Text
+
+from downscaler import errors, product
+from downscaler.errors import VadoseError
+from flows.cli import app
+from flows.settings import PREFIX, Settings
+
+FOLDER = Path(__file__).parent / "reference"
+_KINDS = {int: "N", float: "X", str: "TEXT"}
+_NOTE = "<!-- Written by docs/generate.py from the code: do not edit. -->\n\n"
+
+
+def commands() -> str:
+    """Every command of the command line, by group, with its arguments and options."""
+    root: Any = typer.main.get_command(app)
+    parts = [
+        "# Commands\n",
+        root.help.strip() + "\n",
+        "`vadose --config FILE COMMAND` names a settings file; `--debug` shows the traceback of an error. Results go "
+        "to standard output, progress bars and errors to standard error. `--json` prints the result as JSON on "
+        "standard output, and nothing else. Options that are not given come from the [settings](settings.md).\n",
+    ]
+    panels: dict[str, list[str]] = {}
+    for name, command in root.commands.items():
+        panels.setdefault(command.rich_help_panel, []).extend(_command(f"vadose {name}", command))
+    for panel, texts in panels.items():
+        parts += [f"## {panel}\n", *texts]
+    return _NOTE + "\n".join(parts)
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    if hasattr(command, "commands"):
+        for inner, child in command.commands.items():
+            yield from _command(f"{name} {inner}", child)
+        return
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
+    usage = " ".join([name, *(_usage(p) for p in arguments), *(_usage(p) for p in options if p.required), "[OPTIONS]"])
+    yield f"### `{name}`\n"
+    yield f"```\n{usage}\n```\n"
+    yield inspect.cleandoc(command.help) + "\n"
+    if arguments or options:
+        rows = [f"| `{_spelling(p)}` | {_default(p)} | {_plain(p.help)} |" for p in (*arguments, *options)]
+        yield "\n".join(["| argument or option | default | meaning |", "|---|---|---|", *rows]) + "\n"
+
+
+def _usage(parameter: Any) -> str:
+    spelt = _spelling(parameter)
+    return spelt if parameter.required else f"[{spelt}]"
+
+
+def _spelling(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return str(parameter.metavar or parameter.name.upper())
+    names = "/".join([*parameter.opts, *parameter.secondary_opts])
+    kind = parameter.type_descriptor.annotation
+    choices = "\\|".join(str(choice.value) for choice in kind) if isinstance(kind, EnumType) else None
+    return names if parameter.is_flag else f"{names} {parameter.metavar or choices or _KINDS[kind]}"
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    value = getattr(parameter.default, "value", parameter.default)
+    return f"`{value}`" if isinstance(value, (str, int, float, Path, dt.date)) and not isinstance(value, bool) else ""
+
+
+def _plain(text: str | None) -> str:
+    return Text.from_markup(text or "").plain.replace("|", "\\|")
+
+
+def settings() -> str:
+    """Every key of ``vadose.toml`` with default and meaning."""
+    rows = [
+        f"| `{name}` | {'' if field.default is None else f'`{_toml(field.default)}`'} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return _NOTE + "\n".join(
+        [
+            "# Settings\n",
+            "The command line takes precedence over the environment, the environment over the file, the file over the "
+            "defaults. The file is `vadose.toml` in the working folder, or the one that `VADOSE_CONFIG` or `--config` "
+            "names. Relative paths in it count from the file's own folder. Each key is also an environment variable: "
+            f"`{PREFIX}` and the key in capitals, such as `{PREFIX}DOMAIN`. Unknown keys and unknown `{PREFIX}` "
+            "variables are refused.\n",
+            "| key | default | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def exit_codes() -> str:
+    """Every typed error with its exit code."""
+    found = sorted({(cls.exit_code, cls.__name__, inspect.getdoc(cls) or "") for cls in _classes(VadoseError)})
+    rows = [f"| {code} | `{name}` | {meaning.splitlines()[0].rstrip('.')} |" for code, name, meaning in found]
+    return _NOTE + "\n".join(
+        [
+            "# Exit codes\n",
+            "An error is one message on standard error: what is wrong, the value, what is allowed, and what to do. "
+            "Nothing of a day is published when the day fails.\n",
+            "| code | error | meaning |",
+            "|---|---|---|",
+            "| 0 |  | done, or nothing to do |",
+            "| 1 |  | unexpected: a bug in vadose or a fault of the machine |",
+            "| 2 |  | wrong usage of the command line |",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _classes(of: type[VadoseError]) -> Iterator[type[VadoseError]]:
+    for child in of.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield child
+        yield from _classes(child)
+
+
+def variables() -> str:
+    """The rasters of a day, the bits of its quality flag, the domains and the versions."""
+    rasters = [
+        f"| `{v.name}` | {v.title} | {v.units} | {v.dtype} | {v.nodata:g} | {v.valid_min:g} to {v.valid_max:g} | "
+        f"{v.description} |"
+        for v in product.VARIABLES
+    ]
+    flags = [
+        f"| {flag.value.bit_length() - 1} | {flag.value} | `{flag.name}` | {meaning} |"
+        for flag, meaning in product.FLAG_MEANINGS.items()
+    ]
+    domains = [f"| `{name}` | {domain.title} | {_size(domain)} |" for name, domain in product.DOMAINS.items()]
+    grid = product.GRID
+    return _NOTE + "\n".join(
+        [
+            "# Variables and flags\n",
+            f"Product version {product.PRODUCT_VERSION}, algorithm version {product.ALGORITHM_VERSION}, licence "
+            f"{product.LICENSE}. All of it is declared in `downscaler/product.py`.\n",
+            f"**Grid**: EASE-Grid 2.0, EPSG:6933, cells of {grid.cell:.6f} m, aligned to SMAP's 36 km cells. "
+            f"**First day**: {product.FIRST_DAY}. **Interval**: `lower` to `upper` is meant to hold the true value "
+            f"with {product.INTERVAL:.0%} probability.\n",
+            "## Variables\n",
+            "Each is one Cloud-Optimized GeoTIFF per day.\n",
+            "| name | title | units | type | no data | valid range | description |",
+            "|---|---|---|---|---|---|---|",
+            *rasters,
+            "",
+            "## Quality flags\n",
+            "`quality_flag` is a bit field; 0 is a value without reservation.\n",
+            "| bit | value | name | meaning |",
+            "|---|---|---|---|",
+            *flags,
+            "",
+            "## Domains\n",
+            "| name | title | cells (rows x columns) |",
+            "|---|---|---|",
+            *domains,
+            "",
+            "Any other box is named by `west,south,east,north` in degrees.",
+            "",
+        ]
+    )
+
+
+def _size(domain: Any) -> str:
+    shape = domain.shape(product.GRID)
+    return f"{shape.y} x {shape.x}"
+
+
+PAGES = {"commands": commands, "settings": settings, "exit-codes": exit_codes, "variables": variables}
+
+
+def pages() -> dict[Path, str]:
+    """The text of every generated page by its path."""
+    return {FOLDER / f"{name}.md": re.sub(r"\n{3,}", "\n\n", make()) for name, make in PAGES.items()}
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        print(path)
