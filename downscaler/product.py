@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Any
 
@@ -70,6 +70,11 @@ SOIL_MOISTURE = Variable(
     precision=1e-4,
     standard_name="volume_fraction_of_condensed_water_in_soil",
     cell_methods="area: mean",
+)
+ANALYSED = (
+    "Volume of liquid water per volume of soil near the surface: the best estimate of every 1 km cell and day, from "
+    "SMAP's passes of the last weeks, the weather and the record of the ParFlow-CLM prior. It is complete and keeps "
+    "no single retrieval; the SMAP-conserving days do."
 )
 UNCERTAINTY = Variable(
     name="uncertainty",
@@ -191,6 +196,25 @@ def cf_attributes(variable: Variable, **more: str) -> dict[str, Any]:
     return found
 
 
+ANALYSIS = "analysis_"
+"""What the name of a domain begins with under which its analyses are published, beside the SMAP-conserving days."""
+
+
+def analysis_of(domain: Domain) -> Domain:
+    """The same ground, under the name and title of its analyses."""
+    return replace(domain, name=f"{ANALYSIS}{domain.name}", title=f"{domain.title}, analysis")
+
+
+def is_analysis(domain_name: str) -> bool:
+    """Whether a domain's name is that of its analyses."""
+    return domain_name.startswith(ANALYSIS)
+
+
+def describe_days(domain_name: str) -> str:
+    """What a domain's days are, in a sentence or two."""
+    return ANALYSED if is_analysis(domain_name) else SOIL_MOISTURE.description
+
+
 def variable(name: str) -> Variable:
     """The product's variable of that name; raises KeyError when there is none."""
     return {v.name: v for v in VARIABLES}[name]
@@ -205,6 +229,8 @@ def domain(name: str) -> Domain:
         >>> domain("little-washita").shape(M36)
         Shape2d(x=2, y=2)
     """
+    if is_analysis(name):
+        return analysis_of(domain(name.removeprefix(ANALYSIS)))
     if name in DOMAINS:
         return DOMAINS[name]
     if "," in name:

@@ -86,6 +86,12 @@ class Settings(BaseSettings):
         default=False,
         description="whether cells that SMAP did not see are filled from the last 10 days and the prior, and flagged",
     )
+    products: Annotated[tuple[Literal["conserving", "analysis"], ...], NoDecode] = Field(
+        default=("conserving", "analysis"),
+        min_length=1,
+        description="what is made of each day: conserving (keeps SMAP's retrievals), analysis (complete, the best "
+        "estimate), or both with a comma",
+    )
     stations: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description="station data to validate against: ISMN archives, USCRN files, folders of them, scan, snotel; "
@@ -129,7 +135,7 @@ class Settings(BaseSettings):
     )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of the simulated sample and of training")
 
-    @field_validator("stations", mode="before")
+    @field_validator("stations", "products", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """One text with commas as the list that it stands for; an empty list as none."""

@@ -156,7 +156,7 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
         "stac_version": STAC_VERSION,
         "stac_extensions": [extension_uri(name) for name in _EXTENSIONS],
         "title": title,
-        "description": f"{title}. {product.SOIL_MOISTURE.description} {LINEAGE} {product.DEPTH_NOTE}",
+        "description": f"{title}. {product.describe_days(domain.name)} {LINEAGE} {product.DEPTH_NOTE}",
         "keywords": [
             "soil moisture",
             "SMAP",

@@ -52,7 +52,7 @@ def quality(
 
 
 def minutes(coarse: xr.Dataset, date: dt.date, published: Floats, ratio: int) -> Floats:
-    """Minutes from 00:00 UTC of the day to the observation, NaN where nothing is published or it is too old to store."""
+    """Minutes from 00:00 UTC of the day to the observation, NaN where none is published or it is too old."""
     since = coarse["observation_time"].values.astype("datetime64[s]") - np.datetime64(date)
     minutes = np.where(np.isnat(since), np.nan, since / np.timedelta64(60, "s"))
     minutes = np.where(minutes >= OBSERVATION_TIME.valid_min, minutes, np.nan)

@@ -55,8 +55,11 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
     """
     from catalog.publish.failures import failures
     from catalog.publish.state import standing
+    from downscaler.method.analysis import WINDOW
     from downscaler.method.gapfill import MAX_AGE
 
+    job = job.each()[0]
+    reach = WINDOW - 1 if job.is_analysis else MAX_AGE
     inputs = basis(job)
     place = supply(job)
     if place is None:
@@ -65,19 +68,20 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
             remedy="Set `granules` in vadose.toml, or give Earthdata credentials (EARTHDATA_TOKEN).",
         )
     dates = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
-    offered, noted = place.offers(start - dt.timedelta(days=MAX_AGE), end), failures(job.catalog, inputs.domain)
+    offered, noted = place.offers(start - dt.timedelta(days=reach), end), failures(job.catalog, inputs.domain)
     stood = standing(job.catalog, inputs.domain, dates)
     moment = now or dt.datetime.now(dt.UTC)
     return [
         judge_day(
             date,
             offers=offered.get(date, ()),
-            nearby=_until(date, offered, MAX_AGE),
+            nearby=_until(date, offered, reach),
             stood=stood.get(date),
             failure=noted.get(date),
             inputs=inputs,
             overdue=moment > _awaited_until(date, job.latency),
-            fill=job.gap_fill,
+            fill=job.gap_fill or job.is_analysis,
+            analysis=job.is_analysis,
         )
         for date in dates
     ]
@@ -103,17 +107,19 @@ def judge_day(
     inputs: Basis,
     overdue: bool,
     fill: bool = False,
+    analysis: bool = False,
 ) -> DayState:
     """How a day stands, from what is on offer for it and for the days before, its item and its noted failure.
 
-    ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before.
+    ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before, and
+    ``analysis`` that the day rests on those days as much as on itself.
     """
     from catalog.items.day import withdrawn
 
     facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
     if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it anew
         return DayState(state="withdrawn", why=why, **facts)
-    reasons = list(why_stale(stood.item, offers, nearby, inputs)) if stood else []
+    reasons = list(why_stale(stood.item, nearby if analysis else offers, nearby, inputs)) if stood else []
     torn = stood is not None and not stood.whole
     if torn:
         reasons.append("its publication was cut off, or is under way")
