@@ -134,6 +134,29 @@ OBSERVATION_TIME = Variable(
     valid_max=2879,
     cell_methods="time: point",
 )
+SMAP_AGE = Variable(
+    name="smap_age",
+    title="Age of the last SMAP retrieval",
+    description="Days since the SMAP cell's last recommended retrieval that the analysis uses; no data without.",
+    units="d",
+    dtype="int16",
+    nodata=-32768,
+    valid_min=0,
+    valid_max=366,
+)
+SMAP_SHARE = Variable(
+    name="smap_share",
+    title="Share of SMAP in the analysis",
+    description="Share of the variance of the coarse value that SMAP's passes take away: 0 is climatology and weather "
+    "alone, 1 is SMAP alone.",
+    units="1",
+    dtype="float32",
+    nodata=float("nan"),
+    valid_min=0.0,
+    valid_max=1.0,
+    precision=1e-2,
+)
+ANALYSIS_CHANGE = 0.002  # m3 m-3, change of a SMAP cell's analysis below which a published day stands
 VARIABLES: tuple[Variable, ...] = (SOIL_MOISTURE, UNCERTAINTY, LOWER, UPPER, QUALITY_FLAG, OBSERVATION_TIME)
 
 
@@ -208,6 +231,11 @@ def analysis_of(domain: Domain) -> Domain:
 def is_analysis(domain_name: str) -> bool:
     """Whether a domain's name is that of its analyses."""
     return domain_name.startswith(ANALYSIS)
+
+
+def variables_of(domain_name: str) -> tuple[Variable, ...]:
+    """The rasters of a domain's days: of analyses two more."""
+    return (*VARIABLES, SMAP_AGE, SMAP_SHARE) if is_analysis(domain_name) else VARIABLES
 
 
 def describe_days(domain_name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from downscaler.ground.blocks import Floats, block_mean
+from downscaler.ground.blocks import Bools, Floats, block_mean
 from downscaler.ground.grid import EaseGrid
 from downscaler.ground.prior import Prior
 from downscaler.method.analysis import WINDOW, Memory
@@ -76,9 +76,14 @@ def _sample(data: xr.Dataset, ratio: int) -> _Sample:
     return _Sample(theta=theta, fine_spread=fine, predictors=predictors)
 
 
+def _land(sample: _Sample) -> Bools:
+    """Where the record has any day [nyc, nxc]."""
+    return np.asarray(np.isfinite(sample.theta).any(axis=0))
+
+
 def _amplitude(samples: list[_Sample]) -> float:
     """Spread of coarse cells over the mean spread of their 1 km cells."""
-    coarse = sum(float(np.nansum(np.nanvar(s.theta, axis=0))) for s in samples)
+    coarse = sum(float(np.nanvar(s.theta[:, _land(s)], axis=0).sum()) for s in samples)
     fine = sum(float(np.nansum(s.fine_spread**2)) for s in samples)
     return round(float(np.sqrt(coarse / fine)), 4) if fine > 0 else 0.7
 
@@ -113,7 +118,9 @@ def _rows(sample: _Sample, memory: Memory) -> tuple[Floats, Floats, NDArray[np.i
     """Predictors, anomalies in spreads and day of each cell and day of a tile."""
     assert sample.predictors is not None
     spread = memory.amplitude * sample.fine_spread
-    anomaly = (sample.theta - np.nanmean(sample.theta, axis=0)) / np.where(spread > 0, spread, np.nan)
+    level = np.full(spread.shape, np.nan)
+    level[_land(sample)] = np.nanmean(sample.theta[:, _land(sample)], axis=0)
+    anomaly = (sample.theta - level) / np.where(spread > 0, spread, np.nan)
     use = np.isfinite(anomaly) & np.isfinite(sample.predictors).all(axis=-1)
     return sample.predictors[use], anomaly[use], np.nonzero(use)[0]
 
@@ -124,7 +131,7 @@ def _inflation(memory: Memory, samples: list[_Sample], cell_km: float, seed: int
     observation = Observation()
     made, told = 0.0, 0.0
     for sample in samples:
-        land = np.isfinite(sample.theta).any(axis=0)
+        land = _land(sample)
         spread = np.where(land, memory.amplitude * sample.fine_spread, np.nan)
         days = np.linspace(WINDOW, len(sample.theta) - 1, max(1, _JUDGED // len(samples))).astype(int)
         level = _level_of_others(sample.theta)

@@ -257,6 +257,11 @@ def _predict_window(
         ),
         "observation_time": minutes(coarse, day.date, result.soil_moisture, ground.ratio),
     }
+    if analysed:
+        shown = np.isfinite(result.soil_moisture)
+        age, share = (spread_blocks(coarse[name].values, ground.ratio) for name in ("age_days", "smap_share"))
+        arrays["smap_age"] = np.where(shown & (age >= 0), age, np.nan)
+        arrays["smap_share"] = np.where(shown, share, np.nan)
     return Tile(window=window, fields={name: a[inner.rows.slice, inner.columns.slice] for name, a in arrays.items()})
 
 

@@ -159,7 +159,7 @@ class _Groups:
         inside = _block(row, size), _block(column, size)
         near = range(-REACH, REACH + 1)
         around = [(row + down, column + across) for down in near for across in near if down or across]
-        own = self.values[(slice(None), *inside)].reshape(len(self.values), -1)
+        own = self.values[(slice(None), *inside)].reshape(len(self.values), size * size)
         deviation = self.deviation[inside].ravel()
         return _Data(
             values=np.concatenate([own, np.stack([self.mean[:, i, j] for i, j in around], axis=1)], axis=1),

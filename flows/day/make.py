@@ -92,7 +92,7 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, men
     """The sentence; ``mend`` makes the day though it stands, since a run died that was making it."""
     from catalog.items.day import withdrawn
     from catalog.publish.day import consider, publish
-    from catalog.publish.settled import already_there
+    from catalog.publish.settled import already_there, analysis_stands
     from catalog.reading.days import find_item
     from downscaler.day.downscale import tiles
     from downscaler.day.record import run_record
@@ -102,8 +102,11 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, men
     if item and (why := withdrawn(item)):
         return DayOutcome(date=date, status="current", reason=f"withdrawn: {why}; --force publishes it anew")
     reading = read(date, job, inputs, offers)  # locate, fetch, open, fill
-    run = run_record(reading, inputs, [offer.file for offer in offers])
+    looked_at = [entry.name for entry in reading.day.inputs if entry.kind == "granule"] if job.is_analysis else []
+    run = run_record(reading, inputs, [*looked_at, *(offer.file for offer in offers)])
     settled = None if job.force or mend else already_there(run, domain, job.catalog)
+    if settled is None and job.is_analysis and not (job.force or mend):
+        settled = analysis_stands(run, domain, job.catalog, reading.day.data["soil_moisture"].values)
     if settled:
         consider(job.catalog, domain, date, run.considered)
         return DayOutcome(date=date, status="current", reason=settled)

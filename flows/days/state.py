@@ -147,10 +147,12 @@ def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], 
     properties = item["properties"]
     recorded = properties["vadose:inputs"]
     used = [entry["name"] for entry in recorded if entry["kind"] == "granule"]
-    newer = [offer for offer in nearby if newer_release([offer.file], used)]
+    considered = properties.get("vadose:granules_considered", ())
+    looked_at = considered if product.is_analysis(inputs.domain.name) else ()  # it stood with them
+    newer = [offer for offer in nearby if newer_release([offer.file], used) and offer.file not in looked_at]
     if newer:
         yield f"newer granule {_newest(newer)}"
-    known = {*used, *properties.get("vadose:granules_considered", ())}
+    known = {*used, *considered}
     scenes = {name.scene for name in map(name_of, known) if name is not None}
     late = [o for o in offers if o.name is not None and o.name.scene not in scenes and not _hastier(o.file, used)]
     if late:
