@@ -1,9 +1,11 @@
-# Everything starts from plain Python 3.11 with pip: each target makes .venv first, once.
-PYTHON ?= $(shell for p in python3.11 python3 python; do \
-	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
-VENV := .venv
+# Everything starts from a plain Python 3.11, 3.12 or 3.13: each target makes .venv first, once.
+# PYTHON: the newest that really runs (.ci/pythons), unless told. An existing .venv is kept, unless PYTHON is told and
+# is of another version.
+TOLD := $(if $(filter undefined,$(origin PYTHON)),,$(PYTHON))
+PYTHON ?= $(lastword $(shell .ci/pythons | head -n 1))
+VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+STAMP := $(VENV)/.installed$(if $(TOLD),-$(shell $(TOLD) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))
 DEMO ?= build/demo
 DAYS ?= 12
 PORT ?= 8080
@@ -18,12 +20,21 @@ help:  ## show the targets
 
 setup: $(STAMP)  ## make .venv with everything in it
 
-# --no-deps: the lock file is complete, and pip 23.2 refuses hashes of requirements named with extras otherwise.
-$(STAMP): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "vadose needs Python 3.11 or newer: install it or set PYTHON=/path/to/python" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+# uv where it is on the PATH and reaches a package index, else pip. --no-deps: the lock file is complete, and pip 23.2
+# refuses hashes of requirements named with extras otherwise. --seed: some tests ask for a pip in the environment.
+LOCKED := --no-deps --require-hashes -r requirements-dev.lock
+ITSELF := --no-deps --no-build-isolation -e .
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "vadose needs Python 3.11, 3.12 or 3.13: install one, or set PYTHON=/path/to/python of one that runs" >&2; exit 1; }
+	@$(if $(TOLD),test "$$($(BIN)/python -V 2>/dev/null)" = "$$($(PYTHON) -V)",$(BIN)/python -V >/dev/null 2>&1) || { \
+		echo "making $(VENV) with $(PYTHON)"; \
+		{ uv venv --quiet --clear --seed --no-python-downloads --python "$$(command -v $(PYTHON))" $(VENV) 2>/dev/null || \
+			$(PYTHON) -m venv --clear $(VENV); }; }
+	@if command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python $(LOCKED) \
+		&& uv pip install --quiet --python $(BIN)/python $(ITSELF); then echo "installed by uv into $(VENV)"; else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCKED) && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check $(ITSELF) && echo "installed by pip into $(VENV)"; fi
 	@touch $@
 
 demo: setup  ## simulated sample -> prior -> model -> catalogue and playground under build/demo (DEMO=DIR DAYS=N)
@@ -93,13 +104,18 @@ deploy: setup  ## work pool, queues, deployments and automations on the Prefect 
 worker: setup  ## work on the pool `vadose` of PREFECT_API_URL's server
 	PATH="$(abspath $(BIN)):$$PATH" PREFECT_WORKER_QUERY_SECONDS=$${PREFECT_WORKER_QUERY_SECONDS:-0.5} $(BIN)/prefect worker start --pool vadose
 
-lock: setup  ## resolve pyproject.toml anew into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra hydrodata --extra dask --extra serve --extra pgstac --extra cube --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header -o requirements.lock
+# What is locked stays as it is where it still fits; LOCK_ARGS=--upgrade looks for newer releases of everything.
+# --universal: one file for all Pythons and systems, with markers. No host or folder of the machine stands in the files.
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links $(patsubst %,--extra %,insitu hydrodata dask serve pgstac cube)
+LOCK_ARGS ?=
+lock: setup  ## resolve pyproject.toml anew into requirements.lock (to run) and requirements-dev.lock (and to develop)
+	$(LOCK) $(LOCK_ARGS) -o requirements.lock
+	$(LOCK) $(LOCK_ARGS) --extra dev -c requirements.lock -o requirements-dev.lock
 
 docs: setup  ## build the documentation site strictly into build/site
 	@$(BIN)/python -c 'import mkdocs, mkdocstrings' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 docs-reference: setup  ## write docs/reference/ from the code
 	$(BIN)/python docs/generate.py

@@ -173,6 +173,11 @@ def revision_of(name: Revisioned, key: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
+def revision_number(item: Mapping[str, Any] | None) -> int | None:
+    """The revision that an item is of; None where there is no item."""
+    return int(item["properties"]["version"]) if item else None
+
+
 def revision_folder(revision: int) -> str:
     """Folder of a revision's assets below the item: r001, r002, ..."""
     return f"r{revision:03d}"

@@ -48,7 +48,7 @@ def open_catalog(uri: str) -> Any:
     found = tuple(entry_points(group="vadose", name="open_catalog"))
     if not found:
         raise ConfigError(
-            "No reader of catalogues is installed",
+            "The catalogue reader is not installed",
             allowed="the entry point open_catalog of the group vadose",
             remedy="Install the distribution again: make setup, or pip install -e .",
         )

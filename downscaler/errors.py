@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class VadoseError(Exception):
-    """Something a user or operator can mend; shows the value, what was allowed and what to do.
+    """An error that a user or operator can fix; shows the value, what is allowed and what to do.
 
     Args:
         what: one sentence that names the problem and the file or option.
@@ -38,7 +38,7 @@ class VadoseError(Exception):
 
 
 class ConfigError(VadoseError):
-    """A setting or option is unknown or has no valid value."""
+    """A setting or option is unknown or has an invalid value."""
 
     exit_code = 3
 
@@ -56,7 +56,7 @@ class DomainError(ConfigError):
 
 
 class PeriodError(ConfigError):
-    """A date is none, or a period is reversed, in the future or before SMAP's first data."""
+    """A date is invalid, or a period is reversed, in the future or before SMAP's first day."""
 
     exit_code = 6
 
@@ -68,13 +68,13 @@ class GranuleError(VadoseError):
 
 
 class GranuleMissingError(GranuleError):
-    """No granule is there for the date."""
+    """No granule exists for the date."""
 
     exit_code = 11
 
 
 class GranuleUnreadableError(GranuleError):
-    """The file is no HDF5 or is cut short."""
+    """The file is not HDF5, or is truncated."""
 
     exit_code = 12
 
@@ -86,7 +86,7 @@ class GranuleLayoutError(GranuleError):
 
 
 class GranuleGridError(GranuleError):
-    """The granule's grid is not the one its product is defined on."""
+    """The granule's grid is not that of its product."""
 
     exit_code = 14
 
@@ -98,7 +98,7 @@ class NoRetrievalError(GranuleError):
 
 
 class GranuleNameError(GranuleError):
-    """A file's name is not that of a SMAP granule, and nothing in the file says what it is."""
+    """A file's name is not that of a SMAP granule, and its contents do not identify it."""
 
     exit_code = 16
 
@@ -110,7 +110,7 @@ class PriorError(VadoseError):
 
 
 class PriorUnreadableError(PriorError):
-    """A ParFlow file or prior store is missing, cut short or of another format."""
+    """A ParFlow file or prior store is missing, truncated or of another format."""
 
     exit_code = 21
 
@@ -140,7 +140,7 @@ class WeatherUnreadableError(WeatherError):
 
 
 class WeatherValueError(WeatherError):
-    """Weather values cannot be what they are said to be."""
+    """Weather values are not plausible for their stated unit."""
 
     exit_code = 27
 
@@ -164,7 +164,7 @@ class ModelUnreadableError(ModelError):
 
 
 class ModelFeatureError(ModelError):
-    """The model was trained for features that this run cannot supply, or for others than this version has."""
+    """The model needs features that this run or this version does not have."""
 
     exit_code = 32
 
@@ -176,7 +176,7 @@ class TrainingError(ModelError):
 
 
 class TrainingDeviceError(ModelError):
-    """The device to train on is unknown or XGBoost cannot use it."""
+    """The training device is unknown, or XGBoost cannot use it."""
 
     exit_code = 34
 
@@ -200,13 +200,13 @@ class CatalogFaultsError(CatalogError):
 
 
 class ClaimedError(CatalogError):
-    """Another run is making this day right now."""
+    """Another run is making this day."""
 
     exit_code = 44
 
 
 class DatabaseError(CatalogError):
-    """The database of a catalogue's search cannot be reached or refuses."""
+    """The search database cannot be reached, or refuses the request."""
 
     exit_code = 43
 
@@ -218,25 +218,25 @@ class StationError(VadoseError):
 
 
 class HydroDataError(StationError):
-    """SCAN or SNOTEL cannot be had from HydroData: no client, no valid PIN, or no answer."""
+    """SCAN or SNOTEL data are not available from HydroData: no client, no valid PIN, or no answer."""
 
     exit_code = 51
 
 
 class ValidationError(VadoseError):
-    """There is nothing to validate, or too little to tell anything."""
+    """There are no or too few data to validate."""
 
     exit_code = 52
 
 
 class TripletError(ValidationError):
-    """Triple collocation is asked for and its three sources are not independent, or too few or unrelated."""
+    """Triple collocation is not possible: the sources are not independent, too few or unrelated."""
 
     exit_code = 53
 
 
 class ComparisonError(ValidationError):
-    """The product to compare with cannot be read or does not fit."""
+    """The product to compare with cannot be read or does not match."""
 
     exit_code = 54
 
@@ -248,7 +248,7 @@ class BackfillError(VadoseError):
 
 
 class ClimatologyError(VadoseError):
-    """A climatology of coarse soil moisture cannot be used, or does not fit what it is used with."""
+    """A SMAP climatology cannot be used, or does not match the other inputs."""
 
     exit_code = 70
 
@@ -260,13 +260,13 @@ class ObservationError(VadoseError):
 
 
 class ExperimentError(VadoseError):
-    """A playground cannot be run to its end, or its records cannot be used."""
+    """A playground cannot be completed, or its records cannot be used."""
 
     exit_code = 75
 
 
 class AcquisitionError(VadoseError):
-    """An archive cannot be reached or does not answer as it should."""
+    """An archive cannot be reached, or gives an unexpected answer."""
 
     exit_code = 80
 
@@ -284,7 +284,7 @@ class LoginError(AcquisitionError):
 
 
 class AgreementError(AcquisitionError):
-    """The account may not have the data: an agreement or application has to be accepted first."""
+    """The account lacks access: an agreement or application must be accepted first."""
 
     exit_code = 83
 
@@ -296,19 +296,19 @@ class ArchiveTimeoutError(AcquisitionError):
 
 
 class DownloadError(AcquisitionError):
-    """A download is not the file that the archive describes; it lies in quarantine."""
+    """A download differs from the archive's description; it is kept in quarantine."""
 
     exit_code = 85
 
 
 class AbsentDataError(AcquisitionError):
-    """An archive does not have the data that were asked for."""
+    """An archive does not have the requested data."""
 
     exit_code = 86
 
 
 class CacheError(AcquisitionError):
-    """The folder that downloads are kept in cannot be used."""
+    """The download cache cannot be used."""
 
     exit_code = 87
 
@@ -326,18 +326,18 @@ class TransferError(VadoseError):
 
 
 class UnreachableError(TransferError):
-    """A catalogue does not answer, or what answers is none."""
+    """A catalogue does not answer, or the address is not a catalogue."""
 
     exit_code = 92
 
 
 class ChecksumError(TransferError):
-    """A downloaded file is not the one that its item describes."""
+    """A downloaded file differs from the description in its item."""
 
     exit_code = 93
 
 
 class NothingFoundError(VadoseError):
-    """No published day is in the box and period that were asked for."""
+    """No published day matches the box and period."""
 
     exit_code = 94

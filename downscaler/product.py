@@ -265,9 +265,7 @@ def domain(name: str) -> Domain:
         try:
             west, south, east, north = (float(part) for part in name.split(","))
         except ValueError:
-            raise DomainError(
-                "A domain's bounds are four numbers", value=name, allowed="west,south,east,north"
-            ) from None
+            raise DomainError("Invalid bounds of a domain", value=name, allowed="west,south,east,north") from None
         slug = "box" + "".join(f"_{'m' if v < 0 else ''}{abs(v):g}" for v in (west, south, east, north))
         return Domain.from_bounds(slug, f"Box {name}", west=west, south=south, east=east, north=north)
     near = difflib.get_close_matches(name, DOMAINS, n=1)

@@ -1,4 +1,4 @@
-"""Small frozen records that travel between the layers: what went in, and what a day's run was."""
+"""Small frozen records shared by the layers: inputs, and the run of a day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log lines: JSON in a container, readable in a terminal, with run and day on each, and never a credential.
+"""Log lines with run and day: JSON in a container, readable in a terminal; credentials are removed.
 
 One configuration for the commands (``start``) and for the processes of Prefect's workers (``in_prefect``).
 """

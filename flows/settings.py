@@ -21,7 +21,7 @@ from downscaler.errors import ConfigError
 PREFIX = "VADOSE_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
-_PATHS = ("prior", "model", "granules", "cache", "climatology", "catalog")
+_PATHS = ("prior", "model", "granules", "cache", "climatology", "weather", "catalog")
 _SERVICES = ("scan", "snotel")  # what `stations` names beside paths
 
 
@@ -42,49 +42,54 @@ class Settings(BaseSettings):
     )
     smap_product: Literal["SPL3SMP_E", "SPL3SMP", "SPL2SMP_E", "SPL2SMP"] | None = Field(
         default=None,
-        description="the only SMAP product to take; unset, the finest one of the day in `granules`, or SPL3SMP_E",
+        description="SMAP product to use; unset, the finest one of the day in `granules`, or SPL3SMP_E",
     )
     smap_source: Literal["folder", "earthdata"] | None = Field(
         default=None,
-        description="where granules come from: folder (`granules`) or earthdata; unset, the folder where one is set, "
-        "else Earthdata where its credentials are at hand",
+        description="where granules come from: folder (`granules`) or earthdata; unset, the folder if one is set, "
+        "else Earthdata if credentials are found",
     )
     smap_version: str | None = Field(
         default=None,
         pattern=r"^\d{3}$",
-        description="collection version to take from Earthdata, such as 006; unset, any",
+        description="collection version to use from Earthdata, such as 006; unset, any",
     )
     smap_latency: float = Field(
-        default=50, gt=0, le=1000, description="hours after a day's end in which its granule is waited for, not missed"
+        default=50, gt=0, le=1000, description="hours after the end of a day before its granule counts as missing"
     )
     near_real_time: bool = Field(
         default=False,
-        description="take SMAP's near-real-time stream (SPL2SMP_NRT, 36 km) and no other; the item says so",
+        description="use only SMAP's near-real-time stream (SPL2SMP_NRT, 36 km); the item says so",
     )
-    cache: Path = Field(default=Path("build/cache"), description="folder of downloaded granules, verified")
+    cache: Path = Field(default=Path("build/cache"), description="folder of downloaded, verified granules")
     cache_limit: float = Field(
         default=20,
         gt=0,
-        description="most GB in `cache`; what was not used for longest goes, never what was used within the hour",
+        description="largest size of `cache` in GB; the least recently used files are removed, never those of the "
+        "last hour",
     )
     earthdata_cmr: str = Field(
-        default="https://cmr.earthdata.nasa.gov/search/", description="address of NASA's search (CMR), https"
+        default="https://cmr.earthdata.nasa.gov/search/", description="address of NASA's search service (CMR), https"
     )
-    earthdata_login: str = Field(default="urs.earthdata.nasa.gov", description="host of NASA's log-in (EDL)")
-    earthdata_timeout: float = Field(default=60, gt=0, le=3600, description="seconds that one answer may take")
+    earthdata_login: str = Field(default="urs.earthdata.nasa.gov", description="host of NASA's log-in service (EDL)")
+    earthdata_timeout: float = Field(default=60, gt=0, le=3600, description="time limit of one answer in seconds")
     look_back: int = Field(
         default=14, ge=1, le=366, description="days that `vadose status` and the daily flow look back"
     )
+    weather: Path | None = Field(
+        default=None,
+        description="weather store made by `vadose weather build`, for days beyond the prior; unset, none",
+    )
     climatology: Path | None = Field(
         default=None,
-        description="SMAP's climatology made by `vadose climatology build`, to match SMAP to the prior's; unset, none",
+        description="SMAP climatology made by `vadose climatology build`, to match SMAP to the prior; unset, none",
     )
     matching: Literal["mean_std", "cdf"] = Field(
-        default="mean_std", description="how SMAP is matched where `climatology` is given: mean_std or cdf"
+        default="mean_std", description="matching method if `climatology` is set: mean_std or cdf"
     )
     gap_fill: bool = Field(
         default=False,
-        description="whether cells that SMAP did not see are filled from the last 10 days and the prior, and flagged",
+        description="fill cells without a retrieval from the last 10 days and the prior; filled cells are flagged",
     )
     products: Annotated[tuple[Literal["conserving", "analysis"], ...], NoDecode] = Field(
         default=("conserving", "analysis"),
@@ -95,45 +100,46 @@ class Settings(BaseSettings):
     stations: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description="station data to validate against: ISMN archives, USCRN files, folders of them, scan, snotel; "
-        "a list, or one text with commas",
+        "a list, or one comma-separated text",
     )
     validation_days: int = Field(
-        default=365, ge=1, description="days before and with a newly published one that the daily flow validates"
+        default=365, ge=1, description="days up to a newly published one that the daily flow validates"
     )
     validation_pairs: int = Field(
-        default=20, ge=3, description="pairs with the product that a site needs to count in a validation"
+        default=20, ge=3, description="least number of pairs for a site to count in a validation"
     )
     validation_gain: float = Field(
         default=0.0,
-        description="least paired gain over SMAP in ubRMSD, m3 m-3, below which a validation alarms the operators",
+        description="paired gain over SMAP in ubRMSD, m3 m-3, below which a validation alerts the operators",
     )
-    workers: int = Field(default=1, ge=1, le=256, description="processes of a backfill")
+    workers: int = Field(default=1, ge=1, le=256, description="number of parallel processes of a backfill")
     retries: int = Field(
-        default=3, ge=0, le=10, description="times that Prefect tries a day again at once whose failure may pass"
+        default=3, ge=0, le=10, description="how often Prefect retries a day whose failure may be temporary"
     )
     log_format: Literal["auto", "json", "rich"] = Field(
         default="auto",
-        description="log lines as json, one object a line, or rich, for people; auto: json in a container, else rich",
+        description="format of log lines: json (one object per line), rich (for people), or auto: json in a "
+        "container, else rich",
     )
     catalog_url: str | None = Field(
         default=None,
         pattern=r"^https?://",
-        description="address under which `catalog` is served, for links in Prefect's pages; unset, links are paths",
+        description="address at which `catalog` is served, for links on Prefect's pages; unset, links are paths",
     )
     notification_block: str | None = Field(
         default=None,
         pattern=r"^[^/]+/[^/]+$",
-        description="Prefect block that `vadose automations` notifies through, such as slack-webhook/operators",
+        description="Prefect notification block for `vadose automations`, such as slack-webhook/operators",
     )
     training_rows: int | None = Field(
         default=None,
         ge=1000,
-        description="cells and days that each branch of a model learns from; unset, as many as suit",
+        description="training samples per branch of a model; unset, chosen automatically",
     )
     training_rounds: int | None = Field(
-        default=None, ge=1, description="most trees of each branch of a model; unset, as many as suit"
+        default=None, ge=1, description="largest number of trees per branch of a model; unset, chosen automatically"
     )
-    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of the simulated sample and of training")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="random seed of the simulated sample and of training")
 
     @field_validator("stations", "products", mode="before")
     @classmethod
@@ -176,7 +182,7 @@ def _config_path(given: Path | None, variable: str | None) -> Path | None:
         return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
     if not chosen.is_file():
         source = "--config" if given else CONFIG_VARIABLE
-        raise ConfigError(f"The config file named by {source} is not there", value=chosen)
+        raise ConfigError(f"The settings file named by {source} was not found", value=chosen)
     return chosen
 
 
@@ -185,7 +191,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"The config file {path} cannot be read", value=error) from None
+        raise ConfigError(f"The settings file {path} cannot be read", value=error) from None
     _refuse_unknown(values, list(Settings.model_fields), f"key in {path}")
     for key in _PATHS:
         value = values.get(key)
@@ -217,5 +223,5 @@ def _bad_value(error: ValidationError) -> ConfigError:
     first: Mapping[str, Any] = error.errors()[0]
     key = ".".join(map(str, first["loc"]))
     return ConfigError(
-        f"Setting {key!r} ({_variable(key)}) has no valid value", value=repr(first["input"]), allowed=first["msg"]
+        f"Setting {key!r} ({_variable(key)}) has an invalid value", value=repr(first["input"]), allowed=first["msg"]
     )

@@ -15,9 +15,8 @@ from catalog.api.requests import absent
 from catalog.publish.claims import FOLDER as CLAIMS
 from catalog.publish.failures import FOLDER as FAILURES
 from catalog.store.base import Store
-from catalog.store.facts import ObjectFacts
 from catalog.store.folder import FolderStore
-from catalog.store.objects import can_hold
+from catalog.store.objects import ObjectFacts, can_hold
 
 router = APIRouter()
 _TYPES = {

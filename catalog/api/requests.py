@@ -12,7 +12,8 @@ from fastapi import HTTPException, Request
 from geojson_pydantic.geometries import parse_geometry_obj
 from pydantic import BaseModel
 
-Document = dict[str, Any]
+from catalog.store.documents import Document
+
 LONGEST_YEARS = 10
 MOST_POSITIONS = 10_000
 _NAMES = ("west", "south", "east", "north")

@@ -19,7 +19,7 @@ from catalog.check.strays import check_beside
 from catalog.check.survey import ItemFacts, Survey
 from catalog.cube.layout import item_digest
 from catalog.items.index import decode, essence
-from catalog.items.schema import resolve, validate, validate_item
+from catalog.items.schema import validate, validate_item
 from catalog.naming import (
     NO_DAYS,
     ROOT,
@@ -31,6 +31,7 @@ from catalog.naming import (
     parent_key,
 )
 from catalog.store.base import Store, get_many, open_store
+from catalog.store.documents import resolve
 from downscaler.errors import CatalogError
 
 Progress = Callable[[int, int], None]

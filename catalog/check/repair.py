@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from catalog.check.check import DAY, Progress, check
 from catalog.check.survey import ItemFacts, Survey
@@ -25,18 +24,17 @@ from catalog.items.parents import (
     link_entry,
     month_document,
     root_document,
-    serialise,
     year_document,
 )
-from catalog.items.schema import read_document, resolve, validate
+from catalog.items.schema import validate
 from catalog.naming import NO_DAYS, ROOT, DayName, cube_folder, is_archived_key, is_item_key
 from catalog.publish.claims import is_void
 from catalog.store.base import Store
+from catalog.store.documents import Document, read_document, resolve, serialise
 from catalog.store.objects import Change, Write
 from downscaler import product
 from downscaler.errors import CatalogError, VadoseError
 
-Document = dict[str, Any]
 Links = Callable[[], list[Document]]
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from catalog.store.base import Store
+from catalog.store.documents import Document
 from catalog.store.objects import Stat
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

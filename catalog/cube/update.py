@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import zarr
@@ -21,10 +21,10 @@ from catalog.cube.layout import DAYS, DIGEST, REVISION, SHARD, Grid, cube_attrib
 from catalog.cube.repository import BRANCH, cube_errors, only_writer, open_repository
 from catalog.cube.write import DayChange, array_of, create_arrays, lengthen, write_block
 from catalog.items.parents import cube_write
-from catalog.items.schema import resolve
 from catalog.naming import DayName
 from catalog.reading.days import items
 from catalog.store.base import Store, open_store
+from catalog.store.documents import Document, resolve
 from downscaler import product
 from downscaler.errors import CatalogError
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import icechunk
     import xarray as xr
 
-Document = Mapping[str, Any]
 Progress = Callable[[int, int], None]
 KEEP = dt.timedelta(days=7)
 """How long what was replaced stays readable for those who opened it before."""

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 import zarr
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
-from zarr.codecs import BloscCodec, BloscShuffle
+from zarr.codecs import BloscCodec
 
 from catalog.cube.layout import (
     CHUNK,
@@ -30,6 +29,7 @@ from catalog.cube.layout import (
     packed_dtype,
     packed_fill,
 )
+from catalog.reading.rasters import open_file
 from catalog.store.base import Store
 from catalog.store.folder import FolderStore
 from downscaler import product
@@ -69,7 +69,7 @@ def create_arrays(group: zarr.Group, grid: Grid) -> None:
             dtype=packed_dtype(variable),
             chunks=(DAYS, CHUNK, CHUNK),
             shards=(DAYS, SHARD, SHARD),
-            compressors=BloscCodec(cname="zstd", clevel=5, shuffle=BloscShuffle.shuffle),
+            compressors=BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"),
             fill_value=packed_fill(variable),
             dimension_names=["time", "y", "x"],
         )
@@ -154,11 +154,8 @@ def _local_files(store: Store, variable: Variable, changes: Sequence[DayChange])
 
 def _read(file: Path, rows: slice, grid: Grid) -> Array:
     """Rows of a raster [y, x] as stored."""
-    try:
-        with rasterio.open(file) as raster:
-            if raster.shape != grid.shape or not raster.transform.almost_equals(grid.transform):
-                raise CatalogError("A raster is not on the cube's grid", value=f"{file}: {raster.shape}")
-            window = RasterWindow(0, rows.start, grid.shape[1], rows.stop - rows.start)
-            return np.asarray(raster.read(1, window=window))
-    except rasterio.errors.RasterioError as error:
-        raise CatalogError("A raster cannot be read", value=f"{file}: {error}") from error
+    with open_file(file) as raster:
+        if raster.shape != grid.shape or not raster.transform.almost_equals(grid.transform):
+            raise CatalogError("A raster is not on the cube's grid", value=f"{file}: {raster.shape}")
+        window = RasterWindow(0, rows.start, grid.shape[1], rows.stop - rows.start)
+        return np.asarray(raster.read(1, window=window))

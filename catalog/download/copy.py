@@ -9,12 +9,12 @@ from typing import Any
 
 from catalog.download.origin import Found
 from catalog.items.day import domain_of
-from catalog.items.parents import parent_writes, serialise
+from catalog.items.parents import parent_writes
 from catalog.naming import DayName
 from catalog.store.base import Write
+from catalog.store.documents import Document, serialise
 from catalog.store.folder import FolderStore
 
-Document = dict[str, Any]
 _UP = {"root": "../../../../catalog.json", "collection": "../../../collection.json", "parent": "../catalog.json"}
 
 

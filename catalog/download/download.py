@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -34,7 +33,6 @@ from downscaler.errors import (
 )
 from downscaler.sources.earthdata.records import RemoteFile
 
-Document = dict[str, Any]
 Progress = Callable[[int, int], None]
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SHA256 = re.compile(r"1220([0-9a-f]{64})")

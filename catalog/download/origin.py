@@ -18,9 +18,9 @@ from catalog.download.query import Query
 from catalog.naming import NO_DAYS, DayName
 from catalog.reading.days import items
 from catalog.store.base import Store, open_store
+from catalog.store.documents import Document
 from downscaler.errors import CatalogError, UnreachableError
 
-Document = dict[str, Any]
 BUSY = (429, 500, 502, 503, 504)
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect and between two pieces of an answer."""

@@ -18,10 +18,10 @@ import rustac
 from catalog.items.schema import validate_core
 from catalog.naming import index_key, index_prefix, is_item_key, partition
 from catalog.store.base import Store, get_many
+from catalog.store.documents import Document
 from catalog.store.objects import Change, Write
 from downscaler.errors import CatalogError
 
-Document = dict[str, Any]
 _NAN = "nan"
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
-from catalog.items.schema import resolve
+from catalog.store.documents import Document, resolve
 
-Document = dict[str, Any]
 FILES = "../catalog/"
 """Address of the catalogue's files from the API's root."""
 _INFERRED = ("root", "parent", "collection", "self", "item", "items", "child")
@@ -38,17 +37,39 @@ def root(result: Document, key: str) -> Document:
     """The same in place, of a document that nobody else holds."""
     links = [entry for entry in result.get("links", []) if entry.get("rel") not in _INFERRED]
     for entry in [*links, *result.get("assets", {}).values()]:
-        entry["href"] = _from_root(key, entry["href"])
-    kind = "application/geo+json" if result.get("type") == "Feature" else "application/json"
-    result["links"] = [*links, {"rel": "canonical", "href": FILES + quote(key), "type": kind}]
+        entry["href"] = _below(FILES, key, entry["href"])
+    result["links"] = [*links, {"rel": "canonical", "href": FILES + quote(key), "type": _media_type(result)}]
     return result
 
 
-def _from_root(key: str, href: str) -> str:
-    if "://" in href:
+def _below(base: str, key: str, href: str) -> str:
+    """Address of what the object at ``key`` links to, where the catalogue's files lie below ``base``."""
+    if urlsplit(href).scheme:
         return href
-    path, hash_sign, fragment = href.partition("#")
-    return FILES + quote(resolve(key, path)) + hash_sign + quote(fragment)
+    path, mark, fragment = href.partition("#")
+    return f"{base}{quote(resolve(key, path))}{mark}{quote(fragment)}"
+
+
+def at(document: Mapping[str, Any], key: str, base: str) -> Document:
+    """A copy of a stored object as it is served below ``base``: full addresses, and its ``self`` link.
+
+    Args:
+        document: as stored.
+        key: its key in the store.
+        base: address of the catalogue's root folder, such as https://example.org/catalog.
+
+    Returns:
+        The copy; links that were absolute stay as they are.
+    """
+    made, root = copy.deepcopy(dict(document)), base.rstrip("/") + "/"
+    for entry in [*made["links"], *made.get("assets", {}).values()]:
+        entry["href"] = _below(root, key, str(entry["href"]))
+    own = {"rel": "self", "href": root + quote(key), "type": _media_type(document)}
+    return made | {"links": [own, *(link for link in made["links"] if link["rel"] != "self")]}
+
+
+def _media_type(document: Mapping[str, Any]) -> str:
+    return "application/geo+json" if document.get("type") == "Feature" else "application/json"
 
 
 def absolute(document: Document, root: str) -> Document:

@@ -16,14 +16,14 @@ from catalog.items.day import Footprint
 from catalog.items.parents import link_entry
 from catalog.items.provenance import software
 from catalog.items.schema import STAC_VERSION, extension_uri
-from catalog.naming import MODELS, ModelName, revision_folder
+from catalog.naming import MODELS, ModelName, revision_folder, revision_number
+from catalog.store.documents import Document
 from downscaler import __version__, product
 from downscaler.errors import DomainError
 from downscaler.ground.grid import Domain, Span, Window
 from downscaler.report.model import caveats, held_out_methods
 from downscaler.stores.model import MANIFEST
 
-Document = dict[str, Any]
 TITLE = "vadose models"
 _EXTENSIONS = ("mlm", "file", "processing", "scientific", "version")
 _TASKS = ["regression"]
@@ -41,7 +41,7 @@ def build_model_item(
     files: Mapping[str, StagedFile],
     *,
     revision: int,
-    predecessor: int | None = None,
+    old: Document | None = None,
 ) -> Document:
     """The STAC item of a model's revision, its links relative and its assets below ``rNNN/``.
 
@@ -79,7 +79,7 @@ def build_model_item(
         **({"bbox": outline.bbox} if outline else {}),
         "properties": properties,
         "assets": {k: {"href": f"{below}/{f.relative}", **f.fields, **f.facts.fields} for k, f in files.items()},
-        "links": _links(manifest, below, predecessor),
+        "links": _links(manifest, below, revision_number(old)),
     }
 
 

@@ -15,6 +15,7 @@ from catalog.items.schema import STAC_VERSION, extension_uri, validate
 from catalog.naming import ROOT, DayName, collection_id, cube_folder, index_key
 from catalog.rasters.thumbnail import colormap
 from catalog.store.base import Store
+from catalog.store.documents import Document, serialise
 from catalog.store.objects import Change, Write
 from downscaler import product
 from downscaler.errors import CatalogError
@@ -22,17 +23,11 @@ from downscaler.ground.grid import CRS, Domain
 
 _EXTENSIONS = ("classification", "projection", "raster", "render", "scientific")
 _LICENSE_HREF = "https://creativecommons.org/licenses/by/4.0/"
-Document = dict[str, Any]
 VALIDATION = "vadose:validation"
 """What the newest validation found, as a field of the domain's collection."""
 CUBE = "cube"
 """The asset of a collection that is its days as one cube."""
 KEPT = (VALIDATION, "assets")  # fields of a collection that do not come from its days
-
-
-def serialise(document: Mapping[str, Any]) -> bytes:
-    """A STAC object as the catalogue stores it."""
-    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def parent_writes(store: Store, name: DayName, domain: Domain, item: Mapping[str, Any]) -> list[Write]:

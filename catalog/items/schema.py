@@ -15,6 +15,7 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
 from catalog.naming import MODELS, VALIDATIONS
 from catalog.store.base import Store
+from catalog.store.documents import read_document, resolve
 from downscaler.errors import CatalogError
 
 STAC_VERSION = "1.1.0"
@@ -122,28 +123,3 @@ def validate_store(store: Store) -> list[str]:
             resolve(key, link["href"]) for link in document.get("links", []) if link["rel"] in ("child", "item")
         ]
     return seen
-
-
-def read_document(store: Store, key: str) -> dict[str, Any]:
-    """A STAC object of the store; raises CatalogError when it is missing or no JSON object."""
-    content = store.get(key)
-    if content is None:
-        raise CatalogError("A linked object is missing from the catalogue", value=f"{store.uri}/{key}")
-    try:
-        document = json.loads(content)
-    except ValueError as error:
-        raise CatalogError("An object of the catalogue is no JSON", value=f"{store.uri}/{key}: {error}") from error
-    if not isinstance(document, dict):
-        raise CatalogError("An object of the catalogue is no JSON object", value=f"{store.uri}/{key}")
-    return document
-
-
-def resolve(key: str, href: str) -> str:
-    """The key that a relative link in the object ``key`` points to."""
-    parts = key.split("/")[:-1]
-    for step in href.split("/"):
-        if step == "..":
-            parts = parts[:-1]
-        elif step not in (".", ""):
-            parts.append(step)
-    return "/".join(parts)

@@ -16,14 +16,14 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from catalog.items.parents import serialise
 from catalog.naming import DayName, collection_id
 from catalog.store.base import Store, Write, open_store
+from catalog.store.documents import Document, serialise
 from downscaler.errors import CatalogError, ClaimedError
 from downscaler.ground.grid import Domain
 
@@ -32,7 +32,6 @@ LEASE = 120.0  # seconds; a renewal that a slow disk or bucket delays must not l
 PATIENCE = 3600.0  # seconds that a day made elsewhere is waited for
 _LOOK = 0.5  # seconds between looks at another's claim
 _LOG = logging.getLogger(__name__)
-Document = Mapping[str, Any]
 
 
 @contextmanager

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from catalog.items.assets import StagedFile
-from catalog.items.parents import serialise
 from catalog.items.schema import validate_item
-from catalog.naming import Revisioned, revision_folder, revision_of
+from catalog.naming import Revisioned, revision_folder, revision_number, revision_of
 from catalog.store.base import Change, Store, Write
+from catalog.store.documents import Document, serialise
 from downscaler.errors import CatalogError
 
-Document = dict[str, Any]
 _SUCCESSOR = "successor-version"
 
 
 class Build(Protocol):
     """Makes an item's document of a revision."""
 
-    def __call__(self, *, revision: int, predecessor: int | None = None) -> Document:
-        """The document; ``predecessor`` is the revision that it replaces, None for a first one."""
+    def __call__(self, *, revision: int, old: Document | None) -> Document:
+        """The document; ``old`` is the item that it replaces, None for a first one."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Committed:
+    """What stands after a commit; ``changed`` is false where it stood before."""
+
+    revision: int
+    changed: bool
 
 
 def commit(
@@ -34,7 +42,8 @@ def commit(
     *,
     build: Build,
     parents: Callable[[Document], Sequence[Write]],
-) -> int:
+    unchanged: Callable[[Document], bool] = lambda _: True,
+) -> Committed:
     """Publish an item with its files as its next revision; when they are the same, only lost links are mended.
 
     The item is written after its files and before the links to it. To be called under the store's lock.
@@ -46,18 +55,19 @@ def commit(
         files: by asset key.
         build: makes the item.
         parents: the links that lead to an item, from the collection to the root.
+        unchanged: whether an item with the same files still says all that it should.
 
-    Returns:
-        The revision that stands.
+    Raises:
+        StorageFullError, CatalogError: nothing of this call is visible.
     """
     current = store.get(name.item_key)
     old = None if current is None else parse_item(current, name)
-    present = int(old["properties"]["version"]) if old else 0
-    if old is not None and _same(old, files):
+    present = revision_number(old) or 0
+    if old is not None and _same(old, files) and unchanged(old):
         store.apply(parents(old), staging)
-        return present
+        return Committed(revision=present, changed=False)
     revision = next_revision(store, name, present)
-    document = build(revision=revision, predecessor=present or None)
+    document = build(revision=revision, old=old)
     validate_item(document)
     below = f"{name.folder}/{revision_folder(revision)}"
     writes = [Write(key=f"{below}/{f.relative}", content=f.facts.path, create=True) for f in files.values()]
@@ -65,7 +75,7 @@ def commit(
         writes += archive(old, name, present)
     writes.append(Write(key=name.item_key, content=replacing(current, serialise(document)), commit=True))
     store.apply([*writes, *parents(document)], staging)
-    return revision
+    return Committed(revision=revision, changed=True)
 
 
 def _same(old: Document, files: Mapping[str, StagedFile]) -> bool:

@@ -11,27 +11,26 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from catalog.items.assets import FileFacts, other_file
+from catalog.items.assets import FileFacts, StagedFile, other_file
 from catalog.items.day import build_item, is_withdrawn
 from catalog.items.index import index_write
-from catalog.items.parents import parent_writes, serialise
+from catalog.items.parents import parent_writes
 from catalog.items.provenance import fingerprint, provenance
 from catalog.items.schema import validate_item
-from catalog.naming import DayName, revision_folder
-from catalog.publish.commit import archive, next_revision, parse_item, replacing
+from catalog.naming import DayName, revision_number
+from catalog.publish.commit import Committed, commit, parse_item
 from catalog.rasters.cog import Raster, build_rasters, file_tags
 from catalog.rasters.thumbnail import draw
 from catalog.store.base import Store, Write, open_store
 from catalog.store.disk import storage_errors
+from catalog.store.documents import Document, serialise
 from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain
 from downscaler.ground.tiles import Tile
 from downscaler.records import RunRecord
 
-Document = dict[str, Any]
 _CONSIDERED = "vadose:granules_considered"
 
 
@@ -65,8 +64,18 @@ def publish(uri: str | Path, run: RunRecord, domain: Domain, tiles: Iterable[Til
             )
         with storage_errors(folder):
             files = _write_others(folder, run, domain, rasters)
+        day = _Day(run=run, domain=domain, rasters=rasters, files=files)
         with store.lock():
-            return _commit(store, folder, _Day(run=run, domain=domain, rasters=rasters, files=files))
+            done = commit(
+                store,
+                folder,
+                day.name,
+                day.staged,
+                build=day.document,
+                parents=lambda item: parent_writes(store, day.name, domain, item),
+                unchanged=day.stands_in,
+            )
+        return day.published(store, done)
 
 
 def consider(uri: str | Path, domain: Domain, date: dt.date, granules: Iterable[str]) -> None:
@@ -104,21 +113,36 @@ class _Day:
     def name(self) -> DayName:
         return DayName.of(self.domain, self.run.date)
 
-    def published(self, store: Store, *, revision: int, status: str) -> Published:
+    @property
+    def staged(self) -> dict[str, StagedFile]:
+        return {key: StagedFile(relative=facts.path.name, facts=facts, fields={}) for key, facts in self.files.items()}
+
+    def document(self, *, revision: int, old: Document | None) -> Document:
+        """The day's item as a revision that follows ``old``."""
+        item = build_item(
+            self.run,
+            self.domain,
+            self.rasters,
+            self.files,
+            revision=revision,
+            predecessor=revision_number(old),
+            created=old["properties"]["created"] if old else None,
+        )
+        return dict(item.to_dict(include_self_link=False, transform_hrefs=False))
+
+    def stands_in(self, item: Document) -> bool:
+        """Whether an item with the same files was made from the same inputs and not withdrawn."""
+        same_run = item["properties"].get("vadose:fingerprint") == fingerprint(self.run, self.domain)
+        return same_run and not is_withdrawn(item)
+
+    def published(self, store: Store, done: Committed) -> Published:
         return Published(
             item_id=self.name.item_id,
             item_href=f"{store.uri}/{self.name.item_key}",
-            revision=revision,
+            revision=done.revision,
             statistics={key: raster.statistics.as_stac() for key, raster in self.rasters.items()},
-            status=status,
+            status="published" if done.changed else "unchanged",
         )
-
-    def same_as(self, item: Document) -> bool:
-        """Whether an item already describes these very files, made from the same inputs."""
-        wanted = {key: facts.fields["file:checksum"] for key, facts in self.files.items()}
-        present = {key: asset.get("file:checksum") for key, asset in item["assets"].items()}
-        same_run = item["properties"].get("vadose:fingerprint") == fingerprint(self.run, self.domain)
-        return same_run and wanted == present and not is_withdrawn(item)
 
 
 def _write_others(folder: Path, run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[str, FileFacts]:
@@ -128,35 +152,3 @@ def _write_others(folder: Path, run: RunRecord, domain: Domain, rasters: Mapping
     record.write_bytes(serialise(json.loads(json.dumps(provenance(run, domain, rasters), default=str))))
     paths = {name: raster.path for name, raster in rasters.items()} | {"thumbnail": thumbnail, "provenance": record}
     return {key: FileFacts.of(path) for key, path in paths.items()}
-
-
-def _commit(store: Store, folder: Path, day: _Day) -> Published:
-    """Put the day into the catalogue as its next revision, or only mend the links when nothing changed."""
-    name = day.name
-    current = store.get(name.item_key)
-    old = None if current is None else parse_item(current, name)
-    present = int(old["properties"]["version"]) if old else 0
-    if old is not None and day.same_as(old):
-        store.apply(parent_writes(store, name, day.domain, old), folder)
-        return day.published(store, revision=present, status="unchanged")
-    revision = next_revision(store, name, present)
-    item = build_item(
-        day.run,
-        day.domain,
-        day.rasters,
-        day.files,
-        revision=revision,
-        predecessor=present or None,
-        created=old["properties"]["created"] if old else None,
-    )
-    document = item.to_dict(include_self_link=False, transform_hrefs=False)
-    validate_item(document)
-    writes = [
-        Write(key=f"{name.folder}/{revision_folder(revision)}/{facts.path.name}", content=facts.path, create=True)
-        for facts in day.files.values()
-    ]
-    if old is not None:
-        writes += archive(old, name, present)
-    writes.append(Write(key=name.item_key, content=replacing(current, serialise(document)), commit=True))
-    store.apply([*writes, *parent_writes(store, name, day.domain, document)], folder)
-    return day.published(store, revision=revision, status="published")

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catalog.items.parents import serialise
 from catalog.naming import collection_id
 from catalog.store.base import Write, open_store
+from catalog.store.documents import serialise
 from downscaler.ground.grid import Domain
 
 FOLDER = "failures"

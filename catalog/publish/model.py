@@ -22,10 +22,10 @@ from catalog.naming import ModelName
 from catalog.publish.commit import commit
 from catalog.store.base import Store, Write, open_store
 from catalog.store.disk import storage_errors
+from catalog.store.documents import Document
 from downscaler.report.model_files import CARD, FIGURES, REPORT, SKILL_FIGURE
 from downscaler.stores.model import MANIFEST, load_model, manifest_digest, read_manifest
 
-Document = dict[str, Any]
 _MARKDOWN, _BOOSTER = "text/markdown", "application/octet-stream; framework=xgboost"
 
 

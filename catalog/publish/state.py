@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from catalog.items.schema import read_document, resolve
-from catalog.naming import ROOT, DayName
+from catalog.naming import DayName
 from catalog.publish.claims import left
-from catalog.store.base import Store, open_store
+from catalog.reading.days import Links
+from catalog.store.base import open_store
+from catalog.store.documents import read_document
 from downscaler.ground.grid import Domain
 
 
@@ -38,7 +38,7 @@ def standing(
     it.
     Raises CatalogError when an object cannot be read.
     """
-    store, linked = open_store(uri), _Links()
+    store, linked = open_store(uri), Links()
     open_claims = set() if held else left(store, domain)
     found = {}
     for date in dates:
@@ -47,21 +47,3 @@ def standing(
             item = read_document(store, name.item_key)
             found[date] = Standing(item=item, whole=date not in open_claims and linked.lead_to(store, name))
     return found
-
-
-class _Links:
-    """The links of catalogues above the items, each read once."""
-
-    def __init__(self) -> None:
-        self._children: dict[str, frozenset[str]] = {}
-
-    def lead_to(self, store: Store, name: DayName) -> bool:
-        """Whether root, collection, year and month each lead to the next, down to the item."""
-        chain = [ROOT, name.collection_key, name.year_key, name.month_key, name.item_key]
-        return all(child in self._of(store, parent) for parent, child in itertools.pairwise(chain))
-
-    def _of(self, store: Store, key: str) -> frozenset[str]:
-        if key not in self._children:
-            links = read_document(store, key)["links"] if store.get(key) is not None else ()
-            self._children[key] = frozenset(resolve(key, e["href"]) for e in links if e["rel"] in ("child", "item"))
-        return self._children[key]

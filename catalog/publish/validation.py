@@ -18,19 +18,19 @@ import pystac
 from catalog.items.assets import FileFacts, StagedFile
 from catalog.items.day import Footprint
 from catalog.items.index import index_write
-from catalog.items.parents import VALIDATION, link_entry, linking, root_write, serialise
+from catalog.items.parents import VALIDATION, link_entry, linking, root_write
 from catalog.items.provenance import software
 from catalog.items.schema import STAC_VERSION, extension_uri, validate
-from catalog.naming import VALIDATIONS, ValidationName, collection_id, collection_key, revision_folder
+from catalog.naming import VALIDATIONS, ValidationName, collection_id, collection_key, revision_folder, revision_number
 from catalog.publish.commit import commit
 from catalog.store.base import Change, Store, Write, open_store
 from catalog.store.disk import storage_errors
+from catalog.store.documents import Document, serialise
 from downscaler import __version__, product
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain
 from downscaler.report.validation_files import DOCUMENT, MAP, REPORT, SITES
 
-Document = dict[str, Any]
 TITLE = "vadose validations"
 _EXTENSIONS = ("file", "processing", "scientific", "version")
 _LINEAGE = "Published days against in-situ readings at the same cells and days; see the report for what is left out."
@@ -125,7 +125,7 @@ def _item(
     files: Mapping[str, StagedFile],
     *,
     revision: int,
-    predecessor: int | None = None,
+    old: Document | None = None,
 ) -> Document:
     outline, now = Footprint.of(domain), dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     start, end = document["period"]
@@ -160,7 +160,7 @@ def _item(
             VALIDATION: headline(document),
         },
         "assets": {k: {"href": f"{below}/{f.relative}", **f.fields, **f.facts.fields} for k, f in files.items()},
-        "links": _links(domain, predecessor),
+        "links": _links(domain, revision_number(old)),
     }
 
 

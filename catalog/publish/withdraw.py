@@ -5,20 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
-from typing import Any
 
 from catalog.items.day import REASON
 from catalog.items.index import index_write
-from catalog.items.parents import serialise
 from catalog.items.schema import validate_item
 from catalog.naming import DayName
 from catalog.publish.commit import parse_item
 from catalog.store.base import open_store
+from catalog.store.documents import Document, serialise
 from catalog.store.objects import Write
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain
-
-Document = dict[str, Any]
 
 
 def withdraw(uri: str | Path, domain: Domain, date: dt.date, reason: str) -> str:

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from catalog.items.provenance import fingerprint
-from catalog.items.schema import read_document, resolve, validate, validate_item, validate_store
+from catalog.items.schema import validate, validate_item, validate_store
 from catalog.naming import NO_DAYS, ROOT, DayName, collection_key
 from catalog.store.base import Store, open_store
+from catalog.store.documents import Document, read_document, resolve
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain
 from downscaler.records import RunRecord, file_sha256
 
-Document = dict[str, Any]
+_PARENTS = ("/catalog.json", "/collection.json")
 
 
 def find_item(uri: str | Path, domain: Domain, date: dt.date) -> Document | None:
@@ -28,16 +29,27 @@ def find_item(uri: str | Path, domain: Domain, date: dt.date) -> Document | None
 def is_current(uri: str | Path, run: RunRecord, domain: Domain) -> bool:
     """Whether the day is published, linked from the root and made from the same inputs, versions and parameters."""
     store, name = open_store(uri), DayName.of(domain, run.date)
-    if store.get(name.item_key) is None or not _linked(store, name):
+    if store.get(name.item_key) is None or not Links().lead_to(store, name):
         return False
     properties: Mapping[str, Any] = read_document(store, name.item_key).get("properties", {})
     return bool(properties.get("vadose:fingerprint") == fingerprint(run, domain))
 
 
-def _linked(store: Store, name: DayName) -> bool:
-    """Whether root, collection, year and month each lead to the next, down to the item."""
-    chain = [ROOT, name.collection_key, name.year_key, name.month_key, name.item_key]
-    return all(child in children(store, parent) for parent, child in itertools.pairwise(chain))
+class Links:
+    """The links of the catalogues above the items, each read once."""
+
+    def __init__(self) -> None:
+        self._children: dict[str, frozenset[str]] = {}
+
+    def lead_to(self, store: Store, name: DayName) -> bool:
+        """Whether root, collection, year and month each lead to the next, down to the item."""
+        chain = [ROOT, name.collection_key, name.year_key, name.month_key, name.item_key]
+        return all(child in self._of(store, parent) for parent, child in itertools.pairwise(chain))
+
+    def _of(self, store: Store, key: str) -> frozenset[str]:
+        if key not in self._children:
+            self._children[key] = frozenset(children(store, key))
+        return self._children[key]
 
 
 def children(store: Store, key: str) -> list[str]:
@@ -68,6 +80,23 @@ def items(uri: str | Path, domain: Domain | None = None) -> Iterator[Document]:
                 yield document
         else:
             waiting = children(store, key) + waiting
+
+
+def collections(store: Store) -> Iterator[tuple[str, Document]]:
+    """Key and document of every collection that the root links to; raises CatalogError where one is missing."""
+    for key in children(store, ROOT):
+        document = read_document(store, key)
+        if document.get("type") == "Collection":
+            yield key, document
+
+
+def item_keys(store: Store, key: str) -> Iterator[str]:
+    """Keys of the items below a collection or catalogue, in the order of the links."""
+    for child in children(store, key):
+        if child.endswith(_PARENTS):
+            yield from item_keys(store, child)
+        else:
+            yield child
 
 
 def validate_catalog(uri: str | Path) -> list[str]:

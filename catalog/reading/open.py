@@ -13,11 +13,11 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from catalog.items.schema import resolve
 from catalog.naming import ROOT, DayName, domain_name
 from catalog.reading.days import items
 from catalog.reading.rasters import open_raster
 from catalog.store.base import Store, open_store
+from catalog.store.documents import resolve
 from downscaler import product
 from downscaler.day.downscale import as_dataset
 from downscaler.errors import CatalogError

@@ -6,24 +6,21 @@ import datetime as dt
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.io import MemoryFile
 from rasterio.windows import Window as RasterWindow
 
 from catalog.items.day import is_withdrawn
-from catalog.items.schema import read_document, resolve
 from catalog.naming import DayName
 from catalog.reading.days import items
+from catalog.reading.rasters import open_raster
+from catalog.reading.retrieval import smap_of
 from catalog.store.base import Store, open_store
-from catalog.store.folder import FolderStore
+from catalog.store.documents import read_document, resolve
 from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain, EaseGrid
@@ -31,7 +28,7 @@ from downscaler.method.pattern import ratio_to_m01
 from downscaler.product import COARSE_GRIDS
 from downscaler.validation.matchups import ProductDays
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 _READ = (product.SOIL_MOISTURE.name, product.QUALITY_FLAG.name, product.OBSERVATION_TIME.name)
 _AHEAD = 2  # days in work beyond those of the threads, so that results do not pile up
 Progress = Callable[[int, int], None]
@@ -93,8 +90,7 @@ def sample_days(
 ) -> ProductDays:
     """Soil moisture, flags and times of given days at given cells, and SMAP's retrieval there.
 
-    SMAP's retrieval is the mean over the published cells of its cell, to which the product is bound (within
-    ``product.CONSERVATION_TOLERANCE`` and half the precision of the stored values). Memory is that of one raster a
+    SMAP's retrieval is what ``smap_of`` reads back from the published cells of its cell. Memory is that of one raster a
     worker, not of the period.
 
     Args:
@@ -148,55 +144,43 @@ def _read_day(
     ratio = ratio_to_m01(day.grid)
     top, left = rows // ratio * ratio, columns // ratio * ratio
     corners = [(top, left), (top + ratio - 1, left), (top, left + ratio - 1), (top + ratio - 1, left + ratio - 1)]
-    touched_rows, touched_columns = (np.concatenate(axis) for axis in zip(*corners, strict=True))
+    around = [np.concatenate(axis) for axis in zip(*corners, strict=True)]
     soil, flag, time = _READ
-    field = _blocks(store, day.keys[soil], domain, touched_rows, touched_columns)
-    step = np.arange(ratio)
-    cells = field[(top[:, None] + step)[:, :, None], (left[:, None] + step)[:, None, :]].reshape(len(rows), -1)
-    known = np.isfinite(cells)
-    total = np.where(known, cells, 0.0).sum(axis=1, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        smap = np.where(known.any(axis=1), total / known.sum(axis=1), np.nan)
-    theta = field[rows, columns]
-    seen = np.isfinite(theta)  # half of CONUS lies in the swath's gap: there is nothing to read of it
+    field = _blocks(store, day.keys[soil], domain, *around)
+    cells = _cells_of(field, top, left, ratio)
+    told = np.isfinite(cells).any(axis=(1, 2))  # half of CONUS lies in the swath's gap: there is nothing to read of it
+    smap, theta = np.full(len(rows), np.nan), field[rows, columns]
     flags, minutes = np.full(theta.shape, product.Flag.FILL, np.uint16), np.full(theta.shape, np.nan)
+    if told.any():
+        bits = _blocks(store, day.keys[flag], domain, *(axis[np.tile(told, 4)] for axis in around))
+        filled = _cells_of(bits, top[told], left[told], ratio) & int(product.Flag.GAP_FILLED) != 0
+        smap[told] = smap_of(cells[told].reshape(-1, ratio), filled.reshape(-1, ratio), ratio)[:, 0]
+    seen = np.isfinite(theta)
     at = rows[seen], columns[seen]
     if seen.any():
-        flags[seen] = _blocks(store, day.keys[flag], domain, *at)[at]
+        flags[seen] = bits[at]
         minutes[seen] = _blocks(store, day.keys[time], domain, *at)[at]
     minutes[minutes == product.OBSERVATION_TIME.nodata] = np.nan
     return theta, smap, flags, minutes
 
 
+def _cells_of(field: Array, top: NDArray[np.intp], left: NDArray[np.intp], ratio: int) -> Array:
+    """The product cells of SMAP cells with the given corners; [y, x] -> [sites, ratio, ratio]."""
+    step = np.arange(ratio)
+    found: Array = field[(top[:, None] + step)[:, :, None], (left[:, None] + step)[:, None, :]]
+    return found
+
+
 def _blocks(store: Store, key: str, domain: Domain, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
     """A raster [y, x] of which only the blocks that hold the given cells are read; what the others hold is not set."""
     shape = (domain.shape().y, domain.shape().x)
-    try:
-        with _raster(store, key) as file:
-            if file.shape != shape:
-                raise CatalogError(
-                    "A raster is not on the domain's grid", value=f"{key}: {file.shape}", allowed=f"{shape}"
-                )
-            height, width = file.block_shapes[0]
-            field = np.empty(shape, dtype=file.dtypes[0])
-            for row, column in np.unique(np.stack([rows // height, columns // width]), axis=1).T:
-                y, x = int(row) * height, int(column) * width
-                window = RasterWindow(x, y, min(width, shape[1] - x), min(height, shape[0] - y))
-                field[y : y + window.height, x : x + window.width] = file.read(1, window=window)
-            return field
-    except rasterio.errors.RasterioError as error:
-        raise CatalogError("A raster cannot be read", value=f"{store.uri}/{key}: {error}") from error
-
-
-@contextmanager
-def _raster(store: Store, key: str) -> Iterator[Any]:
-    """A raster of a local folder in its place, of a bucket in memory."""
-    if isinstance(store, FolderStore):
-        with rasterio.open(Path(unquote(urlsplit(store.uri).path)) / key) as file:
-            yield file
-        return
-    content = store.get(key)
-    if content is None:
-        raise CatalogError("An asset is missing from the catalogue", value=f"{store.uri}/{key}")
-    with MemoryFile(content) as memory, memory.open() as file:
-        yield file
+    with open_raster(store, key) as file:
+        if file.shape != shape:
+            raise CatalogError("A raster is not on the domain's grid", value=f"{key}: {file.shape}", allowed=f"{shape}")
+        height, width = file.block_shapes[0]
+        field = np.empty(shape, dtype=file.dtypes[0])
+        for row, column in np.unique(np.stack([rows // height, columns // width]), axis=1).T:
+            y, x = int(row) * height, int(column) * width
+            window = RasterWindow(x, y, min(width, shape[1] - x), min(height, shape[0] - y))
+            field[y : y + window.height, x : x + window.width] = file.read(1, window=window)
+        return field

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,35 +15,62 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window as RasterWindow
 
-from catalog.store.base import Store
+from catalog.naming import DayName
+from catalog.store.base import Store, open_store
+from catalog.store.documents import read_document, resolve
 from catalog.store.folder import FolderStore
 from downscaler.errors import CatalogError
+from downscaler.ground.grid import Domain
 
 Array = NDArray[np.generic]
 THREADS = 8
+_DRIVER = "GTiff"  # a .tif that is a VRT would make GDAL read whatever it names
 # Without these GDAL lists the folder and looks for side files at each opening.
 _GDAL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": 128, "GDAL_NUM_THREADS": "1"}
 
 
 @contextmanager
 def open_raster(store: Store, key: str) -> Iterator[rasterio.DatasetReader]:
-    """A raster of the store, open for reading.
+    """A GeoTIFF of the store, open for reading.
 
-    Raises CatalogError where it is missing or no raster.
+    Raises CatalogError where it is missing or no GeoTIFF.
     """
+    local = isinstance(store, FolderStore)
+    opener = None if local else lambda path, _mode="rb", **_: store.reader(path)
+    path = store.root / key if isinstance(store, FolderStore) else key
     try:
-        with rasterio.Env(**_GDAL), _opened(store, key) as file:
+        with rasterio.Env(**_GDAL), rasterio.open(path, driver=_DRIVER, opener=opener) as file:
             yield file
-    except FileNotFoundError as error:
-        raise CatalogError(f"The raster {key} is missing from the catalogue", value=f"{store.uri}/{key}") from error
     except rasterio.errors.RasterioError as error:
-        raise CatalogError(f"The raster {key} cannot be read", value=f"{store.uri}/{key}: {error}") from error
+        if store.facts(key) is None:
+            raise CatalogError("A raster is missing from the catalogue", value=f"{store.uri}/{key}") from error
+        raise CatalogError("A raster cannot be read", value=f"{store.uri}/{key}: {error}") from error
 
 
-def _opened(store: Store, key: str) -> Any:
-    if isinstance(store, FolderStore):
-        return rasterio.open(store.root / key)
-    return rasterio.open(key, opener=lambda path, _mode="rb", **_: store.reader(path))
+@contextmanager
+def open_file(path: Path) -> Iterator[rasterio.DatasetReader]:
+    """A GeoTIFF in a local file, open for reading; raises CatalogError where it is none."""
+    try:
+        with rasterio.Env(**_GDAL), rasterio.open(path, driver=_DRIVER) as file:
+            yield file
+    except rasterio.errors.RasterioError as error:
+        raise CatalogError("A raster cannot be read", value=f"{path}: {error}") from error
+
+
+def read_rasters(uri: str | Path, domain: Domain, date: dt.date, names: Sequence[str]) -> dict[str, Array]:
+    """Whole rasters of a published day by asset key, [y, x] as stored; of domains that fit into memory.
+
+    Raises CatalogError when the day, an asset or its file is missing or no raster.
+    """
+    store, name = open_store(uri), DayName.of(domain, date)
+    assets = read_document(store, name.item_key)["assets"]
+    found: dict[str, Array] = {}
+    for key in names:
+        if key not in assets:
+            raise CatalogError(f"{name.item_id} has no asset of that name", value=key, allowed=sorted(assets))
+        with open_raster(store, resolve(name.item_key, assets[key]["href"])) as file:
+            found[key] = file.read(1)
+    return found
 
 
 def value_at(store: Store, key: str, row: int, column: int) -> float:

@@ -15,9 +15,8 @@ from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from catalog.store.bucket import BucketStore
-from catalog.store.facts import ObjectFacts
 from catalog.store.folder import FolderStore
-from catalog.store.objects import Change, Stat, Write
+from catalog.store.objects import Change, ObjectFacts, Stat, Write
 from downscaler.errors import CatalogError
 
 __all__ = ["Change", "Stat", "Store", "Write", "get_many", "open_store"]

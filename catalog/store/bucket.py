@@ -16,8 +16,7 @@ import obstore.store
 from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
 
 from catalog.store.disk import storage_errors
-from catalog.store.facts import ObjectFacts
-from catalog.store.objects import Stat, Write, can_hold
+from catalog.store.objects import ObjectFacts, Stat, Write, can_hold
 from catalog.store.ranged import open_ranged
 from downscaler.errors import CatalogError
 

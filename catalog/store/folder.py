@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from catalog.store.disk import storage_errors
-from catalog.store.facts import ObjectFacts
-from catalog.store.objects import LONGEST_KEY, Stat, Write, can_hold
+from catalog.store.objects import LONGEST_KEY, ObjectFacts, Stat, Write, can_hold
 from downscaler.errors import CatalogError
 from downscaler.records import sync
 

@@ -42,3 +42,12 @@ class Stat:
     size: int
     modified: dt.datetime
     tag: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectFacts:
+    """Size in bytes, time of the last change in seconds since 1970, and a tag that changes with the content."""
+
+    size: int
+    modified: float
+    tag: str

@@ -1,4 +1,4 @@
-// What is to be known of the day on the map: coverage, caveats, downloads.
+// The panel "This day": coverage, caveats, flags and downloads.
 
 import { get } from "./api.js";
 import { find, make, trouble } from "./dom.js";
@@ -7,7 +7,7 @@ import { flagWords } from "./words.js";
 const KEPT = new Map();
 let wanted = 0;
 
-/** Show a day's entry of /dates: its item is asked for, once. */
+/** Show a day's entry of /dates; its item is requested once. */
 export async function showFacts(entry) {
   const number = (wanted += 1);
   find("simulated").hidden = !entry.simulated;
@@ -38,7 +38,7 @@ function describe(item, entry) {
   const notes = [...(of["vadose:caveats"] ?? []), of["vadose:depth_note"]].filter(Boolean);
   return [
     make("dl", {}, ...terms),
-    make("h3", {}, "What to know"),
+    make("h3", {}, "Caveats"),
     make("ul", { class: "caveats" }, ...notes.map((note) => make("li", {}, note))),
     flags(of["vadose:flag_percent"] ?? {}),
     make("h3", {}, "Download"),

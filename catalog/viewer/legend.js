@@ -45,6 +45,6 @@ function classes(layer) {
     return make("li", {}, swatch, one.title);
   };
   const listed = [...layer.classes].sort((a, b) => (a.value === 0 ? -1 : b.value === 0 ? 1 : 0));
-  const note = make("p", { class: "none" }, "Where several flags are set, the one that stands first here is drawn.");
+  const note = make("p", { class: "none" }, "If several flags are set, the map shows the first one in this list.");
   return make("div", {}, make("ul", { class: "classes" }, ...listed.map(entry)), note);
 }

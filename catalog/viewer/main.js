@@ -35,7 +35,7 @@ async function start() {
   listen();
   const [all, layers] = await Promise.all([api.collections(), api.layers()]);
   [areas, legends] = [all, layers.all];
-  if (!areas.length) throw new Error("No day is published yet.");
+  if (!areas.length) throw new Error("No days are published yet.");
   map.deepest = Math.min(map.deepest, layers.deepest);
   buildLayers();
   buildAreas();
@@ -51,7 +51,7 @@ function listen() {
     else readout.hide();
   });
   map.addEventListener("lost", () => {
-    find("layer-note").textContent = `${NAMES[state.layer]} of this day is not there or cannot be drawn.`;
+    find("layer-note").textContent = `${NAMES[state.layer]} of this day is missing or cannot be drawn.`;
   });
   map.addEventListener("leave", () => readout.hide());
   map.addEventListener("pick", ({ detail }) => choose(detail));
@@ -103,7 +103,7 @@ function changeArea(area) {
 
 async function showArea() {
   const listed = await api.dates(state.area);
-  if (!listed.dates.length) throw new Error("No day of this area is published yet.");
+  if (!listed.dates.length) throw new Error("No days of this area are published yet.");
   map.box = listed.bbox;
   if ([state.lon, state.lat, state.zoom].includes(undefined)) map.fit();
   else map.move({ lon: state.lon, lat: state.lat, zoom: state.zoom });

@@ -1,11 +1,11 @@
-// The value under the pointer or cross-hair: asked of the service, exact, one question at a time.
+// The value under the pointer or cross-hair, from the service, one request at a time.
 
 import { get, seriesAddress } from "./api.js";
 import { announce, find } from "./dom.js";
 import { degrees } from "./mercator.js";
 import { reading, units } from "./words.js";
 
-const REST = 120; // ms that the pointer rests before the service is asked
+const REST = 120; // ms that the pointer rests before a request
 
 export class Readout {
   constructor() {

@@ -1,19 +1,19 @@
-// Numbers, units and flags as they are read.
+// Numbers, units and flags as text.
 
-/** "m³ m⁻³" of "m3 m-3"; nothing of a plain number. */
+/** "m³ m⁻³" for "m3 m-3"; empty for dimensionless values. */
 export function units(text) {
   const raised = { "-": "⁻", 1: "¹", 2: "²", 3: "³" };
   if (text === "1") return "";
   return text.replace(/(?<=[a-z])-?\d+/g, (power) => [...power].map((sign) => raised[sign] ?? sign).join(""));
 }
 
-/** A volume fraction to three decimals, which is finer than it is known. */
+/** A volume fraction to three decimals, finer than its uncertainty. */
 export const theta = (value) => value.toFixed(3);
 
 /** A flag's name in words. */
 export const flagWords = (name) => name.replaceAll("_", " ");
 
-/** What a series' reading of one day says, in one line. */
+/** One day of a series in one line of text. */
 export function reading(row, unit) {
   const flags = row.flags.filter((flag) => flag !== "fill").map(flagWords);
   const notes = flags.length ? `; ${flags.join(", ")}` : "";

@@ -1,4 +1,4 @@
-"""A day of SMAP and a prior in, 1 km soil moisture out: as one dataset, or tile by tile for what is large."""
+"""Downscale one day of SMAP with a prior and a model: as one dataset, or tile by tile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Domain, domain_attributes
 from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
-from downscaler.method.hybrid import TILE, Model, predict
+from downscaler.method.hybrid import TILE, DaysOfWeather, Model, predict
 from downscaler.method.matching import Matching
 
 GRID_MAPPING = "spatial_ref"
@@ -28,7 +28,13 @@ _AXES = {
 
 
 def downscale(
-    day: CoarseDay, prior: Prior, model: Model, *, matching: Matching | None = None, tile: int = TILE
+    day: CoarseDay,
+    prior: Prior,
+    model: Model,
+    *,
+    matching: Matching | None = None,
+    weather: DaysOfWeather | None = None,
+    tile: int = TILE,
 ) -> xr.Dataset:
     """Soil moisture of a day at 1 km, with its uncertainty, 90 % interval, flags and observation time.
 
@@ -40,6 +46,7 @@ def downscale(
         prior: a ParFlow-CLM record that covers the domain (``open_prior``).
         model: a trained hybrid (``load_model``).
         matching: carries SMAP into the prior's climatology (``day.inputs.matched``); None takes it as it is.
+        weather: rain and temperature of days that the prior does not hold (``open_weather(...).upto(day.date)``).
         tile: M36 cells along one edge of a tile; the result does not depend on it.
 
     Returns:
@@ -54,7 +61,7 @@ def downscale(
 
     Source: product.METHOD_CITATION.
     """
-    fields = _mosaic(tiles(day, prior, model, matching=matching, tile=tile), day.domain)
+    fields = _mosaic(tiles(day, prior, model, matching=matching, weather=weather, tile=tile), day.domain)
     made = as_dataset(fields, day.domain.geobox(product.GRID), day.date)
     made_up = simulated_parts(day, prior, model)
     label = f" ({product.SIMULATED_LABEL})" if made_up else ""
@@ -72,13 +79,19 @@ def downscale(
 
 
 def tiles(
-    day: CoarseDay, prior: Prior, model: Model, *, matching: Matching | None = None, tile: int = TILE
+    day: CoarseDay,
+    prior: Prior,
+    model: Model,
+    *,
+    matching: Matching | None = None,
+    weather: DaysOfWeather | None = None,
+    tile: int = TILE,
 ) -> Iterator[Tile]:
     """The same day as a generator of tiles, which publishing consumes: memory is that of one tile.
 
     Arguments and errors are those of ``downscale``.
     """
-    return predict(model, prior, day, matching=matching, tile=tile)
+    return predict(model, prior, day, matching=matching, weather=weather, tile=tile)
 
 
 def as_dataset(fields: Mapping[str, NDArray[np.generic]], box: GeoBox, date: dt.date) -> xr.Dataset:

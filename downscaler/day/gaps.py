@@ -1,4 +1,4 @@
-"""A day's coarse field as it is downscaled: what SMAP saw, and where wanted what earlier days and the prior tell."""
+"""The coarse field of a day for downscaling: SMAP's retrievals and, on request, filled gaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a day is made with beside its granules: prior, model and perhaps SMAP's climatology, checked together."""
+"""The inputs of a day besides its granules: prior, model and optional SMAP climatology, checked together."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from downscaler.method.hybrid import Model
 from downscaler.method.matching import Matching, Method, match
 from downscaler.method.seasonal import CoarseStatistics
 from downscaler.records import InputRecord
+from downscaler.stores.weather import Weather
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class Inputs(Basis):
     prior: Prior
     model: Model
     climatologies: Climatologies | None = None
+    weather: Weather | None = None
 
     @property
     def matching(self) -> Matching | None:
@@ -63,7 +65,7 @@ class Inputs(Basis):
         """Raise ClimatologyError unless the SMAP climatology, where one is given, is of a day's grid."""
         if self.climatologies and grid.name != self.climatologies.smap.grid.name:
             raise ClimatologyError(
-                "The SMAP climatology is of another grid than the day's granule",
+                "The SMAP climatology has another grid than the day's granule",
                 value=f"{self.climatologies.smap.title}: {self.climatologies.smap.grid.name}",
                 allowed=grid.name,
                 remedy="Build one from granules of the day's product (vadose climatology build --product NAME), or "

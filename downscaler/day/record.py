@@ -1,4 +1,4 @@
-"""What a reader of a day must know of how it was made: inputs, caveats, observed period, parameters."""
+"""The record of how a day was made: inputs, caveats, observed period, parameters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from downscaler.day.gaps import Reading
 from downscaler.day.inputs import Inputs
+from downscaler.day.weather import weather_caveats, weather_record
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.prior import Prior
 from downscaler.method.hybrid import Model
@@ -30,13 +31,18 @@ def run_record(reading: Reading, inputs: Inputs, considered: Sequence[str] = ())
         parameters["smap_stream"] = "near-real-time"
     climatology = inputs.climatologies is not None and inputs.climatologies.smap.simulated
     made_up = simulated_parts(day, inputs.prior, inputs.model, climatology=climatology)
+    beside = weather_record(day.date, inputs.weather, inputs.prior) if inputs.weather is not None else None
     return RunRecord(
         date=day.date,
         domain_name=inputs.domain.name,
-        inputs=(*day.inputs, *inputs.records),
+        inputs=(*day.inputs, *inputs.records, *((beside,) if beside else ())),
         observed=observed(day),
         simulated=bool(made_up),
-        caveats=(*caveats(day, inputs.prior, made_up), *reading.caveats),
+        caveats=(
+            *caveats(day, inputs.prior, made_up),
+            *weather_caveats(day.date, inputs.weather, inputs.prior, inputs.model),
+            *reading.caveats,
+        ),
         parameters=parameters,
         considered=tuple(considered),
     )

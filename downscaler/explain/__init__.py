@@ -1,1 +1,1 @@
-"""What a model learned, by Shapley values, held against what physics expects."""
+"""Explains a model by Shapley values and compares them with physical expectations."""

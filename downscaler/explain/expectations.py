@@ -1,4 +1,4 @@
-"""What a hydrologist expects of each predictor: the family it belongs to, and whether more of it means wetter.
+"""Physical expectations for each predictor: its group, and whether more of it means wetter.
 
 An expectation is of the sign of the effect on the 1 km value inside its SMAP cell. Where physics allows either sign
 (elevation by itself, season) there is none.

@@ -1,4 +1,4 @@
-"""Whether the model learned physics: Shapley values of a branch's correction, by group of predictors and by direction.
+"""Shapley values of a branch's correction, by group of predictors and by direction.
 
 Contributions are XGBoost's own exact TreeSHAP (Lundberg et al. 2020, doi:10.1038/s42256-019-0138-9): they and the base
 value add up to the prediction, in m3 m-3. A group's contribution to a row is the sum over its features, so that

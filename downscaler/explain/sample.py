@@ -1,4 +1,4 @@
-"""Rows to explain a model on: its predictors as the product makes them, from everywhere and every season of a prior."""
+"""Samples on which a model is explained, from all places and seasons of a prior."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from downscaler.ground.blocks import block_mean
 from downscaler.ground.grid import Window
 from downscaler.ground.prior import Prior
 from downscaler.method.features import Ground, matrix
-from downscaler.method.hybrid import Branch, check_features, forcing_until
+from downscaler.method.forcing import forcing_until
+from downscaler.method.hybrid import Branch, check_features
 from downscaler.product import COARSE_GRIDS
 
 ROWS, DAYS = 4_000, 60
@@ -43,7 +44,7 @@ def draw_sample(prior: Prior, branch: Branch, *, rows: int = ROWS, days: int = D
         found += _from_window(prior, branch, windows[number], each, max(1, rows // (each * len(chosen))), rng)
     if not found:
         raise TrainingError(
-            "The prior has no day to explain the model on",
+            "The prior has no day on which to explain the model",
             value=f"{prior.path} for branch {branch.name}",
             allowed="days with soil moisture and, for a branch with forcing, unbroken weather before them",
         )

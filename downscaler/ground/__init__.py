@@ -1,1 +1,1 @@
-"""The ground that everything stands on: grids, lattices, regridding, blocks, tiles and the coarse day."""
+"""Foundations: grids, lattices, regridding, block means, tiles and the coarse day."""

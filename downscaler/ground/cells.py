@@ -1,4 +1,4 @@
-"""From longitudes and latitudes to cells of a domain, many at once."""
+"""Cells of a domain at given longitudes and latitudes, vectorised."""
 
 from __future__ import annotations
 

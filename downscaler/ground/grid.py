@@ -62,7 +62,7 @@ class EaseGrid:
         index = ixy_(math.floor((x - _LEFT) / self.cell), math.floor((_TOP - y) / self.cell))
         if not (0 <= index.x < self.shape.x and 0 <= index.y < self.shape.y):
             raise DomainError(
-                f"A point lies outside EASE-Grid 2.0 {self.name}",
+                f"A point is outside EASE-Grid 2.0 {self.name}",
                 value=point,
                 allowed="latitudes within ±84.7°",
             )
@@ -173,7 +173,7 @@ class Domain:
         whole = Window(rows=Span(start=0, stop=M36_SHAPE.y), columns=Span(start=0, stop=M36_SHAPE.x))
         if not whole.holds(self.m36) or min(len(self.m36.rows), len(self.m36.columns)) < 1:
             raise DomainError(
-                f"Domain {self.name!r} is empty or leaves the M36 grid",
+                f"Domain {self.name!r} is empty or exceeds the M36 grid",
                 value=self.m36,
                 allowed="rows 0 to 406, columns 0 to 964, stop > start",
             )

@@ -1,4 +1,4 @@
-"""From a regular longitude-latitude grid to the product grid, exactly: both are rectangles in EASE-Grid's own plane.
+"""Exact regridding from a longitude-latitude grid to the product grid: both are rectangles in EASE-Grid's plane.
 
 EASE-Grid 2.0 is cylindrical and of equal area: its x is a function of longitude alone, its y of latitude alone. So the
 area that a source cell has in a product cell is the product of two overlaps of edges, and a field is brought over by

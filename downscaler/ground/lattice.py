@@ -1,4 +1,4 @@
-"""ParFlow's computational lattices: where a model cell lies on the ground.
+"""ParFlow's computational lattices: georeferencing of model cells.
 
 A lattice counts i eastward and j northward from its lower-left corner, as ParFlow does; arrays on it are [j, i] with
 row 0 in the south. Product grids count rows from the north, so the two index types are kept apart.
@@ -119,7 +119,7 @@ class Parent:
         window = IJWindow.from_bounds(bounds)
         if window.i.stop > self.shape.x or window.j.stop > self.shape.y:
             raise PriorSchemaError(
-                f"ij_bounds leave {self.name}",
+                f"ij_bounds exceed {self.name}",
                 value=list(bounds),
                 allowed=f"i up to {self.shape.x}, j up to {self.shape.y}",
             )
@@ -172,7 +172,7 @@ def from_centres(x: ArrayLike, y: ArrayLike, crs: str, *, where: str) -> Lattice
     steps = np.concatenate([np.diff(xs), np.diff(ys)])
     if min(xs.size, ys.size) < 2 or steps.min() <= 0 or np.ptp(steps) > 1e-3 * steps.mean():
         raise PriorSchemaError(
-            f"The grid of {where} is not of square, evenly spaced cells",
+            f"The grid of {where} does not have square, evenly spaced cells",
             value=f"{ys.size} x {xs.size} cells, steps {steps.min():g} to {steps.max():g} m"
             if steps.size
             else "1 cell",
@@ -181,7 +181,7 @@ def from_centres(x: ArrayLike, y: ArrayLike, crs: str, *, where: str) -> Lattice
     try:
         CRS.from_user_input(crs)
     except CRSError as error:
-        raise PriorSchemaError(f"The CRS of {where} is not understood", value=crs[:120]) from error
+        raise PriorSchemaError(f"The CRS of {where} could not be interpreted", value=crs[:120]) from error
     cell = float(steps.mean())
     corner = xy_(float(xs[0]) - cell / 2, float(ys[0]) - cell / 2)
     shape = wh_(xs.size, ys.size)

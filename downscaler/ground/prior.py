@@ -1,4 +1,4 @@
-"""A ParFlow-CLM record on a domain's product grid: what downscaling knows of the ground."""
+"""A ParFlow-CLM record on a domain's product grid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a model lattice to the product grid, once: area-weighted means for fields, modes for classes.
+"""Regridding from a model lattice to the product grid: area-weighted means for fields, modes for classes.
 
 Each product cell is sampled at the points of a Fibonacci lattice, which fill it evenly in every direction; those that
 fall in a model cell are its share of the area, right to about 1 %. Both grids are locally affine over 1 km, so only the

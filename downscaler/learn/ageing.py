@@ -1,4 +1,4 @@
-"""How fast SMAP's retrievals lose their worth against a given prior, learned from granules or from the prior alone."""
+"""Estimates how fast SMAP's retrievals age relative to a prior, from granules or from the prior alone."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def smap_decay(
             grid = day.grid
     if len(record) < ENOUGH_DAYS:
         raise TrainingError(
-            "Too few days of SMAP to learn how its retrievals age", value=len(record), allowed=f">= {ENOUGH_DAYS}"
+            "Too few days of SMAP to estimate how retrievals age", value=len(record), allowed=f">= {ENOUGH_DAYS}"
         )
     dates = list(record)
     means, _ = coarse_days(prior, domain, grid, dates, climatology=climatology)

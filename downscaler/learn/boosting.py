@@ -1,4 +1,4 @@
-"""Boosters of one branch from parts of a prior: what they are grown from, how, and with which predictors."""
+"""Trains the boosters of one branch: samples, options, predictors."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def grow(
         _spool(view, names, records, held, options, 0.25) as judge,
     ):
         if rows.rows < MINIMUM_CELLS:
-            raise TrainingError("There are too few rows to train on", value=rows.rows, allowed=f"{MINIMUM_CELLS}")
+            raise TrainingError("There are too few training samples", value=rows.rows, allowed=f"{MINIMUM_CELLS}")
         found = []
         rising = {"monotone_constraints": {f.name: 1 for f in FEATURES if f.monotone and f.name in names}}
         for extra, count, every in ((rising, rounds[0], 1), (quantiles, rounds[1], 2)):

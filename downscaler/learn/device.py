@@ -1,4 +1,4 @@
-"""Whether XGBoost can train on the device that was asked for; it would quietly take another."""
+"""Checks that XGBoost can train on the requested device; it would silently use another."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def require_device(device: str) -> None:
     """
     kind, _, number = device.partition(":")
     if kind not in ("cpu", "cuda") or (number and not (kind == "cuda" and number.isdigit())):
-        raise TrainingDeviceError("There is no such device", value=device, allowed=("cpu", "cuda", "cuda:N"))
+        raise TrainingDeviceError("Unknown device", value=device, allowed=("cpu", "cuda", "cuda:N"))
     if kind == "cpu":
         return
     if not xgb.build_info().get("USE_CUDA", False):
@@ -34,7 +34,10 @@ def require_device(device: str) -> None:
     found = _device_of_a_tree(device)
     if not found.startswith("cuda"):
         raise TrainingDeviceError(
-            "XGBoost finds no such GPU", value=device, allowed="cpu", remedy=f"It says: {found}. Look at nvidia-smi."
+            "XGBoost cannot use this GPU",
+            value=device,
+            allowed="cpu",
+            remedy=f"XGBoost reports: {found}. Check nvidia-smi.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Training rows from a prior: which days and cells may be seen, and batches of rows drawn from them."""
+"""Training samples from a prior: selection of days and cells, drawn in batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from downscaler.ground.blocks import Bools, Floats, block_mean
 from downscaler.ground.grid import EaseGrid
 from downscaler.method.denoise import roughness
 from downscaler.method.features import Fields, Ground, matrix
-from downscaler.method.hybrid import forcing_until
+from downscaler.method.forcing import forcing_until
 from downscaler.method.pattern import pattern_statistics
 
 _STATISTICS_DAYS = 400  # days of a tile held at once for its statistics

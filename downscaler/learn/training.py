@@ -1,4 +1,4 @@
-"""Training the hybrid from everywhere in a prior's domain, judged and calibrated on what it has not seen."""
+"""Trains the hybrid on a whole domain, and evaluates and calibrates it on held-out data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from downscaler.learn.samples import Draw, Part, TileRecord, draw_placed
 from downscaler.method import applicability
 from downscaler.method.applicability import Applicability
 from downscaler.method.features import FEATURES, with_gaps
-from downscaler.method.hybrid import TILE, Branch, Model, forcing_until
+from downscaler.method.forcing import forcing_until
+from downscaler.method.hybrid import TILE, Branch, Model
 from downscaler.product import ALGORITHM_VERSION, PRODUCT_VERSION, SCHEMA_VERSION
 
 Progress = Callable[[str, int, int], None]
@@ -153,7 +154,7 @@ def _train_kind(prior: Prior, kind: Kind, split: Split, options: Options) -> tup
     if kind.forcing:
         parts = [with_weather(records[0].data, days) for days in parts]
         if not all(len(days) for days in parts):
-            raise TrainingError("The prior's weather record is too short or too broken to train on")
+            raise TrainingError("The prior's weather record is too short or has too many gaps for training")
     trial = Trial(train=Part(days=parts[0]), held=Part(days=parts[1]))
     branch, figures = fit_branch(kind, records, [trial], options)
     return branch, {"split": "temporal: contiguous held-out stretches of the prior itself", **figures}

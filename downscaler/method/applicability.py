@@ -120,10 +120,10 @@ class Applicability:
     def _check(self, rows: Rows) -> None:
         if rows.ndim != 2 or rows.shape[1] != len(self.mean):
             raise ModelFeatureError(
-                "The rows do not have the predictors that the area of applicability was made for",
+                "The rows do not have the predictors of the area of applicability",
                 value=f"shape {rows.shape}",
                 allowed=f"[n, {len(self.mean)}]",
-                remedy="Pass the matrix that the booster gets.",
+                remedy="Pass the same matrix as to the booster.",
             )
 
     @cached_property
@@ -185,7 +185,7 @@ def fit(rows: Rows, importances: ArrayLike, folds: ArrayLike, *, references: int
     blocks = blocks[chosen]
     if len(np.unique(blocks)) < 2 or not weight.any():
         raise TrainingError(
-            "The area of applicability cannot be drawn from these rows",
+            "The area of applicability cannot be computed from these rows",
             value=f"{len(np.unique(blocks))} folds, {np.count_nonzero(weight)} predictors that vary and are used",
             allowed="at least two folds and one predictor",
             remedy="Train on a prior that covers several blocks.",
@@ -200,7 +200,7 @@ def fit(rows: Rows, importances: ArrayLike, folds: ArrayLike, *, references: int
     )
     mean_distance, apart = _distances(area._place(area.references), blocks)
     if not mean_distance > 0:
-        raise TrainingError("The training rows are all alike", value=f"{len(chosen)} rows")
+        raise TrainingError("All training rows are equal", value=f"{len(chosen)} rows")
     arrays = area.arrays() | {"mean_distance": mean_distance, "threshold": whisker(apart / mean_distance)}
     return Applicability.from_arrays(arrays)
 
@@ -235,7 +235,7 @@ def _moments(rows: Rows) -> tuple[Floats, Floats]:
 def _check_training(rows: Rows, weight: Floats, blocks: NDArray[np.generic]) -> None:
     if rows.ndim != 2 or weight.shape != rows.shape[1:] or blocks.shape != rows.shape[:1]:
         raise TrainingError(
-            "Rows, importances and folds do not fit together",
+            "The shapes of rows, importances and folds do not match",
             value=f"rows {rows.shape}, importances {weight.shape}, folds {blocks.shape}",
             allowed="[n, k], [k], [n]",
         )

@@ -1,4 +1,4 @@
-"""What every evaluation shows beside the hybrid: baselines that need no training."""
+"""Baselines that need no training, shown in every evaluation."""
 
 from __future__ import annotations
 

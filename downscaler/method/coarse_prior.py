@@ -1,4 +1,4 @@
-"""A prior as SMAP would see it: block means on a coarse grid, of single days and of the whole record by season."""
+"""A prior at SMAP's resolution: block means by day, and statistics by season."""
 
 from __future__ import annotations
 

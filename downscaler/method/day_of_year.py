@@ -1,4 +1,4 @@
-"""Day-of-year climatology: what the model holds normal on a day, and how far single days stray from it.
+"""Day-of-year climatology: the model's mean and spread by day of year.
 
 Days are first added up by day of year, then smoothed around the circle of the year with triangular weights, so that
 memory depends on neither the number of years nor the order of days.

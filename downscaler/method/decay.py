@@ -1,4 +1,4 @@
-"""How fast a SMAP retrieval loses its worth: an autoregressive error of the prior, fitted on a record with gaps."""
+"""How fast a SMAP retrieval ages: an autoregressive error of the prior, fitted on a record with gaps."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def fit_decay(anomalies: Floats, *, observation_error: float | None = None, max_
     count = np.array([len(pairs) for pairs in products], dtype=np.float64)
     if count.sum() < MINIMUM_PAIRS:
         raise TrainingError(
-            "Too few pairs of retrievals to learn how they age",
+            "Too few pairs of retrievals to estimate how they age",
             value=int(count.sum()),
             allowed=f"at least {MINIMUM_PAIRS} within {max_lag} days of each other",
-            remedy="Take a longer record.",
+            remedy="Use a longer record.",
         )
     covariance = np.array([pairs.mean() if len(pairs) else 0.0 for pairs in products])
     rate, variance = _rate(lags, count, covariance)

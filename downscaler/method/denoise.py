@@ -1,4 +1,4 @@
-"""What of a coarse field is signal and what is retrieval noise, told by how rough the model knows its days to be."""
+"""Separates signal from retrieval noise in a coarse field, by the roughness of the model's days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Days that SMAP did not see: the last retrieval and the prior carried forward, ever less sure.
+"""Gap filling: carries the last retrieval and the prior forward, with growing uncertainty.
 
 The departure of SMAP from the prior, e, is taken for a first-order autoregressive process of rate d a day and standard
 deviation s_prior. From a retrieval of age a with error s_obs the estimate prior(t) + d^a e(t - a) then has variance
@@ -102,20 +102,20 @@ def fill(
 
 def _check(days: Sequence[CoarseDay], prior: Floats) -> None:
     if not days:
-        raise ClimatologyError("No day to fill was given", allowed="at least today's")
+        raise ClimatologyError("No day is given", allowed="at least today's")
     shape = (len(days), *days[-1].data["soil_moisture"].shape)
     if np.shape(prior) != shape:
-        raise ClimatologyError("The prior's block means do not fit the days", value=np.shape(prior), allowed=shape)
+        raise ClimatologyError("The prior's block means do not match the days", value=np.shape(prior), allowed=shape)
     if any(day.grid != days[-1].grid or day.domain.m36 != days[-1].domain.m36 for day in days):
         raise ClimatologyError(
-            "The days are of several grids or domains",
+            "The days have different grids or domains",
             value=", ".join(f"{day.date} {day.grid.name} {day.domain.name}" for day in days),
             allowed="one grid and domain",
         )
     dates = [day.date for day in days]
     if any(later <= earlier for earlier, later in pairwise(dates)):
         raise ClimatologyError(
-            "The days are not in order", value=", ".join(map(str, dates)), allowed="oldest first, each once"
+            "The days are not in order", value=", ".join(map(str, dates)), allowed="oldest first, without duplicates"
         )
 
 

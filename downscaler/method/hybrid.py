@@ -9,7 +9,7 @@ made to follow wetness. XGBoost learns f, what is left of the prior's own days o
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +20,14 @@ import xgboost as xgb
 from downscaler.errors import ModelFeatureError
 from downscaler.ground.blocks import Bools, Floats, spread_blocks
 from downscaler.ground.coarse_day import CoarseDay
-from downscaler.ground.grid import EaseGrid, Span, Window
+from downscaler.ground.grid import Domain, EaseGrid, Span, Window
 from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
 from downscaler.method.analysis import Memory
 from downscaler.method.applicability import Applicability
 from downscaler.method.conserve import HALO, RAMP_SHARE, noise_gain, noise_surface, redistribute
-from downscaler.method.features import FORCING_DAYS, FORCING_MINIMUM, Fields, Ground, matrix, with_gaps
+from downscaler.method.features import Fields, Ground, matrix, with_gaps
+from downscaler.method.forcing import HeldWeather, forcing_until
 from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
@@ -104,7 +105,7 @@ def check_features(branch: Branch, supplied: Mapping[str, object]) -> None:
     missing = [name for name in branch.features if name not in supplied]
     if missing:
         raise ModelFeatureError(
-            f"The prior cannot supply what model branch {branch.name} was trained on",
+            f"The prior lacks features that model branch {branch.name} was trained on",
             value="missing " + ", ".join(missing),
             allowed=branch.features,
             remedy="Train on this prior, or build it with the static fields the model needs (--statics).",
@@ -167,26 +168,26 @@ def estimate(
     )
 
 
-def forcing_until(data: xr.Dataset, date: dt.date) -> dict[str, Floats] | None:
-    """The prior's forcing of the days up to ``date``, or None when it is not stored or has a gap."""
-    if "precipitation" not in data or "time" not in data.coords:
-        return None
-    last = np.datetime64(date)
-    days = data["time"].values.astype("datetime64[D]")
-    window = np.flatnonzero((days > last - FORCING_DAYS) & (days <= last))
-    run = days[window]
-    if len(run) < FORCING_MINIMUM or run[-1] != last:
-        return None
-    gaps = np.flatnonzero(np.diff(run) != np.timedelta64(1, "D"))
-    window = window[gaps[-1] + 1 :] if len(gaps) else window
-    if len(window) < FORCING_MINIMUM:
-        return None
-    names = [name for name in ("precipitation", "air_temperature") if name in data]
-    return {name: data[name].isel(time=window).values for name in names}
+@dataclass(frozen=True)
+class DaysOfWeather:
+    """Weather beside the prior for a day: which days there are, and how they are read on a window of a domain."""
+
+    days: tuple[dt.date, ...]
+    read: Callable[[str, Sequence[dt.date], Domain, Window], Floats] = field(compare=False, repr=False)
+
+    def on(self, domain: Domain, window: Window) -> HeldWeather:
+        """The same on one tile."""
+        return lambda name, dates: self.read(name, dates, domain, window)
 
 
 def predict(
-    model: Model, prior: Prior, day: CoarseDay, *, matching: Matching | None = None, tile: int = TILE
+    model: Model,
+    prior: Prior,
+    day: CoarseDay,
+    *,
+    matching: Matching | None = None,
+    weather: DaysOfWeather | None = None,
+    tile: int = TILE,
 ) -> Iterator[Tile]:
     """Downscale a day, one tile of whole SMAP cells after the other; memory is that of one tile.
 
@@ -196,6 +197,7 @@ def predict(
         day: the SMAP retrievals; only recommended ones are used, and those filled in where ``day.data`` has
             ``filled`` (see ``gapfill.fill``).
         matching: carries SMAP into the prior's climatology for the predictors; departures come back scaled.
+        weather: rain and temperature of days that the prior does not hold.
         tile: M36 cells along one edge of a tile.
 
     Raises:
@@ -207,7 +209,7 @@ def predict(
     whole = day.domain.window().relative_to(day.domain.window())
     for window in day.domain.blocks(tile):
         grown = window.grown(HALO * ratio_to_m01(day.grid), within=whole)
-        yield _predict_window(model, prior, day, coarse, window, grown)
+        yield _predict_window(model, prior, day, coarse, weather, window, grown)
 
 
 def _prepared(day: CoarseDay, matching: Matching | None) -> xr.Dataset:
@@ -222,12 +224,19 @@ def _prepared(day: CoarseDay, matching: Matching | None) -> xr.Dataset:
 
 
 def _predict_window(
-    model: Model, prior: Prior, day: CoarseDay, prepared: xr.Dataset, window: Window, grown: Window
+    model: Model,
+    prior: Prior,
+    day: CoarseDay,
+    prepared: xr.Dataset,
+    weather: DaysOfWeather | None,
+    window: Window,
+    grown: Window,
 ) -> Tile:
     data = prior.window(day.domain, grown)
     inner = window.relative_to(grown)
     ground = Ground(data, day.grid)
-    forcing = forcing_until(data, day.date)
+    held = weather.on(day.domain, grown) if weather is not None else None
+    forcing = forcing_until(data, day.date, held, weather.days if weather is not None else ())
     branch = model.branch(day.grid, forcing=forcing is not None)
     cells = _coarse_window(grown, ground.ratio)
     coarse = prepared.isel(cells.slices)

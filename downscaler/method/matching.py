@@ -1,4 +1,4 @@
-"""SMAP in the prior's climatology and back: mean-std or CDF matching by cell and season, sure of what it knows.
+"""Matching of SMAP to the prior's climatology and back: mean-std or CDF, by cell and season.
 
 A retrieval and a model run differ in level and spread (depth, texture, model error); what they share is how wet it is
 for this place and season. Matching carries over that (Reichle & Koster 2004, doi:10.1029/2004GL020938). Where a cell
@@ -101,7 +101,7 @@ class Matching:
         values = np.asarray(coarse, dtype=np.float64)
         if values.shape != self.shape:
             raise ClimatologyError(
-                "A coarse field is not on the matching's grid", value=values.shape, allowed=self.shape
+                "The grid of a coarse field differs from that of the matching", value=values.shape, allowed=self.shape
             )
         if self.identity:
             return values.copy()
@@ -165,7 +165,7 @@ def match(method: Method, source: CoarseStatistics, target: CoarseStatistics, *,
 
 def _check(method: str, source: CoarseStatistics, target: CoarseStatistics) -> None:
     if method not in ("mean_std", "cdf"):
-        raise ClimatologyError("Unknown method of matching", value=method, allowed="mean_std, cdf")
+        raise ClimatologyError("Unknown matching method", value=method, allowed="mean_std, cdf")
     for what, mine, other in (
         ("grids", source.grid.name, target.grid.name),
         ("domains", source.domain.m36, target.domain.m36),

@@ -1,4 +1,4 @@
-"""What a prior's whole record says about each cell: level, spread, quantiles, and how it follows its SMAP cell."""
+"""Statistics of a prior's whole record by cell: mean, spread, quantiles, sensitivity to the SMAP cell."""
 
 from __future__ import annotations
 

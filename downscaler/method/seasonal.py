@@ -1,4 +1,4 @@
-"""Climatology of a coarse soil moisture record: per cell and season how much data, its level, spread and quantiles."""
+"""Climatology of a coarse record: count, mean, spread and quantiles by cell and season."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class CoarseStatistics:
         shape = domain.shape(grid)
         if values.shape != (len(dates), shape.y, shape.x):
             raise ClimatologyError(
-                "A coarse record does not fit its dates and domain",
+                "A coarse record does not match its dates and domain",
                 value=values.shape,
                 allowed=(len(dates), shape.y, shape.x),
             )

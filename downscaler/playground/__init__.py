@@ -1,4 +1,4 @@
-"""The playground: a truth known everywhere, in which station networks and downscaling methods are put to the test.
+"""The playground: tests station networks and downscaling methods against a truth known everywhere.
 
 A ParFlow-CLM record stands for the truth; a coarse sensor and stations are simulated from it; methods learn from the
 stations of a layout or from the physics everywhere; and what their users would believe of them (cross-validation at

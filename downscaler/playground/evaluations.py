@@ -1,4 +1,4 @@
-"""Skill: what cross-validation at stations makes of a method, and what is true wall to wall.
+"""Apparent skill by cross-validation at stations, and true skill wall to wall.
 
 Readings teach, the truth judges: a reading's noise would add its variance to every apparent error and hide optimism.
 Wherever stations are held out, they are judged on days that no method has learned from, as the wall-to-wall truth is,
@@ -139,7 +139,7 @@ def judged_at(scene: Scene, stations: Index) -> tuple[Index, Index]:
     judged = scene.world.judged
     day, at = np.nonzero(scene.seen[np.ix_(judged, stations)])
     if not len(day):
-        raise TrainingError("The sensor saw no station on any judged day", value=f"{len(stations)} stations")
+        raise TrainingError("The sensor observed no station on any evaluated day", value=f"{len(stations)} stations")
     return judged[day], stations[at]
 
 

@@ -71,7 +71,7 @@ def knndm(stations: Floats, domain: Floats, *, folds: int = 5, seed: int = 0) ->
     """
     count = len(stations)
     if not 2 <= folds <= count:
-        raise TrainingError("kNNDM needs at least one station a fold", value=f"{count} stations, {folds} folds")
+        raise TrainingError("kNNDM needs at least one station per fold", value=f"{count} stations, {folds} folds")
     wanted = prediction_distances(domain, stations)
     chance = random_folds(count, folds, seed)
     best = Matched(fold=chance, w=w_statistic(fold_distances(stations, chance), wanted), clusters=count)

@@ -1,4 +1,4 @@
-"""Layouts: n cells of a domain that hold stations, chosen in the ways that networks are or could be."""
+"""Layouts of stations: random, stratified, clustered, biased and real."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method of the playground is, and what several of them share.
+"""The interface of the playground's methods, and shared code.
 
 A method is a small class with ``fit`` and ``predict``. ``learns`` says from what: ``stations`` are fitted to the
 readings of a layout, ``physics`` to the truth of the learning days everywhere (once), ``nothing`` needs no fit.

@@ -30,5 +30,5 @@ def title_of(name: str) -> str:
     """A method's name in figures; raises ConfigError for another name."""
     titles = {method.name: method.title for method in METHODS}
     if name not in titles:
-        raise ConfigError("No such method", value=name, allowed=titles)
+        raise ConfigError("Unknown method", value=name, allowed=titles)
     return titles[name]

@@ -65,7 +65,7 @@ class Records:
             raise ExperimentError(
                 "A finished cell cannot be written",
                 value=f"{partial.parent}: {error.strerror}",
-                remedy="Make room and run the same command again: finished cells are kept.",
+                remedy="Free some space and run the same command again; finished cells are kept.",
             ) from error
         finally:
             partial.unlink(missing_ok=True)
@@ -82,7 +82,7 @@ class Records:
             raise ExperimentError(
                 "A record of the playground cannot be read",
                 value=f"{path}: {error}",
-                remedy="Remove it and run the same command again.",
+                remedy="Delete it and run the same command again.",
             ) from error
         scores = tuple(meta["scores"])
         return Record(cell=cell, scores=scores, geometry=meta["geometry"], stations=stations, errors=errors)
@@ -128,7 +128,7 @@ def read_propensity(path: Path) -> Propensity:
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError("The propensity cannot be read", value=f"{path}: {error}") from None
+        raise ConfigError("The propensity file cannot be read", value=f"{path}: {error}") from None
     bad = [f"{k} = {v!r}" for k, v in given.items() if k not in COVARIATES or not _is_number(v)]
     if bad or not given:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What is seen of the truth: by a coarse satellite sensor wall to wall, by stations in single cells."""
+"""Simulated observations of the truth: a coarse satellite sensor and stations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where stations are put: a propensity of each cell, given or learned from the stations of a real network."""
+"""Siting of stations: a propensity per cell, given or fitted to a real network."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Propensity:
         """
         unknown = [name for name in self.coefficients if name not in COVARIATES]
         if unknown:
-            raise ConfigError("A propensity names an unknown covariate", value=", ".join(unknown), allowed=COVARIATES)
+            raise ConfigError("The propensity names an unknown covariate", value=", ".join(unknown), allowed=COVARIATES)
         size = len(next(iter(covariates.values()))) if covariates else 0
         log_odds = np.zeros(size)
         for name, coefficient in self.coefficients.items():
@@ -68,7 +68,7 @@ def fit_propensity(covariates: Mapping[str, Floats], stations: Index) -> Propens
     """
     if len(stations) < LEAST_STATIONS:
         raise ConfigError(
-            "Too few stations to learn their siting from",
+            "Too few stations to estimate their siting",
             value=len(stations),
             allowed=f"at least {LEAST_STATIONS} in the domain",
             remedy="Give a propensity instead (--propensity FILE).",

@@ -1,4 +1,4 @@
-"""The truth of a playground: a ParFlow-CLM record, cell by cell, with all that may be known of a place beforehand."""
+"""The truth of a playground: a ParFlow-CLM record with the covariates of each cell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from downscaler.ground.blocks import Floats
 from downscaler.ground.grid import CRS, M09
 from downscaler.learn.samples import TileRecord, spatial_blocks
 from downscaler.method.features import FEATURES, Ground
-from downscaler.method.hybrid import forcing_until
+from downscaler.method.forcing import forcing_until
 from downscaler.method.pattern import ratio_to_m01
 
 GAP_DAYS, JUDGED_RUN = 7, 7  # days apart from the learning days; days judged at a stretch
@@ -132,7 +132,7 @@ def _check_size(data: xr.Dataset) -> None:
             "The domain is too large for a playground",
             value=f"{count} cells",
             allowed=f"at most {LARGEST}",
-            remedy="Choose a part of it: --domain west,south,east,north.",
+            remedy="Choose a smaller domain: --domain west,south,east,north.",
         )
 
 

@@ -1,4 +1,4 @@
-"""The files that people read: a model's card, skill report and figures; the report of an evaluation."""
+"""Writes a model's card, skill report and figures, and the report of an evaluation."""
 
 from __future__ import annotations
 

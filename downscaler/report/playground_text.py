@@ -1,4 +1,4 @@
-"""What the report says in words: how the experiment was done, and what a reader has to know of it."""
+"""Texts of the playground's report: methods and caveats."""
 
 from __future__ import annotations
 

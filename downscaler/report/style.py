@@ -1,4 +1,4 @@
-"""How figures look in every report: one palette that all eyes tell apart, one type size, a stamp on simulated data."""
+"""Style of all figures: a palette for all colour vision, one type size, a stamp on simulated data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report as one self-contained page: figures inside, nothing asked of any other place."""
+"""The validation report as one self-contained page with embedded figures."""
 
 from __future__ import annotations
 

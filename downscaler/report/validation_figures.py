@@ -202,7 +202,7 @@ def series_figure(findings: Findings) -> Figure:
 def representativeness_figure(found: Representativeness, *, simulated: bool) -> Figure:
     """How the stations' ground departs from the domain's, before and after weights, and how unlike the domain is."""
     count = len(found.features)
-    figure = new_figure(8.6, max(2.6, 1.0 + 0.27 * count), "Do the stations stand for the domain?", simulated=simulated)
+    figure = new_figure(8.6, max(2.6, 1.0 + 0.27 * count), "Do the stations represent the domain?", simulated=simulated)
     shift, unlike = figure.subplots(1, 2, width_ratios=(1.2, 1))
     rows = np.arange(count)
     for values, colour, label in (

@@ -1,4 +1,4 @@
-"""Random fields that depend on position alone: two windows that overlap agree where they do.
+"""Random fields that depend on position only, so that overlapping windows agree.
 
 A field is a cubic B-spline over a lattice of independent standard normal numbers, each hashed from its node, its
 stream and the seed; a sum of such fields at halved wavelengths is fractional Brownian terrain.

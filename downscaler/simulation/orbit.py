@@ -1,4 +1,4 @@
-"""Where SMAP looks and when: half orbits of a circular, sun-synchronous orbit that repeats after 8 days.
+"""SMAP's coverage: half orbits of a circular, sun-synchronous orbit that repeats after 8 days.
 
 Source: Entekhabi et al. (2010, doi:10.1109/JPROC.2010.2043918): altitude 685 km, inclination 98.1 degrees, local time
 of the ascending node 18:00, 117 orbits in 8 days, swath of 1000 km. The phase is that of the real half orbit 2801, so

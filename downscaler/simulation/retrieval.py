@@ -1,4 +1,4 @@
-"""What SMAP would retrieve over the simulated landscape: smeared, noisy, gappy and flagged.
+"""Simulated SMAP retrievals: footprint, noise, gaps and flags.
 
 Arrays are [y, x] on a window of the 9 km EASE-Grid 2.0, row 0 in the north.
 

@@ -1,4 +1,4 @@
-"""The embedded sample: a simulated landscape and its weather, written as the real world delivers it.
+"""The simulated sample: a landscape and its weather, written in real formats.
 
 Two runs of one model are made. The *nature* run is the truth: SMAP and the stations observe it. The *prior* run stands
 in for ParFlow-CLM: it has the same land, but storms as an analysis misplaces them, its soils without their small-scale
@@ -213,7 +213,7 @@ def _clear(out: Path) -> None:
     known = readme.is_file() and SIMULATED_LABEL in readme.read_text(encoding="utf-8", errors="replace")
     if out.exists() and any(out.iterdir()) and not known:
         raise ConfigError(
-            "The folder for the sample holds something else", value=out, remedy="Give an empty or a new folder."
+            "The folder for the sample contains other files", value=out, remedy="Choose an empty or new folder."
         )
     for name in _PARTS:
         part = out / name

@@ -1,1 +1,1 @@
-"""How good the hybrid is on days and places that it has not seen."""
+"""Skill of the hybrid on held-out days and places."""

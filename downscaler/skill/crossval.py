@@ -1,4 +1,4 @@
-"""Every method on the same held-out truth: contiguous folds in time, or blocks of unseen ground.
+"""Evaluates all methods on the same held-out truth: periods of time, or spatial blocks.
 
 ``time`` predicts each of five contiguous stretches of the record from the others, a week apart; statistics, trees,
 stopping and calibration see the other stretches alone. ``blocks`` predicts unseen 27 km blocks from the others, by a
@@ -87,7 +87,7 @@ def cross_validate(
     days = days_with_data(prior)
     if len(days) < MINIMUM:
         raise TrainingError(
-            "The record is too short to be evaluated", value=f"{len(days)} days", allowed=f"at least {MINIMUM} days"
+            "The record is too short for an evaluation", value=f"{len(days)} days", allowed=f"at least {MINIMUM} days"
         )
     weather = with_weather(data, days) if "precipitation" in data else days[:0]
     forcing = len(weather) > len(days) // 2  # a record with broken weather is judged without it
@@ -113,10 +113,10 @@ def _at_once(prior: Prior) -> xr.Dataset:
     shape = prior.domain.shape(M01)
     if shape.x * shape.y > LARGEST:
         raise PriorCoverageError(
-            "The prior is too large to be evaluated at once",
+            "The prior is too large for an evaluation",
             value=f"{shape.x * shape.y} cells",
             allowed=f"{LARGEST} cells",
-            remedy="Build a prior of a part of it.",
+            remedy="Build a prior of a smaller domain.",
         )
     window = prior.domain.window()
     return prior.window(prior.domain, window.relative_to(window)).load()
@@ -124,11 +124,11 @@ def _at_once(prior: Prior) -> xr.Dataset:
 
 def _check_request(split: str, noises: Sequence[float]) -> None:
     if split not in SPLITS:
-        raise ConfigError("No such split", value=split, allowed=SPLITS)
+        raise ConfigError("Unknown split", value=split, allowed=SPLITS)
     for noise in noises:
         if not 0.0 <= noise < NOISE_LIMIT:
             raise ConfigError(
-                "The noise of the coarse retrievals is out of bounds",
+                "The noise of the coarse input is out of range",
                 value=f"{noise} m3 m-3",
                 allowed=f"0 up to, not including, {NOISE_LIMIT} m3 m-3",
                 remedy="SMAP's own is about 0.04.",

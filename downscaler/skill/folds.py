@@ -1,4 +1,4 @@
-"""What is held out of a record: stretches of days, blocks of unseen ground, and cells as networks choose them."""
+"""Folds of a record: periods of days, spatial blocks, and cells like those of networks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def block_folds(data: xr.Dataset, grid: EaseGrid, days: NDArray[np.intp], seed: 
     label = spatial_blocks(record.ground.active)
     number = int(label.max()) + 1
     if number < 3:
-        raise TrainingError("The domain is too small for unseen blocks", value=f"{number} blocks of 27 km", allowed="3")
+        raise TrainingError(
+            "The domain is too small for held-out blocks", value=f"{number} blocks of 27 km", allowed="3"
+        )
     order = np.random.default_rng(seed).permutation(number)
     for held in np.array_split(order, min(FOLDS, number)):
         rest = np.setdiff1d(order, held)

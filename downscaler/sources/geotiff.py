@@ -1,4 +1,4 @@
-"""GeoTIFFs of a gridded product, Cloud-Optimized ones too, as fields of days; the days stand in names.
+"""Daily fields of a gridded product in GeoTIFFs; the dates come from file names or band descriptions.
 
 A GeoTIFF has no time of its own: a file with one band is of the date in its name, one with several has a date in the
 description of each.
@@ -37,7 +37,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def fields_of(path: Path, dates: Sequence[dt.date], part: str | None = None) -> Iterator[xr.DataArray]:
-    """The bands of the files that are of wanted days, file by file: [time, y, x] with its CRS, closed afterwards.
+    """Bands of the wanted days, file by file: [time, y, x] with CRS; each file is closed afterwards.
 
     Args:
         path: a file, or a folder of files.
@@ -58,17 +58,17 @@ def fields_of(path: Path, dates: Sequence[dt.date], part: str | None = None) -> 
             for day in sorted(wanted.intersection(days)):
                 if day in of_day:
                     raise ComparisonError(
-                        f"Two GeoTIFFs are of {day}",
+                        f"Two GeoTIFFs have the date {day}",
                         value=f"{of_day[day].name} and {file.name}",
                         allowed="one a day",
-                        remedy="Name a part of the file names to take: FOLDER::PART.",
+                        remedy="Select files by a part of their names: FOLDER::PART.",
                     )
                 of_day[day] = file
             time = np.array(days, dtype="datetime64[ns]")
             yield _of_one_unit(field).rename(band="time").assign_coords(time=("time", time))
     if not of_day:
         raise ComparisonError(
-            "No GeoTIFF to compare with is of the days validated",
+            "No GeoTIFF of the product to compare with has a date of the validated days",
             value=f"{path}{f', names with {part!r}' if part else ''}",
             allowed=f"{min(dates)} to {max(dates)}",
         )
@@ -79,13 +79,13 @@ def _days(field: xr.DataArray, named: dt.date | None, file: Path) -> list[dt.dat
     known = [day for day in days if day is not None]
     if len(known) < len(days):
         raise ComparisonError(
-            f"{file.name} does not tell of which days it is",
+            f"{file.name} does not state its dates",
             value=f"{len(days)} bands",
             allowed="one band and YYYYMMDD or YYYY-MM-DD in the name of the file, or such a date as the description of "
             "each band",
         )
     if not {"x", "y"} <= set(field.coords):
-        raise ComparisonError(f"The grid of {file.name} is turned", allowed="rows and columns along x and y")
+        raise ComparisonError(f"The grid of {file.name} is rotated", allowed="rows and columns along x and y")
     return known
 
 

@@ -33,7 +33,7 @@ _BELOW = -0.01  # m3 m-3; noise of a retrieval may reach a little below nothing,
 
 
 def product_at(source: str, dates: Sequence[dt.date], lon: NDArray[np.floating], lat: NDArray[np.floating]) -> Floats:
-    """A product's soil moisture at places on days, from the cell that holds each place.
+    """Soil moisture of a product at places and days, from the cell that contains each place.
 
     Args:
         source: path, or ``path::variable`` where the file holds several; of GeoTIFFs a file or a folder of them.
@@ -71,7 +71,7 @@ def product_at(source: str, dates: Sequence[dt.date], lon: NDArray[np.floating],
 def _fields(path: str, variable: str | None, dates: Sequence[dt.date]) -> Iterator[xr.DataArray]:
     """The product part by part, each with dimensions time, y and x: one of a data set, one a file of GeoTIFFs."""
     if not Path(path).exists():
-        raise ComparisonError("The product to compare with is not there", value=path)
+        raise ComparisonError("The product to compare with is missing", value=path)
     if not geotiff.claims(Path(path)):
         with _opened(path) as data:
             yield _field(data, variable, path)
@@ -98,7 +98,7 @@ def _field(data: xr.Dataset, variable: str | None, path: str) -> xr.DataArray:
     candidates = [variable] if variable else [name for name in _NAMES if name in data]
     if not candidates or candidates[0] not in data:
         raise ComparisonError(
-            f"{path} has no such variable" if variable else f"It is not clear which variable of {path} to take",
+            f"{path} has no such variable" if variable else f"It is not clear which variable of {path} to use",
             value=variable,
             allowed=[str(name) for name in data.data_vars],
             remedy="Name it: PATH::VARIABLE.",
@@ -160,7 +160,7 @@ def _crs(field: xr.DataArray, path: str) -> CRS:
         return CRS.from_user_input(field.attrs["crs"])
     except (KeyError, CRSError) as error:
         raise ComparisonError(
-            f"{path} does not tell its coordinate reference system",
+            f"{path} does not state its coordinate reference system",
             allowed="a CF grid mapping, an attribute crs, or latitude and longitude",
         ) from error
 
@@ -170,8 +170,8 @@ def _require_fractions(values: Floats, units: str, path: str) -> None:
     least, largest = float(found.min(initial=0.0)), float(found.max(initial=0.0))
     if units.lower() not in _FRACTIONS or largest > 1.0 or least < _BELOW:
         raise ComparisonError(
-            f"Soil moisture of {path} is no volume fraction",
+            f"Soil moisture of {path} is not a volume fraction",
             value=f"units {units!r}, {least:g} to {largest:g}",
             allowed="m3 m-3, 0 to 1",
-            remedy="Convert it first, and let it declare its missing value.",
+            remedy="Convert it first, and declare its missing value.",
         )

@@ -1,4 +1,4 @@
-"""Credentials of this user, and what keeps them out of every message, in whatever encoding a message holds them.
+"""Removes the user's credentials from every message, in any encoding.
 
 What is known here: Earthdata (variables and ``.netrc``), HydroFrame's e-mail and PIN, object stores, PostgreSQL and
 Prefect; besides, tokens that a log-in brought (``remember``).
@@ -36,7 +36,7 @@ _issued: set[str] = set()  # tokens that a log-in brought: they stand in no vari
 
 
 def remember(token: str) -> None:
-    """Hide a token that a log-in brought, from now on."""
+    """Hide a token from now on."""
     _issued.add(token)
 
 
@@ -73,7 +73,7 @@ def header_value(name: str, value: str) -> str:
         f"The credential in {name} cannot be sent",
         value=f"it holds {', '.join(odd[:5])} (value not shown)" if odd else "it is empty",
         allowed="printable ASCII characters without blanks or line breaks",
-        remedy="Copy it again, whole and on one line.",
+        remedy="Copy it again, complete and on one line.",
     )
 
 

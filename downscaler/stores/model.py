@@ -35,7 +35,7 @@ def save_model(model: Model, out: Path) -> InputRecord:
     out = Path(out)
     if out.exists() and not (out / MANIFEST).is_file() and any(out.iterdir()):
         raise ModelUnreadableError(
-            "The output exists and is no model folder", value=out, remedy="Remove it or choose another --out."
+            "The output exists and is not a model folder", value=out, remedy="Delete it or choose another --out."
         )
     staging = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
     staging.mkdir(parents=True)
@@ -87,24 +87,24 @@ def _listed(file: Path) -> dict[str, Any]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The parsed model.json; raises ModelUnreadableError when there is none or it is of another version."""
+    """The parsed model.json; raises ModelUnreadableError when there is none or it has another version."""
     file = Path(folder) / MANIFEST
     try:
         manifest = json.loads(file.read_text())
     except FileNotFoundError:
         raise ModelUnreadableError(
-            "This is no model folder",
+            "Not a model folder",
             value=folder,
             allowed=f"a folder with {MANIFEST}",
-            remedy="Make one: vadose train.",
+            remedy="Create one with `vadose train`.",
         ) from None
     except (OSError, ValueError) as error:
         raise ModelUnreadableError("model.json cannot be read", value=f"{file}: {error}", remedy=_REMEDY) from error
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
-        raise ModelUnreadableError("model.json is not of a vadose model", value=file, remedy=_REMEDY)
+        raise ModelUnreadableError("model.json does not belong to a vadose model", value=file, remedy=_REMEDY)
     if manifest.get("schema_version") != SCHEMA_VERSION:
         raise ModelUnreadableError(
-            "The model is of another schema version",
+            "The model has another schema version",
             value=manifest.get("schema_version"),
             allowed=SCHEMA_VERSION,
             remedy=_REMEDY,
@@ -125,7 +125,7 @@ def load_model(folder: Path) -> Model:
         memory = {grid: Memory.from_dict(stored) for grid, stored in manifest.get("memory", {}).items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelUnreadableError(
-            "model.json lacks an entry that this version needs", value=f"{folder}: {error!r}", remedy=_REMEDY
+            "model.json lacks a required entry", value=f"{folder}: {error!r}", remedy=_REMEDY
         ) from error
     card = {key: value for key, value in manifest.items() if key not in ("branches", "memory")}
     return Model(branches={(b.grid, b.forcing): b for b in branches}, memory=memory, card=card)
@@ -174,7 +174,7 @@ def _load_booster(folder: Path, stored: dict[str, Any], entry: dict[str, Any]) -
     booster = xgb.Booster(model_file=str(file))
     if booster.feature_names != entry["features"]:
         raise ModelFeatureError(
-            "A booster was trained for other features than model.json says",
+            "A booster was trained for other features than model.json lists",
             value=booster.feature_names,
             allowed=entry["features"],
             remedy=_REMEDY,

@@ -1,4 +1,4 @@
-"""Draws for autocorrelated series: the stationary block bootstrap in time, and whole networks in space."""
+"""Bootstrap draws for autocorrelated series: stationary blocks in time, whole networks in space."""
 
 from __future__ import annotations
 

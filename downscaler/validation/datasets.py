@@ -1,4 +1,4 @@
-"""Downscaled days against stations, without a catalogue: what a notebook asks for."""
+"""Validates downscaled days against stations, without a catalogue."""
 
 from __future__ import annotations
 
@@ -91,10 +91,10 @@ def sample(fields: Sequence[xr.Dataset], dates: Sequence[dt.date], sites: Sequen
 def _domain(fields: Sequence[xr.Dataset]) -> Domain:
     """The one domain of some days; raises ValidationError without a day or with several domains."""
     if not fields:
-        raise ValidationError("No day to validate was given", allowed="one dataset of downscale, or several")
+        raise ValidationError("No day is given", allowed="one dataset of downscale, or several")
     found = {tuple(map(int, field.attrs["domain_m36_rows_columns"])) for field in fields}
     if len(found) > 1:
-        raise ValidationError("The days are of several domains", value=sorted(found), allowed="days of one domain")
+        raise ValidationError("The days have different domains", value=sorted(found), allowed="days of one domain")
     prefix = "domain_"
     stored = {k.removeprefix(prefix): v for k, v in fields[0].attrs.items() if k.startswith(prefix)}
     return domain_of({"domain": stored})

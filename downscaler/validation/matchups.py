@@ -1,4 +1,4 @@
-"""Match-ups: what product, SMAP, prior and stations say of the same cells on the same days."""
+"""Match-ups of product, SMAP, prior and stations at the same cells and days."""
 
 from __future__ import annotations
 

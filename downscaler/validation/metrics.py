@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pytesmo.time_series.filtering import moving_average
 from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
@@ -132,8 +131,8 @@ def anomalies(x: Floats, days: NDArray[np.datetime64]) -> Floats:
         known = np.flatnonzero(np.isfinite(series))
         if known.size >= LEAST and (index[known[-1]] - index[known[0]]).days >= ANOMALY_WINDOW:
             own = pd.Series(series[known], index=index[known])
-            mean = moving_average(own, window_size=ANOMALY_WINDOW, min_obs=LEAST_IN_WINDOW)
-            left[site, known] = (own - mean).to_numpy()
+            near = own.rolling(f"{ANOMALY_WINDOW}D", center=True, closed="both", min_periods=LEAST_IN_WINDOW)
+            left[site, known] = (own - near.mean()).to_numpy()
     return left
 
 

@@ -1,4 +1,4 @@
-"""How stations sit in their domain's feature space, and what skill would be if they sat everywhere in it.
+"""Representativeness of stations in their domain's feature space, and skill reweighted to it.
 
 Networks stand in biased places, and skill at stations is not skill over a domain (Leonarduzzi et al. 2026,
 doi:10.5194/egusphere-2026-2956). Here that warning is a number beside every plain figure.
@@ -141,7 +141,7 @@ def _dissimilarity(sites: Floats, cells: Floats, blocks: NDArray[np.intp], seed:
     try:
         area = fit(sites.astype(np.float32), np.ones(sites.shape[1]), blocks, seed=seed)
     except TrainingError as error:
-        raise ValidationError("Stations do not span the ground they are compared on", value=error.what) from error
+        raise ValidationError("The stations have no variation in the compared features", value=error.what) from error
     return area.dissimilarity(cells.astype(np.float32)).astype(float), area.threshold
 
 

@@ -1,4 +1,4 @@
-"""Strata: by what skill is told apart, and which sites or pairs belong to each."""
+"""Strata of sites and pairs, by which skill is reported."""
 
 from __future__ import annotations
 

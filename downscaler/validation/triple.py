@@ -60,7 +60,7 @@ def require_independent(sources: Sequence[Source]) -> None:
     silent = [source.name for source in sources if not source.inputs]
     if silent:
         raise TripletError(
-            "A source of the triplet does not say what it is made from",
+            "The inputs of a source of the triplet are not stated",
             value=", ".join(silent),
             allowed="names of its inputs",
             remedy="Name them with --third-inputs, such as --third-inputs ASCAT.",
@@ -109,7 +109,7 @@ def triplet(values: dict[str, Floats], draws: Draws) -> Triplet:
         rich &= r > LEAST_R
     if not rich.any():
         raise TripletError(
-            "No site has a triplet that tells anything",
+            "No site has a usable triplet",
             value=f"{int(together.sum(axis=1).max(initial=0))} triplets at most",
             allowed=f"{MIN_TRIPLETS} or more at one site, all three correlated above {LEAST_R}",
         )

@@ -95,6 +95,12 @@ class Inputs:
             help="What to make of each day: conserving, analysis, or both as conserving,analysis (the default).",
         ),
     ] = None
+    weather: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WEATHER", help="Weather store made by `vadose weather build`, for days beyond the prior's record."
+        ),
+    ] = None
     gap_fill: Annotated[
         bool | None,
         typer.Option(

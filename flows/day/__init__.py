@@ -1,1 +1,1 @@
-"""One day: its job, its granules, its inputs, its making, and how its attempt ended."""
+"""One day: job, granules, inputs, production, and the record of the attempt."""

@@ -1,4 +1,4 @@
-"""A day's attempt, noted beside the catalogue when it fails, so that it is seen and tried again when it may succeed."""
+"""Records a day's failure beside the catalogue, so that it is visible and retried when it may succeed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def noted(date: dt.date, job: DayJob, inputs: Basis) -> Iterator[list[Offer]]:
         try:
             clear_failure(job.catalog, inputs.domain, date)
         except VadoseError as error:
-            _LOG.warning("The failure noted for %s could not be removed: %s", date, error)
+            _LOG.warning("Cannot remove the record of the failure of %s: %s", date, error)
 
 
 def _note(error: Exception, date: dt.date, job: DayJob, inputs: Basis, offers: Sequence[Offer]) -> None:
@@ -67,7 +67,7 @@ def _note(error: Exception, date: dt.date, job: DayJob, inputs: Basis, offers: S
     try:
         record_failure(job.catalog, inputs.domain, failure)
     except VadoseError as second:
-        _LOG.warning("The failure of %s could not be noted: %s", date, second)
+        _LOG.warning("Cannot record the failure of %s: %s", date, second)
 
 
 def inputs_of(inputs: Basis, offers: Sequence[Offer]) -> Mapping[str, str]:
@@ -80,7 +80,7 @@ def inputs_of(inputs: Basis, offers: Sequence[Offer]) -> Mapping[str, str]:
 
 
 def is_transient(error: str) -> bool:
-    """Whether an error of this class may pass by itself, so that the day is tried again whatever its inputs."""
+    """Whether an error of this class may be temporary, so that the day is retried with the same inputs."""
     from downscaler import errors
 
     kind = getattr(errors, error, None)

@@ -1,4 +1,4 @@
-"""Where a day's granules are: those named, else the newest ones in the folder or in NASA's archive."""
+"""Finds a day's granules: those named, else the newest in the folder or in NASA's archive."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def on_offer(date: dt.date, job: DayJob) -> list[Offer]:
     place = supply(job)
     if place is None:
         raise GranuleMissingError(
-            f"No granule is named for {date}",
+            f"No granule is given for {date}",
             remedy="Give --granule FILE or --granules DIR, set `granules` in vadose.toml, or have it "
             "fetched: set EARTHDATA_TOKEN.",
         )
@@ -103,12 +103,12 @@ def _named(date: dt.date, granules: tuple[Path, ...]) -> list[Offer]:
 
     absent = [path for path in granules if not path.is_file()]
     if absent:
-        raise GranuleMissingError("A granule named by --granule is not there", value=absent[0])
+        raise GranuleMissingError("A granule given by --granule was not found", value=absent[0])
     offers = [Offer(file=path.name, name=name_of(path), path=path) for path in granules]
     of_day = [offer for offer in offers if offer.name is None or offer.name.covers(date)]
     if not of_day:
         names = ", ".join(path.name for path in granules)
-        raise GranuleMissingError(f"None of the granules named is of {date}", value=names)
+        raise GranuleMissingError(f"None of the given granules has the date {date}", value=names)
     return of_day
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -37,7 +37,14 @@ def prepare(job: DayJob) -> Inputs:
     What was opened for the days before is kept, as long as nothing of it was replaced.
     """
     paths = [path for path in (job.prior, job.model, job.climatology) if path is not None]
-    return _opened(job.domain, job.prior, job.model, job.climatology, job.matching, tuple(map(_state, paths)))
+    opened = _opened(job.domain, job.prior, job.model, job.climatology, job.matching, tuple(map(_state, paths)))
+    if job.weather is None:
+        return opened
+    from downscaler.stores.weather import open_weather
+
+    weather = open_weather(job.weather)  # anew each time: it grows from day to day
+    weather.require(opened.domain)
+    return replace(opened, weather=weather)
 
 
 def _state(path: Path) -> tuple[int, ...]:

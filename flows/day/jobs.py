@@ -1,4 +1,4 @@
-"""What a day's work is and what became of it: small frozen records that cross process and task boundaries."""
+"""The job and the outcome of a day: small frozen records that cross process and task boundaries."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class DayJob:
     near_real_time: bool = False
     latency: float = 50.0
     climatology: Path | None = None
+    weather: Path | None = None
     matching: Literal["mean_std", "cdf"] = "mean_std"
     gap_fill: bool = False
     force: bool = False
@@ -93,13 +94,13 @@ def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force:
     if settings.prior is None:
         raise ConfigError(
             "No prior is given",
-            remedy="Make one with `vadose prior build --domain NAME --source netcdf PATH --out PRIOR`, then give "
+            remedy="Build one with `vadose prior build --domain NAME --source netcdf PATH --out PRIOR`, then give "
             "--prior PRIOR or set `prior` in vadose.toml. `vadose demo` shows the whole chain.",
         )
     if settings.model is None:
         raise ConfigError(
             "No model is given",
-            remedy="Make one with `vadose train --prior PRIOR --out MODEL`, then give --model MODEL or set `model` in "
+            remedy="Train one with `vadose train --prior PRIOR --out MODEL`, then give --model MODEL or set `model` in "
             "vadose.toml.",
         )
     source = _source(settings)
@@ -115,6 +116,7 @@ def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force:
         near_real_time=settings.near_real_time,
         latency=settings.smap_latency,
         climatology=settings.climatology,
+        weather=settings.weather,
         matching=settings.matching,
         gap_fill=settings.gap_fill,
         force=force,
@@ -126,7 +128,7 @@ def _source(settings: Settings) -> str | None:
     """Where granules come from; raises ConfigError for a near-real-time job of another product."""
     if settings.near_real_time and settings.smap_product is not None:
         raise ConfigError(
-            "The near-real-time stream is one product of its own",
+            "The near-real-time stream cannot be combined with smap_product",
             value=f"smap_product = {settings.smap_product}",
             remedy="Unset `smap_product` or `near_real_time`.",
         )

@@ -1,4 +1,4 @@
-"""A day's product as one sentence: locate, read, open, check, predict, publish.
+"""Makes a day: locate, read, open, check, predict, publish.
 
 The machinery is imported where it is used, so that the command line starts at once.
 """
@@ -80,7 +80,7 @@ def _run_one(date: dt.date, job: DayJob, planned: int | None, *, wait: bool) -> 
     with claimed(job.catalog, domain, date, patience=PATIENCE if wait else 0.0) as inherited:
         asked = planned is not None and not inherited
         if asked and (revision := made_since(date, domain, job.catalog, planned or 0)):
-            reason = f"revision {revision}, published meanwhile by another run"
+            reason = f"revision {revision}, published by another run meanwhile"
             return DayOutcome(date=date, status="current", reason=reason, seconds=time.monotonic() - started)
         with noted(date, job, inputs) as offers:
             done = replace(_run(date, job, inputs, offers, mend=inherited), seconds=time.monotonic() - started)
@@ -100,7 +100,7 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, men
     domain = inputs.domain
     item = None if job.force else find_item(job.catalog, domain, date)
     if item and (why := withdrawn(item)):
-        return DayOutcome(date=date, status="current", reason=f"withdrawn: {why}; --force publishes it anew")
+        return DayOutcome(date=date, status="current", reason=f"withdrawn: {why}; --force publishes it again")
     reading = read(date, job, inputs, offers)  # locate, fetch, open, fill
     looked_at = [entry.name for entry in reading.day.inputs if entry.kind == "granule"] if job.is_analysis else []
     run = run_record(reading, inputs, [*looked_at, *(offer.file for offer in offers)])
@@ -110,7 +110,8 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, men
     if settled:
         consider(job.catalog, domain, date, run.considered)
         return DayOutcome(date=date, status="current", reason=settled)
-    made = tiles(reading.day, inputs.prior, inputs.model, matching=inputs.matching)  # downscale, by tile
+    weather = inputs.weather.upto(date) if inputs.weather is not None else None
+    made = tiles(reading.day, inputs.prior, inputs.model, matching=inputs.matching, weather=weather)  # by tile
     done = publish(job.catalog, run, domain, made)  # write, publish
     status: Status = "current" if done.status == "unchanged" else "published"
     what = "analysis, revision" if job.is_analysis else "revision"

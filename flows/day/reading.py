@@ -49,7 +49,7 @@ def read(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None 
     if filled is not None:
         return filled
     if today is None or missing is not None:
-        raise missing or GranuleMissingError(f"No granule holds {date}")
+        raise missing or GranuleMissingError(f"No granule has the date {date}")
     return Reading(day=today)
 
 

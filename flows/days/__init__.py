@@ -1,1 +1,1 @@
-"""Many days: which need work, in what order, and by how many workers."""
+"""Many days: which need work, in what order, by how many workers."""

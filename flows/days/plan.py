@@ -1,4 +1,4 @@
-"""Which days there are to make, told by the catalogue and by what is on offer; what is done is not opened again."""
+"""Plans which days to make, from the catalogue and the available granules."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _settled(state: DayState) -> DayOutcome:
         return DayOutcome(date=state.date, status="current", reason=DONE)
     if state.state == "withdrawn":
         return DayOutcome(
-            date=state.date, status="current", reason=f"withdrawn: {state.why}; --force publishes it anew"
+            date=state.date, status="current", reason=f"withdrawn: {state.why}; --force publishes it again"
         )
     cause = NoRetrievalError if state.state == "no-coverage" else GranuleMissingError
     return DayOutcome(

@@ -1,4 +1,4 @@
-"""Many days, each on its own: in this process or shared among several, and the verdict on all."""
+"""Runs many days independently, in this process or several, and judges the result."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def require_no_failure(outcomes: Sequence[DayOutcome]) -> None:
         raise BackfillError(
             f"{len(failed)} of {len(outcomes)} days failed",
             value=", ".join(f"{outcome.date} ({outcome.error})" for outcome in failed),
-            remedy="Mend the cause and run the same command again: finished days are left as they are.",
+            remedy="Fix the cause and run the same command again; finished days are left unchanged.",
         )
 
 

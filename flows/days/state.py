@@ -6,8 +6,9 @@ Granules arrive late and out of order, and are reprocessed; the catalogue and wh
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isinf
 from typing import TYPE_CHECKING, Any, Literal
 
 from downscaler.errors import GranuleMissingError
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 
 State = Literal["published", "stale", "due", "waiting", "missing", "no-coverage", "failed", "withdrawn"]
 Document = Mapping[str, Any]
+WeatherChange = Callable[[dt.date, str], float]
+"""From a published day and the version of its weather input to the change of its antecedent index, mm."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DayState:
-    """How one day stands.
+    """State of one day.
 
     ``granule`` is the newest release on offer, ``revision`` the one in the catalogue (0 without); ``work`` says whether
     making the day now could change it.
@@ -64,13 +67,13 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
     place = supply(job)
     if place is None:
         raise GranuleMissingError(
-            "There is no place to look for granules in",
+            "No source of granules is configured",
             remedy="Set `granules` in vadose.toml, or give Earthdata credentials (EARTHDATA_TOKEN).",
         )
     dates = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
     offered, noted = place.offers(start - dt.timedelta(days=reach), end), failures(job.catalog, inputs.domain)
     stood = standing(job.catalog, inputs.domain, dates)
-    moment = now or dt.datetime.now(dt.UTC)
+    moment, moved = now or dt.datetime.now(dt.UTC), _weather_change(job, inputs)
     return [
         judge_day(
             date,
@@ -82,9 +85,22 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
             overdue=moment > _awaited_until(date, job.latency),
             fill=job.gap_fill or job.is_analysis,
             analysis=job.is_analysis,
+            moved=moved,
         )
         for date in dates
     ]
+
+
+def _weather_change(job: DayJob, inputs: Basis) -> WeatherChange:
+    """How much the weather that came since moves a published day; never at all without a weather store."""
+    if job.weather is None:
+        return lambda _date, _told: 0.0
+    from downscaler.day.weather import change_of_weather
+    from downscaler.stores.prior import open_prior
+    from downscaler.stores.weather import open_weather
+
+    weather, prior = open_weather(job.weather), open_prior(job.prior)
+    return lambda date, told: change_of_weather(told, date, weather, prior, inputs.domain)
 
 
 def _until(date: dt.date, offered: Mapping[dt.date, Sequence[Offer]], days: int) -> list[Offer]:
@@ -108,36 +124,47 @@ def judge_day(
     overdue: bool,
     fill: bool = False,
     analysis: bool = False,
+    moved: WeatherChange = lambda _date, _told: 0.0,
 ) -> DayState:
     """How a day stands, from what is on offer for it and for the days before, its item and its noted failure.
 
     ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before, and
-    ``analysis`` that the day rests on those days as much as on itself.
+    ``analysis`` that the day rests on those days as much as on itself; ``moved`` how much the weather known now moves
+    the day (mm of the antecedent precipitation index).
     """
     from catalog.items.day import withdrawn
+    from downscaler.method.forcing import MATTERS
 
     facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
-    if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it anew
+    if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it again
         return DayState(state="withdrawn", why=why, **facts)
     reasons = list(why_stale(stood.item, nearby if analysis else offers, nearby, inputs)) if stood else []
+    if stood is not None and (change := moved(date, _weather_told(stood.item))) > MATTERS:
+        reasons.append("weather that came later" if isinf(change) else f"rain that changed by {change:.1f} mm")
     torn = stood is not None and not stood.whole
     if torn:
-        reasons.append("its publication was cut off, or is under way")
+        reasons.append("its publication was interrupted, or is in progress")
     # Without anything to make the day from, an earlier failure (a search that timed out) says nothing of today.
     if failure is not None and (reasons or (stood is None and (offers or fill))):
         again = torn or is_transient(failure.error) or not failure.same_inputs(inputs_of(inputs, offers))
         told = f"{failure.error}: {failure.reason}" + (f" ({failure.attempts} times)" if failure.attempts > 1 else "")
         if failure.kind == "failed":
-            return DayState(state="failed", why=told + ("; to be tried again" if again else ""), work=again, **facts)
+            return DayState(state="failed", why=told + ("; will be retried" if again else ""), work=again, **facts)
         if not again:
             return DayState(state="no-coverage", why="no recommended retrieval here", **facts)
     if stood is not None:
         return DayState(state="stale" if reasons else "published", why="; ".join(reasons), work=bool(reasons), **facts)
     if offers:
-        return DayState(state="due", why="the granule is there", work=True, **facts)
+        return DayState(state="due", why="the granule is available", work=True, **facts)
     if overdue:
         return DayState(state="missing", why="no granule upstream", work=fill, **facts)
     return DayState(state="waiting", why="no granule yet, within its latency", **facts)
+
+
+def _weather_told(item: Document) -> str:
+    """The version of a published day's weather input; empty where it had none."""
+    entries = item["properties"]["vadose:inputs"]
+    return next((str(entry["version"]) for entry in entries if entry["kind"] == "weather"), "")
 
 
 def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], inputs: Basis) -> Iterator[str]:
@@ -157,7 +184,7 @@ def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], 
     late = [o for o in offers if o.name is not None and o.name.scene not in scenes and not _hastier(o.file, used)]
     if late:
         yield f"{len(late)} granules that came later" if len(late) > 1 else f"granule {_newest(late)} that came later"
-    stood = {entry["kind"]: entry["sha256"] for entry in recorded if entry["kind"] != "granule"}
+    stood = {entry["kind"]: entry["sha256"] for entry in recorded if entry["kind"] not in ("granule", "weather")}
     for record in inputs.records:
         if stood.get(record.kind) != record.sha256:
             yield f"another {record.kind}"

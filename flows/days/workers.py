@@ -1,4 +1,4 @@
-"""Worker processes: started clean, each with its share of the cores, and never outliving who started them."""
+"""Worker processes: each has its share of the cores and ends with its parent."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The same under a Prefect server: flows, retries, artifacts, events, automations."""
+"""Prefect: flows, retries, artifacts, events, automations."""

@@ -1,4 +1,4 @@
-"""What operators look at on Prefect's pages: a summary with links and the newest picture, tables, progress, figures.
+"""Artifacts on Prefect's pages: summary with links and the newest picture, tables, progress, figures.
 
 Artifacts of one key are the versions of one thing, so each domain's pages keep their history.
 """
@@ -19,10 +19,10 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from catalog.items.schema import resolve
 from catalog.naming import DayName
 from catalog.reading.days import find_item
 from catalog.store.base import open_store
+from catalog.store.documents import resolve
 from downscaler import product
 from downscaler.errors import CatalogError
 from flows.day.jobs import Status
@@ -45,14 +45,14 @@ def key_of(domain: str, what: str) -> str:
 
 
 class Progress:
-    """How many days of a run are behind it, as a progress artifact that begins with the first and ends at 100."""
+    """Progress of a run as an artifact, from the first day to 100."""
 
     def __init__(self, domain: str, total: int = 0) -> None:
         self._domain, self._total, self._done = domain, total, 0
         self._id: UUID | None = None
 
     def hear(self, _outcome: DayOutcome) -> None:
-        """One more day is done."""
+        """Count one finished day."""
         self._done += 1
         self._total = max(self._total, self._done)
         share = 100.0 * self._done / self._total
@@ -107,7 +107,7 @@ def summary(outcomes: Sequence[DayOutcome], settings: Settings, title: str, pict
     lines = [f"# {title}", "", f"**{settings.domain}**: {counts(outcomes)}.", ""]
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
-        lines += ["## Why days failed", "", "| class | exit code | days | first reason |", "|---|---|---|---|"]
+        lines += ["## Failures", "", "| class | exit code | days | first reason |", "|---|---|---|---|"]
         for error in dict.fromkeys(outcome.error for outcome in failed):
             same = [outcome for outcome in failed if outcome.error == error]
             dates = ", ".join(str(outcome.date) for outcome in same)

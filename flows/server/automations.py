@@ -1,4 +1,4 @@
-"""What has to reach an operator, as Prefect automations: kept in code, made or brought up to date by one command."""
+"""Alerts to operators as Prefect automations, declared in code and applied by one command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANY_SIGN = "prefect.flow-run.*"  # heartbeats, and states by their names, which 
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """When something is wrong: days without a new item, days that failed and within which time, a run's silence.
+    """Thresholds of the alerts: days without a new item, failed days and their period, silence of a run.
 
     ``silent_start`` is how long a run that a worker has taken may need to begin: a container's image is pulled then.
     """
@@ -36,7 +36,7 @@ class Bounds:
 
 
 def automations(bounds: Bounds, block: Any = None) -> list[Automation]:
-    """All automations; ``block`` is the identifier of a notification block, without which they fire but tell nobody."""
+    """All automations; ``block`` is the identifier of a notification block; without one nobody is notified."""
     days = bounds.silent / dt.timedelta(days=1)
     return [
         Automation(
@@ -49,7 +49,7 @@ def automations(bounds: Bounds, block: Any = None) -> list[Automation]:
                 threshold=1,
                 within=bounds.silent,
             ),
-            actions=_told(block, "no new item", f"No new day was published for {days:g} days. Ask `vadose status`."),
+            actions=_told(block, "no new item", f"No new day was published for {days:g} days. See `vadose status`."),
         ),
         Automation(
             name="vadose: days failed",
@@ -90,7 +90,7 @@ def _silent_runs(name: str, after: set[str], within: dt.timedelta) -> Automation
     """A run whose process and worker both died stays as it is for ever, and keeps its place in its queue."""
     return Automation(
         name=f"vadose: {name}",
-        description=f"A run without a sign within {within} is marked as crashed, so that its day is submitted again.",
+        description=f"Marks a run without a heartbeat within {within} as crashed, so that its day is submitted again.",
         trigger=EventTrigger(
             after=after,
             expect={ANY_SIGN},
@@ -102,7 +102,7 @@ def _silent_runs(name: str, after: set[str], within: dt.timedelta) -> Automation
         ),
         actions=[
             ChangeFlowRunState(
-                state=StateType.CRASHED, name="Crashed", message="No sign of life: the process died.", force=False
+                state=StateType.CRASHED, name="Crashed", message="No heartbeat: the process has died.", force=False
             )
         ],
     )
@@ -115,7 +115,7 @@ def _told(block: Any, subject: str, body: str) -> list[Any]:
 
 
 def apply(bounds: Bounds, block: str | None = None) -> list[tuple[str, str]]:
-    """Make what is missing on the server, bring the rest up to date; name and what was done of each.
+    """Create or update all automations on the server; returns name and action of each.
 
     ``block`` names a notification block as ``type/name``. Raises ConfigError when the server has none of that name.
     """
@@ -128,7 +128,7 @@ def apply(bounds: Bounds, block: str | None = None) -> list[tuple[str, str]]:
                 wanted.update()
             else:
                 wanted.create()
-            done.append((wanted.name, "brought up to date" if standing else "made"))
+            done.append((wanted.name, "updated" if standing else "created"))
     return done
 
 
@@ -142,5 +142,5 @@ def block_id(client: SyncPrefectClient, block: str) -> Any:
             "Prefect has no notification block of this name",
             value=block,
             allowed="TYPE/NAME as `prefect block ls` lists them, such as slack-webhook/operators",
-            remedy="Make one on the server's page of blocks.",
+            remedy="Create one on the server's page of blocks.",
         ) from None

@@ -1,4 +1,4 @@
-"""The same days as Prefect flows, for a schedule and its history; the work is in ``flows.days`` and ``flows.day``.
+"""Daily production as Prefect flows; the work is in ``flows.days`` and ``flows.day``.
 
 One task is one day: only dates, paths and outcomes cross its boundary. The commands do the same without Prefect. What
 may pass is tried again by the task (``retries``); ``artifacts`` and ``events`` tell the operators.
@@ -55,7 +55,7 @@ def validate_days(job: ValidationJob, settings: Settings) -> str | None:
 
 
 class Telling:
-    """Attempts of days as tasks, each told to the server as an event."""
+    """Runs days as tasks and sends an event for each."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

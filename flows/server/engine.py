@@ -1,4 +1,4 @@
-"""One flow run in a process of its own: Prefect's engine, begun with less.
+"""Starts one flow run in its own process: Prefect's engine with fewer imports.
 
 ``python -m flows.server.engine``, as ``deploy/prefect.yaml`` has it, in place of ``python -m prefect.engine``. A day
 takes less time than the imports before it, so what it does not use is left out of them; ``--with-dask`` keeps Dask,
@@ -37,7 +37,7 @@ def hidden(package: str) -> Iterator[None]:
 
 
 def load(*, dask: bool = False) -> None:
-    """Import what a day needs, with the garbage collector asleep: it finds nothing there, in a quarter of the time.
+    """Import what a day needs, with the garbage collector off, which saves a quarter of the time.
 
     Without ``dask`` that package stays hidden: xarray and odc-geo load it whole only to ask whether arrays are its.
     """

@@ -1,4 +1,4 @@
-"""Events that a run tells Prefect's server, which automations listen to (``flows.server.automations``).
+"""Events that a run sends to Prefect's server, for automations (``flows.server.automations``).
 
 The names and labels here are a contract with operators' own automations; ``docs/how-to/operate.md`` lists them.
 """
@@ -22,7 +22,7 @@ VALIDATED = "vadose.validation.finished"
 
 
 def tell_day(outcome: DayOutcome, job: DayJob, look_back: int) -> None:
-    """Tell that a day was published or failed; a day that stood already, or has no coverage, is no event."""
+    """Send an event for a published or failed day; none for a current day or one without coverage."""
     if outcome.status == "published":
         _emit(DAY_PUBLISHED, job, str(outcome.date), _published(outcome, look_back), {"href": outcome.href})
     elif outcome.status == "failed":
@@ -54,7 +54,7 @@ def _failed(outcome: DayOutcome, job: DayJob) -> Mapping[str, str]:
 
 
 def tell_validation(done: Validated, job_domain: str, settings: Settings) -> None:
-    """Tell a validation's paired gain over SMAP in ubRMSD (m3 m-3), and whether it holds the bound of the settings."""
+    """Send an event with a validation's paired gain over SMAP in ubRMSD (m3 m-3) and whether it meets the bound."""
     gain = gain_of(done.document)
     held = "unknown" if gain is None else "below" if gain < settings.validation_gain else "held"
     labels = {"vadose.gain": held, "vadose.simulated": str(done.document["simulated"]).lower()}

@@ -1,4 +1,4 @@
-"""A prior and a model as Prefect flows, for a server's history: as ``vadose prior build`` and ``vadose train``."""
+"""Prior and training as Prefect flows: like ``vadose prior build`` and ``vadose train``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def prior(
     settings = load_settings(config, prior=out)
     logs.in_prefect(settings.log_format)
     if settings.prior is None:
-        raise ConfigError("No place for the prior is given", remedy="Give `out`, or set `prior` in vadose.toml.")
+        raise ConfigError("No output for the prior is given", remedy="Give `out`, or set `prior` in vadose.toml.")
     return build(source, path, settings.domain, settings.prior, statics)
 
 
@@ -59,5 +59,7 @@ def train(config: Path | None = None, out: Path | None = None) -> dict[str, Any]
     settings = load_settings(config, model=out)
     logs.in_prefect(settings.log_format)
     if settings.prior is None or settings.model is None:
-        raise ConfigError("Training needs a prior and a place for the model", remedy="Set `prior` and `model`.")
+        raise ConfigError(
+            "Training needs a prior and an output folder for the model", remedy="Set `prior` and `model`."
+        )
     return fit(settings)

@@ -1,4 +1,4 @@
-"""What is tried again by Prefect: what may pass (an archive, a store), never bad data or a bad configuration."""
+"""What Prefect retries: temporary errors (an archive, a store), never bad data or settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WORK_LIMIT = 24 * 3600  # seconds of a training, a prior or a playground
 
 
 def may_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether a task that failed so is worth another try at once: ``flows.day.attempts.is_transient`` of its error.
+    """Whether a failed task should be retried at once: ``flows.day.attempts.is_transient`` of its error.
 
     What a person has to mend first (credentials, an agreement, a full disk) is not, nor is an error that is none of
     ours (a bug): the next run of the schedule tries these again, and no minute earlier.
@@ -38,4 +38,4 @@ PATIENT: dict[str, Any] = {
     "retry_jitter_factor": 0.3,
     "retry_condition_fn": may_pass,
 }
-"""Options of a task that reaches out; three runs at once do not come back at the same second."""
+"""Options of a task that uses a network; jitter keeps simultaneous runs apart."""

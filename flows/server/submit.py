@@ -1,4 +1,4 @@
-"""A backfill through a Prefect server: each day a run of the daily deployment, which any number of workers share.
+"""A backfill through a Prefect server: each day is a run of the daily deployment, shared by all workers.
 
 A day whose run is alive is joined, so that the same backfill may be submitted again, or twice at once; a day whose last
 run ended begins a new one, which finds in the catalogue whether anything is left to do.
@@ -52,7 +52,7 @@ def submit(
     progress: Hear | None = None,
     poll: float = POLL,
 ) -> list[DayOutcome]:
-    """Submit days as runs of a deployment, wait for all of them and tell what became of each, in order of date.
+    """Submit days as runs of a deployment, wait for all and return their outcomes in order of date.
 
     A day whose run crashed, which says that its process or worker died, is submitted once more.
 
@@ -96,13 +96,13 @@ def _deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse:
             "Prefect's server has no such deployment with a work pool",
             value=name,
             allowed="FLOW/DEPLOYMENT as `prefect deployment ls` lists them",
-            remedy="Make it with `prefect deploy --all` in a clone.",
+            remedy="Create it with `prefect deploy --all` in a clone.",
         )
     return found
 
 
 def ensure_queue(client: SyncPrefectClient, where: DeploymentResponse, limit: int = QUEUE_LIMIT) -> None:
-    """Make the backfills' queue of the deployment's work pool where there is none: behind the schedule, and limited."""
+    """Create the backfill queue in the deployment's work pool if it is missing: lower priority, limited."""
     pool = where.work_pool_name
     assert pool is not None
     if any(queue.name == QUEUE for queue in client.read_work_queues(work_pool_name=pool)):
@@ -163,7 +163,7 @@ def _ended(client: SyncPrefectClient, runs: Sequence[Any]) -> list[FlowRun]:
 
 
 def outcome_of(day: dt.date, run: FlowRun) -> DayOutcome:
-    """What became of a day, from its run's final state: the name of a completed one, the error of a failed one."""
+    """The outcome of a day from the final state of its run."""
     state = run.state
     assert state is not None
     seconds = run.total_run_time.total_seconds()

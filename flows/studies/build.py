@@ -1,4 +1,4 @@
-"""What a day's run needs beforehand, with progress bars: a sample, a prior, a model."""
+"""Builds the inputs of daily production, with progress bars: sample, prior, model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cells of a playground over processes or a Dask cluster, each kept as soon as it is done, and its report."""
+"""Runs the cells of a playground on processes or a Dask cluster, keeps each, and writes the report."""
 
 from __future__ import annotations
 
@@ -129,9 +129,9 @@ def _in_processes(cells: Sequence[Cell], shared: Shared, workers: int) -> Iterat
 
 def _lost(error: BaseException) -> ExperimentError:
     return ExperimentError(
-        "A worker process died (killed for memory, say)",
+        "A worker process died (perhaps out of memory)",
         value=error,
-        remedy="Run the same command again, perhaps with fewer workers: finished cells are kept.",
+        remedy="Run the same command again, perhaps with fewer workers; finished cells are kept.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a playground is asked for, by a command line or a schedule."""
+"""The job of a playground, from a command or a schedule."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def job_of(
     if settings.prior is None:
         name = domain or "NAME"
         raise ConfigError(
-            "A playground needs a prior that stands for the truth",
+            "The playground needs a prior as its truth",
             value=f"domain {name}, no prior",
             remedy=f"Build one with `vadose prior build --domain {name} --source netcdf DAILY.nc --statics STATIC.nc "
             "--out PRIOR`, then give --prior PRIOR or set `prior` in vadose.toml.",

@@ -1,4 +1,4 @@
-"""A validation as one sentence: find days, read stations, match, judge, write, publish."""
+"""Runs a validation: find days, read stations, match, evaluate, write, publish."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def _other(source: str, domain: Domain, matchups: Matchups) -> Any:
     days = [day for day in published_days(root, domain) if day.date in set(matchups.dates)]
     if not days:
         raise ComparisonError(
-            "The catalogue to compare with has none of the days", value=source, allowed=f"days of {domain.name}"
+            "The catalogue to compare with has none of these days", value=source, allowed=f"days of {domain.name}"
         )
     sampled = sample_days(root, domain, days, *cells(matchups.sites))
     values = np.full(matchups.stations.shape, np.nan)

@@ -1,4 +1,4 @@
-"""What a validation is asked for: by a person, or after newly published days."""
+"""The job of a validation, from a command or after newly published days."""
 
 from __future__ import annotations
 

@@ -21,10 +21,11 @@ from pathlib import Path
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
-from catalog.items.parents import parent_writes, serialise
+from catalog.items.parents import parent_writes
 from catalog.naming import DayName
 from catalog.reading.days import find_item
 from catalog.store.base import Write, open_store
+from catalog.store.documents import serialise
 from downscaler import product
 from downscaler.ground.grid import M09
 from downscaler.learn.training import train

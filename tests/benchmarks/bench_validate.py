@@ -85,8 +85,9 @@ def root(tmp_path_factory):
 
 def copy_day(root: Path, day: PublishedDay, date: dt.date) -> None:
     """A day under another date: its item and links by the catalogue's own rules, its files as hard links."""
-    from catalog.items.parents import parent_writes, serialise
+    from catalog.items.parents import parent_writes
     from catalog.naming import DayName
+    from catalog.store.documents import serialise
 
     old, new = DayName.of(DOMAIN, day.date), DayName.of(DOMAIN, date)
     text = (root / old.item_key).read_text().replace(old.item_id, new.item_id).replace(str(day.date), str(date))

@@ -78,7 +78,7 @@ def test_a_day_is_published_once_and_says_what_it_is(vadose: Any, run: Any, tmp_
 
 
 def test_block_means_of_the_files_equal_the_granule(run: Any, made: Path, tmp_path: Path) -> None:
-    from catalog.reading.opened import read_rasters
+    from catalog.reading.rasters import read_rasters
     from downscaler import product
     from downscaler.ground.blocks import block_mean
     from downscaler.sources.smap import find_granules, read_day

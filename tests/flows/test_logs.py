@@ -46,9 +46,9 @@ def test_a_terminal_shows_warnings_and_leaves_days_to_the_tables(capsys: pytest.
     logs.start("rich", run="abc")
     with logs.bound(day=DAY):
         logging.getLogger("flows.days").error("told by the table already")
-        logging.getLogger("flows.day.attempts").warning("could not be noted")
+        logging.getLogger("flows.day.attempts").warning("Cannot record")
     shown = capsys.readouterr().err
-    assert "could not be noted" in shown
+    assert "Cannot record" in shown
     assert f"abc | {DAY}" in shown
     assert "table" not in shown
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from catalog import publish
 from catalog.check.repair import repair
-from catalog.items.parents import serialise
 from catalog.naming import DayName
+from catalog.store.documents import serialise
 from downscaler.ground.grid import Domain, Span, Window
 from downscaler.ground.tiles import Tile
 from downscaler.product import Flag

@@ -21,11 +21,11 @@ from catalog.api.data.dates import found_entry
 from catalog.api.requests import absent, base
 from catalog.api.stac.holdings import Catalogue
 from catalog.api.stac.shelves import Entry
-from catalog.items.schema import read_document
 from catalog.rasters.layers import DIFFERENCE, LAYERS, Layer
 from catalog.reading.rasters import open_raster
+from catalog.reading.retrieval import less_smap
+from catalog.store.documents import read_document
 from downscaler import product
-from downscaler.ground.blocks import block_mean, spread_blocks
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.product import COARSE_GRIDS, Flag
 
@@ -129,19 +129,3 @@ def _differences(catalogue: Catalogue) -> Any:
         return profile, less_smap(theta, filled, ratio_to_m01(COARSE_GRIDS[grid]))
 
     return difference
-
-
-def less_smap(theta: Any, filled: Any, ratio: int) -> Any:
-    """Soil moisture less the SMAP retrieval of its cell, m3/m3, float32 [y, x], NaN where there was no retrieval.
-
-    The retrieval is the mean over the published cells of its cell, to which the product is bound; what was carried
-    forward into a gap (``filled``) has none.
-
-    Args:
-        theta: soil moisture [y, x], NaN where nothing is published.
-        filled: where it was carried forward [y, x].
-        ratio: cells along one edge of a SMAP cell.
-    """
-    seen = np.isfinite(theta) & ~filled
-    coarse = block_mean(np.where(seen, theta, np.nan), seen, ratio)
-    return np.where(seen, theta - spread_blocks(coarse, ratio), np.nan).astype(np.float32)

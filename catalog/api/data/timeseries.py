@@ -7,7 +7,7 @@ import datetime as dt
 import io
 import re
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -19,10 +19,10 @@ from catalog.api.stac.holdings import Catalogue, Holdings
 from catalog.api.stac.shelves import Entry
 from catalog.reading.coveragejson import coverage
 from catalog.reading.series import Cell, Reading, cell_at, read_series
+from catalog.store.documents import Document
 from downscaler import product
 
 router = APIRouter()
-Document = dict[str, Any]
 Format = Literal["json", "csv", "CoverageJSON"]
 _MEDIA: dict[str, Format] = {
     "text/csv": "csv",

@@ -19,8 +19,8 @@ from catalog.api.stac.fields import pick
 from catalog.api.stac.finder import Found
 from catalog.api.stac.holdings import PLACE, Catalogue, Holdings
 from catalog.items.links import rooted, served_collection
+from catalog.store.documents import Document
 
-Document = dict[str, Any]
 GEOJSON = "application/geo+json"
 PAGE, LONGEST_PAGE = 10, 1000
 _LATEST_FIRST = ["-datetime", "-id", "-collection"]  # as pgstac has it

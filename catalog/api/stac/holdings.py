@@ -24,13 +24,13 @@ from typing import Any
 from catalog.api.stac.finder import Finder, Found, write_table
 from catalog.api.stac.shelves import Entry, Shelf, look
 from catalog.items.links import root, served_item
-from catalog.items.schema import read_document, validate_core
+from catalog.items.schema import validate_core
 from catalog.naming import NO_DAYS, ROOT
 from catalog.reading.days import children
 from catalog.store.base import Store, get_many
+from catalog.store.documents import Document, read_document
 from downscaler.errors import CatalogError, VadoseError
 
-Document = dict[str, Any]
 TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated", "published")
 MARK = "deprecated"
 FRESH = 2.0

@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalog.items.links import rooted
-from catalog.items.schema import read_document
-from catalog.reading.listing import collections, item_keys
+from catalog.reading.days import collections, item_keys
 from catalog.store.base import Store, open_store
+from catalog.store.documents import Document, read_document
 from downscaler.errors import DatabaseError, MissingExtraError
 
 if TYPE_CHECKING:
     from pypgstac.db import PgstacDB
     from pypgstac.load import Loader
 
-Document = dict[str, Any]
 _OWN = "vadose-"  # collections of other makers in the same database are left alone
 _BATCH = 500
 

@@ -15,14 +15,12 @@ from typing import Any
 from catalog.cube.layout import item_digest
 from catalog.items.index import decode, essence
 from catalog.items.links import record
-from catalog.items.schema import read_document, resolve
 from catalog.naming import NO_DAYS, index_key, index_prefix, indexed_item_key, is_item_key, is_month_key
-from catalog.reading.days import children
-from catalog.reading.listing import item_keys
+from catalog.reading.days import children, item_keys
 from catalog.store.base import Store, get_many
+from catalog.store.documents import Document, read_document, resolve
 from downscaler.errors import CatalogError
 
-Document = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 

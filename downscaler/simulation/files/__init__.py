@@ -1,1 +1,1 @@
-"""Writers of the simulated sample in the formats the real world delivers: SMAP HDF5, ParFlow, ISMN."""
+"""Writes the simulated sample in real formats: SMAP HDF5, ParFlow, ISMN."""

@@ -1,4 +1,4 @@
-"""Covariates beside the run's own: public weather on its own grid, brought onto a run's lattice once."""
+"""Additional covariates: public weather data, regridded once onto the lattice of a run."""
 
 from downscaler.sources.covariates.daymet import Daymet, fetch_daymet, open_daymet
 from downscaler.sources.covariates.weather import WithWeather

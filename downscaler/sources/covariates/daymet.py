@@ -44,10 +44,10 @@ class Daymet:
 
     @cached_property
     def lattice(self) -> Lattice:
-        """Where the cells lie; raises PriorSchemaError when the files are of different cuts."""
+        """Lattice of the files; raises PriorSchemaError when they cover different areas."""
         found = {(d["x"].size, d["y"].size, float(d["x"][0]), float(d["y"].min())): d for d in self._data.values()}
         if len(found) > 1:
-            raise PriorSchemaError("The Daymet files are of different cuts", value=[key[:2] for key in found])
+            raise PriorSchemaError("The Daymet files cover different areas", value=[key[:2] for key in found])
         data = next(iter(found.values()))
         return from_centres(data["x"].values, np.sort(data["y"].values), crs_of(data, TITLE), where=TITLE)
 
@@ -71,9 +71,9 @@ class Daymet:
             data = self._data.get((variable, year))
             if data is None:
                 raise AbsentDataError(
-                    f"Daymet's {variable} of {year} is not there",
+                    f"Daymet's {variable} of {year} is missing",
                     allowed=_name(variable, year),
-                    remedy="Put the file into the folder, or fetch it from Earthdata (EARTHDATA_TOKEN).",
+                    remedy="Add the file to the folder, or set EARTHDATA_TOKEN to download it from Earthdata.",
                 )
             place = {day: n for n, day in enumerate(utc_days(data, TITLE))}
             rows = [(n, place[day]) for n, day in enumerate(days) if day.year == year and day in place]
@@ -87,7 +87,7 @@ class Daymet:
         return result
 
     def close(self) -> None:
-        """Let go of the open files."""
+        """Close all open files."""
         for data in self._data.values():
             data.close()
 
@@ -105,7 +105,7 @@ def _checked(key: tuple[str, int], path: Path) -> xr.Dataset:
             f"{path.name} has another layout", value=data[variable].dims, allowed="time, y, x; north up"
         )
     if {day.year for day in utc_days(data, path.name)} != {year}:
-        raise PriorSchemaError(f"{path.name} holds other years than its name says")
+        raise PriorSchemaError(f"{path.name} contains other years than its name states")
     return data
 
 
@@ -120,7 +120,7 @@ def open_daymet(folder: Path, years: Iterable[int]) -> Daymet:
         raise PriorUnreadableError(
             f"Daymet files are not in {folder}",
             value=", ".join(lacking),
-            remedy="Download them from ORNL DAAC, or set EARTHDATA_TOKEN to have them fetched.",
+            remedy="Download them from ORNL DAAC, or set EARTHDATA_TOKEN so that vadose downloads them.",
         )
     return Daymet({key: found[key] for key in wanted})
 
@@ -144,7 +144,7 @@ def _name(variable: str, year: int) -> str:
 
 
 def fetch_daymet(folder: Path, years: Iterable[int], domain: Domain, endpoints: Endpoints) -> list[Path]:
-    """Bring those of Daymet's files of some years that are not below ``folder`` from Earthdata, verified.
+    """Download Daymet's files of some years that ``folder`` lacks from Earthdata, and verify them.
 
     Nothing is evicted: all years are needed at once. Raises AbsentDataError for a year that Earthdata lacks,
     AcquisitionError and its kin, StorageFullError.
@@ -178,4 +178,4 @@ def _opens(path: Path) -> None:
     try:
         open_dataset(path).close()
     except PriorUnreadableError as error:
-        raise GranuleUnreadableError("It is no NetCDF file", value=error.value) from error
+        raise GranuleUnreadableError("The file is not NetCDF", value=error.value) from error

@@ -1,4 +1,4 @@
-"""A run whose daily weather is another's: the same days and soil, with precipitation and temperature from outside."""
+"""A ParFlow-CLM run with its precipitation and temperature replaced by another source."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class WithWeather:
 
     @property
     def daily(self) -> tuple[str, ...]:
-        """Soil moisture of the run, weather from outside."""
+        """Soil moisture from the run, weather from the other source."""
         return ("soil_moisture", "precipitation", "air_temperature")
 
     @property
@@ -72,7 +72,7 @@ class WithWeather:
         return self._source.read_static(name, window)
 
     def close(self) -> None:
-        """Let go of the run's and the weather's files."""
+        """Close the files of the run and of the weather."""
         self._source.close()
         self._weather.close()
 

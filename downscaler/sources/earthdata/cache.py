@@ -1,4 +1,4 @@
-"""Downloads that are verified before they count, kept in a folder of limited size, safe under several processes."""
+"""A cache of verified downloads: limited in size, safe for several processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 _IN_USE = 3600.0  # s after its last use in which a file is not evicted: another process may be about to open it
 _STALE = 86400.0  # s after which a staging folder belongs to no living download
 Download = Callable[[str, Path, bool], Path]
-"""Brings an address into a folder, replacing what lies there when the last argument is true; returns the file."""
+"""Downloads an address into a folder, replacing an existing file if the last argument is true; returns the file."""
 Inspect = Callable[[Path], None]
 """Opens a file; raises GranuleError when it is not what it should be."""
 
@@ -41,7 +41,7 @@ class Cache:
     limit: int | None
 
     def fetch(self, remote: RemoteFile, download: Download, inspect: Inspect) -> Path:
-        """The verified file, downloaded if it is not here whole: one download however many processes ask.
+        """The verified file, downloaded if it is missing or incomplete; once, however many processes ask.
 
         A download with another size, checksum or content is made once more, then put into quarantine with the reason.
 
@@ -65,12 +65,14 @@ class Cache:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFullError(
-                    "The disk of the cache is full", value=self.folder, remedy="Free some space, then run it again."
+                    "The disk that holds the cache is full",
+                    value=self.folder,
+                    remedy="Free some space, then run the command again.",
                 ) from error
             raise CacheError(
                 "The cache cannot be used",
                 value=f"{self.folder}: {error.strerror or error}",
-                remedy="Check the folder's rights, or set `cache` to another.",
+                remedy="Check the folder's permissions, or set `cache` to another folder.",
             ) from error
         return target
 
@@ -82,7 +84,7 @@ class Cache:
     def _whole(self, target: Path, remote: RemoteFile, inspect: Inspect) -> bool:
         reason = _reason(target, remote, inspect)
         if reason:
-            _LOG.warning("%s in the cache is damaged (%s) and is fetched again", remote.name, reason)
+            _LOG.warning("Cached file %s is damaged (%s); downloading it again", remote.name, reason)
         return reason is None
 
     def _bring(self, remote: RemoteFile, target: Path, download: Download, inspect: Inspect) -> None:
@@ -96,15 +98,15 @@ class Cache:
                     sync(path)
                     path.replace(target)
                     return
-                _LOG.warning("%s: %s%s", remote.name, reason, "" if force else "; it is fetched once more")
+                _LOG.warning("%s: %s%s", remote.name, reason, "" if force else "; downloading it once more")
             kept = self._quarantine(path, remote, str(reason))
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         raise DownloadError(
-            f"{remote.name} came damaged twice",
+            f"{remote.name} was damaged in two downloads",
             value=reason,
-            allowed=f"{remote.size or 'any number of'} bytes, {' '.join(remote.checksum or ('no checksum told',))}",
-            remedy=f"It lies in {kept} with the reason beside it; try again later or tell the archive.",
+            allowed=f"{remote.size or 'any number of'} bytes, {' '.join(remote.checksum or ('no checksum stated',))}",
+            remedy=f"It is kept in {kept} with the reason beside it. Try again later, or contact the archive.",
         )
 
     def _quarantine(self, path: Path, remote: RemoteFile, reason: str) -> Path:
@@ -129,7 +131,9 @@ class Cache:
                 if path != keep and time.time() - used > _IN_USE and self._remove(path):
                     excess -= size
         if excess > 0:
-            _LOG.warning("The cache %s is %.1f MB over its limit: all of it is in use", self.folder, excess / 1e6)
+            _LOG.warning(
+                "The cache %s exceeds its limit by %.1f MB: all of its files are in use", self.folder, excess / 1e6
+            )
 
     def _remove(self, path: Path) -> bool:
         try:
@@ -137,7 +141,7 @@ class Cache:
                 path.unlink(missing_ok=True)
         except Timeout:
             return False
-        _LOG.info("%s is evicted from the cache", path.name)
+        _LOG.info("Removed %s from the cache", path.name)
         return True
 
     def _sweep(self) -> None:

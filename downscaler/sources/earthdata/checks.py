@@ -1,4 +1,4 @@
-"""Whether a file on disk is the file that an archive describes."""
+"""Checks that a file on disk is the file that an archive describes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _BLOCK = 1 << 20
 
 
 def fault(path: Path, remote: RemoteFile) -> str | None:
-    """Why a file is not what the archive describes, None when size and checksum agree with all that it tells."""
+    """Why a file differs from the archive's description; None when size and checksum agree."""
     size = path.stat().st_size
     if _looks_like_a_page(path):
-        return f"a web page of {size} bytes came instead of the file (a log-in or outage page)"
+        return f"received a web page of {size} bytes instead of the file (a log-in or outage page)"
     if remote.size is not None and size != remote.size:
         return f"{size} bytes instead of {remote.size}"
     if remote.checksum is None:
@@ -34,13 +34,13 @@ def fault(path: Path, remote: RemoteFile) -> str | None:
     algorithm, wanted = remote.checksum
     found = checksum(path, algorithm)
     if found is None:
-        _LOG.warning("%s: checksums of kind %s cannot be verified here", remote.name, algorithm)
+        _LOG.warning("%s: cannot verify checksums of type %s", remote.name, algorithm)
         return None
     return None if found == wanted.removeprefix("0x").zfill(len(found)) else f"{algorithm} {found} instead of {wanted}"
 
 
 def checksum(path: Path, algorithm: str) -> str | None:
-    """Hexadecimal checksum of a kind that UMM-G names; None for kinds unknown here."""
+    """Hexadecimal checksum of a type that UMM-G names; None for unknown types."""
     if algorithm in _HASHES:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, _HASHES[algorithm]).hexdigest()

@@ -1,4 +1,4 @@
-"""The only user of earthaccess: logs in first, then searches and downloads; every failure becomes a typed error.
+"""The only module that uses earthaccess: log-in, search, download; every failure becomes a typed error.
 
 Three things are changed in the client: sessions have time limits and repeat searches that a busy server turned down; a
 refused download is not repeated; and it is not asked whether it runs inside Amazon's cloud, which would send the token
@@ -150,24 +150,24 @@ class Account:
         """
         paths = _guarded("download", self._endpoints, lambda: self._store.get([url], folder, threads=1, force=force))
         if len(paths) != 1 or Path(paths[0]).parent != folder:
-            raise AcquisitionError("A download did not end where it should", value=[Path(p).name for p in paths])
+            raise AcquisitionError("A download was written to an unexpected place", value=[Path(p).name for p in paths])
         return Path(paths[0])
 
 
 @lru_cache(maxsize=4)
 def log_in(endpoints: Endpoints) -> Account:
-    """Log in once per process, by token, else user and password, else ``.netrc``; nothing is ever asked for.
+    """Log in once per process, by token, else user and password, else ``.netrc``; never prompts.
 
     Raises CredentialsError without credentials, LoginError when they are refused, AcquisitionError otherwise.
     """
     kind = credentials_at_hand(endpoints.login)
     if kind is None:
         raise CredentialsError(
-            f"No Earthdata credentials for {endpoints.login} are at hand",
+            f"No Earthdata credentials for {endpoints.login} were found",
             allowed=f"EARTHDATA_TOKEN, or EARTHDATA_USERNAME and EARTHDATA_PASSWORD, or an entry for "
             f"{endpoints.login} in {netrc_file()}",
-            remedy=f"Register at https://{endpoints.login} and make a token on its page, or work from a folder of "
-            "granules (--granules DIR).",
+            remedy=f"Register at https://{endpoints.login} and create a token there, or use a folder of granules "
+            "(--granules DIR).",
         )
 
     def log_in_with() -> Account:
@@ -175,7 +175,7 @@ def log_in(endpoints: Endpoints) -> Account:
         with clean_variables():
             auth.login(strategy="netrc" if kind == "netrc" else "environment", system=_system(endpoints))
         if not auth.authenticated:
-            raise LoginError("Earthdata did not log in", value=kind)
+            raise LoginError("The log-in to Earthdata failed", value=kind)
         if auth.token:
             remember(auth.token["access_token"])
         return Account(endpoints, auth, _Store(auth))
@@ -184,7 +184,7 @@ def log_in(endpoints: Endpoints) -> Account:
 
 
 def log_out() -> None:
-    """Forget all log-ins of this process: the next search logs in anew."""
+    """Forget all log-ins of this process; the next search logs in again."""
     log_in.cache_clear()
 
 

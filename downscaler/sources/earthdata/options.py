@@ -1,4 +1,4 @@
-"""Where Earthdata is reached: addresses and patience, never a credential."""
+"""Addresses and time limits of Earthdata; holds no credentials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CACHE_LIMIT = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints:
-    """Search service, log-in host and the seconds that one answer may take.
+    """Search service, log-in host and the time limit of one answer in seconds.
 
     NASA's test system is ``https://cmr.uat.earthdata.nasa.gov/search/`` with ``uat.urs.earthdata.nasa.gov``. Raises
     ConfigError unless the search address is https and the log-in host a bare name: tokens travel to both.
@@ -28,13 +28,9 @@ class Endpoints:
 
     def __post_init__(self) -> None:
         if urlsplit(self.cmr).scheme != "https" or not self.cmr.endswith("/"):
-            raise ConfigError(
-                "The address of CMR is not usable", value=self.cmr, allowed=f"https and a last /, as {CMR}"
-            )
+            raise ConfigError("Invalid address of CMR", value=self.cmr, allowed=f"https and a last /, as {CMR}")
         if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d+)?", self.login):
-            raise ConfigError(
-                "The log-in host is not usable", value=self.login, allowed=f"a host name, as {LOGIN_HOST}"
-            )
+            raise ConfigError("Invalid log-in host", value=self.login, allowed=f"a host name, as {LOGIN_HOST}")
 
     @property
     def login_name(self) -> str:

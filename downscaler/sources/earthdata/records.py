@@ -1,4 +1,4 @@
-"""What CMR tells of a granule's file, read from UMM-G and held to be a plain file name before it names anything here.
+"""File records of CMR (UMM-G), checked for plain file names before use.
 
 Source: Unified Metadata Model for granules (UMM-G) 1.6.
 """
@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteFile:
-    """One file of an archive: its name, address and what a whole copy must be.
+    """One file of an archive: name, address, size and checksum.
 
     ``size`` in bytes and ``checksum`` (algorithm, hexadecimal value) are None where the archive does not tell.
     """
@@ -30,7 +30,7 @@ class RemoteFile:
 
     @property
     def digest(self) -> str:
-        """What tells this content from another under the same name, as well as the archive allows."""
+        """Identifies this content among others of the same name, as far as the archive allows."""
         if self.checksum:
             return f"{self.checksum[0]}:{self.checksum[1]}"
         return f"size:{self.size}"
@@ -47,7 +47,7 @@ def remote_file(record: Mapping[str, Any], suffix: str) -> RemoteFile:
     found = [(name, url) for name, url in named.items() if name.endswith(suffix)]
     if not found:
         raise GranuleNameError(
-            "An archive record has no file to download",
+            "An archive record names no file to download",
             value=f"{umm.get('GranuleUR')}: {', '.join(map(str, links)) or 'no address'}",
             allowed=f"a GET DATA address (https) that ends in {suffix}",
         )
@@ -55,9 +55,9 @@ def remote_file(record: Mapping[str, Any], suffix: str) -> RemoteFile:
     parts = list(_parts(umm.get("DataGranule", {}).get("ArchiveAndDistributionInformation", [])))
     for told in _told_names(umm, parts, suffix):
         if not _PLAIN.fullmatch(told) or ".." in told:
-            raise GranuleNameError("An archive names a file by what is no plain file name", value=repr(told))
+            raise GranuleNameError("A file name from the archive is not a plain file name", value=repr(told))
     if not _PLAIN.fullmatch(name) or ".." in name:
-        raise GranuleNameError("An archive names a file by what is no plain file name", value=repr(name))
+        raise GranuleNameError("A file name from the archive is not a plain file name", value=repr(name))
     matching = [part for part in parts if part.get("Name") == name] or (parts if len(parts) == 1 else [{}])
     return RemoteFile(name=name, url=url, size=_size(matching[0]), checksum=_checksum(matching[0]))
 

@@ -14,7 +14,7 @@ from downscaler.sources.secrets import header_value, netrc_entries
 
 
 def credentials_at_hand(host: str) -> str | None:
-    """Which credentials for a log-in host are there: token, password, netrc, or None. Contents are not looked at.
+    """Which credentials for a log-in host exist: token, password, netrc, or None. Their contents are not read.
 
     Raises CredentialsError where only ``.netrc`` could hold them and it cannot be parsed.
     """
@@ -27,7 +27,7 @@ def credentials_at_hand(host: str) -> str | None:
 
 @contextmanager
 def clean_variables() -> Iterator[None]:
-    """Let the client read the variables without the white space that files and secret stores add to them.
+    """Strip the white space that files and secret stores add to the variables that the client reads.
 
     Raises CredentialsError for a token that no header can carry.
     """

@@ -1,4 +1,4 @@
-"""Errors of the client in our words: what was refused or late, and which page to visit, with every secret hidden."""
+"""Translates errors of the client into typed errors with a remedy; hides every secret."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LATE = ("timed out", "timeout")
 
 
 def disk_is_full(error: BaseException) -> bool:
-    """Whether a download stopped for want of space here."""
+    """Whether a download stopped because the disk is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -52,20 +52,20 @@ def translate(error: Exception, what: str, endpoints: Endpoints) -> VadoseError:
         return _refused(said, what, endpoints)
     if isinstance(error, requests.Timeout) or any(word in said.lower() for word in _LATE):
         return ArchiveTimeoutError(
-            f"Earthdata did not answer a {what} in time",
+            f"Earthdata did not answer the {what} in time",
             value=f"{where}: more than {endpoints.timeout:g} s",
-            remedy="Try again later, or set `earthdata_timeout` higher.",
+            remedy="Try again later, or raise `earthdata_timeout`.",
         )
     if isinstance(error, requests.exceptions.SSLError):
         return AcquisitionError(
             f"The certificate of {where} is not trusted",
             value=said,
-            remedy="Behind a proxy, name its certificates in REQUESTS_CA_BUNDLE.",
+            remedy="Behind a proxy, set REQUESTS_CA_BUNDLE to its certificates.",
         )
     return AcquisitionError(
-        f"Earthdata failed at a {what}" + (f" (HTTP {status})" if status else ""),
+        f"Earthdata failed during the {what}" + (f" (HTTP {status})" if status else ""),
         value=f"{type(error).__name__}: {said}",
-        remedy="Try again later; https://status.earthdata.nasa.gov tells of outages.",
+        remedy="Try again later; https://status.earthdata.nasa.gov lists outages.",
     )
 
 
@@ -90,10 +90,10 @@ def _refused(said: str, what: str, endpoints: Endpoints) -> LoginError:
     if expired:
         return LoginError(
             f"The Earthdata token has expired on {expired:%Y-%m-%d %H:%M} UTC",
-            remedy=f"Make a new one at {endpoints.profile} (Generate Token) and set EARTHDATA_TOKEN.",
+            remedy=f"Create a new one at {endpoints.profile} (Generate Token) and set EARTHDATA_TOKEN.",
         )
     return LoginError(
-        f"Earthdata refused the credentials at a {what}",
+        f"Earthdata refused the credentials during the {what}",
         value=said,
         remedy=f"They are wrong, expired or revoked. Check them at {endpoints.profile}; a token lives 60 days.",
     )
@@ -101,7 +101,7 @@ def _refused(said: str, what: str, endpoints: Endpoints) -> LoginError:
 
 def _agreement(said: str, endpoints: Endpoints) -> AgreementError:
     return AgreementError(
-        "Earthdata will not hand out the file to this account (HTTP 403)",
+        "Earthdata does not allow this account to download the file (HTTP 403)",
         value=said,
         remedy=f"Visit {endpoints.profile}: accept the agreements under EULAs > Accept New EULAs, and "
         "authorise the applications of NSIDC under Applications > Authorized Apps. Then run the day again.",
@@ -109,7 +109,7 @@ def _agreement(said: str, endpoints: Endpoints) -> AgreementError:
 
 
 def token_expired() -> dt.datetime | None:
-    """When the token in EARTHDATA_TOKEN ran out, None when it has not or does not say (it is a JSON web token)."""
+    """Expiry of the token in EARTHDATA_TOKEN (a JSON web token) if it has passed; None otherwise or if unknown."""
     try:
         body = os.environ.get("EARTHDATA_TOKEN", "").split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))

@@ -1,4 +1,4 @@
-"""Readers of station networks: one protocol, one tuple; a new network is one file here and one line below."""
+"""Readers of station networks, behind one protocol. A new network is one file here and one line below."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Reader(Protocol):
     """A module that reads one kind of station file."""
 
     def claims(self, path: Path) -> bool:
-        """Whether the file or folder is of this kind."""
+        """Whether the file or folder has this format."""
         ...
 
     def read(self, path: Path, *, domain: Domain | None = None, deepest: float = ...) -> Iterator[Read]:
@@ -65,7 +65,7 @@ def read_stations(
     for file in files_of(path):
         reader = next((reader for reader in READERS if reader.claims(file)), None)
         if reader is None:
-            yield None, FileReport(file=file.name, problem="no station file that is known here")
+            yield None, FileReport(file=file.name, problem="no station file of a known format")
             continue
         try:
             yield from reader.read(file, domain=domain, deepest=deepest)
@@ -74,7 +74,7 @@ def read_stations(
 
 
 def files_of(path: Path) -> list[Path]:
-    """What a source consists of: itself, or of a folder that is no archive the files in it."""
+    """The files of a source: itself, or the files in a folder that is not itself an archive."""
     if not path.is_dir() or any(reader.claims(path) for reader in READERS):
         return [path]
     return sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))

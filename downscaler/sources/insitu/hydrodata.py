@@ -23,8 +23,9 @@ _INCH = 0.0254  # m
 DEPTHS = (2, 4, 8, 20, 40)  # inches
 _PLACE = ("site_id", "latitude", "longitude")
 _PIN = (
-    "Make a PIN at https://hydrogen.princeton.edu/pin, then once: "
-    "python -c \"import hf_hydrodata; hf_hydrodata.register_api_pin('EMAIL', 'PIN')\". It lapses after 7 days unused."
+    "Create a PIN at https://hydrogen.princeton.edu/pin, then register it once: "
+    "python -c \"import hf_hydrodata; hf_hydrodata.register_api_pin('EMAIL', 'PIN')\". "
+    "It expires after 7 days without use."
 )
 
 
@@ -70,7 +71,7 @@ def _client() -> Any:
 
 def _query(network: str, start: dt.date, end: dt.date, domain: Domain) -> dict[str, Any]:
     if network not in NETWORKS:
-        raise HydroDataError("HydroData has no such network of soil moisture", value=network, allowed=NETWORKS)
+        raise HydroDataError("HydroData has no such soil moisture network", value=network, allowed=NETWORKS)
     west, south, east, north = (round(edge, 4) for edge in bounds_of(domain))
     return {
         "dataset": network,
@@ -97,10 +98,10 @@ def _sensors(network: str, depth: int, places: pd.DataFrame, values: pd.DataFram
     lacking = [name for name in _PLACE if name not in places]
     if lacking or "date" not in values:
         raise HydroDataError(
-            f"HydroData's answer for {network.upper()} is not understood",
+            f"HydroData's answer for {network.upper()} could not be interpreted",
             value=f"columns {list(places.columns)[:8]}, {list(values.columns)[:4]}",
             allowed=f"{', '.join(_PLACE)} of the sites, date and a column for each site",
-            remedy="Is hf_hydrodata of version 1.4?",
+            remedy="Check that hf_hydrodata has version 1.4.",
         )
     metres = depth * _INCH
     sites = zip(places["site_id"].astype(str), places["latitude"], places["longitude"], strict=True)
@@ -109,7 +110,7 @@ def _sensors(network: str, depth: int, places: pd.DataFrame, values: pd.DataFram
     for site in (str(column) for column in values.columns if column != "date"):
         name = f"{network} {site}, {depth} in"
         if site not in where:
-            yield None, FileReport(file=name, lines=time.size, problem="the site's place is not told")
+            yield None, FileReport(file=name, lines=time.size, problem="the location of the site is missing")
             continue
         value = pd.to_numeric(values[site], errors="coerce").to_numpy(dtype=float)
         missing = int(np.isnan(value).sum())

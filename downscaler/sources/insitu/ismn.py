@@ -15,13 +15,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from downscaler.errors import StationError
+from downscaler.errors import MissingExtraError, StationError
 from downscaler.ground.grid import Domain
 from downscaler.sources.insitu.ismn_text import CEOP, HEADER_VALUES, broad_cover, format_of, quiet, sort_out
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, checked, tidy
@@ -48,6 +49,7 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
 
     Raises:
         StationError: nothing is there, no zip file, or no soil moisture in it.
+        MissingExtraError: the package ``ismn`` is not installed.
     """
     with _opened(Path(path)) as members, tempfile.TemporaryDirectory(prefix="vadose-ismn-") as scratch:
         for name in members.soil_moisture:
@@ -71,7 +73,7 @@ def read_archive(path: str | Path) -> pd.DataFrame:
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """What an archive holds: kind, stations, readings, sensors, networks, period, format.
+    """Summary of an archive: kind, stations, readings, sensors, networks, period, format.
 
     ``readings`` counts soil moisture readings. Raises StationError as ``read_archive`` does.
     """
@@ -94,7 +96,7 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 
 def is_good(flags: pd.Series[str]) -> pd.Series[bool]:
-    """Readings that ISMN flags good: ``G`` alone, not in company of a doubt."""
+    """Readings that ISMN flags good: ``G`` and no other flag."""
     return flags.astype(str).str.strip() == "G"
 
 
@@ -105,7 +107,7 @@ def _strictly(path: Path) -> Iterator[Series]:
                 f"Station archive {path.name} has a file that cannot be read",
                 value=f"{report.file}: {report.problem or report.first_bad}",
                 allowed="ISMN files in CEOP or header+values format",
-                remedy="Download the archive again, or take the file out.",
+                remedy="Download the archive again, or remove the file.",
             )
         yield series
 
@@ -124,7 +126,13 @@ class _Members:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[_Members]:
-    """The archive's files; raises StationError where there are none to be had."""
+    """The archive's files; raises StationError where there are none to be had, MissingExtraError without ``ismn``."""
+    if find_spec("ismn") is None:
+        raise MissingExtraError(
+            "Station archives of ISMN need the package ismn, which is not installed",
+            value=path.name,
+            remedy="pip install 'vadose[insitu]'",
+        )
     if not path.exists():
         raise StationError("Station archive not found", value=path, remedy="Give an ISMN zip file or its folder.")
     if path.is_dir():
@@ -135,7 +143,7 @@ def _opened(path: Path) -> Iterator[_Members]:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise StationError(
-            "Station archive is no zip file or is cut short", value=path.name, remedy="Download it again."
+            "Station archive is not a zip file, or is truncated", value=path.name, remedy="Download it again."
         ) from error
     with archive:
         yield _members(path, archive.namelist(), archive.read)
@@ -163,7 +171,7 @@ class _Reader:
     deepest: float
 
     def read(self, name: str) -> Read:
-        """The series of one member, None where it has none to give, and the report on the file."""
+        """The series of one member (None if it has none) and the report on the file."""
         report = FileReport(file=PurePosixPath(name).name)
         try:
             text = self.members.text(name)
@@ -171,7 +179,7 @@ class _Reader:
             return None, replace(report, problem=f"damaged in the archive: {error}")
         header, lines, report = sort_out(text, report)
         if report.problem is None and not lines:
-            report = replace(report, problem="no line holds a reading")
+            report = replace(report, problem="no line contains a reading")
         if report.problem is not None:
             return None, report
         try:

@@ -1,4 +1,4 @@
-"""The text of ISMN files, line by line: which lines are readings, which are not, and what the header says."""
+"""Parses the text of ISMN files: readings, invalid lines and the header."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _COVERS = (
 
 
 def format_of(text: str) -> str:
-    """Which of the two formats a file is in, by its first line that is not empty."""
+    """The format of a file, from its first non-empty line."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     return CEOP if len(first.split()) == 15 and _CEOP.match(first) else HEADER_VALUES
 
@@ -79,7 +79,7 @@ def sort_out(text: str, report: FileReport) -> tuple[list[str], list[str], FileR
 
 
 def header_problem(header: str) -> str | None:
-    """Why a line is no header of the header + values format; None when it is one."""
+    """Why a line is not a header of the header + values format; None if it is one."""
     words = header.split()
     try:
         lat, lon, _, depth_from, depth_to = (float(word) for word in words[_PLACE])
@@ -92,7 +92,7 @@ def header_problem(header: str) -> str | None:
 
 
 def broad_cover(value: object) -> str | None:
-    """A class of ten from ISMN's word or ESA CCI's code for the land cover; None when it tells nothing."""
+    """One of ten land cover classes from ISMN's name or ESA CCI's code; None if unknown."""
     from ismn.const import LANDCOVER
 
     words = {code: name for name, code in LANDCOVER.items()}
@@ -104,7 +104,7 @@ def broad_cover(value: object) -> str | None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars, prints, log lines or warnings of the package; its loggers are as before afterwards."""
+    """Silences the package's progress bars, prints, logs and warnings; restores its loggers afterwards."""
     loggers = [logging.getLogger(name) for name in ("ismn", "ismn_meta_collector")]
     before = [logger.disabled for logger in loggers]
     with (

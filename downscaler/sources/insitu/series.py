@@ -1,4 +1,4 @@
-"""What every reader of a station network gives: one sensor's readings at a time, and a report on each file.
+"""Common output of all station readers: one sensor's readings at a time, and a report per file.
 
 Flags are ISMN's whatever the network, so that one word means one thing (Dorigo et al. 2013, doi:10.2136/vzj2012.0097).
 """
@@ -24,7 +24,7 @@ _PERCENT = 1.0  # m3 m-3; when the median of a sensor lies above, its unit is an
 
 @dataclass(frozen=True, kw_only=True)
 class Sensor:
-    """Where a sensor is: depths in m below ground, degrees; ``land_cover``, ``clay`` and ``sand`` where told."""
+    """Location of a sensor: depths in m below ground, degrees; ``land_cover``, ``clay`` and ``sand`` if known."""
 
     network: str
     station: str
@@ -40,7 +40,7 @@ class Sensor:
 
 @dataclass(frozen=True, kw_only=True)
 class FileReport:
-    """What became of one file, or of one sensor of a file that holds several: every line is in one of the counts.
+    """Report on one file, or on one sensor of a file with several; every line is in exactly one count.
 
     Attributes:
         file: name of the file or query.
@@ -71,7 +71,7 @@ class FileReport:
 
     @property
     def clean(self) -> bool:
-        """Whether there is nothing to tell but the number of readings."""
+        """Whether the file had no problem."""
         counts = (self.bad_lines, self.duplicates, self.contradictions, self.unknown_flags, self.out_of_range)
         return self.problem is None and not any(counts)
 
@@ -91,16 +91,16 @@ class Series:
 
     @property
     def good(self) -> NDArray[np.bool_]:
-        """Readings of good quality: ``G`` alone, not in company of a doubt [n]."""
+        """Readings of good quality: ``G`` and no other flag [n]."""
         return np.asarray((self.flag == GOOD) & np.isfinite(self.value))
 
 
 Read = tuple[Series | None, FileReport]
-"""A sensor, None where its file is refused, and the report on the file."""
+"""A sensor (None if its file is refused) and the report on the file."""
 
 
 def checked(series: Series, report: FileReport, domain: Domain | None = None) -> Read:
-    """A series as it may be used: in order, each time once, in m3 m-3; and the report with what was found.
+    """A cleaned series (sorted, unique times, m3 m-3) and the report on what was found.
 
     Refused, with the reason in ``problem``, are sensors in another unit (the median of what is flagged good, or of
     all where nothing is, lies above 1: percent), and stations outside ``domain``. Readings of equal time and value
@@ -114,7 +114,7 @@ def checked(series: Series, report: FileReport, domain: Domain | None = None) ->
     judged = value[series.good] if series.good.any() else value[np.isfinite(value)]
     if judged.size and float(np.median(judged)) > _PERCENT:
         found = float(np.median(judged))
-        return None, replace(report, problem=f"unit is not m3 m-3: the median is {found:g}, percent by its looks")
+        return None, replace(report, problem=f"unit is not m3 m-3: the median is {found:g}, apparently percent")
     with np.errstate(invalid="ignore"):
         beyond = np.isfinite(value) & ((value < 0.0) | (value > 1.0))
     flag = np.where(beyond & (flag == GOOD), OUT_OF_RANGE, flag).astype(np.str_)
@@ -134,7 +134,7 @@ def within(domain: Domain, sensor: Sensor) -> bool:
 
 
 def unknown_flags(flags: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Where a flag, or one of several joined by commas, is not in ISMN's vocabulary [n]."""
+    """Where a flag, or one of several separated by commas, is not in ISMN's vocabulary [n]."""
     names = np.unique(flags)
     unknown = [name for name in names if not {part.strip() for part in str(name).split(",")} <= _KNOWN]
     return np.isin(flags, unknown)

@@ -1,4 +1,4 @@
-"""The tidy table of readings as a Parquet file: written once, read in a moment next time."""
+"""The tidy table of readings as a Parquet file: written once, fast to read again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def claims(path: Path) -> bool:
 
 
 def write(path: Path, series: Iterable[Series]) -> Iterator[Series]:
-    """Pass series on as they come, each written as a row group of a table; the file is whole at the end.
+    """Pass series through, writing each as a row group of a table; the file is complete at the end.
 
     So readings of any number take the memory of one sensor.
     """

@@ -73,7 +73,7 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
     table, report = _from_parquet(path) if ".parquet" in path.name else _from_text(path)
     if table.empty:
         raise StationError(
-            f"{path.name} holds no day of a USCRN station",
+            f"{path.name} contains no day of a USCRN station",
             value=report.first_bad,
             allowed=f"lines of {_COLUMNS} columns as in CRND0103",
         )

@@ -1,4 +1,4 @@
-"""ParFlow-CLM output: native .pfb, NetCDF and Zarr, one function for each and one tuple that names them."""
+"""Readers of ParFlow-CLM output: native .pfb, NetCDF and Zarr."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _open_pfb(path: Path, statics: Path | None) -> PriorSource:
         raise ConfigError(
             "--statics is for netcdf and zarr",
             value=statics,
-            remedy="Name static .pfb files in prior.toml under [files].",
+            remedy="List static .pfb files in prior.toml under [files].",
         )
     return NativeSource(path)
 

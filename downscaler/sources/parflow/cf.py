@@ -22,7 +22,7 @@ def attributes_of(dataset: xr.Dataset) -> dict[str, dict[str, object]]:
 
 
 def top_layer(values: xr.DataArray, where: str) -> xr.DataArray:
-    """The top layer of a field with a layer axis: the end that the file's depths or words name as top.
+    """The top layer of a field with a layer axis, as the file's depths or descriptions define it.
 
     Raises PriorSchemaError when neither says which end it is.
     """
@@ -77,7 +77,7 @@ def check_same_grid(first: xr.Dataset, other: xr.Dataset, where: str) -> None:
     for axis in ("x", "y"):
         if first[axis].size != other[axis].size or not np.allclose(first[axis], other[axis], atol=1.0):
             raise PriorSchemaError(
-                f"The files of {where} lie on different grids",
+                f"The files of {where} are on different grids",
                 value=_place(other),
                 allowed=_place(first),
             )
@@ -96,7 +96,7 @@ def crs_of(dataset: xr.Dataset, where: str) -> str:
         return str(CRS.from_cf(attributes).to_wkt())
     except (CRSError, KeyError) as error:
         raise PriorSchemaError(
-            f"{where} does not say its map projection",
+            f"{where} does not state its map projection",
             value=f"grid mapping variable: {mapping}",
             allowed="a CF grid mapping with crs_wkt, proj4 or CF parameters",
         ) from error
@@ -119,5 +119,7 @@ def open_dataset(path: Path) -> xr.Dataset:
         return xr.open_dataset(path, engine="netcdf4")
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise PriorUnreadableError(
-            "A ParFlow-CLM file cannot be opened", value=f"{path}: {error}", remedy="Check that it was copied whole."
+            "A ParFlow-CLM file cannot be opened",
+            value=f"{path}: {error}",
+            remedy="Check that it was copied completely.",
         ) from error

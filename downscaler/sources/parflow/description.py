@@ -1,4 +1,4 @@
-"""``prior.toml``: what a folder of .pfb files cannot say of itself (grid, time, which file is what)."""
+"""``prior.toml``: describes a folder of .pfb files (grid, time, variables)."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Description:
     source: Mapping[str, Any]
 
     def lattice(self, shape: Shape2d) -> Lattice:
-        """The lattice of files of this shape; raises PriorSchemaError when ``ij_bounds`` tell another size."""
+        """The lattice of files of this shape; raises PriorSchemaError when ``ij_bounds`` have another size."""
         name = self.grid["lattice"]
         if name in PARENTS and "ij_bounds" in self.grid:
             registration = self.grid.get("registration", _DEFAULT_REGISTRATION[name])
             lattice = PARENTS[name].cut(self.grid["ij_bounds"], registration)
             if lattice.shape != shape:
                 raise PriorSchemaError(
-                    f"ij_bounds in {self.path} do not fit the files",
+                    f"ij_bounds in {self.path} do not match the shape of the files",
                     value=f"{lattice.shape.x} x {lattice.shape.y} cells by {list(self.grid['ij_bounds'])}",
                     allowed=f"{shape.x} x {shape.y} cells",
                 )
@@ -67,7 +67,7 @@ class Description:
         crs = PARENTS[name].crs if name in PARENTS else self.grid.get("crs")
         if crs is None or len(corner) != 2 or not all(isinstance(c, int | float) for c in corner):
             raise PriorSchemaError(
-                f"[grid] in {self.path} does not say where the files lie",
+                f"[grid] in {self.path} does not locate the files",
                 value=dict(self.grid),
                 allowed='lattice = "CONUS1" or "CONUS2" with ij_bounds = [i0, j0, i1, j1] or lower_left = [x, y]; '
                 'or lattice = "custom" with crs, lower_left and cell',
@@ -96,7 +96,7 @@ def read_description(folder: Path) -> Description:
     grid, time, files = (dict(tables[name]) for name in ("grid", "time", "files"))
     if "lattice" not in grid or ("soil_moisture" not in files and not {"saturation", "porosity"} <= files.keys()):
         raise PriorSchemaError(
-            f"{path} leaves out what is needed",
+            f"{path} lacks required keys",
             value=f"[grid] {sorted(grid)}, [files] {sorted(files)}",
             allowed="[grid] lattice; [files] soil_moisture, or saturation and porosity",
         )
@@ -116,7 +116,7 @@ def _check_keys(tables: Mapping[str, Any], path: Path) -> None:
         _known(section, KEYS, f"section of {path}")
         if not isinstance(tables[section], Mapping):
             raise PriorSchemaError(
-                f"{section!r} in {path} is no section", value=tables[section], allowed=f"[{section}]"
+                f"{section!r} in {path} is not a section", value=tables[section], allowed=f"[{section}]"
             )
         for key, value in tables[section].items():
             _known(key, KEYS[section], f"key in [{section}] of {path}")
@@ -148,7 +148,7 @@ def _moment(value: object, path: Path) -> dt.datetime:
         moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
     except ValueError:
         raise PriorSchemaError(
-            f"[time] start in {path} is no time", value=repr(value), allowed='such as "2016-10-01T12:00:00Z"'
+            f"[time] start in {path} is not a time", value=repr(value), allowed='such as "2016-10-01T12:00:00Z"'
         ) from None
     return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
 
@@ -157,7 +157,7 @@ def _duration(value: object, path: Path) -> dt.timedelta:
     found = _STEP.fullmatch(str(value).strip()) if value is not None else None
     if found is None or float(found[1]) == 0:
         raise PriorSchemaError(
-            f"[time] step in {path} is no duration", value=repr(value), allowed='"1d", "3h", "30min"'
+            f"[time] step in {path} is not a duration", value=repr(value), allowed='"1d", "3h", "30min"'
         )
     return dt.timedelta(**{_UNIT[found[2]]: float(found[1])})
 
@@ -165,6 +165,6 @@ def _duration(value: object, path: Path) -> dt.timedelta:
 def _saturation(value: float | None, path: Path) -> float | None:
     if value is not None and not 0 <= value < 1:
         raise PriorSchemaError(
-            f"[soil] residual_saturation in {path} is no saturation", value=value, allowed="0 <= value < 1"
+            f"[soil] residual_saturation in {path} is not a saturation", value=value, allowed="0 <= value < 1"
         )
     return value

@@ -57,20 +57,20 @@ class GriddedSource:
             lacking = [part for part in self._parts if variable not in part or "time" not in part[variable].dims]
             if lacking:
                 raise PriorSchemaError(
-                    f"Variable {variable!r} of {self._where} is not there with a time axis in every file",
+                    f"Variable {variable!r} of {self._where} is missing or has no time axis in some files",
                     value=f"{len(lacking)} of {len(self._parts)} files lack it",
                 )
         return found
 
     @cached_property
     def lattice(self) -> Lattice:
-        """Where the arrays lie, from x, y and the grid mapping."""
+        """Lattice of the arrays, from x, y and the grid mapping."""
         first = self._parts[0]
         return from_centres(first["x"].values, first["y"].values, crs_of(first, self._where), where=self._where)
 
     @property
     def info(self) -> SourceInfo:
-        """Title and notes as the file's attributes tell them."""
+        """Title and notes from the file's attributes."""
         attributes = self._parts[0].attrs
         notes = [str(attributes[key]) for key in ("comment", "grid_note", "note") if attributes.get(key)]
         flagged = str(attributes.get("vadose_simulated", "false")).lower() == "true"
@@ -89,7 +89,7 @@ class GriddedSource:
 
     @property
     def daily(self) -> tuple[str, ...]:
-        """Daily fields at hand."""
+        """Names of the available daily fields."""
         return tuple(self._names)
 
     @cached_property
@@ -106,7 +106,7 @@ class GriddedSource:
 
     @property
     def statics(self) -> tuple[str, ...]:
-        """Static fields at hand."""
+        """Names of the available static fields."""
         return tuple(self._static_names)
 
     def read_days(self, name: str, days: slice, window: IJWindow) -> Array:
@@ -144,7 +144,7 @@ class GriddedSource:
         return cut.astype(np.float64) if name in CLASS_NAMES else _without_fill(cut).astype(np.float64)
 
     def close(self) -> None:
-        """Let go of the open files."""
+        """Close all open files."""
         for dataset in (*self._parts, *self._static_files):
             dataset.close()
 
@@ -167,7 +167,7 @@ class GriddedSource:
         if lost := [day for day in empty if dt.date.fromisoformat(day) not in steps]:
             self._notes.append(f"{len(lost)} days without soil moisture were left out: {', '.join(lost[:5])}.")
         if not steps:
-            raise PriorSchemaError(f"{self._where} holds no day with soil moisture", value="all missing or spin-up")
+            raise PriorSchemaError(f"{self._where} contains no day with soil moisture", value="all missing or spin-up")
         return dict(sorted(steps.items()))
 
 

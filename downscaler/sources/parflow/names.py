@@ -1,4 +1,4 @@
-"""Under which names and units ParFlow-CLM fields come, in one table."""
+"""Names and units of ParFlow-CLM fields, in one table."""
 
 from __future__ import annotations
 

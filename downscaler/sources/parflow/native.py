@@ -40,7 +40,7 @@ class NativeSource:
 
     @cached_property
     def lattice(self) -> Lattice:
-        """Where the arrays lie, from ``prior.toml``."""
+        """Lattice of the arrays, from ``prior.toml``."""
         lattice = self._about.lattice(self._shape)
         if self._table is not None:
             check_place(lattice, self._table, str(self._folder))
@@ -82,12 +82,12 @@ class NativeSource:
 
     @property
     def daily(self) -> tuple[str, ...]:
-        """Daily fields at hand."""
+        """Names of the available daily fields."""
         return tuple(n for n in DAILY_NAMES if n == "soil_moisture" or n in self._states)
 
     @property
     def statics(self) -> tuple[str, ...]:
-        """Static fields at hand."""
+        """Names of the available static fields."""
         constant = ["residual_saturation"] if self._about.residual_saturation is not None else []
         return tuple(dict.fromkeys([*self._single, *constant]))
 
@@ -130,7 +130,7 @@ class NativeSource:
         return read_top(self._single[name], window)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: no file is kept open."""
 
     def _matching(self, pattern: str) -> list[Path]:
         """Files of a pattern, which counts from the folder unless it is absolute."""
@@ -147,13 +147,13 @@ class NativeSource:
             found = _NUMBER.search(file.stem)
             if found is None or int(found[1]) in files:
                 raise PriorSchemaError(
-                    f"Files of {name} in {self._about.path} cannot be told apart by number",
+                    f"Files of {name} in {self._about.path} have no distinct step numbers",
                     value=file.name,
                     allowed="names that end in a step number, each once",
                 )
             files[int(found[1])] = file
         if not files:
-            raise PriorUnreadableError(f"No file of {name} is there", value=self._folder / pattern)
+            raise PriorUnreadableError(f"No file of {name} was found", value=self._folder / pattern)
         return files
 
     def _one(self, name: str) -> Path:
@@ -173,7 +173,7 @@ class NativeSource:
         for file, size in sizes.items():
             if (size.nx, size.ny) != (first.nx, first.ny):
                 raise PriorSchemaError(
-                    "The .pfb files are of different lattices",
+                    "The .pfb files have different lattices",
                     value=f"{file.name}: {size.nx} x {size.ny}",
                     allowed=f"{first.nx} x {first.ny}, as {next(iter(sizes)).name}",
                 )

@@ -44,7 +44,7 @@ def _files(path: Path) -> list[Path]:
         found = [path] if path.is_file() else []
     if not found:
         raise PriorUnreadableError(
-            "No ParFlow-CLM NetCDF file is there",
+            "No ParFlow-CLM NetCDF file was found",
             value=path,
             allowed="a .nc file, a folder with .nc files, or a pattern",
         )

@@ -1,4 +1,4 @@
-"""ParFlow's native .pfb files: checked against their own header before a number is trusted.
+"""ParFlow's native .pfb files, checked against their own header.
 
 A .pfb is big-endian: 64 bytes of header (origin, size, spacing, number of subgrids), then per subgrid nine integers and
 its float64 values, x fastest. Layer 0 is the deepest, row 0 the southernmost.
@@ -26,7 +26,7 @@ Field = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class PfbHeader:
-    """Size of the array (cells along x, y, z) and number of subgrids it is cut into."""
+    """Size of the array (cells along x, y, z) and number of subgrids."""
 
     nx: int
     ny: int
@@ -35,7 +35,7 @@ class PfbHeader:
 
 
 def read_header(path: Path) -> PfbHeader:
-    """Header of a .pfb whose subgrids are all there; raises PriorUnreadableError for a file cut short or damaged."""
+    """Header of a complete .pfb; raises PriorUnreadableError for a truncated or damaged file."""
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, 2)
@@ -71,7 +71,7 @@ def _walk(path: Path, stream: BinaryIO, size: int) -> PfbHeader:
 
 def _damaged(path: Path, value: str, allowed: str) -> PriorUnreadableError:
     return PriorUnreadableError(
-        f"{path.name} is no whole .pfb file", value=f"{path}: {value}", allowed=allowed, remedy="Copy it again."
+        f"{path.name} is not a complete .pfb file", value=f"{path}: {value}", allowed=allowed, remedy="Copy it again."
     )
 
 

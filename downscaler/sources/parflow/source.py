@@ -1,4 +1,4 @@
-"""What every reader of ParFlow-CLM output gives: days and static fields on the model's own lattice."""
+"""Common interface of all readers of ParFlow-CLM output: days and static fields on the model's lattice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DAILY_NAMES = ("soil_moisture", "precipitation", "air_temperature")
 
 @dataclass(frozen=True, kw_only=True)
 class SourceInfo:
-    """What is known of a run beside its numbers; ``notes`` are sentences for the user."""
+    """Description of a run; ``notes`` are sentences for the user."""
 
     title: str
     model: str = "ParFlow-CLM"
@@ -37,7 +37,7 @@ class PriorSource(Protocol):
 
     @property
     def lattice(self) -> Lattice:
-        """Where the arrays lie."""
+        """Lattice of the arrays."""
 
     @property
     def info(self) -> SourceInfo:
@@ -49,11 +49,11 @@ class PriorSource(Protocol):
 
     @property
     def daily(self) -> tuple[str, ...]:
-        """Daily fields at hand."""
+        """Names of the available daily fields."""
 
     @property
     def statics(self) -> tuple[str, ...]:
-        """Static fields at hand."""
+        """Names of the available static fields."""
 
     def read_days(self, name: str, days: slice, window: IJWindow) -> NDArray[np.float32]:
         """One daily field for a run of ``days``: [day, j, i], row 0 in the south, NaN where inactive."""
@@ -62,7 +62,7 @@ class PriorSource(Protocol):
         """One static field of the top layer: [j, i], row 0 in the south, NaN where missing."""
 
     def close(self) -> None:
-        """Let go of open files."""
+        """Close all open files."""
 
 
 def file_inputs(paths: list[Path]) -> tuple[dict[str, Any], ...]:

@@ -45,7 +45,7 @@ def read_vegm(path: Path) -> VegetationTable:
     cell = j * shape[1] + i
     if min(i.min(), j.min()) < 0 or cell.size != shape[0] * shape[1] or np.unique(cell).size != cell.size:
         raise PriorUnreadableError(
-            "A drv_vegm table does not hold every cell once",
+            "A drv_vegm table does not list every cell once",
             value=f"{path}: {cell.size} rows",
             allowed=f"{shape[0] * shape[1]} rows for {shape[1]} x {shape[0]} cells",
         )
@@ -68,13 +68,13 @@ def offset(lattice: Lattice, table: VegetationTable) -> Field:
 
 
 def check_place(lattice: Lattice, table: VegetationTable, where: str) -> None:
-    """Raise PriorSchemaError when the lattice lies further than ``NEAR`` from where CLM says its cells are.
+    """Raise PriorSchemaError when the lattice is more than ``NEAR`` away from CLM's cell positions.
 
     A table with one position for all cells, as single-column set-ups have, says nothing.
     """
     if table.latitude.shape != (lattice.shape.y, lattice.shape.x):
         raise PriorSchemaError(
-            f"drv_vegm of {where} is of another lattice",
+            f"drv_vegm of {where} has another lattice",
             value=table.latitude.shape,
             allowed=(lattice.shape.y, lattice.shape.x),
         )
@@ -83,7 +83,7 @@ def check_place(lattice: Lattice, table: VegetationTable, where: str) -> None:
     worst = float(offset(lattice, table).max())
     if worst > NEAR:
         raise PriorSchemaError(
-            f"The grid given for {where} is not where its drv_vegm table says the cells are",
+            f"The grid given for {where} does not match the positions in its drv_vegm table",
             value=f"up to {worst:.0f} m apart",
             allowed=f"at most {NEAR:.0f} m",
             remedy="Check ij_bounds and registration in prior.toml.",

@@ -18,7 +18,7 @@ def open_zarr(path: Path | str, statics: Path | None = None) -> GriddedSource:
     """
     path = Path(path)
     if not path.is_dir():
-        raise PriorUnreadableError("No Zarr store is there", value=path, allowed="a folder that is a Zarr store")
+        raise PriorUnreadableError("No Zarr store was found", value=path, allowed="a folder that is a Zarr store")
     days = open_dataset(path)
     static_data = open_dataset(statics) if statics is not None else None
     inputs = [_store_input(path)]

@@ -1,4 +1,4 @@
-"""Several overpasses of one day made one field, by rules that never average: pure functions on arrays."""
+"""Combines overpasses of one day into one field without averaging: pure functions on arrays."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Retrievals:
 
 
 def choose(passes: Sequence[Retrievals], cost: NDArray[np.floating]) -> Retrievals:
-    """At each cell all fields of the pass with the least cost [pass, y, x]; the earlier pass where costs are equal."""
+    """All fields of the pass with the least cost at each cell [pass, y, x]; the earlier pass if costs are equal."""
     index = np.argmin(cost, axis=0)[None]
     picked = {
         field.name: np.take_along_axis(np.stack([getattr(p, field.name) for p in passes]), index, axis=0)[0]

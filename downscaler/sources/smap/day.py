@@ -1,4 +1,4 @@
-"""A day of SMAP on a domain, from one daily granule or several half orbits."""
+"""SMAP retrievals of one day on a domain, from one daily granule or several half orbits."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def current(granules: Sequence[Granule]) -> tuple[list[Granule], dict[Path, list
         newest[granule.name.scene] = granule
         if older is not None and older.path != granule.path:
             superseded[granule.path] = [*superseded.pop(older.path, []), older.path.name]
-            _LOG.warning("%s is superseded by %s and left out", older.path.name, granule.path.name)
+            _LOG.warning("%s is superseded by %s and is left out", older.path.name, granule.path.name)
     return list(newest.values()), superseded
 
 
@@ -129,12 +129,12 @@ def _middle_day(granule: Granule) -> dt.date:
 def _of_day(granules: list[Granule], date: dt.date | None) -> tuple[dt.date, list[Granule]]:
     """The day to read and the granules that can hold it."""
     if not granules:
-        raise GranuleMissingError("No granule was given", remedy="Give at least one SMAP file.")
+        raise GranuleMissingError("No granule is given", remedy="Give at least one SMAP file.")
     days = sorted({_middle_day(g) for g in granules})
     if date is None:
         if len(days) > 1:
             raise GranuleError(
-                "The granules are of several days",
+                "The granules are of different days",
                 value=", ".join(map(str, days)),
                 allowed="granules of one day",
                 remedy="Name the date.",
@@ -151,10 +151,10 @@ def _one_grid(granules: list[Granule]) -> EaseGrid:
     products = sorted({g.name.short_name for g in granules})
     if len(products) > 1:
         raise GranuleGridError(
-            "The granules of a day must be of one product",
+            "The granules of a day must belong to one product",
             value=", ".join(products),
             allowed="one of them",
-            remedy="Leave out the others.",
+            remedy="Remove the others.",
         )
     return granules[0].grid
 
@@ -183,7 +183,7 @@ def _nothing(passes: list[_Pass], merged: Retrievals, domain: Domain, date: dt.d
         value=f"{merged.recommended.size} cells, {int((merged.rank == 1).sum())} retrieved but not recommended, "
         f"0 recommended ({per_pass})",
         allowed="at least one cell with bits 0 to 2 of retrieval_qual_flag clear and a value in its valid range",
-        remedy="SMAP sees a place every 2-3 days: try the day before or after.",
+        remedy="SMAP observes a place every 2-3 days: try the day before or after.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a SMAP granule is, counted over all its cells: for people (``vadose info``) and scripts."""
+"""Describes a SMAP granule and counts its cells, for ``vadose info``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SMAP granules from NASA's archive: searched by product, day and place, fetched into the verified cache."""
+"""SMAP granules from NASA Earthdata: searched by product, day and domain, downloaded into the cache."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class EarthdataSupply:
         )
 
     def missing(self, date: dt.date) -> str:
-        """What to expect of the archive."""
+        """When the archive can be expected to have the granule."""
         return f"NSIDC has no {self.product} of {date} over {self.domain.name} yet; daily granules take about two days."
 
 
@@ -113,7 +113,7 @@ def _as_named(offer: Offer) -> Callable[[Path], None]:
     """A check that the file opens and is the granule that its name in the archive says."""
 
     def inspect(path: Path) -> None:
-        """Raises GranuleLayoutError where the file is of another product or day."""
+        """Raises GranuleLayoutError where the file belongs to another product or day."""
         try:
             inside = open_granule(path).name
         except GranuleNameError:
@@ -121,7 +121,7 @@ def _as_named(offer: Offer) -> Callable[[Path], None]:
         assert offer.name is not None
         if inside.short_name != offer.name.short_name or not inside.covers(offer.name.date):
             raise GranuleLayoutError(
-                "The file is another granule than its name says",
+                "The file is a different granule than its name states",
                 value=f"{inside.short_name} {inside.version} of {inside.date}",
             )
 

@@ -1,4 +1,4 @@
-"""SMAP's flag words and fill values, decoded: pure functions on arrays of any shape.
+"""Decodes SMAP's flags and fill values: pure functions on arrays of any shape.
 
 Source: SMAP Level 3 passive soil moisture product specification (doi:10.5067/OMHVSRGFX38O), ``retrieval_qual_flag``
 and ``surface_flag``.
@@ -16,7 +16,7 @@ FLOAT_FILL = -9999.0
 
 
 class Retrieval(IntFlag):
-    """Bits of ``retrieval_qual_flag``; each is set when the good thing did NOT happen."""
+    """Bits of ``retrieval_qual_flag``; each is set when the condition is NOT met."""
 
     NOT_RECOMMENDED = 1 << 0
     NOT_ATTEMPTED = 1 << 1

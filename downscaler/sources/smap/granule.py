@@ -1,4 +1,4 @@
-"""One SMAP granule opened: what it is, where its retrieval groups are. The metadata is the truth, the name a hint."""
+"""Opens one SMAP granule: identity and retrieval groups. The metadata takes precedence over the file name."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ class Granule:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The file as h5py opens it; whatever HDF5 cannot read becomes a typed error that names the file.
+    """The file opened by h5py; read failures become a typed error that names the file.
 
     Raises GranuleMissingError without a file and GranuleUnreadableError when it is no HDF5, cut short or damaged.
     """
     if not path.is_file():
-        raise GranuleMissingError("There is no such granule", value=path, remedy="Check the path or download it.")
+        raise GranuleMissingError("Granule not found", value=path, remedy="Check the path or download it.")
     try:
         with h5py.File(path, "r") as file:
             yield file
@@ -97,14 +97,14 @@ def opened(path: Path) -> Iterator[Any]:
         raise
     except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
         raise GranuleUnreadableError(
-            "The granule is no HDF5 file, is cut short or damaged",
+            "The granule is not an HDF5 file, or is truncated or damaged",
             value=f"{path} ({path.stat().st_size} bytes; {error})",
             remedy="Delete the file and download it again.",
         ) from error
 
 
 def open_granule(path: Path) -> Granule:
-    """Read what a granule says of itself.
+    """Read the identity of a granule.
 
     Raises GranuleMissingError, GranuleUnreadableError, GranuleLayoutError (no retrieval group, a required variable
     missing, another product) or GranuleNameError (neither metadata nor name tell the day or the product).
@@ -139,7 +139,7 @@ def _layout(file: Any, path: Path) -> tuple[str, tuple[Group, ...]]:
     ]
     if not present:
         raise GranuleLayoutError(
-            f"{path.name} holds no group of soil moisture retrievals",
+            f"{path.name} has no group of soil moisture retrievals",
             value="groups " + (", ".join(sorted(file)) or "none"),
             allowed=[GROUP, f"{GROUP}_AM", f"{GROUP}_PM"],
             remedy="Use a granule of " + ", ".join(PRODUCTS) + ".",
@@ -221,12 +221,12 @@ def _identity(
     date = begin.date() if begin else (hint.date if hint else None)
     if short_name is None or date is None:
         raise GranuleNameError(
-            "Neither the metadata nor the name of the granule say which product and day it is",
+            "Neither the metadata nor the name of the granule states its product and day",
             value=path.name,
-            allowed="Metadata/DatasetIdentification with shortName and Metadata/Extent, or a name as NSIDC gives it",
+            allowed="Metadata/DatasetIdentification with shortName and Metadata/Extent, or a file name in NSIDC's form",
         )
     if short_name not in PRODUCTS:
-        raise GranuleLayoutError(f"{path.name} is of another product", value=short_name, allowed=PRODUCTS)
+        raise GranuleLayoutError(f"{path.name} belongs to another product", value=short_name, allowed=PRODUCTS)
     half = short_name.startswith("SPL2")
     direction = orbit.get("orbitDirection", "")[:1].upper() or (hint.direction if hint else None)
     return GranuleName(

@@ -1,4 +1,4 @@
-"""Names of SMAP soil moisture granules: what they say, and which granule supersedes which."""
+"""Names of SMAP soil moisture granules: parsing and succession of releases."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _FORM = "SMAP_L3_SM_P[_E]_YYYYMMDD_Rccccc_nnn.h5, SMAP_L2_SM_P[_E|_NRT]_ORBIT_A|
 
 @dataclass(frozen=True, kw_only=True)
 class GranuleName:
-    """What identifies one granule of one release.
+    """Identifies one granule of one release.
 
     ``crid`` is the composite release (``R19240``) and ``counter`` the production number in it; ``orbit``,
     ``direction`` (``A`` ascending, about 18:00 local; ``D`` descending, about 06:00) and ``start`` (UTC) belong to
@@ -72,11 +72,11 @@ class GranuleName:
             or (match["level"] == "2") != (match["orbit"] is not None)
             or (match["kind"] == "_NRT" and match["level"] == "3")
         ):
-            raise GranuleNameError("This is not the name of a SMAP soil moisture granule", value=text, allowed=_FORM)
+            raise GranuleNameError("Not the name of a SMAP soil moisture granule", value=text, allowed=_FORM)
         try:
             start = dt.datetime.fromisoformat(match["start"] or match["day"]).replace(tzinfo=dt.UTC)
         except ValueError:
-            raise GranuleNameError("A granule's name holds no valid date", value=text, allowed=_FORM) from None
+            raise GranuleNameError("The granule's name contains no valid date", value=text, allowed=_FORM) from None
         return cls(
             short_name=f"SPL{match['level']}SMP{match['kind'] or ''}",
             date=start.date(),
@@ -109,7 +109,7 @@ class GranuleName:
 
     @property
     def scene(self) -> tuple[str, str, int, str]:
-        """What was observed, whatever the release: granules of one scene supersede one another."""
+        """The observed scene, independent of the release: granules of one scene supersede one another."""
         if self.half_orbit and self.orbit is not None:
             return (self.short_name, "", self.orbit, self.direction or "")
         return (self.short_name, (self.start or self.date).isoformat(), 0, self.direction or "")

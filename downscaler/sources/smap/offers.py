@@ -1,4 +1,4 @@
-"""What granules there are for a day, wherever they come from, and which of them count."""
+"""Granules available for a day, from any source, and the choice among them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Offers = Mapping[dt.date, Sequence["Offer"]]
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """One granule that could be used: a file at hand (``path``) or one of an archive (``remote``)."""
+    """One available granule: a local file (``path``) or a file of an archive (``remote``)."""
 
     file: str
     name: GranuleName | None = None
@@ -29,27 +29,27 @@ class Offer:
 
     @property
     def digest(self) -> str:
-        """What tells its content from another under the same name; reads the file where it is at hand."""
+        """Identifies its content among others of the same name; reads a local file."""
         if self.path is not None:
             return f"sha256:{file_sha256(self.path)}" if self.path.is_file() else "absent"
         return self.remote.digest if self.remote else "unknown"
 
 
 class Supply(Protocol):
-    """A place that has granules."""
+    """A source of granules."""
 
     def offers(self, start: dt.date, end: dt.date) -> Offers:
         """The current granules of each day from ``start`` to ``end``, of one product a day."""
 
     def fetch(self, offer: Offer) -> Path:
-        """The file of an offer, brought here if need be."""
+        """The local file of an offer, downloaded if necessary."""
 
     def missing(self, date: dt.date) -> str:
-        """What to do about a day without granules, as a sentence."""
+        """A remedy for a day without granules, as a sentence."""
 
 
 def choose(offers: Iterable[Offer], short_name: str | None = None, *, near_real_time: bool = False) -> list[Offer]:
-    """The granules that count: of the best product there, the newest release of each scene.
+    """The granules to use: of the best product available, the newest release of each scene.
 
     Products are tried in the order SPL3SMP_E, SPL3SMP, then half orbits; ``short_name`` admits one alone. The
     near-real-time stream is never mixed with the others: ``near_real_time`` admits it and nothing else.
@@ -77,7 +77,7 @@ def by_day(
     *,
     near_real_time: bool = False,
 ) -> dict[dt.date, list[Offer]]:
-    """The granules that count on each day of a period, as ``choose`` does."""
+    """The granules to use on each day of a period, as ``choose`` selects them."""
     days = (start + dt.timedelta(days=n) for n in range((end - start).days + 1))
     chosen = {
         day: choose(

@@ -1,4 +1,4 @@
-"""Where a granule's values lie on the EASE grid: by position or by row and column index, never by coordinates."""
+"""Places a granule's values on the EASE grid by position or by row and column index, never by coordinates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOLERANCE = 0.1  # cells; the files' float32 degrees are good to 1e-4 of a 9 km
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """How values of a group's arrays come onto a window of its grid.
+    """Maps the arrays of a group onto a window of its grid.
 
     With ``full`` the arrays are the whole grid and only the window is read; otherwise ``source`` are positions in the
     flattened array and ``rows`` and ``columns`` the window's cells that they belong to.
@@ -63,7 +63,7 @@ def latitudes(grid: EaseGrid, window: Window) -> NDArray[np.float64]:
 
 
 def place(file: Any, granule: Granule, group: Group, window: Window) -> Placement:
-    """Find where the group's values lie on a window of the granule's grid.
+    """Locate the group's values on a window of the granule's grid.
 
     Raises GranuleGridError when the arrays are of another grid than the product's, cannot be indexed, point outside
     the grid, hold two values for a cell, or state latitudes and longitudes that are not those of their cells.
@@ -91,7 +91,7 @@ def _check_shapes(file: Any, granule: Granule, group: Group, shape: tuple[int, .
         dataset = find(file, group, name)
         if dataset is not None and dataset.shape != shape:
             raise GranuleGridError(
-                f"{granule.path.name}: {name} and soil_moisture in {group.path} are of different shapes",
+                f"{granule.path.name}: {name} and soil_moisture in {group.path} have different shapes",
                 value=dataset.shape,
                 allowed=str(shape),
             )
@@ -151,7 +151,7 @@ def _by_index(file: Any, granule: Granule, group: Group, window: Window) -> Plac
     cell = row[known] * grid.shape.x + column[known]
     if np.unique(cell).size != cell.size:
         raise GranuleGridError(
-            f"{granule.path.name}: two values claim the same cell of {grid.name}",
+            f"{granule.path.name}: two values have the same cell of {grid.name}",
             value=f"{cell.size - np.unique(cell).size} cells",
             allowed="one value for a cell",
         )
@@ -202,5 +202,5 @@ def _check_centres(
             f"{granule.name.short_name}",
             value=f"row {rows[at]}, column {columns[at]} at latitude {lat[at]:.4f}, longitude {lon[at]:.4f}",
             allowed="the cells' centres",
-            remedy="The file is of another grid than it says.",
+            remedy="The file has another grid than it states.",
         )

@@ -55,7 +55,7 @@ def values(
     dataset = find(file, group, "soil_moisture")
     if dataset.dtype.kind != "f":
         raise GranuleLayoutError(
-            f"{granule.path.name}: soil_moisture in {group.path} is no floating-point variable",
+            f"{granule.path.name}: soil_moisture in {group.path} is not a floating-point variable",
             value=dataset.dtype,
             allowed="float32 or float64",
         )
@@ -70,7 +70,7 @@ def words(file: Any, granule: Granule, group: Group, placement: Placement, name:
         return np.full(tuple(placement.window.shape.yx), FLAG_FILL, dtype=np.uint16)
     if dataset.dtype.kind not in "ui":
         raise GranuleLayoutError(
-            f"{granule.path.name}: {name} in {group.path} is no whole-number variable",
+            f"{granule.path.name}: {name} in {group.path} is not an integer variable",
             value=dataset.dtype,
             allowed="uint16",
         )

@@ -33,8 +33,8 @@ class FolderSupply:
         return offer.path
 
     def missing(self, date: dt.date) -> str:
-        """What the folder lacks."""
-        return f"Put the granule of {date} into {self.folder}."
+        """Which granule the folder lacks."""
+        return f"Add the granule of {date} to {self.folder}."
 
 
 def find_granules(
@@ -59,13 +59,13 @@ def find_granules(
         f"{folder}",
         value=f"{len(days)} other days, {min(days)} to {max(days)}" if days - {date} else "no granules at all",
         allowed=f"files of {date}",
-        remedy="Download the day or give the file itself.",
+        remedy="Download the day, or name the file with --granule.",
     )
 
 
 def _all(folder: Path) -> list[Offer]:
     if not folder.is_dir():
-        raise GranuleMissingError("There is no such folder of granules", value=folder)
+        raise GranuleMissingError("Folder of granules not found", value=folder)
     return [
         Offer(file=path.name, name=name, path=path)
         for path in sorted(folder.rglob("*.h5"))
@@ -74,7 +74,7 @@ def _all(folder: Path) -> list[Offer]:
 
 
 def identify(path: Path) -> GranuleName | None:
-    """What a file is, by its name, else by what it says inside; None (logged) for anything else."""
+    """Identity of a file from its name, else from its contents; None (logged) for anything else."""
     try:
         return GranuleName.parse(path)
     except GranuleNameError:

@@ -24,7 +24,7 @@ def from_seconds(seconds: NDArray[np.float64]) -> NDArray[np.datetime64]:
 
 
 def from_text(text: NDArray[np.bytes_]) -> NDArray[np.datetime64]:
-    """UTC times, datetime64[s], of ``tb_time_utc`` texts; NaT for fill and anything that is no time.
+    """UTC times, datetime64[s], of ``tb_time_utc`` texts; NaT for fill and invalid times.
 
     A fallback only: in releases R13 and R18 the texts count from noon, not from J2000, and so run 64 s late.
     """
@@ -43,5 +43,5 @@ def solar_hour(time: NDArray[np.datetime64], longitude: NDArray[np.float64]) -> 
 
 
 def hours_from(hour: NDArray[np.float64], wanted: float) -> NDArray[np.float64]:
-    """Distance on the clock face to a wanted hour, 0 to 12."""
+    """Circular distance to an hour of day, 0 to 12."""
     return np.abs((hour - wanted + 12.0) % 24.0 - 12.0)

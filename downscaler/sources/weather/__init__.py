@@ -1,4 +1,4 @@
-"""Weather of the days: precipitation and air temperature from public products, each with its own habits.
+"""Readers of daily precipitation and air temperature from public products.
 
 A new source is one file here and one line in ``SOURCES``. Their order is that of preference among sources that are
 equally final: finer and better observed first.

@@ -1,4 +1,4 @@
-"""Weather files from NASA Earthdata: what a period lacks in a folder is searched, fetched and verified."""
+"""Weather files from NASA Earthdata: searches, downloads and verifies what a folder lacks of a period."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COLLECTIONS = {
 def fetch_weather(
     kind: str, folder: Path, days: Iterable[dt.date], domain: Domain, endpoints: Endpoints
 ) -> dict[dt.date, int]:
-    """Bring the files of some days that are not below ``folder`` from Earthdata, verified.
+    """Download the files of some days that ``folder`` lacks from Earthdata, and verify them.
 
     Args:
         kind: a key of ``COLLECTIONS``.
@@ -58,7 +58,7 @@ def fetch_weather(
     from downscaler.sources.smap.earthdata import box
 
     if kind not in COLLECTIONS:
-        raise ConfigError("This source of weather is not fetched from Earthdata", value=kind, allowed=COLLECTIONS)
+        raise ConfigError("This weather source is not available from Earthdata", value=kind, allowed=COLLECTIONS)
     collection, wanted = COLLECTIONS[kind], sorted(set(days))
     there = _count(collection, folder)
     lacking = [day for day in wanted if there.get(day, 0) < collection.per_day]
@@ -77,7 +77,7 @@ def fetch_weather(
         raise AbsentDataError(
             f"Earthdata has no {collection.short_name} {collection.version} of these days",
             value=f"{wanted[0]} to {wanted[-1]}",
-            remedy="Wait until they are out: NLDAS-2 is about 3.5 days late, IMERG about 14 hours.",
+            remedy="Wait until they are published: NLDAS-2 is about 3.5 days late, IMERG about 14 hours.",
         )
     return {day: there.get(day, 0) for day in wanted if there.get(day, 0) < collection.per_day}
 

@@ -1,4 +1,4 @@
-"""Opening weather files: NetCDF by h5py or xarray, with one typed error for whatever is wrong with a file."""
+"""Opens weather files (NetCDF, by h5py or xarray); any fault of a file becomes one typed error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FILL = 9990.0  # fills are -9999, -9999.9 or 1e20: no weather is that large
 
 @contextmanager
 def opened(path: Path) -> Iterator[xr.Dataset]:
-    """A NetCDF file, not decoded by time; raises WeatherUnreadableError for one that is damaged or none."""
+    """A NetCDF file without decoded time; raises WeatherUnreadableError if damaged or not NetCDF."""
     try:
         data = xr.open_dataset(path, engine="netcdf4", decode_times=False, mask_and_scale=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -37,9 +37,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
 
 def unreadable(path: Path, said: str) -> WeatherUnreadableError:
     """The error of a file that cannot be read."""
-    return WeatherUnreadableError(
-        "A weather file cannot be read", value=f"{path}: {said}", remedy="Download it again, whole."
-    )
+    return WeatherUnreadableError("A weather file cannot be read", value=f"{path}: {said}", remedy="Download it again.")
 
 
 def below(path: Path) -> list[Path]:
@@ -49,7 +47,7 @@ def below(path: Path) -> list[Path]:
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
     if not found:
         raise WeatherUnreadableError(
-            "No weather file is there", value=path, allowed="a NetCDF file (.nc, .nc4), or a folder with some"
+            "No weather file was found", value=path, allowed="a NetCDF file (.nc, .nc4), or a folder of them"
         )
     return found
 
@@ -75,7 +73,7 @@ def degrees_lattice(lon: NDArray[np.floating], lat: NDArray[np.floating], name: 
 
 
 def date_in(text: str) -> dt.date | None:
-    """The date that a name writes as YYYYMMDD, None where it is no date."""
+    """The date written as YYYYMMDD in a name; None if it is not a date."""
     try:
         return dt.date(int(text[:4]), int(text[4:6]), int(text[6:8]))
     except ValueError:
@@ -92,7 +90,7 @@ def latlon_field(values: xr.DataArray, lattice: Lattice, window: IJWindow, path:
     wanted = (lattice.shape.y, lattice.shape.x)
     if lat is None or lon is None or (values.sizes[lat], values.sizes[lon]) != wanted:
         raise WeatherUnreadableError(
-            f"{path.name} is of another grid", value=dict(values.sizes), allowed=f"lat {wanted[0]}, lon {wanted[1]}"
+            f"{path.name} has another grid", value=dict(values.sizes), allowed=f"lat {wanted[0]}, lon {wanted[1]}"
         )
     _check_centres(values, lat, lon, lattice, path)
     rows, columns = window.slices
@@ -111,7 +109,7 @@ def _check_centres(values: xr.DataArray, lat: str, lon: str, lattice: Lattice, p
             first = float(np.min(values[name].values))
             if abs(first - (origin + lattice.cell / 2)) > 0.2 * lattice.cell:
                 raise WeatherUnreadableError(
-                    f"{path.name} is of another grid",
+                    f"{path.name} has another grid",
                     value=f"first {name} {first:g}",
                     allowed=f"{origin + lattice.cell / 2:g}",
                 )
@@ -122,7 +120,7 @@ def require_units(values: xr.DataArray, allowed: tuple[str, ...], path: Path) ->
     units = re.sub(r"\s+", " ", str(values.attrs.get("units", ""))).strip()
     if units not in allowed:
         raise WeatherUnreadableError(
-            f"{values.name} of {path.name} is in another unit", value=units or "no unit", allowed=allowed
+            f"{values.name} of {path.name} has another unit", value=units or "no unit", allowed=allowed
         )
 
 
@@ -151,7 +149,9 @@ def require_time(data: xr.Dataset, wanted: dt.datetime, path: Path, *, hour: boo
     if (moment != wanted) if hour else (moment.date() != wanted.date()):
         form = "%Y-%m-%d %H:%M" if hour else "%Y-%m-%d"
         raise WeatherUnreadableError(
-            f"{path.name} holds another time than its name says", value=f"{moment:{form}}", allowed=f"{wanted:{form}}"
+            f"{path.name} contains another time than its name states",
+            value=f"{moment:{form}}",
+            allowed=f"{wanted:{form}}",
         )
 
 
@@ -162,10 +162,12 @@ def stamp(value: float, units: str, path: Path) -> dt.datetime:
         units.strip(),
     )
     if not known:
-        raise WeatherUnreadableError(f"The time of {path.name} is not understood", value=units)
+        raise WeatherUnreadableError(f"The time of {path.name} could not be interpreted", value=units)
     year, month, day, hour, minute, second = (int(part or 0) for part in known.groups()[1:])
     start = dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
     try:
         return start + dt.timedelta(**{known[1]: float(value)})
     except (OverflowError, ValueError) as error:
-        raise WeatherUnreadableError(f"The time of {path.name} is not understood", value=f"{value} {units}") from error
+        raise WeatherUnreadableError(
+            f"The time of {path.name} could not be interpreted", value=f"{value} {units}"
+        ) from error

@@ -72,11 +72,11 @@ class GriddedWeather:
     def read(self, day: dt.date, window: IJWindow) -> WeatherDay:
         """One day; raises as ``WeatherSource.read``."""
         if day not in self._steps:
-            raise WeatherGapError(f"{self._where} has no weather of {day}")
+            raise WeatherGapError(f"{self._where} has no weather for {day}")
         part, steps = self._steps[day]
         usual = max(len(s) for _, s in self._steps.values())
         if len(steps) != usual:
-            raise WeatherGapError(f"{day} is not whole in {self._where}", value=f"{len(steps)} of {usual} steps")
+            raise WeatherGapError(f"{day} is incomplete in {self._where}", value=f"{len(steps)} of {usual} steps")
         data = self._parts[part]
         rain = self._values(data, "precipitation", steps, window)
         air = self._values(data, "air_temperature", steps, window)
@@ -91,7 +91,7 @@ class GriddedWeather:
         return checked(made, f"{self._files[part].name}, {day}")
 
     def close(self) -> None:
-        """Let go of the open files."""
+        """Close all open files."""
         for part in self._parts:
             part.close()
 
@@ -110,7 +110,7 @@ class GriddedWeather:
                 kept, found = steps.setdefault(day, (number, []))
                 if kept != number:
                     raise WeatherUnreadableError(
-                        f"{day} stands in two files", value=f"{self._files[kept].name}, {self._files[number].name}"
+                        f"{day} is in two files", value=f"{self._files[kept].name}, {self._files[number].name}"
                     )
                 found.append(step)
         return steps
@@ -142,7 +142,7 @@ class GriddedWeather:
         if units in PER_DAY["hour"]:
             return np.float32(24.0 / steps)
         raise WeatherUnreadableError(
-            f"Precipitation of {self._where} is in another unit",
+            f"Precipitation of {self._where} has another unit",
             value=units or "no unit",
             allowed="mm, kg m-2, mm day-1, mm h-1, mm s-1, kg m-2 s-1",
             remedy="Convert the file; units are never guessed.",
@@ -154,7 +154,7 @@ class GriddedWeather:
         if units in ("c", "degc", "degreesc", "celsius", "degreec", "deg_c", "degrees_celsius"):
             return values + np.float32(_KELVIN)
         raise WeatherUnreadableError(
-            f"Air temperature of {self._where} is in another unit", value=units or "no unit", allowed="K, degC"
+            f"Air temperature of {self._where} has another unit", value=units or "no unit", allowed="K, degC"
         )
 
 

@@ -62,7 +62,7 @@ class Imerg:
     def read(self, day: dt.date, window: IJWindow) -> WeatherDay:
         """The day's rain; raises as ``WeatherSource.read``."""
         if day not in self._files:
-            raise WeatherGapError(f"IMERG of {day} is not there", remedy="Fetch it, or wait until it is out.")
+            raise WeatherGapError(f"IMERG of {day} is missing", remedy="Download it, or wait until it is published.")
         path, version = self._files[day]
         with opened(path) as data:
             require_variables(data, ("precipitation",), path)
@@ -83,7 +83,7 @@ class Imerg:
         return checked(made, f"IMERG of {day}")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: no file is kept open."""
 
 
 def open_imerg(path: Path) -> Imerg:
@@ -91,7 +91,7 @@ def open_imerg(path: Path) -> Imerg:
     source = Imerg(below(path))
     if not source.days:
         raise WeatherUnreadableError(
-            "No daily file of IMERG Late is there",
+            "No daily file of IMERG Late was found",
             value=path,
             allowed="3B-DAY-L.MS.MRG.3IMERG.YYYYMMDD-S000000-E235959.V07B.nc4",
         )

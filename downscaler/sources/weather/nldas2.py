@@ -68,9 +68,9 @@ class Nldas2:
         hours = [start + dt.timedelta(hours=n) for n in range(24)]
         if lacking := [f"{hour:%H}00" for hour in hours if hour not in self._hours]:
             raise WeatherGapError(
-                f"NLDAS-2 of {day} lacks hours",
+                f"Hours of NLDAS-2 are missing on {day}",
                 value=f"{', '.join(lacking)} ({len(lacking)} of 24)",
-                remedy="Fetch them, or wait until they are out (about 3.5 days late).",
+                remedy="Download them, or wait until they are published (about 3.5 days late).",
             )
         rain, warmth = np.zeros(window.shape), np.zeros(window.shape)
         for hour in hours:
@@ -88,7 +88,7 @@ class Nldas2:
         return checked(made, f"NLDAS-2 of {day}")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: no file is kept open."""
 
 
 def open_nldas2(path: Path) -> Nldas2:
@@ -96,7 +96,7 @@ def open_nldas2(path: Path) -> Nldas2:
     source = Nldas2(below(path))
     if not source.days:
         raise WeatherUnreadableError(
-            "No file of NLDAS-2 is there", value=path, allowed="NLDAS_FORA0125_H.AYYYYMMDD.HH00.020.nc"
+            "No file of NLDAS-2 was found", value=path, allowed="NLDAS_FORA0125_H.AYYYYMMDD.HH00.020.nc"
         )
     return source
 

@@ -59,7 +59,7 @@ class Nldas3:
     def read(self, day: dt.date, window: IJWindow) -> WeatherDay:
         """The day's rain and mean temperature on a window; raises as ``WeatherSource.read``."""
         if day not in self._files:
-            raise WeatherGapError(f"NLDAS-3 of {day} is not there")
+            raise WeatherGapError(f"NLDAS-3 of {day} is missing")
         path, version = self._files[day]
         with opened(path) as data:
             require_variables(data, ("Rainf", "Tair"), path)
@@ -77,7 +77,7 @@ class Nldas3:
         return checked(made, f"NLDAS-3 of {day}")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: no file is kept open."""
 
 
 def open_nldas3(path: Path) -> Nldas3:
@@ -85,6 +85,6 @@ def open_nldas3(path: Path) -> Nldas3:
     source = Nldas3(below(path))
     if not source.days:
         raise WeatherUnreadableError(
-            "No daily file of NLDAS-3 is there", value=path, allowed="NLDAS_FOR0010_D.AYYYYMMDD.030.beta.nc"
+            "No daily file of NLDAS-3 was found", value=path, allowed="NLDAS_FOR0010_D.AYYYYMMDD.030.beta.nc"
         )
     return source

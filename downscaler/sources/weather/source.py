@@ -1,4 +1,4 @@
-"""What every source of weather gives: whole UTC days of precipitation and air temperature on its own grid."""
+"""Common interface of weather sources: UTC days of precipitation and air temperature on their own grid."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class WeatherDay:
 
 
 class WeatherSource(Protocol):
-    """Weather in some file format, opened; ``name`` is its key in ``SOURCES``."""
+    """An opened weather source; ``name`` is its key in ``SOURCES``."""
 
     name: str
     title: str
 
     @property
     def lattice(self) -> Lattice:
-        """Where the arrays lie: degrees (EPSG:4326) or a projection."""
+        """Lattice of the arrays: degrees (EPSG:4326) or projected."""
 
     @property
     def days(self) -> tuple[dt.date, ...]:
-        """UTC days of which there is something, ascending."""
+        """UTC days with any data, ascending."""
 
     def read(self, day: dt.date, window: IJWindow) -> WeatherDay:
         """One day on a window of the lattice.
@@ -61,11 +61,11 @@ class WeatherSource(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of open files."""
+        """Close all open files."""
 
 
 def checked(day: WeatherDay, where: str) -> WeatherDay:
-    """The day, if rain and temperature can be real.
+    """The day, after a check that rain and temperature are plausible.
 
     Raises:
         WeatherValueError: rain below zero or above any record, or temperatures of another unit; shows the range.
@@ -73,7 +73,7 @@ def checked(day: WeatherDay, where: str) -> WeatherDay:
     low, high = _range(day.precipitation)
     if low < DRIZZLE or high > RAIN_LIMIT:
         raise WeatherValueError(
-            f"Precipitation of {where} cannot be a day's sum in mm",
+            f"Precipitation of {where} is not plausible as a daily sum in mm",
             value=f"{low:g} to {high:g}",
             allowed=f"0 to {RAIN_LIMIT:g} mm a day",
             remedy="Check the unit (mm s-1, mm h-1 and m differ by 86,400, 24 and 1,000) and the fill value.",
@@ -82,7 +82,7 @@ def checked(day: WeatherDay, where: str) -> WeatherDay:
         low, high = _range(day.air_temperature)
         if not (TEMPERATURES[0] <= low and high <= TEMPERATURES[1]):
             raise WeatherValueError(
-                f"Air temperature of {where} cannot be in kelvin",
+                f"Air temperature of {where} is not plausible in kelvin",
                 value=f"{low:g} to {high:g}",
                 allowed=f"{TEMPERATURES[0]:g} to {TEMPERATURES[1]:g} K",
                 remedy="Check the unit and the fill value.",

@@ -102,7 +102,7 @@ def _by_day(folder: Path, short_name: str | None, period: Period | None) -> tupl
     if short_name is not None and short_name not in PRODUCTS:
         raise ClimatologyError("Unknown SMAP product", value=short_name, allowed=PRODUCTS)
     if not folder.is_dir():
-        raise GranuleMissingError("There is no such folder of granules", value=folder)
+        raise GranuleMissingError("Folder of granules not found", value=folder)
     named = [(name, path) for path in sorted(folder.rglob("*.h5")) if (name := identify(path)) is not None]
     present = [p for p in STANDARD if any(name.short_name == p for name, _ in named)]
     product = short_name or (present[0] if present else None)
@@ -114,7 +114,7 @@ def _by_day(folder: Path, short_name: str | None, period: Period | None) -> tupl
                     days.setdefault(day, []).append(path)
     if product is None or not days:
         raise GranuleMissingError(
-            f"No {short_name or 'SMAP soil moisture'} granule to make a climatology from is in {folder}",
+            f"No {short_name or 'SMAP soil moisture'} granule for a climatology was found in {folder}",
             value=f"products {', '.join(present)}" if present else "no granules at all",
             allowed=f"files of {period[0]} to {period[1]}" if period else "SMAP files as NSIDC delivers them (.h5)",
         )
@@ -178,9 +178,9 @@ def _append(stream: BinaryIO, values: NDArray[np.float32]) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFullError(
-                "The disk filled up while SMAP's days were gathered",
+                "The disk filled up while reading SMAP's days",
                 value=tempfile.gettempdir(),
-                remedy="Free space there or point TMPDIR elsewhere.",
+                remedy="Free some space there, or set TMPDIR to another disk.",
             ) from error
         raise
 
@@ -189,7 +189,7 @@ def _nothing(found: _Gathered, folder: Path, domain: Domain) -> GranuleError:
     """The error for a folder that gave not one value."""
     said = f"{found.empty} days without a recommended retrieval, {len(found.bad)} bad granules"
     if found.bad and not found.empty:
-        return GranuleUnreadableError(f"Not one granule in {folder} can be read", value="; ".join(found.bad[:_NAMED]))
+        return GranuleUnreadableError(f"No granule in {folder} can be read", value="; ".join(found.bad[:_NAMED]))
     return NoRetrievalError(f"SMAP has no recommended retrieval in domain {domain.name!r} in {folder}", value=said)
 
 

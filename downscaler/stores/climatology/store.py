@@ -1,4 +1,4 @@
-"""A coarse climatology as one small NetCDF file, whole or not there at all."""
+"""A coarse climatology as one NetCDF file, written atomically."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def save_statistics(statistics: CoarseStatistics, out: Path) -> InputRecord:
         staging.replace(out)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFullError("The disk filled up while the climatology was written", value=out) from error
+            raise StorageFullError("The disk filled up while writing the climatology", value=out) from error
         raise
     finally:
         staging.unlink(missing_ok=True)
@@ -117,7 +117,7 @@ def load_statistics(path: Path) -> CoarseStatistics:
         )
     except (KeyError, ValueError, TypeError, DomainError) as error:
         raise ClimatologyError(
-            "A coarse climatology lacks what it should hold", value=f"{path}: {error}", remedy=_REMEDY
+            "A coarse climatology lacks required variables", value=f"{path}: {error}", remedy=_REMEDY
         ) from error
 
 
@@ -133,21 +133,23 @@ def is_statistics(path: Path) -> bool:
 def _opened(path: Path) -> xr.Dataset:
     """The file's contents in memory."""
     if not path.is_file():
-        raise ClimatologyError("There is no such climatology", value=path, remedy=_REMEDY)
+        raise ClimatologyError("Climatology not found", value=path, remedy=_REMEDY)
     try:
         with xr.open_dataset(path, engine="netcdf4") as data:
             loaded = data.load()
     except (OSError, ValueError, RuntimeError) as error:
         raise ClimatologyError(
-            "The climatology is no NetCDF file, is cut short or damaged", value=f"{path} ({error})", remedy=_REMEDY
+            "The climatology is not a NetCDF file, or is truncated or damaged",
+            value=f"{path} ({error})",
+            remedy=_REMEDY,
         ) from error
     if loaded.attrs.get("kind") != KIND:
         raise ClimatologyError(
-            "This file is no coarse climatology", value=f"{path}: kind {loaded.attrs.get('kind')!r}", allowed=KIND
+            "Not a coarse climatology", value=f"{path}: kind {loaded.attrs.get('kind')!r}", allowed=KIND
         )
     if loaded.attrs.get("schema_version") != SCHEMA_VERSION:
         raise ClimatologyError(
-            "The climatology is of another schema version",
+            "The climatology has another schema version",
             value=f"{path}: {loaded.attrs.get('schema_version')!r}",
             allowed=SCHEMA_VERSION,
             remedy=_REMEDY,

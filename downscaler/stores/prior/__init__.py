@@ -1,4 +1,4 @@
-"""The prior: a ParFlow-CLM run brought onto a domain's product grid once, as one Zarr store that the model reads.
+"""The prior: a ParFlow-CLM run on a domain's product grid, as one Zarr store.
 
 ``schema.FIELDS`` declares its variables: daily soil moisture and forcing, climatology, statistics of the whole record,
 static terrain, soil and land cover. ``time`` is the UTC day, ``dayofyear`` runs from 1 to 366, row 0 is in the north.

@@ -43,7 +43,7 @@ def build_prior(source: PriorSource, domain: Domain, out: Path, *, progress: Pro
     out = Path(out)
     if out.exists() and not is_prior(out) and (out.is_file() or any(out.iterdir())):
         raise PriorSchemaError(
-            "The output exists and is no prior", value=out, remedy="Remove it or choose another one."
+            "The output exists and is not a prior", value=out, remedy="Delete it or choose another one."
         )
     staging = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def build_prior(source: PriorSource, domain: Domain, out: Path, *, progress: Pro
         _swap(staging, out)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFullError("The disk filled up while the prior was written", value=out) from error
+            raise StorageFullError("The disk filled up while writing the prior", value=out) from error
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -144,5 +144,5 @@ def _not_covered(source: PriorSource, domain: Domain) -> PriorCoverageError:
         value=f"{lattice.name}{f' {lattice.ij_bounds}' if lattice.ij_bounds else ''}, longitudes {lon.min():.2f} to "
         f"{lon.max():.2f}, latitudes {lat.min():.2f} to {lat.max():.2f}",
         allowed=f"active cells within longitudes {west:.2f} to {east:.2f}, latitudes {south:.2f} to {north:.2f}",
-        remedy="Choose a domain where the run is, or a run of this domain.",
+        remedy="Choose a domain inside the run, or a run that covers this domain.",
     )

@@ -35,7 +35,7 @@ def open_prior(path: Path | str) -> Prior:
     path = Path(path)
     if not is_prior(path):
         raise PriorUnreadableError(
-            "This is no prior store",
+            "Not a prior store",
             value=path if path.exists() else f"{path} (not there)",
             allowed="a folder written by: vadose prior build",
         )
@@ -49,7 +49,7 @@ def open_prior(path: Path | str) -> Prior:
     files, size = contents(path)
     if (files, size) != (data.attrs["files"], data.attrs["bytes"]):
         raise PriorUnreadableError(
-            "The prior store has lost or changed files",
+            "Files of the prior store are missing or changed",
             value=f"{path}: {files} files of {size} bytes",
             allowed=f"{data.attrs['files']} files of {data.attrs['bytes']} bytes",
             remedy="Copy it again or build it again: vadose prior build.",
@@ -61,7 +61,7 @@ def _check_schema(path: Path, data: xr.Dataset) -> None:
     version = data.attrs.get("schema_version")
     if version != product.SCHEMA_VERSION:
         raise PriorSchemaError(
-            f"The prior {path} is of another schema version",
+            f"The prior {path} has another schema version",
             value=version,
             allowed=product.SCHEMA_VERSION,
             remedy="Build it again: vadose prior build.",

@@ -137,7 +137,7 @@ def check_fraction(values: Array) -> None:
     low, high = (float(f(values, initial=0.0)) for f in (np.nanmin, np.nanmax))
     if low < -1e-3 or high > 1.0 + 1e-3:
         raise PriorSchemaError(
-            "Soil moisture is no volume fraction",
+            "Soil moisture is not a volume fraction",
             value=f"values from {low:g} to {high:g}",
             allowed="0 to 1 m3 m-3",
             remedy="Convert percent, millimetres or saturation first.",
@@ -154,7 +154,7 @@ def _checked_porosity(porosity: Array, highest: Array) -> Array:
     excess = float(np.nanmax(highest - porosity, initial=0.0))
     if excess > _EXCESS or float(np.nanmax(porosity, initial=0.0)) > 1.0:
         raise PriorSchemaError(
-            "Soil moisture stands above porosity, or porosity above 1: it is of another layer, run or unit",
+            "Soil moisture exceeds porosity, or porosity exceeds 1: they belong to different layers, runs or units",
             value=f"up to {excess:.3f} m3 m-3 above",
             allowed=f"at most {_EXCESS} (rounding)",
         )

@@ -57,9 +57,7 @@ def build_weather(path: Path, domain: Domain, *, order: Sequence[str] = tuple(SO
             )
         return
     if path.exists() and any(path.iterdir()):
-        raise WeatherUnreadableError(
-            f"{path} is not a weather store", allowed="a folder that is not there yet, or a weather store"
-        )
+        raise WeatherUnreadableError(f"{path} is not a weather store", allowed="a new folder, or a weather store")
     path.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -125,7 +123,7 @@ def add_days(
                 slot += 1
     except Timeout:
         raise WeatherUnreadableError(
-            f"Another process is writing to {path}", remedy="Wait for it to end, then run this again."
+            f"Another process is writing to {path}", remedy="Wait until it has finished, then run the command again."
         ) from None
     return written
 
@@ -158,7 +156,7 @@ class _Bring:
             raise WeatherValueError(
                 f"{self._source.title} has no drop of rain on {day}",
                 value=f"0 mm over {fields['precipitation'].size} km2",
-                remedy="The file is empty or broken: fetch it again.",
+                remedy="The file is empty or damaged: download it again.",
             )
         if read.air_temperature is not None:
             fields["air_temperature"] = self._temperature(read.air_temperature)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -109,3 +110,27 @@ def parse_record(text: str) -> DayRecord:
         matching=str(plain["matching"]),
         mean={str(k): float(v) for k, v in dict(plain["mean"]).items()},
     )
+
+
+def slots_text(slots: Sequence[int], last: dt.date) -> str:
+    """Slots of a run of days that ends with ``last``, short: ``2026-02-05:3-40,44``."""
+    parts: list[list[int]] = []
+    for slot in slots:
+        if parts and slot == parts[-1][1] + 1:
+            parts[-1][1] = slot
+        else:
+            parts.append([slot, slot])
+    return f"{last}:" + ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in parts)
+
+
+def slots_of(text: str) -> dict[dt.date, int]:
+    """Days and slots that ``slots_text`` wrote; none for another text."""
+    match = re.fullmatch(r"(\d{4}-\d{2}-\d{2}):([\d,-]+)", text)
+    if match is None:
+        return {}
+    slots: list[int] = []
+    for part in match[2].split(","):
+        first, _, last = part.partition("-")
+        slots += range(int(first), int(last or first) + 1)
+    end = dt.date.fromisoformat(match[1])
+    return {end - dt.timedelta(days=len(slots) - 1 - n): slot for n, slot in enumerate(slots)}

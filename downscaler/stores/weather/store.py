@@ -18,8 +18,17 @@ from numpy.typing import NDArray
 
 from downscaler.errors import PriorCoverageError, WeatherUnreadableError
 from downscaler.ground.grid import M01, Domain, Window, domain_of
+from downscaler.method.hybrid import DaysOfWeather
 from downscaler.records import InputRecord
-from downscaler.stores.weather.layout import KIND, RECORDS, SCHEMA_VERSION, VARIABLES, DayRecord, parse_record
+from downscaler.stores.weather.layout import (
+    KIND,
+    RECORDS,
+    SCHEMA_VERSION,
+    VARIABLES,
+    DayRecord,
+    parse_record,
+    slots_text,
+)
 
 Array = NDArray[np.float32]
 
@@ -71,22 +80,28 @@ class Weather:
             domain: where ``window`` (M01 cells) is counted from.
             window: rows and columns.
         """
+        held = [self.best.get(date) for date in dates]
+        return self.read_slots(name, [r.slot if r and name in r.sha256 else None for r in held], domain, window)
+
+    def read_slots(self, name: str, slots: Sequence[int | None], domain: Domain, window: Window) -> Array:
+        """The same by slot, also of versions of days that no longer count; NaN for None."""
         origin = domain.window(M01).relative_to(self.domain.window(M01))
         rows, columns = window.rows.shifted(origin.rows.start), window.columns.shifted(origin.columns.start)
-        made = np.full((len(dates), len(rows), len(columns)), np.nan, dtype=np.float32)
-        held = [(n, self.best[date]) for n, date in enumerate(dates) if date in self.best]
-        held = [(n, record) for n, record in held if name in record.sha256]
-        if held:
-            array = self._arrays[name]
-            slots = [record.slot for _, record in held]
-            numbers = np.asarray(array.oindex[slots, rows.slice, columns.slice])
-            made[[n for n, _ in held]] = VARIABLES[name].unpack(numbers)
+        made = np.full((len(slots), len(rows), len(columns)), np.nan, dtype=np.float32)
+        there = [n for n, slot in enumerate(slots) if slot is not None]
+        if there:
+            numbers = self._arrays[name].oindex[[slots[n] for n in there], rows.slice, columns.slice]
+            made[there] = VARIABLES[name].unpack(np.asarray(numbers))
         return made
 
     @cached_property
     def _arrays(self) -> Mapping[str, Any]:
         group = zarr.open_group(self.path, mode="r", zarr_format=3)
         return {name: group[name] for name in VARIABLES}
+
+    def upto(self, date: dt.date) -> DaysOfWeather:
+        """The days up to one, as downscaling takes them."""
+        return DaysOfWeather(tuple(day for day in self.best if day <= date), self.read)
 
     def record(self, dates: Sequence[dt.date]) -> InputRecord:
         """The store's days as an input of a product; ``sha256`` is of the numbers of just these days."""
@@ -96,7 +111,7 @@ class Weather:
         return InputRecord(
             kind="weather",
             name=self.path.name,
-            version=str(self.attributes["schema_version"]),
+            version=slots_text([r.slot for r in used], used[-1].date) if used else "",
             sha256=digest,
             size=0,
             title="Daily precipitation and air temperature",
@@ -136,7 +151,7 @@ def open_weather(path: Path | str) -> Weather:
     """Open a weather store.
 
     Raises:
-        WeatherUnreadableError: there is no store, it is of another version, or a day's record is damaged.
+        WeatherUnreadableError: there is no store, it has another version, or a day's record is damaged.
     """
     path = Path(path)
     if not is_weather(path):
@@ -148,7 +163,7 @@ def open_weather(path: Path | str) -> Weather:
     attributes = dict(zarr.open_group(path, mode="r", zarr_format=3).attrs)
     if attributes.get("schema_version") != SCHEMA_VERSION:
         raise WeatherUnreadableError(
-            f"The weather store {path} is of another version",
+            f"The weather store {path} has another version",
             value=attributes.get("schema_version"),
             allowed=SCHEMA_VERSION,
             remedy="Build it again: vadose weather build.",

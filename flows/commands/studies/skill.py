@@ -28,7 +28,7 @@ def score(job: DayJob, dates: Iterable[dt.date], truth: Path) -> dict[str, dict[
     """
     import numpy as np
 
-    from catalog.reading.opened import read_rasters
+    from catalog.reading.rasters import read_rasters
     from downscaler.method.baselines import baselines
     from downscaler.method.features import Ground
     from downscaler.simulation.files.truth import read_truth

@@ -16,13 +16,14 @@ from serving import eventually, served
 
 from catalog import open_store, publish
 from catalog.api import create_app
-from catalog.api.data.tiles import less_smap, render
+from catalog.api.data.tiles import render
 from catalog.api.middleware import POLICY
 from catalog.cube.update import collections_with_days, update_cube
 from catalog.publish.withdraw import withdraw
 from catalog.rasters.layers import DIFFERENCE, LAYERS
 from catalog.rasters.thumbnail import COLOURS, RANGE
-from catalog.reading.opened import read_rasters
+from catalog.reading.rasters import read_rasters
+from catalog.reading.retrieval import less_smap
 from catalog.reading.series import cell_at, flag_names
 from catalog.store.base import Write
 from downscaler import product

@@ -10,8 +10,8 @@ import pytest
 import rustac
 
 from catalog import find_item, items, open_store
-from catalog.items.hrefs import absolute
 from catalog.items.index import decode, encode, essence, index_keys, index_write, read_index, rebuild_index
+from catalog.items.links import at
 from catalog.naming import DayName, collection_id, index_key, is_item_key, parent_key, partition
 from downscaler import product
 from downscaler.errors import CatalogError
@@ -88,7 +88,7 @@ def test_keys_tell_what_is_above_and_beside_an_item():
 
 def test_absolute_addresses_and_a_self_link_on_request(published_root):
     item, key = find_item(published_root, DOMAIN, DATE), DayName.of(DOMAIN, DATE).item_key
-    made = absolute(item, key, "https://example.org/cat/")
+    made = at(item, key, "https://example.org/cat/")
     read = pystac.Item.from_dict(made)
     assert read.get_self_href() == f"https://example.org/cat/{key}"
     assert read.get_single_link("root").get_href(transform_href=False) == "https://example.org/cat/catalog.json"
@@ -96,5 +96,5 @@ def test_absolute_addresses_and_a_self_link_on_request(published_root):
     assert read.assets["soil_moisture"].href == f"{folder}/r002/soil_moisture.tif"
     inputs = [link["href"] for link in made["links"] if link["rel"] == "derived_from"]
     assert all(href.startswith(f"{folder}/r002/provenance.json#") for href in inputs)
-    assert absolute(made, key, "https://example.org/cat") == made
+    assert at(made, key, "https://example.org/cat") == made
     assert item == find_item(published_root, DOMAIN, DATE)

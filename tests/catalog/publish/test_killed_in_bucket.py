@@ -15,9 +15,9 @@ from catalog import publish
 from catalog.check.check import check
 from catalog.check.repair import repair
 from catalog.items.index import read_index
-from catalog.items.schema import resolve
 from catalog.naming import DayName, is_item_key
 from catalog.store.base import open_store
+from catalog.store.documents import resolve
 from downscaler import product
 
 # Each publication is a fork of one interpreter. A point is the number of the request to put an object before which the

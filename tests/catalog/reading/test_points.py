@@ -7,8 +7,8 @@ import pytest
 import rasterio
 
 from catalog import open_store, publish
-from catalog.reading.opened import read_rasters
 from catalog.reading.points import published_days, sample_days
+from catalog.reading.rasters import read_rasters
 from catalog.store.base import Write
 from downscaler import product
 from downscaler.errors import CatalogError
@@ -110,3 +110,14 @@ def test_a_day_that_does_not_tell_smaps_grid_is_told(tmp_path, record, tiles):
     publish(tmp_path, record(DOMAIN), DOMAIN, tiles(DOMAIN))
     with pytest.raises(CatalogError, match="SMAP's grid"):
         published_days(tmp_path, DOMAIN)
+
+
+def test_a_raster_that_only_leads_to_another_file_is_not_followed(root, at, tmp_path):
+    """A VRT by the name of a GeoTIFF would have the reader open whatever it names."""
+    days = published_days(root, DOMAIN)
+    file = root / days[1].keys["soil_moisture"]
+    kept = tmp_path / "kept.tif"
+    file.rename(kept)
+    rasterio.shutil.copy(kept, file, driver="VRT")
+    with pytest.raises(CatalogError, match="cannot be read"):
+        sample_days(root, DOMAIN, days, *at)

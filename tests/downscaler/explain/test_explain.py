@@ -195,5 +195,5 @@ def test_a_prior_without_weather_cannot_explain_a_branch_with_forcing(chain):
     branch = chain.model.branch(M09, forcing=True)
     dry = chain.prior.data.drop_vars(["precipitation"])
     prior = Prior(path=chain.prior.path, data=dry, domain=chain.domain, attributes=chain.prior.attributes)
-    with pytest.raises(TrainingError, match="no day to explain"):
+    with pytest.raises(TrainingError, match="no day on which to explain"):
         draw_sample(prior, branch, rows=200)

@@ -182,7 +182,7 @@ def test_bad_input_is_refused(cloud):
     rows, importances, folds, area = cloud
     with pytest.raises(ModelFeatureError, match=r"\[n, 6\]"):
         area.outside(rows[:, :5])
-    with pytest.raises(TrainingError, match="fit together"):
+    with pytest.raises(TrainingError, match="do not match"):
         fit(rows, importances[:3], folds, seed=0)
     with pytest.raises(TrainingError, match="negative"):
         fit(rows, -importances, folds, seed=0)

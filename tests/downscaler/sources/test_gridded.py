@@ -80,8 +80,8 @@ def test_a_named_variable_and_projected_metres(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d.assign(sm=d.sm * 100), "no volume fraction"),
-        (lambda d: d.assign(sm=d.sm.assign_attrs(units="kg m-2")), "no volume fraction"),
+        (lambda d: d.assign(sm=d.sm * 100), "not a volume fraction"),
+        (lambda d: d.assign(sm=d.sm.assign_attrs(units="kg m-2")), "not a volume fraction"),
         (lambda d: d.isel(time=0, drop=True), "lacks coordinates"),
         (lambda d: d.rename(lat="y", lon="x"), "coordinate reference system"),
     ],
@@ -156,14 +156,14 @@ WET = np.full((1, 3, 3), 0.2, np.float32)
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"sm.tif": {"values": WET}}, "does not tell of which days"),
-        ({"sm_20240501.tif": {"values": np.repeat(WET, 2, axis=0)}}, "does not tell of which days"),
-        ({"sm_20240501_20240508.tif": {"values": WET}}, "does not tell of which days"),
-        ({"sm_20200501.tif": {"values": WET}}, "of the days validated"),
+        ({"sm.tif": {"values": WET}}, "does not state its dates"),
+        ({"sm_20240501.tif": {"values": np.repeat(WET, 2, axis=0)}}, "does not state its dates"),
+        ({"sm_20240501_20240508.tif": {"values": WET}}, "does not state its dates"),
+        ({"sm_20200501.tif": {"values": WET}}, "of the validated days"),
         ({"sm_20240501.tif": {"values": WET, "crs": None}}, "coordinate reference system"),
-        ({"sm_20240501.tif": {"values": 100 * WET}}, "no volume fraction"),
+        ({"sm_20240501.tif": {"values": 100 * WET}}, "not a volume fraction"),
         ({"sm_20240501.tif": {"values": 0 * WET - 9999}}, "declare its missing value"),
-        ({"sm_20240501.tif": {"values": WET, "units": "mm"}}, "no volume fraction"),
+        ({"sm_20240501.tif": {"values": WET, "units": "mm"}}, "not a volume fraction"),
         ({f"{name}_20240501.tif": {"values": WET} for name in ("lower", "upper")}, "FOLDER::PART"),
         ({"sm_20240501.tif": None}, "cannot be opened"),
     ],

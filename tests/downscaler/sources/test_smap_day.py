@@ -328,7 +328,7 @@ def test_grids_that_cannot_be_placed(smap_writer: Any, am_pm: dict[str, Any], sm
         read_day([beyond], DEMO)
     twice = smap_cells(row=[TOP, TOP], column=[LEFT, LEFT], soil_moisture=[0.2, 0.3])
     double = smap_writer.orbit("SMAP_L2_SM_P_E_00100_D_20240520T120000_R19240_001.h5", M09, twice)
-    with pytest.raises(GranuleGridError, match="claim the same cell"):
+    with pytest.raises(GranuleGridError, match="have the same cell"):
         read_day([double], DEMO)
 
 

@@ -137,5 +137,5 @@ def test_a_day_without_granules_is_told_with_what_is_there(tmp_path: Path) -> No
     (tmp_path / "other.h5").write_bytes(b"no granule")
     with pytest.raises(GranuleMissingError, match="1 other days, 2024-05-21 to 2024-05-21"):
         find_granules(tmp_path, DAY)
-    with pytest.raises(GranuleMissingError, match="no such folder"):
+    with pytest.raises(GranuleMissingError, match="not found"):
         find_granules(tmp_path / "absent", DAY)

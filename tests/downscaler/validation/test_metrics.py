@@ -8,6 +8,7 @@ from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytesmo.time_series.anomaly import calc_anomaly
+from pytesmo.time_series.filtering import moving_average
 from scipy.signal import lfilter
 
 from downscaler.validation.metrics import METRICS, anomalies, correlation, downscaling_gain, metrics, moments, ranks
@@ -149,3 +150,18 @@ def test_the_downscaling_gain_of_known_slopes_correlations_and_biases(pairs):
     np.testing.assert_allclose(downscaling_gain(truth, coarse), 1.0, atol=1e-6)
     np.testing.assert_allclose(downscaling_gain(coarse, truth), -1.0, atol=1e-6)
     np.testing.assert_allclose(downscaling_gain(coarse, coarse), 0.0)
+
+
+def test_the_moving_mean_equals_pytesmo_s_where_days_are_missing(pairs):
+    """Day for day, also beside gaps longer than the window and where fewer than the least pairs stand in it."""
+    x = pairs[0].copy()
+    x[:, 100:150] = np.nan
+    x[1, 150:400] = np.where(np.arange(250) % 9 == 0, x[1, 150:400], np.nan)
+    found = anomalies(x, DAYS)
+    for site, series in enumerate(x):
+        known = np.isfinite(series)
+        own = pd.Series(series[known], index=pd.DatetimeIndex(DAYS[known]))
+        expected = own - moving_average(own, window_size=35, min_obs=5)
+        assert np.array_equal(np.isfinite(found[site, known]), np.isfinite(expected))
+        np.testing.assert_allclose(found[site, known], expected, rtol=0, atol=1e-12)
+        assert np.isnan(found[site, ~known]).all()

@@ -49,7 +49,7 @@ def test_known_errors_lie_in_their_intervals():
         (Source(name="swarm", inputs=("SMAP",)), "both made from SMAP"),
         (Source(name="hydroblocks", inputs=("Sentinel-1", "SMAP L-band")), "both made from SMAP"),
         (Source(name="run", inputs=("parflow clm",)), "both made from parflow clm"),
-        (Source(name="silent", inputs=()), "does not say"),
+        (Source(name="silent", inputs=()), "not stated"),
     ],
 )
 def test_dependent_sources_are_refused(third, said):

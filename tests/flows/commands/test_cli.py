@@ -3,9 +3,9 @@
 import datetime as dt
 import json
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +225,7 @@ def test_json_is_plain() -> None:
 
 
 def test_help_starts_fast() -> None:
-    """No science, no Prefect, no STAC is imported for a help page; a second is generous for what is."""
+    """No science, no Prefect, no STAC is imported for a help page."""
     script = (
         "import sys; sys.argv = ['vadose', '--help']\n"
         "import atexit\n"
@@ -234,7 +234,8 @@ def test_help_starts_fast() -> None:
         "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules))))\n"
         "from flows.cli import main; main()\n"
     )
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert "HEAVY []" in done.stdout
-    assert time.monotonic() - started < 10.0  # a loaded machine; the list above is the sharp test
+    # computing, whatever else the machine does meanwhile; the list above is the sharp test
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 5.0

@@ -21,8 +21,8 @@ def test_build_and_info(vadose: Any, chain: Any, tmp_path: Path) -> None:
     ("arguments", "code", "says"),
     [
         ([], 3, "--granules DIR"),
-        (["--granules", "absent"], 11, "no such folder"),
-        (["--granules", ".", "--start", "2024-05-02", "--end", "2024-05-01"], 3, "ends before"),
+        (["--granules", "absent"], 11, "not found"),
+        (["--granules", ".", "--start", "2024-05-02", "--end", "2024-05-01"], 6, "ends before"),
         (["--granules", ".", "--product", "SPL4SMAU"], 3, "smap_product"),
         (["--granules", ".", "--domain", "demi"], 4, "demo"),
     ],

@@ -121,7 +121,7 @@ def test_a_failed_day_is_tried_again_when_its_granule_changed(job: DayJob, made:
     shutil.copy(good, tmp_path / "granules")
     (state,) = look_back(mine, day(25), 1, now=NOW)
     assert (state.state, state.work) == ("failed", True)
-    assert "to be tried again" in state.why
+    assert "will be retried" in state.why
     assert run_day(day(25), mine).status == "published"
     (state,) = look_back(mine, day(25), 1, now=NOW)
     assert state.state == "published"

@@ -15,8 +15,8 @@ from prefect.testing.utilities import prefect_test_harness
 from pyproj import Transformer
 
 from catalog import items, validate_catalog
-from catalog.reading.opened import read_rasters
 from catalog.reading.points import published_days
+from catalog.reading.rasters import read_rasters
 from downscaler import product
 from downscaler.ground.grid import CRS, M01
 from downscaler.simulation.files.stations import Series, Station, write_archive
@@ -291,7 +291,7 @@ def test_other_products_that_xarray_opens(known, vadose, tmp_path):
         (["--stations", "{stations}"], 52, "20 or more at one site"),
         (["--stations", "{stations}", "--depth", "0.01"], 52, "No sensor can be used"),
         (["--stations", "{stations}", "--third", "x.nc", "--third-inputs", "SMAP"], 53, "both made from SMAP"),
-        (["--stations", "{stations}", "--third", "x.nc"], 53, "does not say what it is made from"),
+        (["--stations", "{stations}", "--third", "x.nc"], 53, "are not stated"),
         (["--stations", "{stations}", "--min-pairs", "5", "--compare", "x.nc"], 54, "not there"),
     ],
 )

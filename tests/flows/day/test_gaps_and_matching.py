@@ -175,7 +175,7 @@ def test_retrievals_of_the_day_stay_and_a_missing_or_broken_day_is_a_gap(job: Da
     assert np.array_equal(flagged, published & np.kron(filled, np.ones((9, 9), bool)))
     assert made["uncertainty"][flagged].mean() > made["uncertainty"][published & ~flagged].mean()
     # a named granule that is not there is a mistake, no gap
-    with pytest.raises(GranuleMissingError, match="named by --granule"):
+    with pytest.raises(GranuleMissingError, match="given by --granule"):
         read(GAP, replace(wanted, granules=(folder / "absent.h5",)), inputs)
     # nothing to carry forward: the day's own error
     (folder / "empty").mkdir()

@@ -112,4 +112,4 @@ def test_a_run_that_dies_before_its_first_heartbeat_is_given_up(client: SyncPref
     ended = wait_for(
         "the end of a silent run", lambda: (s := client.read_flow_run(run.id).state) and s.is_final() and s
     )
-    assert (ended.name, ended.message) == ("Crashed", "No sign of life: the process died.")
+    assert (ended.name, ended.message) == ("Crashed", "No heartbeat: the process has died.")

@@ -1,4 +1,4 @@
-"""ParFlow-CLM simulations from HydroFrame, fetched by month and block, then read as any other source.
+"""ParFlow-CLM simulations from HydroFrame: downloaded by month and block, then read like any other source.
 
 ``datasets`` declares the runs, ``client`` is the only user of hf_hydrodata, ``fetch`` fills a folder and can be stopped
 at any time, ``source`` reads the folder.

@@ -1,4 +1,4 @@
-"""The only user of hf_hydrodata: arrays and labels as the service gives them; every failure becomes a typed error."""
+"""The only module that uses hf_hydrodata; every failure becomes a typed error."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _PASSING = (
     "io backends",  # an answer that is no NetCDF
     "bad shape",
 )
-_AGAIN = "Run the same command again: it goes on where it was."
+_AGAIN = "Run the same command again; it resumes."
 _HOW = (
-    f"Make a PIN at {_REGISTER} and register it once on this machine: "
+    f"Create a PIN at {_REGISTER} and register it once on this machine: "
     "python -c \"import hf_hydrodata; hf_hydrodata.register_api_pin('E-MAIL', 'PIN')\"."
 )
 
@@ -95,14 +95,15 @@ def _translate(error: Exception) -> AcquisitionError:
         return CredentialsError("No HydroFrame PIN is registered on this machine", remedy=_HOW)
     if "pin has expired" in lowered or "not registered" in lowered or "authenticate" in lowered:
         return LoginError(
-            "HydroFrame refused the PIN: it has lapsed or is wrong", remedy=f"It lapses after 7 days unused. {_HOW}"
+            "HydroFrame refused the PIN: it has expired or is wrong",
+            remedy=f"It expires after 7 days without use. {_HOW}",
         )
     if "timeout" in lowered or "timed out" in lowered:
         return ArchiveTimeoutError(
             "HydroFrame did not answer in time", value=said, remedy="Run the same command again."
         )
     if _is_absence(error, lowered):
-        return AbsentDataError("HydroFrame does not have what was asked for", value=said)
+        return AbsentDataError("HydroFrame does not have the requested data", value=said)
     return AcquisitionError("HydroFrame failed", value=f"{type(error).__name__}: {said}", remedy=_AGAIN)
 
 

@@ -103,5 +103,5 @@ RUNS: dict[str, Run] = {
 def run_of(dataset: str | None) -> Run:
     """The run of that name; raises ConfigError when there is none."""
     if dataset not in RUNS:
-        raise ConfigError("Which run of HydroFrame is meant is not said", value=dataset, allowed=RUNS)
+        raise ConfigError("No HydroFrame run is given", value=dataset, allowed=RUNS)
     return RUNS[dataset]

@@ -1,4 +1,4 @@
-"""Filling a folder with a run's months, block by block: what lies there whole is never asked for again."""
+"""Downloads a run into a folder by month and block; complete parts are not downloaded again."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Request:
     def of(
         cls, dataset: str | None, domain: Domain, start: dt.date | None, end: dt.date | None, *, forcing: bool = True
     ) -> Request:
-        """The request for a domain; the run's own period where none is given.
+        """The request for a domain; without a period, the run's own.
 
         Raises ConfigError for an unknown run, PriorCoverageError for a period or a domain outside of it.
         """
@@ -89,18 +89,18 @@ class Request:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Daily fields to bring."""
+        """Names of the daily fields to fetch."""
         return ("soil_moisture", "precipitation", "air_temperature") if self.forcing else ("soil_moisture",)
 
     def manifest(self) -> dict[str, Any]:
-        """What makes two requests the same, for the folder they fill."""
+        """Identifies equal requests for one folder."""
         return {"dataset": self.run.dataset, "ij_bounds": list(self.window.bounds), "block": self.block} | {
             "forcing": self.forcing
         }
 
 
 def fetch(request: Request, folder: Path, progress: Progress | None = None) -> None:
-    """Bring all blocks of all months that are not there yet; a month that HydroFrame lacks is noted and left out.
+    """Download all missing blocks of all months; a month that HydroFrame lacks is noted and left out.
 
     Stopped at any time, the same call goes on where it was. ``progress`` is called with (blocks done, in all).
 
@@ -145,11 +145,14 @@ def _claim(request: Request, folder: Path) -> None:
         there = _manifest(file)
         if there != wanted:
             raise PriorSchemaError(
-                f"{folder} holds parts of another request", value=there, allowed=wanted, remedy="Choose another folder."
+                f"{folder} contains parts of another request",
+                value=there,
+                allowed=wanted,
+                remedy="Choose another folder.",
             )
         return
     if any(path.suffix != PARTIAL for path in folder.iterdir()):
-        raise PriorSchemaError(f"{folder} holds other files", remedy="Choose an empty folder for the downloads.")
+        raise PriorSchemaError(f"{folder} contains other files", remedy="Choose an empty folder for the downloads.")
     write(file, lambda stream: stream.write(json.dumps(wanted).encode() + b"\n"))
 
 
@@ -158,7 +161,7 @@ def _manifest(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise PriorUnreadableError(
-            "The note of what a folder of downloads holds is damaged",
+            "The description of the download folder is damaged",
             value=f"{file}: {error}",
             remedy="Choose another folder.",
         ) from error
@@ -226,19 +229,19 @@ def _series(
     steps = ((month[1] - month[0]).days + 1) * (24 if resolution == "hourly" else 1)
     if values.shape[0] != steps:
         raise AbsentDataError(
-            f"HydroFrame gave a part of {month[0]:%Y-%m} only", value=f"{values.shape[0]} steps", allowed=str(steps)
+            f"HydroFrame returned only a part of {month[0]:%Y-%m}", value=f"{values.shape[0]} steps", allowed=str(steps)
         )
     return _shaped(values, (steps, *block.shape), options["variable"]), client.label(asked) if labelled else ""
 
 
 def _shaped(values: NDArray[np.float64], shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
     if values.shape != shape:
-        raise PriorSchemaError(f"{name} came in another shape than asked for", value=values.shape, allowed=shape)
+        raise PriorSchemaError(f"{name} has another shape than requested", value=values.shape, allowed=shape)
     return values
 
 
 def parts(request: Request, folder: Path) -> Iterator[tuple[tuple[dt.date, dt.date], list[Path]]]:
-    """The months that are there whole, with the files of their blocks."""
+    """The complete months, with the files of their blocks."""
     for month in request.months:
         files = [part_path(folder, month, block) for block in request.blocks]
         if all(file.is_file() for file in files):

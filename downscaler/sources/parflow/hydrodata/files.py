@@ -1,4 +1,4 @@
-"""The files of a fetched run: their names, written whole or not at all, read with typed errors."""
+"""Files of a downloaded run: names, atomic writing, reading with typed errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def part_path(folder: Path, month: tuple[dt.date, dt.date], block: IJWindow) -> 
 
 
 def absent_path(folder: Path, month: tuple[dt.date, dt.date]) -> Path:
-    """File that says why a month is not there; remove it to ask again."""
+    """File that says why a month is missing; delete it to request the month again."""
     return folder / f"{month[0]:%Y%m%d}-{month[1]:%Y%m%d}.absent"
 
 
@@ -44,12 +44,12 @@ def _place(block: IJWindow) -> str:
 
 
 def store(path: Path, fields: Fields) -> None:
-    """Write a part, whole or not at all."""
+    """Write a part atomically."""
     write(path, lambda stream: np.savez_compressed(stream, allow_pickle=False, **fields))
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Write whole or not at all."""
+    """Write atomically."""
     partial = path.with_suffix(f".{os.getpid()}{PARTIAL}")
     with partial.open("wb") as stream:
         fill(stream)
@@ -66,7 +66,7 @@ def opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
             yield file
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise PriorUnreadableError(
-            "A fetched part is damaged", value=f"{path}: {error}", remedy="Delete it and run the same command again."
+            "A downloaded part is damaged", value=f"{path}: {error}", remedy="Delete it and run the same command again."
         ) from error
 
 
@@ -77,7 +77,7 @@ def load(path: Path, name: str) -> NDArray[Any]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a fetch that was killed left half written; another that is at work keeps its own."""
+    """Remove partial files of killed downloads; files of active downloads are kept."""
     for path in folder.glob(f"*{PARTIAL}"):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > _STALE:

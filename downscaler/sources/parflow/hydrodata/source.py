@@ -35,7 +35,7 @@ def open_hydrodata(
     forcing: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> HydrodataSource:
-    """Fetch what is not in the folder yet, then open it; raises as ``Request.of``, ``fetch`` and HydrodataSource."""
+    """Download what the folder lacks, then open it; raises as ``Request.of``, ``fetch`` and HydrodataSource."""
     request = Request.of(dataset, domain, *period, forcing=forcing)
     fetch(request, folder, progress)
     return HydrodataSource(request, folder)
@@ -49,8 +49,8 @@ class HydrodataSource:
         self._months = list(parts(request, folder))
         if not self._months:
             raise PriorUnreadableError(
-                f"Not one month of {request.run.dataset} is in {folder}",
-                value="; ".join(self._absent) or "nothing fetched",
+                f"No month of {request.run.dataset} is in {folder}",
+                value="; ".join(self._absent) or "nothing downloaded",
                 allowed=f"months of {request.start} to {request.end}",
             )
 
@@ -87,12 +87,12 @@ class HydrodataSource:
 
     @property
     def daily(self) -> tuple[str, ...]:
-        """Daily fields at hand."""
+        """Names of the available daily fields."""
         return self._request.fields
 
     @property
     def statics(self) -> tuple[str, ...]:
-        """Static fields at hand."""
+        """Names of the available static fields."""
         with opened(static_path(self._folder, self._request.blocks[0])) as file:
             return tuple(file.files)
 
@@ -119,7 +119,7 @@ class HydrodataSource:
         return result
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: no file is kept open."""
         _load.cache_clear()
 
     def _meeting(

@@ -1,4 +1,4 @@
-"""What HydroFrame's numbers are, judged by the numbers themselves: a label is a hint, never a proof. Pure functions."""
+"""Units of HydroFrame's data, inferred from the values; labels are hints only. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROUNDING = 1e-3
 def daily_means(values: Array, steps: int = 24) -> Array:
     """Means over each day of [step, j, i] with ``steps`` a day; raises PriorSchemaError for a day cut short."""
     if values.shape[0] % steps:
-        raise PriorSchemaError("Hourly states do not make whole days", value=values.shape[0], allowed=f"n x {steps}")
+        raise PriorSchemaError("Hourly states do not form whole days", value=values.shape[0], allowed=f"n x {steps}")
     return np.asarray(values.reshape(-1, steps, *values.shape[1:]).mean(axis=1))
 
 
@@ -44,7 +44,9 @@ def from_saturation(saturation: Array, porosity: Array) -> Array:
     """
     low, high = _range(saturation)
     if low < -_ROUNDING or high > 1.0 + _ROUNDING:
-        raise PriorSchemaError("Saturation is no fraction of the pores", value=f"{low:g} to {high:g}", allowed="0 to 1")
+        raise PriorSchemaError(
+            "Saturation is not a fraction between 0 and 1", value=f"{low:g} to {high:g}", allowed="0 to 1"
+        )
     return np.asarray(np.clip(saturation, 0.0, 1.0) * porosity)
 
 

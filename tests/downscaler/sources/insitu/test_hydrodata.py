@@ -108,7 +108,7 @@ def test_stations_of_the_domain_are_read_depth_by_depth(server):
     assert first.time[0] == np.datetime64("2024-05-01")
     told = [report.problem for one, report in found if one is None]
     assert sum("outside the domain" in text for text in told) == 2
-    assert sum("place is not told" in text for text in told) == 2
+    assert sum("location of the site is missing" in text for text in told) == 2
     asked = [query for path, query in server.asked if path == "/api/point-data-dataframe"]
     assert {query["depth_level"] for query in asked} == {"2", "4"}
     assert all(

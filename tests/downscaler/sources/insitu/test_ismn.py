@@ -1,12 +1,13 @@
 """Station archives: the real one, the sample's own format, and broken ones."""
 
+import sys
 import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from downscaler.errors import StationError
+from downscaler.errors import MissingExtraError, StationError
 from downscaler.simulation.files.stations import Series, Station, write_archive
 from downscaler.sources.insitu.ismn import COLUMNS, describe, is_good, read_archive
 
@@ -141,3 +142,9 @@ def test_unreadable_file_is_named(archive, tmp_path):
     broken.write_text("nonsense\n")
     with pytest.raises(StationError, match="Probe_X"):
         read_archive(folder)
+
+
+def test_without_the_network_s_own_package_the_error_names_the_extra(archive, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ismn", None)  # as where it is not installed
+    with pytest.raises(MissingExtraError, match="vadose\\[insitu\\]"):
+        read_archive(archive)

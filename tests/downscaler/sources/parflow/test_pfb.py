@@ -42,7 +42,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path_factory, share):
     write_pfb(str(folder / "a.pfb"), np.ones((3, 8, 9)), p=2, q=2, dist=False)
     whole = (folder / "a.pfb").read_bytes()
     (folder / "a.pfb").write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(PriorUnreadableError, match="no whole"):
+    with pytest.raises(PriorUnreadableError, match="not a complete"):
         read_header(folder / "a.pfb")
 
 

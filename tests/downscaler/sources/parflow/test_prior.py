@@ -96,7 +96,7 @@ def test_lost_changed_or_foreign_stores_are_refused(prior, tmp_path):
         chunk = next(chunk.iterdir())
     kept = chunk.read_bytes()
     chunk.write_bytes(kept[: len(kept) // 2])
-    with pytest.raises(PriorUnreadableError, match="lost or changed"):
+    with pytest.raises(PriorUnreadableError, match="missing or changed"):
         open_prior(prior.path)
     chunk.write_bytes(kept)
     root = prior.path / "zarr.json"
@@ -123,7 +123,7 @@ def test_without_porosity_the_wettest_day_stands_for_it(netcdf, dataset, domain,
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d["soil_moisture"].values.__imul__(100), "no volume fraction"),
+        (lambda d: d["soil_moisture"].values.__imul__(100), "not a volume fraction"),
         (lambda d: d["porosity_top"].values.__imul__(0.3), "above porosity"),
         (lambda d: d["porosity_top"].values.fill(np.nan), "Porosity is missing"),
     ],

@@ -105,8 +105,8 @@ def test_a_missing_hour_is_named_and_the_day_left_out(store: Path, tmp_path: Pat
         ({"shift": 1}, "another time than its name"),
         ({"units": "kg m-2 s-1"}, "another unit"),
         ({"units": ""}, "another unit"),
-        ({"times": -1}, "cannot be a day's sum"),
-        ({"times": 3600}, "cannot be a day's sum"),
+        ({"times": -1}, "not plausible as a daily sum"),
+        ({"times": 3600}, "not plausible as a daily sum"),
     ],
 )
 def test_wrong_times_units_and_values_of_nldas2(
