@@ -26,7 +26,7 @@ from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.wetting import HISTORY, wetting
 from downscaler.product import THETA_MAX, THETA_MIN
 
-KNOWN_SHARE = 0.9  # of the days of weather wanted that must be there for it to be used
+KNOWN_SHARE = 0.9  # of the days from the first pass on whose weather must be known for it to be used
 _LEAST = 0.005  # m3 m-3, below any soil's moisture
 
 
@@ -159,7 +159,7 @@ def _answer(
     held = set(weather.days) if weather is not None else set()
     stored = set(inputs.prior.data["time"].values.astype("datetime64[D]").tolist())
     known = [day in held or (day in stored and "precipitation" in inputs.prior.data) for day in wanted]
-    if np.mean(known) < KNOWN_SHARE:
+    if np.mean(known[HISTORY:]) < KNOWN_SHARE:  # what fell before matters less, and is taken to be usual
         return None
     rain, warmth = coarse_weather(inputs.prior, inputs.domain, grid, wanted, weather)
     made = wetting(rain, warmth, levels.rain, levels.warmth)

@@ -63,7 +63,8 @@ def _analysed(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | 
     before = list(_seen(dates, earlier(job), inputs))
     for day in (*before, *([today] if today is not None else ())):
         inputs.require(day.grid)
-    return analyse_day(date, today, before, inputs)
+    weather = inputs.weather.upto(date) if inputs.weather is not None else None
+    return analyse_day(date, today, before, inputs, weather=weather)
 
 
 def _today(
