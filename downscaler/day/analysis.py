@@ -20,6 +20,7 @@ from downscaler.ground.grid import M09, Domain, EaseGrid
 from downscaler.ground.prior import Prior
 from downscaler.method.analysis import FOOTPRINT, WINDOW, Analysed, Background, Memory, analyse
 from downscaler.method.coarse_prior import CoarseLevels, Weather, coarse_days, coarse_levels, coarse_weather
+from downscaler.method.day_of_year import HALF_WINDOW
 from downscaler.method.gapfill import NO_AGE, empty_day, last_retrieval, of_last
 from downscaler.method.observation import CELL_KM
 from downscaler.method.pattern import ratio_to_m01
@@ -131,7 +132,7 @@ def _expected(
     memory: Memory,
     weather: Weather | None,
 ) -> _Expected:
-    """Departures from the level: the prior's own days where it has all of them, else weather's answer, else none."""
+    """Departures from the level: the prior's own days where it has all of them, else weather's, else season's."""
     stored = inputs.prior.data["time"].values.astype("datetime64[D]")
     if np.isin(np.asarray(dates, dtype="datetime64[D]"), stored).all():
         own, _ = coarse_days(inputs.prior, inputs.domain, grid, dates)
@@ -139,8 +140,23 @@ def _expected(
     answer = _answer(inputs, grid, dates, levels, memory, weather)
     if answer is not None:
         return _Expected(days=answer, told="the answer to the weather of the days", memory=memory, weather=True)
-    nothing = np.zeros((len(dates), *levels.level.shape))
-    return _Expected(days=nothing, told="the level of the prior's record", memory=memory)
+    mean, _ = coarse_days(inputs.prior, inputs.domain, grid, dates, climatology=True)
+    season = np.nan_to_num(mean - levels.level) * season_shares(stored, dates)[:, None, None]
+    return _Expected(days=season, told="the season of the prior's record", memory=memory)
+
+
+def season_shares(stored: NDArray[np.datetime64], dates: Sequence[dt.date]) -> Floats:
+    """How far the record's day-of-year mean is trusted on each date, y / (y + 1) with its years y behind that day.
+
+    A mean of one year is half that year's weather: half of it was the best share between two seasons of one basin.
+    """
+    begin = stored.astype("datetime64[Y]")
+    of_record = (stored - begin.astype("datetime64[D]")).astype(int)
+    of_dates = np.array([date.timetuple().tm_yday - 1 for date in dates])
+    away = np.abs(of_dates[:, None] - of_record[None])
+    near = (np.minimum(away, 366 - away) <= HALF_WINDOW).sum(axis=1)
+    years = near / (2 * HALF_WINDOW + 1)
+    return np.asarray(years / (years + 1.0))
 
 
 def _answer(

@@ -4,12 +4,12 @@ import datetime as dt
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pystac
 import pytest
 import rasterio
-from conftest import Chain
 
 from downscaler.method.analysis import WINDOW
 from flows.day.jobs import DayJob
@@ -21,7 +21,7 @@ COLLECTIONS = ("vadose-sm-1km_small", "vadose-sm-1km-analysis_small")
 
 
 @pytest.fixture
-def job(chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DayJob:
+def job(chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DayJob:
     from downscaler import product
 
     monkeypatch.setitem(product.DOMAINS, "small", chain.domain)
@@ -54,7 +54,7 @@ def read(item: pystac.Item, name: str) -> np.ndarray:
         return file.read(1, masked=True).astype(float).filled(np.nan)
 
 
-def test_a_day_has_both_products_and_a_day_without_granule_its_analysis(job: DayJob, chain: Chain) -> None:
+def test_a_day_has_both_products_and_a_day_without_granule_its_analysis(job: DayJob, chain: Any) -> None:
     assert job.folder is not None
     last = days_of(job.folder)[-1]
     for file in job.folder.glob(f"*_{last:%Y%m%d}_*.h5"):
