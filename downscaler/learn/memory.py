@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from downscaler.ground.blocks import Bools, Floats, block_mean
 from downscaler.ground.grid import EaseGrid
 from downscaler.ground.prior import Prior
-from downscaler.method.analysis import WINDOW, Memory
-from downscaler.method.observation import CELL_KM, Observation
+from downscaler.method.coarse.analysis import WINDOW, Memory
+from downscaler.method.coarse.observation import CELL_KM, Observation
+from downscaler.method.coarse.space_time import Passes, interpolate
+from downscaler.method.coarse.wetting import HISTORY, fit_answer, wetting
 from downscaler.method.pattern import ratio_to_m01
-from downscaler.method.space_time import Passes, interpolate
-from downscaler.method.wetting import HISTORY, fit_answer, wetting
 
 FOLDS = 5
 _TILE = 4  # M36 cells along one edge of a sampled tile

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from downscaler.ground.blocks import Floats, block_sum
 from downscaler.ground.grid import M01, Domain, EaseGrid, Span, Window
 from downscaler.ground.prior import Prior
-from downscaler.method.observation import seen_through
+from downscaler.method.coarse.observation import seen_through
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.seasonal import CoarseStatistics
 

@@ -23,8 +23,8 @@ from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Domain, EaseGrid, Span, Window
 from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
-from downscaler.method.analysis import Memory
 from downscaler.method.applicability import Applicability
+from downscaler.method.coarse.analysis import Memory
 from downscaler.method.conserve import HALO, RAMP_SHARE, noise_gain, noise_surface, redistribute
 from downscaler.method.features import Fields, Ground, matrix, with_gaps
 from downscaler.method.forcing import HeldWeather, forcing_until

@@ -15,8 +15,8 @@ import xgboost as xgb
 
 import downscaler
 from downscaler.errors import ModelFeatureError, ModelUnreadableError
-from downscaler.method.analysis import Memory
 from downscaler.method.applicability import Applicability
+from downscaler.method.coarse.analysis import Memory
 from downscaler.method.features import FEATURES
 from downscaler.method.hybrid import Branch, Model
 from downscaler.product import SCHEMA_VERSION

@@ -56,7 +56,7 @@ def read(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None 
 def _analysed(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None) -> Reading:
     """The day's analysis, from its granules, if any, and those of the days before."""
     from downscaler.day.analysis import analyse_day
-    from downscaler.method.analysis import WINDOW
+    from downscaler.method.coarse.analysis import WINDOW
 
     today, _ = _today(date, job, inputs, offers)
     dates = [date - dt.timedelta(days=age) for age in range(WINDOW - 1, 0, -1)]

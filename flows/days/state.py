@@ -58,7 +58,7 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
     """
     from catalog.publish.failures import failures
     from catalog.publish.state import standing
-    from downscaler.method.analysis import WINDOW
+    from downscaler.method.coarse.analysis import WINDOW
     from downscaler.method.gapfill import MAX_AGE
 
     job = job.each()[0]

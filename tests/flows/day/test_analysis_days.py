@@ -11,7 +11,7 @@ import pystac
 import pytest
 import rasterio
 
-from downscaler.method.analysis import WINDOW
+from downscaler.method.coarse.analysis import WINDOW
 from flows.day.jobs import DayJob
 from flows.day.make import run_day
 from flows.days.plan import make_period

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from downscaler.method.observation import Observation
-from downscaler.method.space_time import BLOCK, Component, Passes, interpolate, log_likelihood
+from downscaler.method.coarse.observation import Observation
+from downscaler.method.coarse.space_time import BLOCK, Component, Passes, interpolate, log_likelihood
 
 WHITE = Observation(error=0.04, smooth_share=0.0)
 ONE = (Component(share=1.0, days=10.0, km=50.0),)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from downscaler.method.analysis import FOOTPRINT, Background, Memory, analyse, footprint_share
-from downscaler.method.observation import Observation, seen_through
-from downscaler.method.wetting import DECAYS, WARMTH_DAYS, fit_answer, wetting
+from downscaler.method.coarse.analysis import FOOTPRINT, Background, Memory, analyse, footprint_share
+from downscaler.method.coarse.observation import Observation, seen_through
+from downscaler.method.coarse.wetting import DECAYS, WARMTH_DAYS, fit_answer, wetting
 
 SHAPE = (12, 12)
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from downscaler.ground.blocks import Bools, Floats
-from downscaler.method.observation import Observation
-from downscaler.method.space_time import BLOCK, REACH, Component, Passes, interpolate, log_likelihood
+from downscaler.method.coarse.observation import Observation
+from downscaler.method.coarse.space_time import BLOCK, REACH, Component, Passes, interpolate, log_likelihood
 
 WINDOW = 30  # days of SMAP that an analysis draws on, its own day included
 FOOTPRINT = 36.0  # km, 3 dB width of SMAP's antenna on the ground

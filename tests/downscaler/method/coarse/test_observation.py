@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from downscaler.errors import ObservationError
 from downscaler.ground.blocks import block_mean
-from downscaler.method.observation import CELL_KM, Observation, seen_through, smear
+from downscaler.method.coarse.observation import CELL_KM, Observation, seen_through, smear
 
 
 def slow_footprint(fine: np.ndarray, active: np.ndarray, ratio: int, width: float) -> np.ndarray:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from downscaler.ground.blocks import Floats
-from downscaler.method.observation import Observation, smear
+from downscaler.method.coarse.observation import Observation, smear
 
 BLOCK = 4  # coarse cells along one edge of a block
 REACH = 2  # blocks on either side whose means are used
