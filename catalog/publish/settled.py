@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from catalog.items.schema import resolve
 from catalog.naming import DayName
 from catalog.publish.state import standing
 from catalog.reading.days import find_item, is_current
 from catalog.reading.rasters import open_raster
 from catalog.store.base import open_store
+from catalog.store.documents import resolve
 from downscaler import product
 from downscaler.ground.blocks import Floats, block_mean
 from downscaler.ground.grid import Domain
