@@ -7,7 +7,6 @@ from types import ModuleType
 
 import pytest
 
-import downscaler
 from downscaler import errors
 from downscaler.errors import VadoseError
 from flows.settings import Settings
@@ -61,16 +60,3 @@ def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if "://" not in target:
             assert (ROOT / target).is_file(), target
-
-
-def test_the_notebooks_five_lines_are_those_that_are_tested() -> None:
-    """``tests/test_front_door.py`` runs the lines of the package's docstring; the pages differ in paths only."""
-
-    def code(text: str) -> list[str]:
-        return re.sub(r'"[^"]*"', '""', text).split()
-
-    shown = [line for line in (downscaler.__doc__ or "").splitlines() if line.startswith("    ") and line.strip()]
-    for page in ("README.md", "docs/getting-started.md", "docs/reference/python.md"):
-        text = (ROOT / page).read_text(encoding="utf-8")
-        (block,) = re.findall(r"^```python\n(import downscaler as vd\n.*?)^```", text, re.MULTILINE | re.DOTALL)
-        assert code(block) == code("\n".join(shown)), page

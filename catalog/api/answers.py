@@ -1,4 +1,4 @@
-"""How a request that cannot be met is answered: JSON with ``code`` and ``description``, as the STAC API wants."""
+"""Errors as JSON with ``code`` and ``description``, as the STAC API specifies."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ _log = logging.getLogger(__name__)
 
 
 def add_error_answers(app: FastAPI) -> None:
-    """Make every error of an application an answer with a status, a code and a text."""
+    """Turn every error of an application into an answer with status, code and text."""
     app.add_exception_handler(HTTPException, _stated)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(NotFoundError, lambda _request, error: answer(404, str(error)))
     app.add_exception_handler(InvalidQueryParameter, lambda _request, error: answer(400, str(error)))
     app.add_exception_handler(VadoseError, _failed)
-    app.add_exception_handler(Exception, lambda _request, _error: answer(500, "The service failed; its log says why."))
+    app.add_exception_handler(
+        Exception, lambda _request, _error: answer(500, "Internal error; see the log of the service.")
+    )
 
 
 def answer(status: int, text: str, headers: Any = None) -> JSONResponse:
@@ -37,11 +39,11 @@ def _stated(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     text = str(error.detail)
     if text == http.HTTPStatus(error.status_code).phrase:  # the router's: says nothing of the request
-        told = {404: f"Nothing is at {request.url.path[:200]}.", 405: f"{request.method[:20]} is not allowed here."}
+        told = {404: f"Not found: {request.url.path[:200]}.", 405: f"{request.method[:20]} is not allowed."}
         text = told.get(error.status_code, text)
     elif text == "Invalid RFC3339 datetime.":  # stac-fastapi's, also of an interval that ends before it begins
         text = (
-            f"datetime is no RFC3339 time or interval, or ends before it begins: "
+            f"datetime is not an RFC 3339 time or interval, or ends before it begins: "
             f"{request.query_params.get('datetime', '')[:80]!r}. Allowed: 2024-05-01T00:00:00Z, first/last, first/.."
         )
     return answer(error.status_code, text, error.headers)
@@ -53,7 +55,7 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
     told = []
     for fault in error.errors():
         if fault["type"] == "json_invalid":
-            return answer(400, f"The body is no JSON: {fault.get('ctx', {}).get('error', '')}.")
+            return answer(400, f"The body is not JSON: {fault.get('ctx', {}).get('error', '')}.")
         where = ".".join(str(part) for part in fault["loc"] if part not in ("query", "path", "body"))
         given = "" if fault["type"] == "missing" else f" Got: {str(fault.get('input'))[:80]!r}."
         told.append(f"{where or 'The body'}: {fault['msg']}.{given}")
@@ -64,5 +66,5 @@ def _failed(_request: Request, error: Exception) -> JSONResponse:
     """The service's own trouble, such as a lost file: HTTP 503, without the addresses that only operators may see."""
     assert isinstance(error, VadoseError)
     _log.error("%s", error)
-    what = error.what if isinstance(error, CatalogError) else "The service cannot answer now"
+    what = error.what if isinstance(error, CatalogError) else "The service is temporarily unavailable"
     return answer(503, what.rstrip(".") + ".")

@@ -1,4 +1,4 @@
-"""The application: the routes of the service put together for a catalogue, on the embedded search or on pgstac."""
+"""The application: all routes of the service, on the embedded search or on pgstac."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines that tell a map's reader where a place is: coasts, states and counties, from what installed packages hold."""
+"""Boundaries for the map: coasts, states and counties, from installed packages."""
 
 from __future__ import annotations
 

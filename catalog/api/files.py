@@ -1,4 +1,4 @@
-"""The catalogue's files as they lie, with range requests and revalidation, from a folder or a bucket."""
+"""The catalogue's files, with range requests and revalidation, from a folder or a bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every request and answer: read-only methods, a limit on bodies, security headers."""
+"""Middleware for every request: read-only methods, limited bodies, security headers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _as_published(scope: Scope, public: SplitResult) -> Scope:
 def _too_large(scope: Scope) -> tuple[int, str] | None:
     headers = dict(scope["headers"])
     if b"transfer-encoding" in headers:
-        return 411, "A request with a body has to tell its Content-Length."
+        return 411, "A request with a body must state its Content-Length."
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length[:20]) > LARGEST_BODY:
         return 413, f"A request's body has at most {LARGEST_BODY:,} bytes."

@@ -1,4 +1,4 @@
-"""The pages: the map viewer, STAC Browser where it was built, and a plain list of what there is."""
+"""The pages: the map, STAC Browser if it was built, and a plain list of addresses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from catalog.api.boundaries import FILE, boundaries
 
 VIEWER = Path(__file__).resolve().parent.parent / "viewer"
 _UNBUILT = (
-    "<p>STAC Browser is not built here. From a checkout with Node.js, <code>make browser</code> builds it; then start "
+    "<p>STAC Browser is not installed. From a checkout with Node.js, <code>make browser</code> builds it; then start "
     '<code>vadose serve</code> again.</p><p>Until then: <a href="../">the map</a>, '
     '<a href="../catalog/catalog.json">the catalogue\'s files</a>, <a href="../stac/">the STAC API</a>.</p>'
 )
@@ -63,7 +63,7 @@ def _routes(app: FastAPI) -> str:
         }
     )
     lines = "".join(f"<li><code>{html.escape(path)}</code> {html.escape(summary)}</li>" for path, summary in shown)
-    return f'<p>The description for programs is at <a href="/stac/api">/stac/api</a> (OpenAPI).</p><ul>{lines}</ul>'
+    return f'<p>The OpenAPI description is at <a href="/stac/api">/stac/api</a>.</p><ul>{lines}</ul>'
 
 
 def _page(title: str, body: str) -> str:

@@ -1,1 +1,1 @@
-"""Is the catalogue whole? Survey, checks of files, cubes and strays, and repair."""
+"""Check and repair of a catalogue: survey, files, cubes and stray files."""

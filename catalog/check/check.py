@@ -1,4 +1,4 @@
-"""The check of a whole catalogue: schemas, links, files, index, extents and what lies about, as a list of findings.
+"""Checks a whole catalogue: schemas, links, files, index, extents and stray files, as a list of findings.
 
 One listing tells what is there; every JSON object is read once. Nothing is written: ``catalog.check.repair`` does that.
 """
@@ -43,7 +43,7 @@ _DOWN = ("item", "child")
 def check(
     uri: str | Path, *, metadata_only: bool = False, min_age: dt.timedelta = DAY, progress: Progress | None = None
 ) -> Survey:
-    """Check a catalogue; the survey's ``findings`` are empty when all is well.
+    """Check a catalogue; the survey's ``findings`` are empty if it has no faults.
 
     Args:
         uri: the catalogue.
@@ -56,7 +56,9 @@ def check(
     """
     store = open_store(uri)
     if store.get(ROOT) is None and not store.keys(""):
-        raise CatalogError("No catalogue is there", value=store.uri, remedy="`vadose demo` or `vadose run` makes one.")
+        raise CatalogError(
+            "No catalogue was found", value=store.uri, remedy="Create one with `vadose demo` or `vadose run`."
+        )
     tell = progress or (lambda *_: None)
     survey = _look(store, min_age, tell, metadata_only=metadata_only)
     if any(finding.fault for finding in survey.findings):
@@ -118,7 +120,7 @@ def _examine(survey: Survey, key: str, content: bytes | None) -> None:
         if urlsplit(href).scheme or link["rel"] == "self":
             continue
         if target not in survey.stats:
-            survey.note("link", key, f"{link['rel']} leads nowhere: {href}", mend=parent)
+            survey.note("link", key, f"{link['rel']} leads to a missing object: {href}", mend=parent)
 
 
 def _facts(key: str, document: Mapping[str, Any]) -> ItemFacts:
@@ -158,7 +160,7 @@ def _check_parents(survey: Survey) -> None:
     for key, document in survey.parents.items():
         days = document["type"] == "Collection" and document["id"] not in NO_DAYS
         if days and any(link["rel"] == "item" for link in document["links"]):
-            survey.note("layout", key, "days are linked from the collection, not by year and month: publish them anew")
+            survey.note("layout", key, "days are linked from the collection, not by year and month: publish them again")
 
 
 def _ancestors(key: str) -> Iterator[str]:
@@ -173,7 +175,7 @@ def _check_assets(survey: Survey) -> None:
         for file, (size, _, _) in facts.files.items():
             there = survey.stats.get(file)
             if there is None:
-                survey.note("asset", key, f"has lost its file {file}")
+                survey.note("asset", key, f"lacks its file {file}")
             elif size is not None and there.size != size:
                 survey.note("asset", key, f"{file} has {there.size} bytes, recorded are {size}")
 
@@ -186,7 +188,7 @@ def _check_index(survey: Survey) -> None:
     damaged = {index_key(key) for key in survey.stats if is_item_key(key) and key not in survey.items}
     present = {key for key in survey.stats if key.endswith(".parquet") and key.startswith(index_prefix(_top(key)))}
     for key in sorted(present - set(expected) - damaged):
-        survey.note("index", key, "tells of items that are not there", mend=True)
+        survey.note("index", key, "lists items that do not exist", mend=True)
     for key, content in _contents(survey.store, sorted(set(expected) & present)):
         try:
             told = sorted(map(essence, decode(content, key)))
@@ -217,7 +219,7 @@ def _check_extents(survey: Survey) -> None:
             )
         box = document["extent"]["spatial"]["bbox"][0]
         if any(list(facts.bbox) != box for facts in facts_of):
-            survey.note("extent", key, f"box {box} is not that of every item")
+            survey.note("extent", key, f"box {box} does not match every item")
         simulated = sorted({facts.simulated for facts in facts_of})
         if document.get("summaries", {}).get("vadose:simulated") != simulated:
             survey.note("extent", key, f"summary of vadose:simulated is not {simulated}", mend=True)

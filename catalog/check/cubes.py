@@ -12,7 +12,7 @@ from catalog.items.parents import CUBE
 from catalog.naming import CUBES, cube_folder
 from downscaler.errors import MissingExtraError, VadoseError
 
-_AGAIN = "remove the folder; `vadose cube build` makes it anew"
+_AGAIN = "remove the folder and run `vadose cube build`"
 
 
 def check_cubes(survey: Survey, *, metadata_only: bool) -> None:
@@ -28,7 +28,7 @@ def check_cubes(survey: Survey, *, metadata_only: bool) -> None:
     for key, document in survey.parents.items():
         named = CUBE in document.get("assets", {})
         if named and document["id"] not in cubes:
-            survey.note("link", key, "names a cube that is not there", mend=True)
+            survey.note("link", key, "names a cube that does not exist", mend=True)
         elif not named and document["id"] in cubes:
             survey.note("link", key, f"does not name its cube {cube_folder(document['id'])}", mend=True, fault=False)
 
@@ -36,7 +36,7 @@ def check_cubes(survey: Survey, *, metadata_only: bool) -> None:
 def _check_cube(survey: Survey, name: str, *, metadata_only: bool) -> None:
     key = cube_folder(name)
     if f"{name}/collection.json" not in survey.stats:
-        survey.note("cube", key, "is of a collection that is not there: remove the folder")
+        survey.note("cube", key, "belongs to a collection that does not exist: remove the folder")
         return
     try:
         from catalog.cube.look import held_days, read_all
@@ -46,7 +46,7 @@ def _check_cube(survey: Survey, name: str, *, metadata_only: bool) -> None:
         if not metadata_only:
             read_all(survey.store.uri, name)
     except MissingExtraError as error:
-        survey.note("cube", key, f"was not looked at: {error}", fault=False)
+        survey.note("cube", key, f"was not checked: {error}", fault=False)
     except VadoseError as error:
         survey.note("cube", key, f"{error.what}: {error.value}; {_AGAIN}")
 
@@ -60,11 +60,11 @@ def _compare(survey: Survey, name: str, held: dict[int, int]) -> None:
     lacking = sorted(published.keys() - held.keys())
     gone = sorted(held.keys() - published.keys())
     other = sorted(index for index in published.keys() & held.keys() if published[index] != held[index])
-    key, mend = cube_folder(name), "; `vadose cube update` or --repair mends it"
+    key, mend = cube_folder(name), "; repaired by `vadose cube update` or --repair"
     for days, what, fault in (
         (lacking, "lacks", False),
-        (other, "has another state of", True),
-        (gone, "has what is not, or no longer, published:", True),
+        (other, "holds another revision of", True),
+        (gone, "holds days that are not published:", True),
     ):
         if days:
             survey.note("cube", key, f"{what} {_told(days)}{mend}", mend=True, fault=fault)

@@ -24,7 +24,7 @@ class FileFault:
 
 
 def check_file(store: Store, key: str, checksum: str | None, media_type: str) -> FileFault | None:
-    """Compare a file with its recorded checksum (multihash) and media type; None when all is well.
+    """Compare a file with its recorded checksum (multihash) and media type; None if it is correct.
 
     The file is read into memory. Raises CatalogError when the store cannot be read.
     """
@@ -42,5 +42,5 @@ def _cog_fault(content: bytes) -> FileFault | None:
         with MemoryFile(content) as memory:
             valid, errors, warnings = cog_validate(memory.name, strict=True, quiet=True)
     except RasterioError as error:
-        return FileFault(kind="cog", what=f"is no raster: {error}")
-    return None if valid else FileFault(kind="cog", what=f"is no valid COG: {'; '.join([*errors, *warnings])}")
+        return FileFault(kind="cog", what=f"is not a raster: {error}")
+    return None if valid else FileFault(kind="cog", what=f"is not a valid COG: {'; '.join([*errors, *warnings])}")

@@ -1,4 +1,4 @@
-"""The repair of a catalogue: what follows from the items is written anew, what died on the way is cleared.
+"""Repairs a catalogue: rebuilds what can be derived from the items, removes what crashed runs left.
 
 No file that an item names is ever touched, nor one that some item may have named: those are reported only.
 """
@@ -41,7 +41,7 @@ Links = Callable[[], list[Document]]
 def repair(
     uri: str | Path, *, metadata_only: bool = False, min_age: dt.timedelta = DAY, progress: Progress | None = None
 ) -> tuple[Survey, Survey]:
-    """Check a catalogue, mend what can be mended, check again; returns both surveys.
+    """Check a catalogue, repair it, check again; returns both surveys.
 
     Arguments and errors are those of ``check``. Publications may go on meanwhile.
     """

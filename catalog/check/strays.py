@@ -1,4 +1,4 @@
-"""The check of what lies in a catalogue beside its objects: strays, staging, downloads cut short.
+"""Checks for stray files, staging and interrupted downloads.
 
 Failure records, claims of runs at work, the index and cubes belong there; cubes are checked by ``catalog.check.cubes``.
 """
@@ -19,28 +19,28 @@ _BESIDE = (f"{FAILURES}/", f"{STAGING}/", f"{CUBES}/")
 
 
 def check_beside(survey: Survey, min_age: dt.timedelta) -> None:
-    """Files that nothing leads to: of publications that died, of items that are gone; and staging left over."""
+    """Files without an item, from crashed publications or deleted items, and left-over staging."""
     if isinstance(survey.store, FolderStore):
         for place in survey.store.stale_staging():
-            survey.note("staging", place, "was left by a process that died", mend=True)
+            survey.note("staging", place, "was left by a crashed process", mend=True)
     named = {file for facts in [*survey.items.values(), *survey.archived.values()] for file in facts.files}
     newest = {key.rsplit("/", 1)[0]: facts.revision for key, facts in survey.items.items()}
     now = dt.datetime.now(dt.UTC)
     for key in survey.stats.keys() - named:
         if key.startswith(f"{CLAIMS}/"):
             if is_void(survey.store, key):
-                survey.note("claim", key, "was left by a run that died", mend=True)
+                survey.note("claim", key, "was left by a crashed run", mend=True)
             continue
         beside = key == DOWNLOAD_LOCK or key.startswith((*_BESIDE, index_prefix(key.split("/", 1)[0])))
         if beside or is_item_key(key) or is_parent_key(key) or is_archived_key(key):
             continue
         if DOWNLOAD_LOCK in survey.stats:
-            survey.note("orphan", key, "is of a download that was cut short, or of an earlier revision", fault=False)
+            survey.note("orphan", key, "belongs to an interrupted download, or to an earlier revision", fault=False)
             continue
         young = not survey.store.exclusive and now - survey.stats[key].modified < min_age
         dead = _never_published(key, newest, survey)
-        what = "is of a revision that was never published" if dead else "is named by no item"
-        what += "; a publication may be in progress" if young else "; its publication died" if dead else ""
+        what = "belongs to a revision that was never published" if dead else "belongs to no item"
+        what += "; a publication may be in progress" if young else "; its publication crashed" if dead else ""
         survey.note("orphan", key, what, mend=dead and not young, fault=not young)
 
 

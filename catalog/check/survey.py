@@ -1,4 +1,4 @@
-"""What a check of a catalogue saw and found: facts of items and parents, and the findings."""
+"""Results of a check: facts about items and parents, and the findings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from catalog.store.objects import Stat
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is not as it should be.
+    """One fault or remark.
 
     ``kind`` is schema, link, asset, checksum, cog, index, extent, orphan, staging, claim, layout or cube; ``mend`` says
     that a repair can put it right; what is no ``fault`` may be a publication in progress.

@@ -76,7 +76,7 @@ class Grid:
 
 
 def item_digest(item: Mapping[str, Any]) -> int:
-    """What a cube knows a published day by: identifier, revision and the checksums of its files; never 0."""
+    """Digest of a published day: identifier, revision and checksums of its files; never 0."""
     files = {key: asset.get("file:checksum") for key, asset in item["assets"].items()}
     identity = [item["id"], item["properties"]["version"], files]
     hashed = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).digest()
@@ -86,7 +86,7 @@ def item_digest(item: Mapping[str, Any]) -> int:
 def index_of(date: dt.date) -> int:
     """A day's place on the time axis; raises CubeError before SMAP's first day."""
     if date < FIRST_DAY:
-        raise CubeError("A published day is older than SMAP", value=date, allowed=f"{FIRST_DAY} or later")
+        raise CubeError("A published day is before SMAP's first day", value=date, allowed=f"{FIRST_DAY} or later")
     return (date - FIRST_DAY).days
 
 
@@ -113,7 +113,7 @@ def pack(variable: Variable, stored: Array) -> Array:
     Raises CatalogError when the values are no multiples of the variable's quantum, or of another type.
     """
     if stored.dtype != np.dtype(variable.dtype):
-        raise CatalogError(f"{variable.name} is of another type", value=stored.dtype, allowed=variable.dtype)
+        raise CatalogError(f"{variable.name} has another data type", value=stored.dtype, allowed=variable.dtype)
     if variable.precision is None:
         return stored
     step = quantum(variable.precision)
@@ -122,9 +122,9 @@ def pack(variable: Variable, stored: Array) -> Array:
     whole = np.where(missing, _MISSING, np.rint(values))
     if not np.array_equal(whole[~missing], values[~missing]) or (whole < 0).any() or (whole > _MISSING).any():
         raise CatalogError(
-            f"{variable.name} holds values that the cube cannot hold exactly",
+            f"{variable.name} has values that the cube cannot store exactly",
             allowed=f"multiples of {step:g} from 0 to {variable.valid_max:g}",
-            remedy="The day was made by another version of the product: publish it anew.",
+            remedy="The day was made by another version of the product: publish it again.",
         )
     return whole.astype(np.uint16)
 

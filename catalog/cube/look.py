@@ -1,4 +1,4 @@
-"""Looking at a cube as it stands: which state of which day it holds, and whether all of it can be read."""
+"""Inspects a cube: the revisions of days it holds, and whether all of it can be read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def held_days(uri: str | Path, collection: str) -> dict[int, int]:
 
 
 def read_all(uri: str | Path, collection: str) -> None:
-    """Read every chunk of the days that a cube holds; raises CubeError at the first that is lost or damaged."""
+    """Read every chunk of the days that a cube holds; raises CubeError at the first that is missing or damaged."""
     blocks = sorted({index // DAYS for index in held_days(uri, collection)})
     with cube_errors(uri, collection):
         group = _group(uri, collection)

@@ -1,4 +1,4 @@
-"""Where a collection's cube lies: an Icechunk repository below the catalogue, in a folder or a bucket.
+"""The Icechunk repository of a collection's cube, below the catalogue in a folder or bucket.
 
 Icechunk keeps Zarr in snapshots: a reader sees one whole commit, whatever is being written or dies meanwhile.
 """
@@ -74,7 +74,7 @@ def open_repository(uri: str | Path, collection: str, *, create: bool = False) -
     """A collection's cube; raises CubeError where there is none and none shall be made."""
     if not create and not exists(uri, collection):
         raise CubeError(
-            "The collection has no cube", value=f"{uri}: {collection}", remedy="`vadose cube build` makes one."
+            "The collection has no cube", value=f"{uri}: {collection}", remedy="Build one with `vadose cube build`."
         )
     with cube_errors(uri, collection):
         import icechunk
@@ -92,7 +92,9 @@ def cube_errors(uri: str | Path, collection: str) -> Iterator[None]:
     try:
         yield
     except icechunk.ConflictError as error:
-        raise CubeError("Another update of the cube came first", value=collection, remedy="Run it again.") from error
+        raise CubeError(
+            "Another update of the cube was faster", value=collection, remedy="Run the command again."
+        ) from error
     except (icechunk.IcechunkError, FileNotFoundError) as error:  # zarr says of a damaged group that there is none
         said = str(error).strip().splitlines()
         raise CubeError(

@@ -39,7 +39,7 @@ KEEP = dt.timedelta(days=7)
 
 @dataclass(frozen=True, kw_only=True)
 class CubeUpdate:
-    """What an update did: days written and days emptied; the cube's days in all and its snapshot."""
+    """Result of an update: days written and emptied, total days and snapshot."""
 
     collection: str
     written: tuple[dt.date, ...]
@@ -93,7 +93,7 @@ def update_cube(
     keep: dt.timedelta = KEEP,
     progress: Progress | None = None,
 ) -> CubeUpdate:
-    """Bring a collection's cube in step with its published days; one commit a block of ``DAYS`` days.
+    """Update a collection's cube with its published days; one commit per block of ``DAYS`` days.
 
     Args:
         uri: the catalogue.
@@ -158,7 +158,7 @@ def _grid(repository: icechunk.Repository, published: Sequence[Document]) -> Gri
         grids.add(Grid.of(group.attrs))
     if len(grids) != 1:
         raise CatalogError(
-            "The days of a cube lie on one grid", value=", ".join(f"{g.shape} {g.code}" for g in grids) or "no day"
+            "All days of a cube must have one grid", value=", ".join(f"{g.shape} {g.code}" for g in grids) or "no day"
         )
     return grids.pop()
 

@@ -88,7 +88,7 @@ def lengthen(group: zarr.Group, days: int) -> None:
 
 
 def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    """A named array of the cube; raises CatalogError where it is none."""
+    """A named array of the cube; raises CatalogError if it does not exist."""
     found = group.get(name)
     if not isinstance(found, zarr.Array):
         raise CatalogError("The cube lacks an array", value=name)

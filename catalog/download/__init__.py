@@ -1,1 +1,1 @@
-"""A catalogue's items and files, downloaded and verified."""
+"""Downloads and verifies items and files of a catalogue."""

@@ -1,4 +1,4 @@
-"""The item of a downloaded day: links that hold in the copy, and the catalogue above it as in the original."""
+"""Writes the item of a downloaded day, with links that are valid in the copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Days of a catalogue brought into a folder that is a small catalogue itself: resumed, verified, several files at once.
+"""Downloads days into a folder that is itself a small catalogue: resumable, verified, parallel.
 
 Each day's item is written when its files are here; it names those alone. So the folder may be read at any time, be
 added to, and be made whole by the same call again.
@@ -42,7 +42,7 @@ _SHOWN = 5  # failures that a message names
 
 @dataclass(frozen=True, kw_only=True)
 class Downloaded:
-    """What a download did: days whose item was written, files brought, files that were here, bytes brought."""
+    """Result of a download: days written, files downloaded, files already present, bytes downloaded."""
 
     days: int
     brought: int
@@ -79,7 +79,7 @@ def download(
     fetch: Fetch | None = None,
     progress: Progress | None = None,
 ) -> Downloaded:
-    """Bring the matching days' files and items from a catalogue into a folder.
+    """Download the matching days' files and items from a catalogue into a folder.
 
     Args:
         origin: address of a served catalogue or STAC API, a folder, ``file://`` or ``s3://``.
@@ -105,9 +105,9 @@ def download(
     days = _days(source.find(query), query, assets)
     if (out / ROOT).exists() and not (out / DOWNLOAD_LOCK).exists():
         raise ConfigError(
-            "The folder holds a catalogue that is no download",
+            "The folder holds a catalogue that is not a download",
             value=out,
-            remedy="Name another --out: it stays as it is.",
+            remedy="Choose another --out; this folder is left unchanged.",
         )
     with _disk(out), _only(out):
         target = FolderStore(out)
@@ -120,7 +120,7 @@ def _days(found: Sequence[Found], query: Query, assets: Sequence[str]) -> list[_
         raise NothingFoundError(
             "No published day matches",
             value=f"bbox {query.bbox or 'any'}, {query.start or '..'} to {query.end or '..'}",
-            remedy="Ask for a larger box or period; the catalogue's collections tell their extents.",
+            remedy="Choose a larger box or period; the collections state their extents.",
         )
     known = sorted({key for one in found for key in one.item["assets"]})
     unknown = [name for name in assets if name not in known]
@@ -139,7 +139,7 @@ def _file(found: Found, key: str) -> _File:
     asset, name = found.item["assets"][key], DayName.of_item(found.item)
     url = found.address(asset["href"])
     if not _PLAIN.fullmatch(name_in(url)) or not _PLAIN.fullmatch(name.item_id):
-        raise TransferError("A catalogue names a file by what is no plain file name", value=url)
+        raise TransferError("A file name in the catalogue is not a plain file name", value=url)
     told = _SHA256.fullmatch(str(asset.get("file:checksum", "")))
     remote = RemoteFile(
         name=name_in(url),
@@ -214,11 +214,11 @@ def _summary(failures: Sequence[VadoseError], total: int) -> TransferError:
     assert issubclass(kind, TransferError)
     shown = "; ".join(f"{error.what}: {error.value}" for error in failures[:_SHOWN])
     more = f"; and {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
-    what = "A downloaded file is damaged" if kind is ChecksumError else "Files could not be brought"
+    what = "A downloaded file is damaged" if kind is ChecksumError else "Some files could not be downloaded"
     return kind(
         f"{what}: {len(failures)} of {total}",
         value=shown + more,
-        remedy="The others are kept. Run it again: it brings what is missing.",
+        remedy="The others are kept. Run the command again to download the rest.",
     )
 
 
@@ -230,7 +230,7 @@ def _require_room(target: FolderStore, days: Sequence[_Day]) -> None:
         raise StorageFullError(
             "The download does not fit on the disk",
             value=f"{missing / 1e6:.1f} MB missing, {free / 1e6:.1f} MB free at {target.root}",
-            remedy="Ask for fewer days or assets, or free some space.",
+            remedy="Choose fewer days or assets, or free some space.",
         )
 
 
@@ -245,7 +245,7 @@ def _disk(out: Path) -> Iterator[None]:
             raise StorageFullError(
                 "The disk filled up during a download",
                 value=out,
-                remedy="Free some space and run it again: it goes on where it stopped.",
+                remedy="Free some space and run the command again; it resumes.",
             ) from error
         raise ConfigError("The folder cannot be written", value=f"{out}: {error.strerror or error}") from error
 
@@ -258,7 +258,7 @@ def _only(out: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise ConfigError(
-            "Another download into this folder is running", value=out, remedy="Wait for it, or name another --out."
+            "Another download into this folder is running", value=out, remedy="Wait for it, or choose another --out."
         ) from None
     try:
         yield

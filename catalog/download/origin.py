@@ -1,4 +1,4 @@
-"""Where a download comes from: a STAC API that is searched, or a static catalogue that is walked, near or far."""
+"""Sources of a download: a STAC API, which is searched, or a static catalogue, whose links are followed."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def open_origin(address: str) -> Origin:
     store = open_store(address)
     if store.get("catalog.json") is None:
         raise UnreachableError(
-            "No catalogue is there",
+            "No catalogue was found",
             value=address,
-            allowed="a folder or s3://bucket/prefix with catalog.json, or the address of a served one",
+            allowed="a folder or s3://bucket/prefix with catalog.json, or the address of a service",
         )
     return StoreOrigin(store)
 
@@ -178,7 +178,7 @@ def _open_served(address: str) -> Origin:
         if document.get("type") in ("Catalog", "Collection"):
             return StaticOrigin(session, place)
     raise last or UnreachableError(
-        "What answers is no STAC catalogue", value=address, allowed="a catalogue or STAC API"
+        "The address is not a STAC catalogue", value=address, allowed="a catalogue or STAC API"
     )
 
 
@@ -189,7 +189,7 @@ def _patience() -> Retry:
 
 
 def new_session(retries: Retry | int = 0) -> requests.Session:
-    """Connections that say who asks and, where wanted, repeat what a busy server turned down."""
+    """A session with our user agent and optional retries for busy servers."""
     session = requests.Session()
     session.headers["User-Agent"] = "vadose"
     for scheme in ("http://", "https://"):
@@ -209,14 +209,14 @@ def get_json(session: requests.Session, address: str) -> Document:
         raise UnreachableError("The catalogue does not answer", value=f"{address}: {error}") from error
     if answer.status_code != requests.codes.ok or "json" not in answer.headers.get("Content-Type", ""):
         raise UnreachableError(
-            "What answers is no STAC object",
+            "The answer is not a STAC object",
             value=f"{address}: HTTP {answer.status_code}, {answer.headers.get('Content-Type')}",
             allowed="a catalogue's JSON",
         )
     try:
         document = answer.json()
     except ValueError as error:
-        raise CatalogError("An object of the catalogue is no JSON", value=f"{address}: {error}") from error
+        raise CatalogError("An object of the catalogue is not JSON", value=f"{address}: {error}") from error
     if not isinstance(document, dict):
-        raise CatalogError("An object of the catalogue is no JSON object", value=address)
+        raise CatalogError("An object of the catalogue is not a JSON object", value=address)
     return document

@@ -1,4 +1,4 @@
-"""What is asked of a catalogue: a box, a period, collections; checked before anything is opened."""
+"""A query of a catalogue (box, period, collections), checked before anything is opened."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ORDER = "west south east north in degrees, west < east, south < north, as -98.3
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """Days of a catalogue; what is None or empty asks for all.
+    """Selects days of a catalogue; None or empty means all.
 
     ``bbox`` is west, south, east, north in degrees; ``start`` and ``end`` are days, both included. Raises ConfigError
     when the box or the period is empty, turned round or off the globe.
@@ -45,7 +45,7 @@ class Query:
         return f"{start}/{f'{self.end}T23:59:59Z' if self.end else '..'}"
 
     def wants(self, item: Mapping[str, Any]) -> bool:
-        """Whether an item is a day that stands, of the collections, period and box."""
+        """Whether an item is a valid day of the collections, period and box."""
         collection, properties = item.get("collection"), item.get("properties", {})
         if collection in NO_DAYS or properties.get("deprecated"):
             return False
@@ -65,9 +65,9 @@ def _check(bbox: Box) -> None:
         raise ConfigError("A box needs four numbers", value=bbox, allowed=_ORDER)
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90):
         swapped = "Longitude comes first." if abs(south) > 90 or abs(north) > 90 else None
-        raise ConfigError("The box leaves the globe", value=bbox, allowed=_ORDER, remedy=swapped)
+        raise ConfigError("The box is outside the globe", value=bbox, allowed=_ORDER, remedy=swapped)
     if west >= east or south >= north:
-        raise ConfigError("The box is turned round or empty", value=bbox, allowed=_ORDER)
+        raise ConfigError("The box is reversed or empty", value=bbox, allowed=_ORDER)
 
 
 def _meet(one: Box, other: list[float]) -> bool:

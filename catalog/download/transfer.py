@@ -1,4 +1,4 @@
-"""One file brought here whole: resumed where it was cut, repeated when a server is busy, verified before it counts."""
+"""Downloads one file: resumes, retries a busy server, verifies."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ def bring(remote: RemoteFile, target: Path, fetch: Fetch, tell: Tell) -> bool:
             return True
         tell(-part.stat().st_size)
         _discard(part)
-    raise ChecksumError("A file came damaged twice", value=f"{remote.url}: {reason}", remedy="Tell who serves it.")
+    raise ChecksumError(
+        "A file was damaged in two downloads",
+        value=f"{remote.url}: {reason}",
+        remedy="Contact the provider of the catalogue.",
+    )
 
 
 def _note(part: Path) -> Path:
@@ -125,9 +129,9 @@ class FetchHttp:
             retrying(self._attempt, remote, part, tell)
         except _CutShortError as error:
             raise UnreachableError(
-                "A file did not come whole",
+                "A download was interrupted",
                 value=f"{remote.url}: {error}",
-                remedy="Run it again: it goes on where it was cut.",
+                remedy="Run the command again; it resumes.",
             ) from error
 
     def _attempt(self, remote: RemoteFile, part: Path, tell: Tell) -> None:
@@ -184,7 +188,7 @@ def _begin(answer: requests.Response, part: Path, remote: RemoteFile, have: int)
         return 0
     if not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         _discard(part)
-        raise _CutShortError(f"another range than asked for: {answer.headers.get('Content-Range')}")
+        raise _CutShortError(f"received another range than requested: {answer.headers.get('Content-Range')}")
     return have
 
 

@@ -1,1 +1,1 @@
-"""A day, a model or a validation into the catalogue: claims, the commit, withdrawal, failures."""
+"""Publishes days, models and validations: claims, commits, withdrawal, failures."""

@@ -1,4 +1,4 @@
-"""One run makes a day at a time: a claim beside the catalogue, which outlives no run that died.
+"""Claims on days, so that one run makes a day at a time; the claim of a crashed run is void.
 
 ``claims/<collection>/<YYYYMMDD>.json`` is no part of STAC and no link leads to it. Its owner renews it while at work
 and removes it at the end. A claim is void when its owner's process is gone (as far as this machine can tell) or when it
@@ -51,7 +51,7 @@ def claimed(
             raise ClaimedError(
                 f"Another run is making {date}",
                 value=_told(_parse(store.get(key))),
-                remedy="Wait for it, or end it and run the day again.",
+                remedy="Wait for it, or stop it and run the day again.",
             )
         time.sleep(min(_LOOK, max(give_up - time.monotonic(), 0.0)))
     done = threading.Event()
@@ -119,7 +119,7 @@ def _take(store: Store, key: str, token: str, lease: float) -> bool | None:
     except _Taken:
         return None
     if inherited:
-        _LOG.warning("The run that held %s died; taking it over", key)
+        _LOG.warning("Taking over %s from a crashed run", key)
     return inherited
 
 
@@ -129,7 +129,7 @@ def _renew(uri: str | Path, key: str, token: str, lease: float, done: threading.
     while not done.wait(lease / 4):
         try:
             if _take(store, key, token, lease) is None:
-                _LOG.warning("The claim %s was lost to another run; the publication itself decides", key)
+                _LOG.warning("Lost the claim %s to another run; the commit decides", key)
                 return
         except CatalogError as error:
             _LOG.warning("The claim %s could not be renewed: %s", key, error)

@@ -90,7 +90,7 @@ def parse_item(content: bytes, name: Revisioned) -> Document:
         validate_item(document)
     except (ValueError, CatalogError) as error:
         raise CatalogError(
-            "The present item is damaged", value=f"{name.item_key}: {error}", remedy="Restore or remove it."
+            "The published item is damaged", value=f"{name.item_key}: {error}", remedy="Restore or remove it."
         ) from error
     return dict(document)
 
@@ -152,7 +152,7 @@ def replacing(expected: bytes | None, content: bytes) -> Change:
 
     def change(before: bytes | None) -> bytes:
         if before != expected:
-            raise CatalogError("Another publication of the same item came first", remedy="Run it again.")
+            raise CatalogError("Another publication of the same item was faster", remedy="Run the command again.")
         return content
 
     return change

@@ -36,7 +36,7 @@ def already_there(run: RunRecord, domain: Domain, uri: str | Path) -> str | None
     if newer is None and offered and all(map(is_near_real_time, offered)):
         newer = next((file for file in published if is_near_real_time(file) is False), None)
     if newer:
-        return f"already published from {newer}, which supersedes the granule given; --force publishes all the same"
+        return f"already published from {newer}, which supersedes the given granule; --force publishes anyway"
     midnight = f"{run.date}T00:00:00Z"
     if item and f"{run.observed[1]:%Y-%m-%dT%H:%M:%SZ}" < midnight <= item["properties"]["vadose:observed"][1]:
         return "already published from retrievals of the day itself, whose granule is gone; --force carries forward"

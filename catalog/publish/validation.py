@@ -103,7 +103,7 @@ def _read(folder: Path) -> Document:
         headline(document)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CatalogError(
-            "This is no validation", value=f"{folder}: {error}", allowed="a folder written by: vadose validate"
+            "Not a validation", value=f"{folder}: {error}", allowed="a folder written by: vadose validate"
         ) from error
     return dict(document)
 

@@ -1,4 +1,4 @@
-"""Withdrawing a published day: it stays where it is, marked as deprecated with the reason."""
+"""Withdraws a published day: it stays in place, marked as deprecated with the reason."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def withdraw(uri: str | Path, domain: Domain, date: dt.date, reason: str) -> str
     store, name = open_store(uri), DayName.of(domain, date)
     reason = " ".join(reason.split())
     if not reason:
-        raise CatalogError("A withdrawal needs a reason that users can read", value=repr(reason))
+        raise CatalogError("A withdrawal needs a reason", value=repr(reason))
     with store.lock():
         current = store.get(name.item_key)
         if current is None:

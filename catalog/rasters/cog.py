@@ -98,7 +98,7 @@ def _write_drafts(folder: Path, domain: Domain, tiles: Iterable[Tile], variables
                 draft.checks.append((where, _checksum(stored)))
     if not covered.all():
         missing = int(covered.size - np.count_nonzero(covered))
-        raise CatalogError("The day's tiles leave part of the domain out", value=f"{missing} cells of {covered.size}")
+        raise CatalogError("The day's tiles do not cover the domain", value=f"{missing} cells of {covered.size}")
     return drafts
 
 
@@ -108,7 +108,7 @@ def _mark(covered: np.ndarray[Any, np.dtype[np.bool_]], window: Window) -> None:
     whole = Window(rows=Span(start=0, stop=height), columns=Span(start=0, stop=width))
     rows, columns = window.rows, window.columns
     if not whole.holds(window) or covered[rows.slice, columns.slice].any():
-        raise CatalogError("A tile leaves the domain or overlaps another", value=window, allowed=f"within {whole}")
+        raise CatalogError("A tile is outside the domain or overlaps another", value=window, allowed=f"within {whole}")
     covered[rows.slice, columns.slice] = True
 
 
@@ -192,7 +192,7 @@ def _verify(path: Path, draft: _Draft) -> None:
     """Raise CatalogError unless the file is a COG and holds what the tiles held (GDAL may lose a failed last write)."""
     valid, errors, warnings = cog_validate(path, strict=True, quiet=True)
     if not valid:
-        raise CatalogError(f"{path.name} is no valid COG", value="; ".join([*errors, *warnings]))
+        raise CatalogError(f"{path.name} is not a valid COG", value="; ".join([*errors, *warnings]))
     with rasterio.open(path) as file:
         for window, check in draft.checks:
             if _checksum(file.read(1, window=window)) != check:

@@ -45,7 +45,7 @@ def encode(variable: Variable, values: Array) -> Array:
     present = rounded[~missing]
     if present.size and not (variable.valid_min <= present.min() and present.max() <= variable.valid_max):
         raise CatalogError(
-            f"{variable.name} leaves its valid range",
+            f"{variable.name} is outside its valid range",
             value=f"{present.min():g} to {present.max():g} {variable.units}",
             allowed=f"{variable.valid_min:g} to {variable.valid_max:g} {variable.units}, NaN where missing",
         )

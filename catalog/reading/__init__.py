@@ -1,1 +1,1 @@
-"""What is published, read back: days, rasters, points and time series."""
+"""Reads published data: days, rasters, points and time series."""

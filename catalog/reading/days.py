@@ -111,12 +111,12 @@ def describe(path: Path) -> Document:
     """What an item, collection or catalogue file is, for ``vadose info``.
 
     ``valid`` and, for an item, ``checksums_ok`` are booleans; ``problems`` says why not. Raises CatalogError when
-    the file is no STAC object.
+    the file is not a STAC object.
     """
     document = read_document(open_store(path.absolute().parent), path.name)
     kinds = {"Feature": "item", "Collection": "collection", "Catalog": "catalog"}
     if document.get("type") not in kinds:
-        raise CatalogError(f"{path.name} is no STAC object", value=document.get("type"), allowed=kinds)
+        raise CatalogError(f"{path.name} is not a STAC object", value=document.get("type"), allowed=kinds)
     kind = kinds[document["type"]]
     problems = _problems(document)
     result: Document = {"kind": kind, "id": document.get("id"), "title": document.get("title")}

@@ -68,7 +68,7 @@ def _day(store: Store, name: DayName, item: dict[str, Any]) -> PublishedDay:
         raise CatalogError(f"{name.item_id} lacks assets", value=", ".join(missing))
     grid = read_document(store, keys["provenance"]).get("parameters", {}).get("smap_grid")
     if grid not in COARSE_GRIDS:
-        raise CatalogError(f"{name.item_id} does not tell SMAP's grid", value=grid, allowed=COARSE_GRIDS)
+        raise CatalogError(f"{name.item_id} does not state SMAP's grid", value=grid, allowed=COARSE_GRIDS)
     return PublishedDay(
         date=name.date,
         keys=keys,

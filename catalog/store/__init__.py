@@ -1,1 +1,1 @@
-"""Where a catalogue lies: a folder or a bucket, behind one interface."""
+"""Storage of a catalogue: a folder or a bucket, behind one interface."""

@@ -1,4 +1,4 @@
-"""Where a catalogue lives: a folder or a bucket, written so that a reader never sees half of anything.
+"""Storage of a catalogue in a folder or bucket; readers never see partial writes.
 
 A publication is a list of writes applied in order; each object appears whole or not at all, and what readers follow
 (item, then the links to it) comes last. A folder is guarded by a lock on its root, a bucket by create-only and

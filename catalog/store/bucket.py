@@ -42,7 +42,7 @@ def _patience() -> Any:
     """How often a request is tried: ``AWS_MAX_ATTEMPTS``, else 10 times within three minutes."""
     given = os.environ.get("AWS_MAX_ATTEMPTS", "10")
     if not given.isdecimal() or int(given) < 1:
-        raise CatalogError("AWS_MAX_ATTEMPTS is no number of attempts", value=given, allowed="1, 2, ...")
+        raise CatalogError("AWS_MAX_ATTEMPTS is not a number of attempts", value=given, allowed="1, 2, ...")
     return {"max_retries": int(given) - 1, "retry_timeout": dt.timedelta(minutes=3)}
 
 
@@ -134,7 +134,7 @@ class BucketStore:
             # A server that took the object and then failed to say so is asked again, and finds it there.
             if self._objects.get(write.key).attributes.get(_MARK) != publication.mark:
                 raise CatalogError(
-                    "Another publication of the same day came first", value=write.key, remedy="Run it again."
+                    "Another publication of the same day was faster", value=write.key, remedy="Run the command again."
                 ) from error
         publication.created.append(write.key)
 

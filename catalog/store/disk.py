@@ -1,4 +1,4 @@
-"""Telling a full disk from any other failed write, whichever library reports it."""
+"""Distinguishes a full disk from other failed writes, whichever library reports it."""
 
 from __future__ import annotations
 

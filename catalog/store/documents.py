@@ -26,9 +26,9 @@ def read_document(store: Store, key: str) -> Document:
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise CatalogError("An object of the catalogue is no JSON", value=f"{store.uri}/{key}: {error}") from error
+        raise CatalogError("An object of the catalogue is not JSON", value=f"{store.uri}/{key}: {error}") from error
     if not isinstance(document, dict):
-        raise CatalogError("An object of the catalogue is no JSON object", value=f"{store.uri}/{key}")
+        raise CatalogError("An object of the catalogue is not a JSON object", value=f"{store.uri}/{key}")
     return document
 
 

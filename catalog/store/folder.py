@@ -117,7 +117,9 @@ class FolderStore:
         """The synced file to move; None when the object already holds the content."""
         target = self.root / write.key
         if write.create and target.exists():
-            raise CatalogError("Another publication of the same day came first", value=target, remedy="Run it again.")
+            raise CatalogError(
+                "Another publication of the same day was faster", value=target, remedy="Run the command again."
+            )
         if isinstance(write.content, Path):
             staged = write.content
         else:

@@ -1,4 +1,4 @@
-"""What passes between a catalogue and its store: objects to write, and what is known of those that are there."""
+"""Objects to write, and facts about stored objects."""
 
 from __future__ import annotations
 

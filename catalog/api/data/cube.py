@@ -1,4 +1,4 @@
-"""Cubes as plain Zarr over HTTP, for readers that know neither Icechunk nor the bucket; by snapshot or the newest."""
+"""Cubes as plain Zarr over HTTP, by snapshot or the newest; readers need no Icechunk."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Collection = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", d
 Snapshot = Annotated[str, Path(pattern=f"^({_SNAPSHOT})$", description="A snapshot, or main for the newest")]
 
 
-@router.get("/cube/{collection}", summary="Where a collection's cube is")
+@router.get("/cube/{collection}", summary="Addresses of a collection's cube")
 async def cube(collection: Collection, request: Request) -> JSONResponse:
-    """Addresses of the cube: the newest, and the snapshot that it is now, which stays as it is."""
+    """Addresses of the cube: the newest state, and the current snapshot, which never changes."""
     snapshot = await run_in_threadpool(_newest, request.app.state.store.uri, collection)
     root = f"{base(request)}cube/{collection}/"
     found = {"collection": collection, "snapshot": snapshot, "newest": f"{root}{BRANCH}", "fixed": f"{root}{snapshot}"}
@@ -58,7 +58,7 @@ async def member(collection: Collection, snapshot: Snapshot, key: str, request: 
 
 
 def newest_snapshot(uri: str, collection: str) -> str | None:
-    """The newest snapshot of a collection's cube, None where there is none or it cannot be read."""
+    """The newest snapshot of a collection's cube; None if it is missing or unreadable."""
     try:
         return _newest(uri, collection)
     except HTTPException:
@@ -69,7 +69,7 @@ def _newest(uri: str, collection: str) -> str:
     try:
         return _repository(uri, collection).lookup_branch(BRANCH)
     except (CubeError, MissingExtraError):
-        raise absent(f"There is no cube of {collection}.") from None
+        raise absent(f"{collection} has no cube.") from None
 
 
 @lru_cache(maxsize=_OPEN)
@@ -79,7 +79,7 @@ def _repository(uri: str, collection: str) -> icechunk.Repository:
 
 @lru_cache(maxsize=_OPEN)
 def session_of(uri: str, collection: str, snapshot: str) -> icechunk.Session:
-    """A snapshot of a cube, open for reading; HTTP 404 where there is none."""
+    """A snapshot of a cube, open for reading; HTTP 404 if it does not exist."""
     _newest(uri, collection)
     try:
         with cube_errors(uri, collection):

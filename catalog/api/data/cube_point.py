@@ -1,4 +1,4 @@
-"""Time series at a cell from a collection's cube, of the days that it holds as they are published."""
+"""Time series at a cell from a collection's cube, for the days that the cube holds in their published revision."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def cube_readings(uri: str, collection: Mapping[str, Any], days: Sequence[Entry]
                 group, held = _opened(uri, name, snapshot)
             return _read(group, held, collection, days, cell)
     except VadoseError as error:  # the files have the same values, only slower
-        _log.warning("A time series goes without the cube: %s", error)
+        _log.warning("Cube not used for a time series: %s", error)
         return {}
 
 

@@ -65,10 +65,10 @@ def chosen_collection(held: Holdings, wanted: str | None) -> str:
     listed = ", ".join(present) or "none"
     if wanted is not None:
         if wanted not in present:
-            raise absent(f"No collection of days {wanted[:80]!r}. Those here are: {listed}.")
+            raise absent(f"Unknown collection {wanted[:80]!r}. Available: {listed}.")
         return wanted
     if len(present) != 1:
-        raise bad(f"collection is needed, one of: {listed}.") if present else absent("No day is published yet.")
+        raise bad(f"collection is needed, one of: {listed}.") if present else absent("No days are published yet.")
     return present[0]
 
 

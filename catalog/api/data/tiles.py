@@ -1,4 +1,4 @@
-"""Map tiles of the rasters, in Web Mercator, coloured as the legend says."""
+"""Map tiles of the rasters, in Web Mercator, in the colours of the legend."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def tile(
     catalogue: Catalogue = request.app.state.catalogue
     entry = found_entry(catalogue.now(), collection, item)
     if asset not in LAYERS:
-        raise absent(f"No layer {asset!r}. Those here are: {', '.join(LAYERS)}.")
+        raise absent(f"No layer {asset!r}. Available: {', '.join(LAYERS)}.")
     if max(x, y) >= 2**z:
         raise absent(f"Zoom {z} has tiles 0 to {2**z - 1}, not {x}, {y}.")
     tag = '"' + hashlib.sha256(f"{entry.tag}/{asset}/{z}/{x}/{y}".encode()).hexdigest()[:24] + '"'
@@ -120,7 +120,7 @@ def _differences(catalogue: Catalogue) -> Any:
         keys = dict(files)  # a revision's files never change
         grid = read_document(catalogue.store, keys["provenance"]).get("parameters", {}).get("smap_grid")
         if grid not in COARSE_GRIDS:
-            raise absent("The item does not tell SMAP's grid, so it has no difference to SMAP.")
+            raise absent("The item does not state SMAP's grid, so there is no difference to SMAP.")
         with open_raster(catalogue.store, keys[product.SOIL_MOISTURE.name]) as file:
             theta = file.read(1).astype(np.float64)
             profile = {k: file.profile[k] for k in ("width", "height", "crs", "transform")}

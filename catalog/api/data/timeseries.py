@@ -67,11 +67,11 @@ def position(
     held = request.app.state.catalogue.now()
     match = _POINT.fullmatch(coords)
     if match is None:
-        raise bad(f"coords takes one POINT(lon lat) in degrees a request; got {coords[:60]!r}.")
+        raise bad(f"coords takes one POINT(lon lat) in degrees; got {coords[:60]!r}.")
     try:
         at = checked_point(*(float(part) for part in match.groups()))
     except ValueError:
-        raise bad(f"coords holds something that is no number: {coords[:60]!r}.") from None
+        raise bad(f"coords contains a value that is not a number: {coords[:60]!r}.") from None
     first, slash, last = (datetime or "").partition("/")
     span = (None if first in ("", "..") else first, None if last in ("", "..") else last)
     span = span if slash else (span[0], span[0])

@@ -50,7 +50,7 @@ def add_stac(app: FastAPI, backend: str, dsn: str | None) -> None:
 
 
 def own_settings() -> dict[str, Any]:
-    """What stac-fastapi wants to know of every API."""
+    """Settings that stac-fastapi requires."""
     return {
         "stac_fastapi_title": product.TITLE,
         "stac_fastapi_description": DESCRIPTION,

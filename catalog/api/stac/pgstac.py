@@ -29,7 +29,7 @@ def checked_dsn(dsn: str | None) -> str:
     """The address of a PostgreSQL database; raises ConfigError for anything else."""
     if dsn is None or urlsplit(dsn).scheme not in ("postgresql", "postgres"):
         raise ConfigError(
-            "pgstac needs the address of its database",
+            "pgstac needs a database address",
             value=dsn,
             allowed="postgresql://user:password@host:port/name",
             remedy="Give --dsn or set VADOSE_PGSTAC_DSN.",
@@ -85,7 +85,7 @@ class PgstacClient(CoreCrudClient):  # type: ignore[misc]
         try:
             clean = super()._clean_search_args(**terms)
         except ValueError as error:
-            raise bad(f"A term of the search is no JSON: {error}") from error
+            raise bad(f"A search term is not JSON: {error}") from error
         checked_geometry(clean.get("intersects"))  # before pydantic, whose words are for programmers
         return clean
 
@@ -94,11 +94,11 @@ class PgstacClient(CoreCrudClient):  # type: ignore[misc]
         return _written(await super().item_collection(collection_id, request=request, **kwargs))
 
     async def get_search(self, request: Request, **kwargs: Any) -> Any:
-        """A page of what a search by address finds."""
+        """A page of results of a GET search."""
         return _written(await super().get_search(request=request, **kwargs))
 
     async def post_search(self, search_request: Any, request: Request, **kwargs: Any) -> Any:
-        """A page of what a search by document finds."""
+        """A page of results of a POST search."""
         return _written(await super().post_search(search_request, request=request, **kwargs))
 
     async def all_collections(self, request: Request, **kwargs: Any) -> Any:
@@ -123,6 +123,6 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except _UNREACHABLE as error:
-        raise HTTPException(503, "The search's database cannot be reached.") from error
+        raise HTTPException(503, "The search database cannot be reached.") from error
     except asyncpg.PostgresError as error:
         raise bad(f"The database refuses this search: {str(error).splitlines()[0][:200]}") from error

@@ -1,4 +1,4 @@
-"""A catalogue copied into PostgreSQL with pgstac, and kept in step: only what changed is sent, what is gone goes.
+"""Synchronises a catalogue with PostgreSQL and pgstac: sends changed items, removes deleted ones.
 
 The catalogue stays the one truth; the database can be dropped and filled again at any time. Each row keeps the digest
 of the document it was made from (in pgstac's column ``private``), by which a later run knows what changed.
@@ -31,7 +31,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Synced:
-    """What a run did: items sent, taken out and left as they were."""
+    """Result of a run: items sent, removed and unchanged."""
 
     collections: int
     sent: int
@@ -40,7 +40,7 @@ class Synced:
 
 
 def sync(uri: str | Path, dsn: str) -> Synced:
-    """Bring a pgstac database into step with a catalogue; may be repeated at will.
+    """Synchronise a pgstac database with a catalogue; may be repeated.
 
     pgstac is installed in the database, or brought to the version of this package, where needed; that takes the right
     to create extensions (PostGIS).
@@ -97,7 +97,7 @@ def _connected(psycopg: Any, dsn: str) -> Any:
         raise DatabaseError(
             "The database cannot be reached",
             value=str(error).splitlines()[0],
-            remedy="Is it running, and is the address right (postgresql://user:password@host:port/name)?",
+            remedy="Check that it is running and that the address is right (postgresql://user:password@host:port/name).",
         ) from None
 
 

@@ -50,7 +50,7 @@ class Entry:
 
     @property
     def withdrawn(self) -> bool:
-        """Whether users are told not to use it any more."""
+        """Whether the item is deprecated."""
         return bool(self.record["properties"].get("deprecated"))
 
 
@@ -86,7 +86,7 @@ def look(store: Store, key: str, document: Document, before: Shelf | None) -> Sh
     branches = _branches(store, key, indexed)
     if branches and (before is None or branches != before.branches):
         _log.warning(
-            "%s has %d parts without an index, which links are followed for: slow where there is much. "
+            "%s has %d parts without an index; their items are found by links, which is slow for large archives. "
             "`vadose catalog check --repair` writes the index.",
             name,
             len(branches),
@@ -105,7 +105,7 @@ def _indexed(store: Store, stamps: Mapping[str, str], before: Shelf | None) -> d
             items = decode(content, key)
             read[key] = tuple(Entry.of(item, indexed_item_key(key, str(item["id"]))) for item in items)
         except (CatalogError, KeyError) as error:
-            _log.warning("A file of the index is left out: %s: %s", key, error)
+            _log.warning("Index file left out: %s: %s", key, error)
     kept = {key: entries for key, entries in known.items() if key in stamps and key not in stale}
     return kept | read
 
@@ -135,5 +135,5 @@ def _linked(
             try:
                 found[key] = ("" if facts is None else facts.tag, Entry.of(read_document(store, key), key))
             except (CatalogError, KeyError) as error:
-                _log.warning("An item is left out: %s: %s", key, error)
+                _log.warning("Item left out: %s: %s", key, error)
     return found

@@ -372,7 +372,7 @@ def test_a_lost_raster_is_the_services_trouble_and_a_lost_item_is_left_out(tmp_p
         assert answer.status_code == 503
         assert str(tmp_path) not in answer.text
         tile = get(address, f"/tiles/{COLLECTION}/{COLLECTION}_20150401/{DIFFERENCE}/1/0/0.png")
-        assert tile.status_code == 404  # its provenance does not tell SMAP's grid
+        assert tile.status_code == 404  # its provenance does not state SMAP's grid
 
 
 def test_gdal_reads_windows_of_the_served_rasters(address):

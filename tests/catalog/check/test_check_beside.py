@@ -87,8 +87,8 @@ def test_a_cube_that_lacks_days_is_told_and_one_that_holds_others_is_a_fault(own
     withdraw(own, DOMAIN, DATE + dt.timedelta(days=1), "recalled")
     told = [(finding.kind, finding.what.split(":")[0].split(" (")[0], finding.fault) for finding in check(own).findings]
     assert told == [
-        ("cube", "has another state of 1 days", True),
-        ("cube", "has what is not, or no longer, published", True),
+        ("cube", "holds another revision of 1 days", True),
+        ("cube", "holds days that are not published", True),
         ("cube", "lacks 1 days", False),
     ]
     assert catalog_check(own, "--repair") == (0, [])
@@ -118,6 +118,6 @@ def test_a_cube_that_cannot_be_read_is_a_fault_for_people(own):
     assert catalog_check(own, "--repair") == (42, [("cube", cube_folder(NAME), True, False)])
     shutil.rmtree(own / cube_folder(NAME) / "snapshots")
     (finding,) = repair(own, metadata_only=True)[1].findings
-    assert (finding.kind, "remove the folder; `vadose cube build` makes it anew" in finding.what) == ("cube", True)
+    assert (finding.kind, "remove the folder and run `vadose cube build`" in finding.what) == ("cube", True)
     shutil.copytree(own / cube_folder(NAME), own / cube_folder("another"))
-    assert "of a collection that is not there" in check(own, metadata_only=True).findings[0].what
+    assert "to a collection that does not exist" in check(own, metadata_only=True).findings[0].what

@@ -30,7 +30,7 @@ QUIET = (
 def day_catalog(
     tmp_path_factory: pytest.TempPathFactory, whole_tiles: Callable[..., Any], run_record: Callable[..., Any]
 ) -> Path:
-    """Five days of the Little Washita, all simulated but the first, which does not tell SMAP's grid either."""
+    """Five days of the Little Washita, all simulated but the first, which does not state SMAP's grid either."""
     from catalog import publish
 
     root, domain = tmp_path_factory.mktemp("pages"), product.LITTLE_WASHITA

@@ -80,10 +80,10 @@ def test_reweighted_figures_are_told_where_there_are_any(root, folder):
 
 
 def test_what_is_no_validation_is_refused(root, folder, tmp_path):
-    with pytest.raises(CatalogError, match="no validation"):
+    with pytest.raises(CatalogError, match="Not a validation"):
         publish_validation(root, DOMAIN, tmp_path)
     (folder / "validation.json").write_text('{"period": []}')
-    with pytest.raises(CatalogError, match="no validation"):
+    with pytest.raises(CatalogError, match="Not a validation"):
         publish_validation(root, DOMAIN, folder)
     (folder / "validation.json").write_text(json.dumps(document(sites=0)))
     with pytest.raises(CatalogError, match="no valid vadose item"):

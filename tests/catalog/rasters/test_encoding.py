@@ -53,7 +53,7 @@ def test_missing_becomes_the_declared_nodata(variable):
 
 @pytest.mark.parametrize("variable", product.VARIABLES, ids=lambda v: v.name)
 def test_a_value_out_of_range_is_refused(variable):
-    with pytest.raises(CatalogError, match=f"{variable.name} leaves its valid range.*Allowed"):
+    with pytest.raises(CatalogError, match=f"{variable.name} is outside its valid range.*Allowed"):
         encode(variable, np.array([variable.valid_max + 2]))
 
 

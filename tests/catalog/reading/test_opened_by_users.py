@@ -148,9 +148,9 @@ def test_info_describes_collections_and_catalogues(root, domain):
 def test_info_refuses_other_json(tmp_path):
     (tmp_path / "a.json").write_text('{"type": "FeatureCollection"}')
     (tmp_path / "b.json").write_text("{")
-    with pytest.raises(CatalogError, match="no STAC object"):
+    with pytest.raises(CatalogError, match="not a STAC object"):
         describe(tmp_path / "a.json")
-    with pytest.raises(CatalogError, match="no JSON"):
+    with pytest.raises(CatalogError, match="not JSON"):
         describe(tmp_path / "b.json")
     with pytest.raises(CatalogError, match="missing"):
         describe(tmp_path / "c.json")

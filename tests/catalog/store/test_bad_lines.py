@@ -59,7 +59,7 @@ def die_and_recover(line, uri, tiles, record, budget):
     assert whole(uri) == {str(told.revision)}
     left = check(uri, min_age=NONE).findings  # nothing, or files of the revision that died: they say so
     assert {(f.kind, f.what, f.mend) for f in left} <= {
-        ("orphan", "is of a revision that was never published; its publication died", True)
+        ("orphan", "belongs to a revision that was never published; its publication crashed", True)
     }
     assert repair(uri, min_age=NONE)[1].findings == []
     return bool(died)

@@ -83,7 +83,7 @@ def test_files_move_from_staging(uri):
 def test_create_never_replaces_and_undoes_what_it_began(uri):
     store = open_store(uri)
     put(store, Write(key="r001/b.tif", content=b"first"))
-    with pytest.raises(CatalogError, match="came first"):
+    with pytest.raises(CatalogError, match="was faster"):
         put(
             store,
             Write(key="r001/a.tif", content=b"second", create=True),

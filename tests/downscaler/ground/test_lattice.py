@@ -53,7 +53,7 @@ def test_uneven_or_descending_centres_are_refused(x):
 
 
 def test_a_nonsense_projection_is_refused():
-    with pytest.raises(PriorSchemaError, match="not understood"):
+    with pytest.raises(PriorSchemaError, match="not be interpreted"):
         from_centres([0.0, 1000.0], [0.0, 1000.0], "a map", where="test")
 
 

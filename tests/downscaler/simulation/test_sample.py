@@ -219,7 +219,7 @@ def test_a_sample_replaces_a_sample_and_nothing_else(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "thesis.txt").write_text("ten years of work")
-    with pytest.raises(ConfigError, match="something else"):
+    with pytest.raises(ConfigError, match="other files"):
         write_sample(out, DOMAIN, days=1)
     assert (out / "thesis.txt").exists()
 

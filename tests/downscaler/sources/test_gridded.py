@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_refused(tmp_path, change, said):
 
 
 def test_what_is_not_there_or_no_grid_is_refused(tmp_path):
-    with pytest.raises(ComparisonError, match="not there"):
+    with pytest.raises(ComparisonError, match="is missing"):
         product_at(str(tmp_path / "x.nc"), DATES, *PLACES)
     (tmp_path / "x.nc").write_text("no grid")
     with pytest.raises(ComparisonError, match="cannot open"):

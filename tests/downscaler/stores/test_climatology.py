@@ -125,7 +125,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path, made: CoarseStatistics,
         load_statistics(file)
     save_statistics(made, file)
     file.write_bytes(file.read_bytes()[:2000])
-    with pytest.raises(ClimatologyError, match="cut short"):
+    with pytest.raises(ClimatologyError, match="truncated"):
         load_statistics(file)
     assert not is_statistics(shared / "parflow" / "upper_verde" / "static.nc")
     with pytest.raises(ClimatologyError, match="folder"):

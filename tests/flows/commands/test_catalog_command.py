@@ -38,4 +38,4 @@ def test_check_repair_withdraw(published_root, tmp_path):
     assert (code, "2015-05-02 is not published" in wrong) == (40, True)
     assert vadose("catalog", "check", root, "--metadata-only")[0] == 0
     code, _, wrong = vadose("catalog", "check", tmp_path / "nowhere")
-    assert (code, "No catalogue is there" in wrong) == (40, True)
+    assert (code, "No catalogue was found" in wrong) == (40, True)

@@ -292,7 +292,7 @@ def test_other_products_that_xarray_opens(known, vadose, tmp_path):
         (["--stations", "{stations}", "--depth", "0.01"], 52, "No sensor can be used"),
         (["--stations", "{stations}", "--third", "x.nc", "--third-inputs", "SMAP"], 53, "both made from SMAP"),
         (["--stations", "{stations}", "--third", "x.nc"], 53, "are not stated"),
-        (["--stations", "{stations}", "--min-pairs", "5", "--compare", "x.nc"], 54, "not there"),
+        (["--stations", "{stations}", "--min-pairs", "5", "--compare", "x.nc"], 54, "is missing"),
     ],
 )
 def test_bad_requests_end_with_their_own_codes(known, vadose, options, code, said):

@@ -122,8 +122,8 @@ def test_a_file_that_is_no_archive_is_told_and_its_neighbours_are_read(tmp_path)
     (tmp_path / "data" / "notes.txt").write_text("hello")
     write_archive(tmp_path / "data" / "sound.zip", [written("Sound")])
     found = reports(tmp_path / "data")
-    assert "no zip file" in found["broken.zip"][1].problem
-    assert "known here" in found["notes.txt"][1].problem
+    assert "not a zip file" in found["broken.zip"][1].problem
+    assert "known format" in found["notes.txt"][1].problem
     assert found["Sound"][0] is not None
     with pytest.raises(StationError, match="not found"):
         reports(tmp_path / "nowhere")

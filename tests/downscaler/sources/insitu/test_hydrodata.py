@@ -149,7 +149,7 @@ def test_a_server_that_fails_is_told(server, fault):
 
 def test_an_answer_of_other_columns_is_told(server):
     server.fault = "columns"
-    with pytest.raises(HydroDataError, match="not understood"):
+    with pytest.raises(HydroDataError, match="not be interpreted"):
         read()
 
 

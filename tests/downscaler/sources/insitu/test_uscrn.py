@@ -93,7 +93,7 @@ def test_broken_lines_are_counted_and_shown(tmp_path, line):
 def test_a_file_of_other_content_is_refused(tmp_path):
     path = tmp_path / "CRND0103-2015-TX_Austin_33_NW.txt"
     path.write_text("no day\n")
-    with pytest.raises(StationError, match="holds no day"):
+    with pytest.raises(StationError, match="contains no day"):
         list(uscrn.read(path))
     other = tmp_path / "other.parquet.gz"
     other.write_bytes(gzip.compress(b"x"))

@@ -119,7 +119,7 @@ def test_damaged_and_missing_files_are_refused(tmp_path, netcdf):
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(PriorUnreadableError):
         open_source("netcdf", path)
-    with pytest.raises(PriorUnreadableError, match=r"No .* is there"):
+    with pytest.raises(PriorUnreadableError, match=r"No .* was found"):
         open_source("netcdf", tmp_path / "*.grb")
     with pytest.raises(PriorUnreadableError):
         open_source("zarr", tmp_path / "missing.zarr")

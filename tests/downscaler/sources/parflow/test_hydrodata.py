@@ -247,7 +247,7 @@ def test_stopped_it_goes_on_where_it_was(world: World, tmp_path: Path) -> None:
     next(folder.glob("20030201*.npz")).unlink()
     for trouble in (500, 502, 504, -1, 400):  # -1: the line breaks; 400 with a page that is no answer of the service
         world.broken = [trouble]
-        with pytest.raises(AcquisitionError, match="goes on where it was") as caught:
+        with pytest.raises(AcquisitionError, match="it resumes") as caught:
             fetch(request, folder)
         assert not isinstance(caught.value, AbsentDataError), trouble
         assert not list(folder.glob("*.absent"))  # the month is there, and is asked for again

@@ -75,12 +75,12 @@ def test_a_mask_file_decides_what_is_active(pfb_folder, lattice):
         ('"drv_vegm"', '"drv_vegn"', "hydrodata"),
         ("[1660, 110, 1740, 180]", "[1660, 110, 1741, 180]", "81 x 70"),
         ("[1660, 110, 1740, 180]", "[1740, 110, 1660, 180]", "swapped"),
-        ("[1660, 110, 1740, 180]", "[3300, 110, 3380, 180]", "leave CONUS1"),
+        ("[1660, 110, 1740, 180]", "[3300, 110, 3380, 180]", "exceed CONUS1"),
         ('"1d"', '"daily"', "not a duration"),
-        ("2016-10-01T12:00:00Z", "yesterday", "no time"),
-        ("residual_saturation = 0.1", "residual_saturation = 1.5", "no saturation"),
+        ("2016-10-01T12:00:00Z", "yesterday", "not a time"),
+        ("residual_saturation = 0.1", "residual_saturation = 1.5", "not a saturation"),
         ("simulated = true", 'simulated = "yes"', "wrong type"),
-        ('porosity = "run.out.porosity.pfb"', "", "leaves out"),
+        ('porosity = "run.out.porosity.pfb"', "", "lacks required keys"),
     ],
 )
 def test_a_wrong_description_is_refused_with_what_was_allowed(pfb_folder, old, new, message):

@@ -124,7 +124,7 @@ def test_without_porosity_the_wettest_day_stands_for_it(netcdf, dataset, domain,
     ("change", "message"),
     [
         (lambda d: d["soil_moisture"].values.__imul__(100), "not a volume fraction"),
-        (lambda d: d["porosity_top"].values.__imul__(0.3), "above porosity"),
+        (lambda d: d["porosity_top"].values.__imul__(0.3), "exceeds porosity"),
         (lambda d: d["porosity_top"].values.fill(np.nan), "Porosity is missing"),
     ],
 )
@@ -149,7 +149,7 @@ def test_an_older_prior_is_replaced_whole_or_stays(prior, netcdf, dataset, domai
 def test_other_files_in_the_way_are_never_replaced(netcdf, domain, tmp_path):
     (tmp_path / "prior").mkdir()
     (tmp_path / "prior" / "thesis.txt").write_text("years of work")
-    with pytest.raises(PriorSchemaError, match="no prior"):
+    with pytest.raises(PriorSchemaError, match="not a prior"):
         build_prior(open_source("netcdf", netcdf()), domain, tmp_path / "prior")
     assert (tmp_path / "prior" / "thesis.txt").exists()
 
