@@ -91,6 +91,12 @@ class Settings(BaseSettings):
         default=False,
         description="fill cells without a retrieval from the last 10 days and the prior; filled cells are flagged",
     )
+    products: Annotated[tuple[Literal["conserving", "analysis"], ...], NoDecode] = Field(
+        default=("conserving", "analysis"),
+        min_length=1,
+        description="what is made of each day: conserving (keeps SMAP's retrievals), analysis (complete, the best "
+        "estimate), or both with a comma",
+    )
     stations: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description="station data to validate against: ISMN archives, USCRN files, folders of them, scan, snotel; "
@@ -142,7 +148,7 @@ class Settings(BaseSettings):
         text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else value
         return text.zfill(3) if isinstance(text, str) and text.isdigit() else value
 
-    @field_validator("stations", mode="before")
+    @field_validator("stations", "products", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """One text with commas as the list that it stands for; an empty list as none."""

@@ -57,7 +57,7 @@ def publish(uri: str | Path, run: RunRecord, domain: Domain, tiles: Iterable[Til
     store = open_store(uri)
     with store.staging() as folder:
         tags = file_tags(run.date, simulated=run.simulated, caveats=run.caveats)
-        rasters = build_rasters(folder, domain, tiles, tags, variables=product.VARIABLES)
+        rasters = build_rasters(folder, domain, tiles, tags, variables=product.variables_of(domain.name))
         if rasters[product.SOIL_MOISTURE.name].statistics.count == 0:
             raise CatalogError(
                 f"{run.date} has no soil moisture in {domain.name}", remedy="There is nothing to publish."
