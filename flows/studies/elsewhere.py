@@ -48,9 +48,14 @@ class Elsewhere:
 
 
 def judge_elsewhere(
-    what: Elsewhere, *, most: int = MOST_DAYS, progress: Callable[[int, int], None] = lambda _done, _total: None
+    what: Elsewhere, *, most: int | None = None, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> Figures:
     """Figures of the analysis on all days, and of the hybrid and its baselines on days with a pass.
+
+    Args:
+        what: model, records and SMAP's observation model.
+        most: days that are judged, evenly spread; ``MOST_DAYS`` where not given.
+        progress: called with days done and days to do.
 
     Raises:
         PriorCoverageError: prior and truth do not share their domain.
@@ -68,7 +73,7 @@ def judge_elsewhere(
         raise TrainingError("The truth is too short", value=f"{count} days", allowed=f"more than {WINDOW} days")
     active = what.truth.data["active"].values.astype(bool) & what.prior.data["active"].values.astype(bool)
     all_days, pass_days = (Evaluation(active, ratio_to_m01(M09)) for _ in range(2))
-    chosen = np.unique(np.linspace(WINDOW, count - 1, min(most, count - WINDOW)).astype(int))
+    chosen = np.unique(np.linspace(WINDOW, count - 1, min(most or MOST_DAYS, count - WINDOW)).astype(int))
     for number, position in enumerate(chosen):
         _judge_day(int(position), what, active, all_days, pass_days)
         progress(number + 1, len(chosen))

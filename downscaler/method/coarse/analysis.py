@@ -25,6 +25,7 @@ FAST = Component(share=0.25, days=3.0, km=40.0)
 SLOW = Component(share=0.50, days=30.0, km=300.0)
 STANDING = Component(share=0.25, days=400.0, km=60.0)
 ERRORS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06)  # m3 m-3, among which SMAP's error is found
+BLIND = 1.15  # on the error where no weather is known: what a season does to a whole region, no record of one tells
 _MOST_BLOCKS = 9  # blocks that SMAP's error is found from
 _FEWEST_VALUES = 60  # retrievals below which the nominal error is taken
 _LIMITS = (-2.5, 4.0)  # spreads that the answer to weather is held within
@@ -135,7 +136,7 @@ def analyse(
         smap = np.clip(1.0 - found.error**2 / usual, 0.0, 1.0)
     return Analysed(
         value=background.level + background.day + found.anomaly,
-        error=memory.inflation * found.error,
+        error=memory.inflation * (1.0 if background.weather else BLIND) * found.error,
         smap=np.where(np.isfinite(background.spread), smap, np.nan),
         observation=observation,
         footprint=share,

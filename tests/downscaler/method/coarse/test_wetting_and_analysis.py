@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from downscaler.method.coarse.analysis import FOOTPRINT, Background, Memory, analyse, footprint_share
+from downscaler.method.coarse.analysis import BLIND, FOOTPRINT, Background, Memory, analyse, footprint_share
 from downscaler.method.coarse.observation import Observation, seen_through
 from downscaler.method.coarse.wetting import DECAYS, WARMTH_DAYS, fit_answer, wetting
 
@@ -77,7 +77,7 @@ def test_where_smap_saw_nothing_the_background_stands() -> None:
     _, background = scene(6)
     made = analyse(np.full((6, *SHAPE), np.nan), np.arange(6.0), background, Memory(inflation=1.2), 9.0)
     np.testing.assert_allclose(made.value, background.level)
-    np.testing.assert_allclose(made.error, 1.2 * background.spread)
+    np.testing.assert_allclose(made.error, 1.2 * BLIND * background.spread)
     np.testing.assert_allclose(made.smap, 0.0, atol=1e-12)
 
 
