@@ -13,6 +13,8 @@ from starlette.middleware.cors import CORSMiddleware
 from catalog.api import files
 from catalog.api.answers import add_error_answers
 from catalog.api.data import cube, dates, tiles, timeseries
+from catalog.api.limits import Limits
+from catalog.api.limits import limits as read_limits
 from catalog.api.middleware import Guard
 from catalog.api.pages import add_pages
 from catalog.api.stac.backends import add_stac
@@ -31,6 +33,7 @@ def create_app(
     public_url: str | None = None,
     browser: str | Path | None = None,
     fresh: float = FRESH,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """The service of a catalogue: files, STAC API, tiles, dates, time series and pages; read-only.
 
@@ -41,6 +44,7 @@ def create_app(
         dsn: address of that database, ``postgresql://user:password@host:port/name``.
         public_url: address that the service is known by; without it, the one that the client used.
         browser: folder of a built STAC Browser.
+        limits: how much of the machine it may take; by default as the environment says.
         fresh: seconds after which the catalogue is looked at anew.
 
     Raises:
@@ -49,7 +53,8 @@ def create_app(
         MissingExtraError: the backend's packages are not installed.
     """
     store = open_store(uri)
-    catalogue = Catalogue(store, fresh=fresh)
+    allowed = limits or read_limits()
+    catalogue = Catalogue(store, fresh=fresh, limits=allowed)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
