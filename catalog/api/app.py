@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -15,7 +16,7 @@ from catalog.api.answers import add_error_answers
 from catalog.api.data import cube, dates, tiles, timeseries
 from catalog.api.limits import Limits
 from catalog.api.limits import limits as read_limits
-from catalog.api.middleware import Guard
+from catalog.api.middleware import HEALTH, Compressed, Guard
 from catalog.api.pages import add_pages
 from catalog.api.stac.backends import add_stac
 from catalog.api.stac.holdings import FRESH, Catalogue
@@ -71,14 +72,15 @@ def create_app(
         lifespan=lifespan,
         license_info={"name": product.LICENSE},
     )
-    app.state.store, app.state.catalogue = store, catalogue
+    app.state.store, app.state.catalogue, app.state.limits = store, catalogue, allowed
     add_stac(app, backend, dsn)
     for part in (files, tiles, dates, timeseries, cube):
         app.include_router(part.router)
     _add_health(app)
     add_pages(app, Path(browser) if browser else None)
     add_error_answers(app)
-    app.add_middleware(Guard, public_url=public_url)
+    app.add_middleware(Compressed)
+    app.add_middleware(Guard, limits=allowed, public_url=public_url)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],
@@ -90,10 +92,12 @@ def create_app(
 
 
 def _add_health(app: FastAPI) -> None:
-    @app.get("/healthz", summary="Whether the service works")
-    def healthz() -> dict[str, Any]:
+    own = CapacityLimiter(2)  # threads of its own: it answers while all others are at work
+
+    @app.get(HEALTH, summary="Whether the service works")
+    async def healthz() -> dict[str, Any]:
         """Status, version and what is served; HTTP 503 where the catalogue cannot be read."""
-        held = app.state.catalogue.now()
+        held = await to_thread.run_sync(app.state.catalogue.now, limiter=own)
         return {
             "status": "ok",
             "version": __version__,

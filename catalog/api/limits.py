@@ -24,9 +24,14 @@ class Limits(BaseSettings):
     body_depth: int = Field(default=48, ge=16, description="how deep a body's JSON may nest")
     answer_seconds: float = Field(default=60.0, gt=0, description="seconds in which a client has to take a part")
     requests: int = Field(default=128, ge=1, description="requests at a time; more are asked to come again")
+    hosts: str = Field(default="", description="names that the service is known by, with commas; * for any")
     search_seconds: float = Field(default=10.0, gt=0, description="seconds that one search may take or wait")
     search_memory: str = Field(default="512MB", pattern=r"^\d+(MB|GB)$", description="memory of all searches")
     search_threads: int = Field(default=2, ge=1, description="threads of all searches")
+
+    def host_names(self) -> list[str]:
+        """Names that the service is known by, beside those of this machine."""
+        return [name.strip() for name in self.hosts.split(",") if name.strip()]
 
     def sockets(self) -> int:
         """Connections at a time that the process has descriptors for."""
