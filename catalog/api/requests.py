@@ -35,7 +35,7 @@ def known_parameters(request: Request) -> None:
 
     Source: OGC API Features, part 1 (17-069r4), requirement 8.
     """
-    allowed = sorted(_parameters(request.scope["route"].dependant))
+    allowed = list(dict.fromkeys(_parameters(request.scope["route"].dependant)))
     unknown = sorted(set(request.query_params) - set(allowed))
     if unknown:
         raise bad(f"No parameter {unknown[0][:40]!r}. Those here are: {', '.join(allowed)}.")

@@ -18,6 +18,7 @@ from flows.day.reading import read
 from flows.logs import DAYS
 
 if TYPE_CHECKING:
+    from catalog.publish.claims import Claim
     from downscaler.day.inputs import Inputs
     from downscaler.sources.smap import Offer
 
@@ -48,19 +49,19 @@ def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: boo
     started = time.monotonic()
     inputs = prepare(job)
     domain = inputs.domain
-    with claimed(job.catalog, domain, date, patience=PATIENCE if wait else 0.0) as inherited:
-        asked = planned is not None and not inherited
+    with claimed(job.catalog, domain, date, patience=PATIENCE if wait else 0.0) as claim:
+        asked = planned is not None and not claim.inherited
         if asked and (revision := made_since(date, domain, job.catalog, planned or 0)):
             reason = f"revision {revision}, published meanwhile by another run"
             return DayOutcome(date=date, status="current", reason=reason, seconds=time.monotonic() - started)
         with noted(date, job, inputs) as offers:
-            done = replace(_run(date, job, inputs, offers, mend=inherited), seconds=time.monotonic() - started)
+            done = replace(_run(date, job, inputs, offers, claim), seconds=time.monotonic() - started)
             _LOG.info("%s: %s, in %.1f s", done.status, done.reason, done.seconds)
     return done
 
 
-def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, mend: bool) -> DayOutcome:
-    """The sentence; ``mend`` makes the day though it stands, since a run died that was making it."""
+def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim: Claim) -> DayOutcome:
+    """The sentence; a day that was inherited is made though it stands, since a run died that was making it."""
     from catalog.items.day import withdrawn
     from catalog.publish.day import consider, publish
     from catalog.publish.settled import already_there
@@ -74,12 +75,12 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, men
         return DayOutcome(date=date, status="current", reason=f"withdrawn: {why}; --force publishes it anew")
     reading = read(date, job, inputs, offers)  # locate, fetch, open, fill
     run = run_record(reading, inputs, [offer.file for offer in offers])
-    settled = None if job.force or mend else already_there(run, domain, job.catalog)
+    settled = None if job.force or claim.inherited else already_there(run, domain, job.catalog)
     if settled:
         consider(job.catalog, domain, date, run.considered)
         return DayOutcome(date=date, status="current", reason=settled)
     made = tiles(reading.day, inputs.prior, inputs.model, matching=inputs.matching)  # downscale, by tile
-    done = publish(job.catalog, run, domain, made)  # write, publish
+    done = publish(job.catalog, run, domain, made, claim=claim)  # write, publish
     status: Status = "current" if done.status == "unchanged" else "published"
     return DayOutcome(date=date, status=status, href=done.item_href, reason=f"revision {done.revision}")
 

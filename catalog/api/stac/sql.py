@@ -44,7 +44,10 @@ class Statement:
         }
         conditions = [make(terms[name]) for name, make in made.items() if name in terms]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        order = ", ".join(f"{_column(field[1:])} {'DESC' if field[0] == '-' else 'ASC'}" for field in terms["sortby"])
+        order = ", ".join(
+            f"{_column(field[1:])} {'DESC' if field[0] == '-' else 'ASC'}"
+            for field in terms.get("sortby", ("+collection", "+id"))
+        )
         return f"SELECT collection, id FROM {source}{where} ORDER BY {order}"  # noqa: S608 - names are quoted here
 
     def _bind(self, value: Bound) -> str:
@@ -68,8 +71,10 @@ class Statement:
         return f"ST_GeomFromGeoJSON({self._bind(json.dumps(geometry))})"
 
     def _period(self, text: str) -> str:
-        start, end = (self._bind(v) if isinstance(v, dt.datetime) else v for v in _ends(text))
-        return f"coalesce(start_datetime, datetime) <= {end} AND coalesce(end_datetime, datetime) >= {start}"
+        start, end = _ends(text)
+        begins = f"coalesce(start_datetime, datetime) <= {end if isinstance(end, str) else self._bind(end)}"
+        ends = f"coalesce(end_datetime, datetime) >= {start if isinstance(start, str) else self._bind(start)}"
+        return f"{begins} AND {ends}"
 
     def condition(self, node: Any) -> str:
         """A checked filter's node as a condition; raises HTTP 400 where kinds do not fit."""

@@ -124,6 +124,22 @@ def test_a_post_search_refuses_terms_that_are_none(service):
     assert requests.post(f"{service}search", json={"filter-crs": CRS84}, timeout=60).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("moment", "found"),
+    [
+        ("2015-04-02T12:00:00Z", [2]),
+        ("2015-04-01T00:00:00Z/2015-04-02T00:00:00Z", [1, 2]),
+        ("2015-04-02T13:00:00+00:00/2015-04-02T14:00:00Z", [2]),
+        ("../2015-04-01T12:00:00Z", [1]),
+        ("2015-04-03T00:00:00Z/..", [3]),
+        ("2014-01-01T00:00:00Z/2014-12-31T00:00:00Z", []),
+    ],
+)
+def test_a_time_finds_the_days_that_it_meets(service, moment, found):
+    assert days(search(service, datetime=moment)) == found
+    assert days(search(service, datetime=moment, bbox="-99,34,-97,36", filter="gsd > 1")) == found
+
+
 def test_a_box_across_the_antimeridian_finds_both_its_sides(service):
     assert days(search(service, bbox="170,30,-90,40")) == [1, 2, 3]
     assert days(search(service, bbox="170,30,-179,40")) == []
@@ -198,4 +214,8 @@ def test_a_limit_that_is_none_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("VADOSE_SERVE_SEARCH_MEMORY", "much")
     (tmp_path / "catalog.json").write_text("{}")
     with pytest.raises(ConfigError, match="VADOSE_SERVE_SEARCH_MEMORY=much"):
+        create_app(tmp_path)
+    monkeypatch.delenv("VADOSE_SERVE_SEARCH_MEMORY")
+    monkeypatch.setenv("VADOSE_SERVE_SEARCHES", "1")
+    with pytest.raises(ConfigError, match="VADOSE_SERVE_SEARCHES"):
         create_app(tmp_path)
