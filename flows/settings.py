@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from downscaler.errors import ConfigError
 
 PREFIX = "VADOSE_"
+_OTHERS = (f"{PREFIX}SERVE_", f"{PREFIX}LOCK_SECONDS", f"{PREFIX}PGSTAC_DSN")  # read where they are used
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
 _PATHS = ("prior", "model", "granules", "cache", "climatology", "weather", "catalog")
@@ -168,6 +169,7 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
         ConfigError: unknown key or variable (with the nearest valid name), bad value, or unreadable file.
     """
     environment = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    environment = {name: value for name, value in environment.items() if not name.startswith(_OTHERS)}
     _refuse_unknown(environment, [*map(_variable, Settings.model_fields), CONFIG_VARIABLE], "environment variable")
     path = _config_path(config, environment.get(CONFIG_VARIABLE))
     from_file = _read_file(path) if path else {}

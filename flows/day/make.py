@@ -19,6 +19,7 @@ from flows.day.reading import read
 from flows.logs import DAYS
 
 if TYPE_CHECKING:
+    from catalog.publish.claims import Claim
     from downscaler.day.inputs import Inputs
     from downscaler.sources.smap import Offer
 
@@ -77,19 +78,19 @@ def _run_one(date: dt.date, job: DayJob, planned: int | None, *, wait: bool) -> 
     started = time.monotonic()
     inputs = prepare(job)
     domain = inputs.domain
-    with claimed(job.catalog, domain, date, patience=PATIENCE if wait else 0.0) as inherited:
-        asked = planned is not None and not inherited
+    with claimed(job.catalog, domain, date, patience=PATIENCE if wait else 0.0) as claim:
+        asked = planned is not None and not claim.inherited
         if asked and (revision := made_since(date, domain, job.catalog, planned or 0)):
             reason = f"revision {revision}, published by another run meanwhile"
             return DayOutcome(date=date, status="current", reason=reason, seconds=time.monotonic() - started)
         with noted(date, job, inputs) as offers:
-            done = replace(_run(date, job, inputs, offers, mend=inherited), seconds=time.monotonic() - started)
+            done = replace(_run(date, job, inputs, offers, claim), seconds=time.monotonic() - started)
             _LOG.info("%s: %s, in %.1f s", done.status, done.reason, done.seconds)
     return done
 
 
-def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, mend: bool) -> DayOutcome:
-    """The sentence; ``mend`` makes the day though it stands, since a run died that was making it."""
+def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim: Claim) -> DayOutcome:
+    """The sentence; a day that was inherited is made though it stands, since a run died that was making it."""
     from catalog.items.day import withdrawn
     from catalog.publish.day import consider, publish
     from catalog.publish.settled import already_there, analysis_stands
@@ -104,15 +105,15 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, men
     reading = read(date, job, inputs, offers)  # locate, fetch, open, fill
     looked_at = [entry.name for entry in reading.day.inputs if entry.kind == "granule"] if job.is_analysis else []
     run = run_record(reading, inputs, [*looked_at, *(offer.file for offer in offers)])
-    settled = None if job.force or mend else already_there(run, domain, job.catalog)
-    if settled is None and job.is_analysis and not (job.force or mend):
+    settled = None if job.force or claim.inherited else already_there(run, domain, job.catalog)
+    if settled is None and job.is_analysis and not (job.force or claim.inherited):
         settled = analysis_stands(run, domain, job.catalog, reading.day.data["soil_moisture"].values)
     if settled:
         consider(job.catalog, domain, date, run.considered)
         return DayOutcome(date=date, status="current", reason=settled)
     weather = inputs.weather.upto(date) if inputs.weather is not None else None
     made = tiles(reading.day, inputs.prior, inputs.model, matching=inputs.matching, weather=weather)  # by tile
-    done = publish(job.catalog, run, domain, made)  # write, publish
+    done = publish(job.catalog, run, domain, made, claim=claim)  # write, publish
     status: Status = "current" if done.status == "unchanged" else "published"
     what = "analysis, revision" if job.is_analysis else "revision"
     return DayOutcome(date=date, status=status, href=done.item_href, reason=f"{what} {done.revision}")
