@@ -20,7 +20,9 @@ import rioxarray  # noqa: F401  (xarray's engine for rasters)
 import xarray as xr
 
 from downscaler.errors import ComparisonError
+from downscaler.sources import hdf5
 
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUFFIXES = (".tif", ".tiff")
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})([-_.]?)(\d{2})\2(\d{2})(?!\d)")
 _NAME = "band_data"
@@ -98,11 +100,28 @@ def _date(text: str) -> dt.date | None:
     return found.pop() if len(found) == 1 else None
 
 
+def _require_tiff(file: Path) -> None:
+    """Refuse what only bears the name: GDAL would follow a VRT's list of other files, or a pipe without end."""
+    try:
+        hdf5.require_regular(file)
+        with file.open("rb") as stream:
+            start = stream.read(4)
+    except OSError as error:
+        raise ComparisonError("The product to compare with cannot be read", value=f"{file.name}: {error}") from error
+    if start not in _MAGIC:
+        raise ComparisonError(
+            "A file is no GeoTIFF, whatever its name",
+            value=f"{file.name} begins with {start!r}",
+            allowed="TIFF, BigTIFF",
+        )
+
+
 def _opened(file: Path) -> xr.Dataset:
+    _require_tiff(file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of files without a transform, which is told below
-            return xr.open_dataset(file, engine="rasterio", decode_coords="all")
+            return xr.open_dataset(file, engine="rasterio", decode_coords="all", open_kwargs={"driver": "GTiff"})
     except (OSError, ValueError, rasterio.errors.RasterioError) as error:
         raise ComparisonError(
             "The product to compare with cannot be opened", value=f"{file.name}: {str(error).splitlines()[0]}"

@@ -19,7 +19,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from downscaler.errors import ComparisonError
-from downscaler.sources import geotiff
+from downscaler.sources import geotiff, hdf5
 
 Floats = NDArray[np.float64]
 _NAMES = ("soil_moisture", "sm", "ssm", "surface_soil_moisture", "theta", "swvl1")
@@ -80,9 +80,19 @@ def _fields(path: str, variable: str | None, dates: Sequence[dt.date]) -> Iterat
         yield field.assign_attrs(geographic=False)
 
 
+def _require_self_contained(file: Path) -> None:
+    """Raise OSError for pipes, HDF5 that reads other files, and GDAL's lists of other files (VRT and its kin)."""
+    hdf5.check(file)
+    with file.open("rb") as stream:
+        if stream.read(64).lstrip().startswith(b"<"):
+            raise hdf5.RefusedFileError("it lists other files (VRT)", "Name the data themselves.")
+
+
 def _opened(path: str) -> xr.Dataset:
     file = Path(path)
     try:
+        if not file.is_dir():
+            _require_self_contained(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of stores without consolidated metadata, of other engines
             engine = "zarr" if file.is_dir() else None

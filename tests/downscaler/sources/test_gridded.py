@@ -182,3 +182,12 @@ def test_a_part_of_the_names_chooses_among_the_variables_of_a_folder(tmp_path):
     for name, value in (("mean", 0.2), ("spread", 0.9)):
         write_tif(tmp_path / f"{name}_20240501.tif", "EPSG:6933", np.full((1, 3, 3), value, np.float32))
     assert product_at(f"{tmp_path}::mean", DATES, *PLACES)[0, 0] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("name", ["product_20240501.tif", "product.nc"])
+def test_a_list_of_other_files_is_no_product(tmp_path, name):
+    (tmp_path / name).write_text(
+        '<VRTDataset rasterXSize="1" rasterYSize="1"><SourceFilename>/etc/passwd</SourceFilename>'
+    )
+    with pytest.raises(ComparisonError, match=r"no GeoTIFF|other files"):
+        product_at(str(tmp_path / name), DATES, *PLACES)
