@@ -56,8 +56,8 @@ def test_no_form_is_told_by_run_status_debug_logs_or_records(
     quoted = FORMS[form](TOKEN)
     common = ("--domain=-94.9,34.3,-94.4,34.6", "--prior", made / "prior", "--model", made / "model")
     said = []
-    for status, kind in ((-400, "search"), (-401, "profile")):
-        earthdata.statuses, earthdata.texts = {kind: [status]}, {-status: f"refused {quoted} here"}
+    for status in (-400, -401):
+        earthdata.statuses, earthdata.texts = {"search": [status]}, {-status: f"refused {quoted} here"}
         for log_format in ("json", "rich"):
             monkeypatch.setenv("VADOSE_LOG_FORMAT", log_format)
             ended = vadose("--debug", "run", DAY, *common, "--out", tmp_path / "c")
