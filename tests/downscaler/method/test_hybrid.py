@@ -110,6 +110,20 @@ def test_the_result_does_not_depend_on_the_tiling(chain, day, fields):
         assert apart.mean() < 1e-3, name
 
 
+def test_tiles_without_a_retrieval_are_flagged_as_within_a_larger_tile(chain, day):
+    data = day.data.copy(deep=True)
+    data["recommended"].values[:, 4:] = False
+    sparse = CoarseDay(date=day.date, grid=day.grid, domain=day.domain, data=data, inputs=day.inputs)
+    pieces, whole = mosaic(chain, sparse, tile=1), mosaic(chain, sparse)
+    published = np.isfinite(whole["soil_moisture"])
+    assert published[:, :36].any()
+    assert not published[:, 36:].any()
+    assert np.array_equal(np.isfinite(pieces["soil_moisture"]), published)
+    assert np.array_equal(pieces["quality_flag"][:, 36:], whole["quality_flag"][:, 36:])
+    assert ((whole["quality_flag"][:, 36:] & Flag.SMAP_NOT_RECOMMENDED) > 0).any()
+    assert np.isnan(pieces["observation_time"][:, 36:]).all()
+
+
 def test_a_day_the_prior_does_not_hold_uses_the_climatology_branch_and_says_so(chain, day, fields):
     later = CoarseDay(date=dt.date(2031, 5, 20), grid=day.grid, domain=day.domain, data=day.data, inputs=day.inputs)
     assert forcing_until(chain.prior.data, later.date) is None
