@@ -11,9 +11,10 @@ DAYS ?= 12
 PORT ?= 8080
 PYTEST_ARGS ?=
 CRASH_ARGS ?=
+CASES_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs docs-reference help setup demo browser test test-integration test-all test-cpu test-slow fuzz crash bench lint format serve deploy worker lock clean
+.PHONY: docs docs-reference help setup demo browser test test-integration test-all test-cpu test-slow fuzz crash cases bench lint format serve deploy worker lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -68,6 +69,9 @@ test-slow: setup  ## run the tests that take minutes each (PYTEST_ARGS=...)
 
 crash: setup  ## kill a backfill of 30 days 100 times with kill -9, resume it, compare (CRASH_ARGS=...)
 	$(BIN)/python -m tests.crash --kills 100 $(CRASH_ARGS)
+
+cases: setup  ## run the public oddities of ../shared/cases/inputs against what was expected of each
+	$(BIN)/python -m tests.cases $(CASES_ARGS)
 
 bench: setup  ## run the benchmarks (ratios within one run)
 	$(BIN)/python -m pytest tests/benchmarks -q -s -o python_files='bench_*.py' $(PYTEST_ARGS)

@@ -87,15 +87,19 @@ class Json(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-class Readable(logging.Formatter):
-    """Time, level, run, day and message for people; a traceback below is without credentials too."""
-
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s | %(levelname)-7s | %(run)s | %(day)s | %(message)s", datefmt="%H:%M:%S")
+class Scrubbed(logging.Formatter):
+    """Any form of line, with tracebacks that hold no credential."""
 
     def formatException(self, info: Any) -> str:  # noqa: N802  (logging's own name)
         """The traceback, scrubbed."""
         return scrub(super().formatException(info))
+
+
+class Readable(Scrubbed):
+    """Time, level, run, day and message for people."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s | %(levelname)-7s | %(run)s | %(day)s | %(message)s", datefmt="%H:%M:%S")
 
 
 def start(wanted: Format, run: str | None = None) -> None:
@@ -124,7 +128,7 @@ def _handler(form: Literal["json", "rich"]) -> logging.Handler:
         from flows.console import err
 
         handler = RichHandler(console=err, show_path=False, log_time_format="%H:%M:%S")
-        handler.setFormatter(logging.Formatter("%(run)s | %(day)s | %(message)s"))
+        handler.setFormatter(Scrubbed("%(run)s | %(day)s | %(message)s"))
     handler.addFilter(Context())
     return handler
 

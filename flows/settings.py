@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     smap_version: str | None = Field(
         default=None,
         pattern=r"^\d{3}$",
-        description="collection version to use from Earthdata, such as 006; unset, any",
+        description="collection version to use from Earthdata, such as 006 (6 means the same); unset, any",
     )
     smap_latency: float = Field(
         default=50, gt=0, le=1000, description="hours after the end of a day before its granule counts as missing"
@@ -134,6 +134,13 @@ class Settings(BaseSettings):
         default=None, ge=1, description="largest number of trees per branch of a model; unset, chosen automatically"
     )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="random seed of the simulated sample and of training")
+
+    @field_validator("smap_version", mode="before")
+    @classmethod
+    def _with_zeros(cls, value: Any) -> Any:
+        """A version as CMR writes it: 6 is 006."""
+        text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else value
+        return text.zfill(3) if isinstance(text, str) and text.isdigit() else value
 
     @field_validator("stations", mode="before")
     @classmethod

@@ -28,6 +28,8 @@ INTEGRATION = ("crash", "catalog/store", "catalog/pages", "flows/server")
 
 # Waiting threads of OpenMP spin else: on two cores with two processes that is computing for nothing.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Tasks called outside of a flow run have no server page to write to, and Prefect 3.9 warns of it.
+os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 
 register_profiles()
 

@@ -68,7 +68,7 @@ def test_command_runs_from_the_installed_wheel(installed: Path, tmp_path: Path) 
         "import sys, importlib.metadata as m\n"
         "import flows, catalog, downscaler\n"
         "print([p.__file__ for p in (flows, catalog, downscaler)])\n"
-        "(entry,) = m.distribution('vadose').entry_points\n"
+        "(entry,) = m.distribution('vadose').entry_points.select(group='console_scripts')\n"
         "sys.argv = [entry.name, '--version']\n"
         "entry.load()()\n"
     )

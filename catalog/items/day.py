@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pystac
 from pyproj import Transformer
@@ -225,5 +226,5 @@ def _derived_from(record: InputRecord, provenance: str) -> pystac.Link:
     """A link that names the input: its public address, else its entry in the provenance record."""
     kind = None if record.href else pystac.MediaType.JSON
     extra = {"file:checksum": multihash(record.sha256), "file:size": record.size, "vadose:kind": record.kind}
-    href = record.href or f"{provenance}#{record.name}"
+    href = record.href or f"{provenance}#{quote(record.name)}"
     return pystac.Link("derived_from", href, media_type=kind, title=record.name, extra_fields=extra)

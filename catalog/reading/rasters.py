@@ -43,8 +43,8 @@ def open_raster(store: Store, key: str) -> Iterator[rasterio.DatasetReader]:
             yield file
     except rasterio.errors.RasterioError as error:
         if store.facts(key) is None:
-            raise CatalogError("A raster is missing from the catalogue", value=f"{store.uri}/{key}") from error
-        raise CatalogError("A raster cannot be read", value=f"{store.uri}/{key}: {error}") from error
+            raise CatalogError(f"Raster {key} is missing from the catalogue", value=store.uri) from error
+        raise CatalogError(f"Raster {key} cannot be read", value=f"{store.uri}: {error}") from error
 
 
 @contextmanager

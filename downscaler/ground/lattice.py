@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from odc.geo import XY, Shape2d, wh_, xy_
-from pyproj import CRS, Transformer
+from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import CRSError
 
 from downscaler.errors import PriorSchemaError
@@ -27,6 +27,8 @@ CELL = 1000.0  # m
 CONUS1_CRS = "+proj=lcc +lat_1=33 +lat_2=45 +lat_0=39 +lon_0=-96 +a=6378137 +b=6356752.31 +units=m +no_defs"
 CONUS2_CRS = "+proj=lcc +lat_1=30 +lat_2=60 +lat_0=40.0000076294444 +lon_0=-97 +R=6370000 +units=m +no_defs"
 _MATCH = 5.0  # m, how far a grid may lie off a known registration and still be it
+_SMALLEST = 10.0  # m, the smallest cell that is believed
+_MISTAKEN = 10_000.0  # m, how far apart two projections may put a grid and still be taken for one another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +185,13 @@ def from_centres(x: ArrayLike, y: ArrayLike, crs: str, *, where: str) -> Lattice
     except CRSError as error:
         raise PriorSchemaError(f"The CRS of {where} could not be interpreted", value=crs[:120]) from error
     cell = float(steps.mean())
+    if cell < _SMALLEST:
+        raise PriorSchemaError(
+            f"The cells of {where} are too small for metres",
+            value=f"{cell:g} m",
+            allowed=f"{_SMALLEST:g} m or more",
+            remedy="Are x and y in kilometres or degrees? Let their attribute units say so.",
+        )
     corner = xy_(float(xs[0]) - cell / 2, float(ys[0]) - cell / 2)
     shape = wh_(xs.size, ys.size)
     return _as_cut(corner, shape, cell, crs) or Lattice(
@@ -203,3 +212,57 @@ def _as_cut(corner: XY[float], shape: Shape2d, cell: float, crs: str) -> Lattice
                 return parent.cut(bounds, registration)
         return Lattice(name=f"{parent.name} projection", crs=parent.crs, lower_left=corner, shape=shape, cell=cell)
     return None
+
+
+def question(lattice: Lattice) -> str | None:
+    """What is odd about a lattice that is nearly, but not quite, a cut of CONUS1 or CONUS2; None for any other.
+
+    Either it has the parent's projection and cell size and lies between the parent's cells, or its corner is one of
+    the parent's in another projection, as files have that were labelled with the wrong ellipsoid.
+    """
+    if abs(lattice.cell - CELL) > 1.0:
+        return None
+    for parent in PARENTS.values():
+        off = min((_off(lattice.lower_left, origin) for origin in parent.registrations.values()), key=_length)
+        same, fits = same_projection(lattice.crs, parent.crs), _length(off) <= _MATCH
+        if same and not fits and _within(lattice, parent):
+            ways = [
+                f"{abs(part):.0f} m {word[part < 0]}"
+                for part, word in zip(off, (("east", "west"), ("north", "south")), strict=True)
+                if abs(part) > 1.0
+            ]
+            return (
+                f"The grid lies {' and '.join(ways)} of {parent.name}'s cells. If it is a cut of {parent.name}, its "
+                "coordinates are wrong, and so is every place."
+            )
+        if fits and not same and (apart := _apart(lattice, parent)) < _MISTAKEN:
+            return (
+                f"The grid has {parent.name}'s coordinates but another map projection, {apart:.0f} m apart. If it is a "
+                f"cut of {parent.name}, its projection is wrong, and so is every place."
+            )
+    return None
+
+
+def _off(corner: XY[float], origin: XY[float]) -> tuple[float, float]:
+    """How far a corner lies from the nearest corner of a cell, metres eastward and northward."""
+    east, north = corner.x - origin.x, corner.y - origin.y
+    return east - round(east / CELL) * CELL, north - round(north / CELL) * CELL
+
+
+def _length(off: tuple[float, float]) -> float:
+    return max(abs(off[0]), abs(off[1]))
+
+
+def _within(lattice: Lattice, parent: Parent) -> bool:
+    origin = next(iter(parent.registrations.values()))
+    i, j = (lattice.lower_left.x - origin.x) / CELL, (lattice.lower_left.y - origin.y) / CELL
+    return i > -1 and j > -1 and i + lattice.shape.x < parent.shape.x + 1 and j + lattice.shape.y < parent.shape.y + 1
+
+
+def _apart(lattice: Lattice, parent: Parent) -> float:
+    """Distance on the ground of a corner under both projections, metres."""
+    corner = (lattice.lower_left.x, lattice.lower_left.y)
+    ours, theirs = (
+        Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(*corner) for crs in (lattice.crs, parent.crs)
+    )
+    return float(Geod(ellps="WGS84").inv(*ours, *theirs)[2])

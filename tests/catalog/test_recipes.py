@@ -96,7 +96,7 @@ def at_the_point(root):
 
 
 def test_every_block_has_a_test():
-    known = ["A series", "The cube", "Search", "Maps", "One file", "Files"]
+    known = ["A series", "The cube", "Search", "Maps", "A remote file", "Files"]
     assert sum(len(blocks(name)) for name in known) == sum(bool(text) for _, _, text in BLOCKS)
 
 
@@ -131,7 +131,7 @@ def test_maps(run):
 
 
 def test_one_file(run, root, tmp_path):
-    shell, python = blocks("One file")
+    shell, python = blocks("A remote file")
     assert '"blockxsize"' in run(shell)
     with rasterio.open(tmp_path / "clipped.tif") as file:
         assert np.isin(file.read(1), stored(root, DAYS[0])).mean() > 0.9

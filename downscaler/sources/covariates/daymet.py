@@ -24,7 +24,7 @@ from downscaler.errors import AbsentDataError, PriorSchemaError, PriorUnreadable
 from downscaler.ground.grid import Domain
 from downscaler.ground.lattice import IJWindow, Lattice, from_centres
 from downscaler.sources.earthdata import Cache, Endpoints, RemoteFile, remote_file
-from downscaler.sources.parflow.cf import crs_of, open_dataset, utc_days
+from downscaler.sources.parflow.cf import crs_of, in_metres, open_dataset, utc_days
 from downscaler.sources.parflow.source import file_inputs
 
 SHORT_NAME = "Daymet_Daily_V4R1_2129"
@@ -94,7 +94,7 @@ class Daymet:
 
 def _checked(key: tuple[str, int], path: Path) -> xr.Dataset:
     variable, year = key
-    data = open_dataset(path)
+    data = in_metres(open_dataset(path), path.name)
     units = str(data[variable].attrs.get("units", "")) if variable in data else "no such variable"
     if re.sub(r"\s+", "", units).lower() not in VARIABLES[variable]:
         raise PriorSchemaError(

@@ -34,6 +34,7 @@ from downscaler.sources.secrets import netrc_file, remember
 T = TypeVar("T")
 _BUSY = (429, 500, 502, 503, 504)
 _RETRIES = 4
+_PAGE = 2000  # records, the most that CMR sends at once
 _LONGEST_WAIT = 30  # s, however long a server asks to wait
 
 
@@ -122,6 +123,33 @@ def _guarded(what: str, endpoints: Endpoints, call: Callable[[], T]) -> T:
     raise failure  # outside of the handler: nothing of the client's error is attached to it
 
 
+def _all_pages(query: DataGranules) -> list[dict[str, Any]]:
+    """All records of a search, page after page until CMR has no more.
+
+    The client's own loop ends at a page that is shorter than asked for, which CMR may send in the middle.
+    """
+    told, url, headers = query.hits(), query._build_url(), dict(query.headers or {})
+    records: list[dict[str, Any]] = []
+    while len(records) < told:
+        response = query.session.get(url, headers=headers, params={"page_size": _PAGE})
+        if not response.ok:
+            raise RuntimeError(response.text)
+        items = response.json()["items"]
+        records += items
+        after = response.headers.get("cmr-search-after")
+        if not items or after is None:
+            break
+        headers["cmr-search-after"] = after
+    if len(records) < told:
+        raise AcquisitionError(
+            "Earthdata's search gave fewer records than it told of",
+            value=f"{len(records)} of {told}",
+            allowed="all of them",
+            remedy="Try again later, or search a shorter period.",
+        )
+    return records
+
+
 class Account:
     """A log-in to Earthdata that searches and downloads; made by ``log_in``."""
 
@@ -135,11 +163,12 @@ class Account:
             query: parameters as ``earthaccess.search_data`` takes them (short_name, version, temporal, bounding_box).
 
         Raises:
-            AcquisitionError: CMR is out of reach or turned the search down; LoginError where it refuses the token.
+            AcquisitionError: CMR is out of reach, turned the search down, or gave fewer records than it told of;
+                LoginError where it refuses the token.
         """
 
         def found() -> list[dict[str, Any]]:
-            return [dict(granule) for granule in DataGranules(self._auth).parameters(**query).get_all()]
+            return _all_pages(DataGranules(self._auth).parameters(**query))
 
         return _guarded("search", self._endpoints, found)
 

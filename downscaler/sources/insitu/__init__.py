@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
-from downscaler.sources.insitu import hydrodata, ismn, table, uscrn
+from downscaler.sources.folders import files_below
+from downscaler.sources.insitu import columns, hydrodata, ismn, ismn_frame, own_csv, table, uscrn, uscrn_hourly
+from downscaler.sources.insitu.delimited import SITES
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, tidy
 
 __all__ = ["COLUMNS", "READERS", "FileReport", "Read", "Sensor", "Series", "files_of", "read_stations", "tidy"]
@@ -27,7 +29,7 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (ismn, table, uscrn)
+READERS: tuple[Reader, ...] = (ismn, table, uscrn_hourly, uscrn, own_csv, columns, ismn_frame)
 
 
 def read_stations(
@@ -42,8 +44,9 @@ def read_stations(
     A source that cannot be read at all is reported like a file that cannot, so that the rest is validated.
 
     Args:
-        source: an ISMN archive (zip file or folder), a USCRN daily file, a table of readings (Parquet), a folder of
-            any of these, or ``scan`` or ``snotel``.
+        source: an ISMN archive (zip file or folder), a USCRN daily or hourly file, a table of readings (Parquet), a CSV
+            of one's own, AmeriFlux, NEON, an NRCS report, a frame of the package ismn, a folder of any of these, or
+            ``scan`` or ``snotel``.
         domain: stations outside are refused.
         period: first and last day, asked of services.
         deepest: m; sensors that reach deeper are left out.
@@ -62,19 +65,69 @@ def read_stations(
             value=path,
             allowed=["an ISMN archive", "a USCRN daily file", "a folder", *hydrodata.NETWORKS],
         )
-    for file in files_of(path):
+    files = files_of(path)
+    if not files:
+        raise StationError("The folder holds no file", value=path, allowed=["an ISMN archive", "a USCRN daily file"])
+    for file in files:
+        yield from _read(file, domain=domain, deepest=deepest)
+
+
+def _read(file: Path, *, domain: Domain | None, deepest: float) -> Iterator[Read]:
+    """The sensors of one file; what cannot be read is reported, so that the rest goes on."""
+    try:
         reader = next((reader for reader in READERS if reader.claims(file)), None)
         if reader is None:
             yield None, FileReport(file=file.name, problem="no station file of a known format")
-            continue
-        try:
-            yield from reader.read(file, domain=domain, deepest=deepest)
-        except StationError as error:
-            yield None, FileReport(file=file.name, problem=str(error))
+            return
+        yield from reader.read(file, domain=domain, deepest=deepest)
+    except (StationError, OSError) as error:
+        yield None, FileReport(file=file.name, problem=str(error))
+
+
+def is_known(path: Path) -> bool:
+    """Whether one of the readers takes a file, or an unpacked archive, for its own."""
+    return any(reader.claims(path) for reader in READERS)
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What station files or a folder of them hold, wherever the stations are; files not read are named.
+
+    Raises StationError when not one can be read.
+    """
+    reads = [one for file in files_of(Path(path)) for one in _read(file, domain=None, deepest=float("inf"))]
+    series = [one for one, _ in reads if one is not None]
+    unread = [f"{report.file}: {report.problem or report.left_out}" for one, report in reads if one is None]
+    if not series:
+        raise StationError("No station file can be read", value="; ".join(unread[:3]) or path)
+    table = tidy(series)
+    stations = table[["network", "station"]].drop_duplicates()
+    return {
+        "kind": "station-archive",
+        "name": Path(path).name,
+        "stations": len(stations),
+        "sensors": len(series),
+        "readings": len(table),
+        "networks": sorted(str(name) for name in stations["network"].unique()),
+        "period": [table["time"].min().isoformat(), table["time"].max().isoformat()],
+        "bad_lines": sum(report.bad_lines for _, report in reads),
+        "files_not_read": unread,
+    }
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files of a source: itself, or the files in a folder that is not itself an archive."""
-    if not path.is_dir() or any(reader.claims(path) for reader in READERS):
+    """What a source consists of: itself; of a folder its unpacked ISMN files as one archive, and every other file.
+
+    Files that come with an unpacked archive (metadata, readme) belong to it.
+    """
+    if not path.is_dir():
         return [path]
-    return sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+    files = files_below(path)
+    unpacked = any(file.suffix.lower() == ".stm" for file in files)
+    if not unpacked:
+        return [file for file in files if not _is_companion(file)]
+    return [path, *(file for file in files if not ismn.belongs(file) and not _is_companion(file))]
+
+
+def _is_companion(file: Path) -> bool:
+    """Whether a file only tells of others: places of stations, positions of probes."""
+    return file.name.lower() == SITES or "sensor_positions" in file.name

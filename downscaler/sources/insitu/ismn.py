@@ -24,7 +24,18 @@ import pandas as pd
 
 from downscaler.errors import MissingExtraError, StationError
 from downscaler.ground.grid import Domain
-from downscaler.sources.insitu.ismn_text import CEOP, HEADER_VALUES, broad_cover, format_of, quiet, sort_out
+from downscaler.sources.folders import files_below
+from downscaler.sources.insitu.ismn_text import (
+    CEOP,
+    HEADER_VALUES,
+    broad_cover,
+    decoded,
+    format_of,
+    in_ascii,
+    originals,
+    quiet,
+    sort_out,
+)
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, checked, tidy
 
 __all__ = ["COLUMNS", "claims", "describe", "is_good", "read", "read_archive"]
@@ -36,7 +47,18 @@ _MISSING = -9.0  # values at and below stand for "no reading": -9.999, -99, -999
 
 def claims(path: Path) -> bool:
     """Whether a path looks like an ISMN archive: a zip file, or a folder with ``.stm`` files."""
-    return path.suffix.lower() == ".zip" if not path.is_dir() else next(path.rglob("*.stm"), None) is not None
+    return path.suffix.lower() == ".zip" if not path.is_dir() else bool(files_below(path, (".stm",)))
+
+
+def belongs(file: Path) -> bool:
+    """Whether a file is part of an unpacked archive: its series, their static variables, metadata and readme."""
+    name = file.name.lower()
+    return (
+        file.suffix.lower() == ".stm"
+        or name.endswith("_static_variables.csv")
+        or name in ("metadata.xml", "readme.txt", "ismn_qualityflags_description.txt")
+        or "python_metadata" in {part.lower() for part in file.parts}
+    )
 
 
 def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -> Iterator[Read]:
@@ -75,9 +97,14 @@ def read_archive(path: str | Path) -> pd.DataFrame:
 def describe(path: str | Path) -> dict[str, Any]:
     """Summary of an archive: kind, stations, readings, sensors, networks, period, format.
 
-    ``readings`` counts soil moisture readings. Raises StationError as ``read_archive`` does.
+    ``readings`` counts soil moisture readings; broken lines are counted and files that cannot be read are named.
+    Raises StationError when the archive is missing, broken, or not one of its files can be read.
     """
-    readings = read_archive(path)
+    reads = list(read(Path(path)))
+    unread = [report for series, report in reads if series is None]
+    if len(unread) == len(reads):
+        raise _nothing_read(Path(path), unread[0])
+    readings = tidy(series for series, _ in reads if series is not None)
     stations = readings[["network", "station"]].drop_duplicates()
     sensors = readings[["network", "station", "sensor", "depth_from", "depth_to"]].drop_duplicates()
     with _opened(Path(path)) as members:
@@ -92,6 +119,8 @@ def describe(path: str | Path) -> dict[str, Any]:
         "networks": sorted(str(name) for name in stations["network"].unique()),
         "period": [readings["time"].min().isoformat(), readings["time"].max().isoformat()],
         "format": ", ".join(sorted(_FORMATS[name] for name in formats)),
+        "bad_lines": sum(report.bad_lines for _, report in reads),
+        "files_not_read": [f"{report.file}: {report.problem or report.left_out}" for report in unread],
     }
 
 
@@ -103,13 +132,17 @@ def is_good(flags: pd.Series[str]) -> pd.Series[bool]:
 def _strictly(path: Path) -> Iterator[Series]:
     for series, report in read(path):
         if series is None or report.bad_lines:
-            raise StationError(
-                f"Station archive {path.name} has a file that cannot be read",
-                value=f"{report.file}: {report.problem or report.first_bad}",
-                allowed="ISMN files in CEOP or header+values format",
-                remedy="Download the archive again, or remove the file.",
-            )
+            raise _nothing_read(path, report)
         yield series
+
+
+def _nothing_read(path: Path, report: FileReport) -> StationError:
+    return StationError(
+        f"Station archive {path.name} has a file that cannot be read",
+        value=f"{report.file}: {report.problem or report.first_bad}",
+        allowed="ISMN files in CEOP or header+values format",
+        remedy="Download the archive again, or remove the file.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +154,7 @@ class _Members:
     content: Callable[[str], bytes]
 
     def text(self, name: str) -> str:
-        return self.content(name).decode("ascii", errors="replace")
+        return decoded(self.content(name))
 
 
 @contextlib.contextmanager
@@ -136,7 +169,7 @@ def _opened(path: Path) -> Iterator[_Members]:
     if not path.exists():
         raise StationError("Station archive not found", value=path, remedy="Give an ISMN zip file or its folder.")
     if path.is_dir():
-        names = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.suffix in (".stm", ".csv")]
+        names = [p.relative_to(path).as_posix() for p in files_below(path, (".stm", ".csv"))]
         yield _members(path, names, lambda name: (path / name).read_bytes())
         return
     try:
@@ -150,7 +183,8 @@ def _opened(path: Path) -> Iterator[_Members]:
 
 
 def _members(path: Path, names: list[str], content: Callable[[str], bytes]) -> _Members:
-    found = sorted(n for n in names if n.endswith(".stm") and "_sm_" in PurePosixPath(n).name)
+    names = [name for name in names if not _is_clutter(PurePosixPath(name))]
+    found = sorted(n for n in names if n.lower().endswith(".stm") and "_sm_" in PurePosixPath(n).name)
     if not found:
         raise StationError(
             "Station archive holds no soil moisture",
@@ -159,6 +193,11 @@ def _members(path: Path, names: list[str], content: Callable[[str], bytes]) -> _
         )
     statics = {str(PurePosixPath(n).parent): n for n in names if n.endswith("_static_variables.csv")}
     return _Members(soil_moisture=tuple(found), statics=statics, content=content)
+
+
+def _is_clutter(name: PurePosixPath) -> bool:
+    """What a Mac adds to a zip file beside the files themselves."""
+    return name.name.startswith(".") or "__MACOSX" in name.parts
 
 
 @dataclass(frozen=True)
@@ -184,7 +223,7 @@ class _Reader:
             return None, report
         try:
             series = self._parse(name, "\n".join([*header, *lines]) + "\n")
-        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             return None, replace(report, problem=f"not an ISMN file: {str(error).splitlines()[0][:120]}")
         if series.sensor.depth_to > self.deepest:
             depths = f"{series.sensor.depth_from:g} to {series.sensor.depth_to:g} m"
@@ -196,11 +235,12 @@ class _Reader:
         from ismn.base import IsmnRoot
         from ismn.filehandlers import DataFile
 
-        relative = Path(*PurePosixPath(name).parts[-3:])
+        relative = Path(*(in_ascii(part) for part in PurePosixPath(name).parts[-3:]))
+        original = originals([*text.splitlines()[:1], PurePosixPath(name).stem.replace("_", " ")])
         target = self.scratch / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            target.write_text(text, encoding="ascii")
+            target.write_text(in_ascii(text), encoding="ascii")
             with quiet():
                 file = DataFile(IsmnRoot(self.scratch), relative, temp_root=self.scratch)
                 data, meta = file.read_data(), file.metadata
@@ -209,9 +249,9 @@ class _Reader:
             shutil.rmtree(target.parent)
         depth = meta["instrument"].depth
         sensor = Sensor(
-            network=str(meta["network"].val),
-            station=str(meta["station"].val),
-            name=str(meta["instrument"].val),
+            network=original(str(meta["network"].val)),
+            station=original(str(meta["station"].val)),
+            name=original(str(meta["instrument"].val)),
             depth_from=float(depth.start),
             depth_to=float(depth.end),
             lat=float(meta["latitude"].val),

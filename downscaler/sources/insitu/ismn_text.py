@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import datetime as dt
 import io
 import logging
 import re
+import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +18,8 @@ import numpy as np
 from downscaler.sources.insitu.series import FileReport
 
 CEOP, HEADER_VALUES = "ceop_sep", "header_values"
-_TIME = r"\d{4}/\d{2}/\d{2}\s+\d{2}:\d{2}"
+_TIME = r"\d{4}/(?:0[1-9]|1[0-2])/(?:0[1-9]|[12]\d|3[01])\s+(?:[01]\d|2[0-3]):[0-5]\d"
+_LAST_DAYS = re.compile(r"(\d{4})/(\d{2})/(29|30|31)\b")  # of which some months have none
 _NUMBER = r"(?:[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?|nan|NaN)"
 # what follows the provider's own flag is dropped: some providers write several words
 _VALUES = re.compile(rf"\s*({_TIME}\s+{_NUMBER}\s+\S+\s+\S+)(?:\s.*)?$")
@@ -70,12 +74,44 @@ def sort_out(text: str, report: FileReport) -> tuple[list[str], list[str], FileR
         problem = header_problem(header[0])
         if problem is not None:
             return header, [], replace(report, lines=len(numbered), problem=problem)
-    matches = [(number, line, pattern.match(line)) for number, line in numbered]
+    matches = [(number, line, pattern.match(line) if _on_the_calendar(line) else None) for number, line in numbered]
     lines = [match.group(1) for _, _, match in matches if match]
     bad = [(number, line) for number, line, match in matches if not match]
     first = f"line {bad[0][0]}: {bad[0][1].strip()[:_SHOWN]!r}" if bad else None
     report = replace(report, lines=len(numbered), readings=len(lines), bad_lines=len(bad), first_bad=first)
     return header, lines, report
+
+
+def _on_the_calendar(line: str) -> bool:
+    """Whether the dates of a line exist: no 30 February."""
+    for year, month, day in _LAST_DAYS.findall(line):
+        try:
+            dt.date(int(year), int(month), int(day))
+        except ValueError:
+            return False
+    return True
+
+
+def decoded(content: bytes) -> str:
+    """Text of a station file: UTF-8 (with or without its mark), UTF-16 where a mark says so, else Latin-1."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def in_ascii(text: str) -> str:
+    """Text with accents taken off, as the network's own package can read it; other letters become ``_``."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return plain.encode("ascii", errors="replace").decode("ascii").replace("?", "_") if not text.isascii() else text
+
+
+def originals(texts: Iterable[str]) -> Callable[[str], str]:
+    """What gives names back their accents: words of ``texts`` by how ``in_ascii`` writes them."""
+    words = {in_ascii(word): word for text in texts for word in text.split() if not word.isascii()}
+    return lambda name: " ".join(words.get(word, word) for word in name.split(" "))
 
 
 def header_problem(header: str) -> str | None:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from downscaler.errors import ConfigError
-from downscaler.sources.parflow.describe import describe
+from downscaler.sources.parflow.describe import describe, describe_folder, is_run
 from downscaler.sources.parflow.native import NativeSource
 from downscaler.sources.parflow.netcdf import open_netcdf
 from downscaler.sources.parflow.source import PriorSource, SourceInfo
 from downscaler.sources.parflow.zarrstore import open_zarr
 
-__all__ = ["SOURCES", "PriorSource", "SourceInfo", "describe", "open_source"]
+__all__ = ["SOURCES", "PriorSource", "SourceInfo", "describe", "describe_folder", "is_run", "open_source"]
 
 
 def _open_pfb(path: Path, statics: Path | None) -> PriorSource:

@@ -12,7 +12,11 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
+from downscaler.sources import hdf5
 
+_LENGTHS = dict.fromkeys(("", "m", "meter", "metre", "meters", "metres"), 1.0) | dict.fromkeys(
+    ("km", "kilometer", "kilometre", "kilometers", "kilometres"), 1000.0
+)
 _LAYER_AXES = ("layer", "z", "level", "depth", "soil_layer")
 
 
@@ -52,7 +56,7 @@ def top_layer(values: xr.DataArray, where: str) -> xr.DataArray:
 
 
 def south_up(dataset: xr.Dataset, where: str) -> xr.Dataset:
-    """The dataset with y ascending; raises PriorSchemaError without projected x and y."""
+    """The dataset with x and y in metres, y ascending; raises PriorSchemaError without projected x and y."""
     if "x" not in dataset.coords or "y" not in dataset.coords:
         raise PriorSchemaError(
             f"{where} has no projected coordinates",
@@ -61,9 +65,30 @@ def south_up(dataset: xr.Dataset, where: str) -> xr.Dataset:
         )
     axes = [str(d) for d in dataset.dims if str(d).lower() in _LAYER_AXES]
     depths = [n for n in ("layer_top",) if n in dataset and dataset[n].dims in [(a,) for a in axes]]
-    dataset = dataset.set_coords(depths)
+    dataset = in_metres(dataset.set_coords(depths), where)
     if dataset["y"].size > 1 and dataset["y"].values[0] > dataset["y"].values[-1]:
         return dataset.isel(y=slice(None, None, -1))
+    return dataset
+
+
+def in_metres(dataset: xr.Dataset, where: str) -> xr.Dataset:
+    """The dataset with x and y in metres, whatever length they are told in; raises PriorSchemaError for a non-length.
+
+    Subset services give kilometres; without a unit metres are taken, and the size of the cells is looked at later.
+    """
+    for axis in ("x", "y"):
+        told = str(dataset[axis].attrs.get("units", "m")).strip()
+        factor = _LENGTHS.get(told.lower())
+        if factor is None:
+            raise PriorSchemaError(
+                f"{axis} of {where} is no length on a map",
+                value=repr(told),
+                allowed="m or km",
+                remedy="Project it first.",
+            )
+        if factor != 1.0:
+            values = dataset[axis].values * factor
+            dataset = dataset.assign_coords({axis: (axis, values, {**dataset[axis].attrs, "units": "m"})})
     return dataset
 
 
@@ -116,7 +141,12 @@ def open_dataset(path: Path) -> xr.Dataset:
         if path.is_dir():
             store: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
             return store
+        hdf5.check(path)
         return xr.open_dataset(path, engine="netcdf4")
+    except hdf5.RefusedFileError as error:
+        raise PriorUnreadableError(
+            f"A NetCDF file cannot be read: {error.what}", value=path, remedy=error.remedy
+        ) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise PriorUnreadableError(
             "A ParFlow-CLM file cannot be opened",

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from downscaler.errors import PriorSchemaError, PriorUnreadableError
+from downscaler.ground.lattice import question
 from downscaler.sources.parflow.cf import open_dataset
-from downscaler.sources.parflow.netcdf import open_netcdf
+from downscaler.sources.parflow.native import FILE_NAME, NativeSource
+from downscaler.sources.parflow.netcdf import SUFFIXES, open_netcdf
 from downscaler.sources.parflow.pfb import describe as describe_pfb
+from downscaler.sources.parflow.source import PriorSource
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -29,9 +33,35 @@ def describe(path: Path) -> dict[str, Any]:
     data.close()
     if "time" not in facts["size"]:
         return facts
-    source = open_netcdf(path)
+    return facts | _run_facts(open_netcdf(path))
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a ParFlow run: it has a prior.toml, or NetCDF files with soil moisture over time."""
+    if (folder / FILE_NAME).is_file():
+        return True
+    return any(p.suffix.lower() in SUFFIXES for p in folder.iterdir() if p.is_file()) and _opens(folder)
+
+
+def _opens(folder: Path) -> bool:
+    try:
+        open_netcdf(folder).close()
+    except (PriorSchemaError, PriorUnreadableError):
+        return False
+    return True
+
+
+def describe_folder(folder: Path) -> dict[str, Any]:
+    """What a ParFlow run in a folder is: period, lattice, fields, notes; raises the errors of its reader."""
+    native = (folder / FILE_NAME).is_file()
+    source = NativeSource(folder) if native else open_netcdf(folder)
+    kind = "parflow-native" if native else "parflow-netcdf"
+    return {"kind": kind, "name": folder.name, "title": source.info.title, **_run_facts(source)}
+
+
+def _run_facts(source: PriorSource) -> dict[str, Any]:
     lattice = source.lattice
-    facts |= {
+    facts = {
         "period": [source.days[0].isoformat(), source.days[-1].isoformat()],
         "days": len(source.days),
         "lattice": lattice.name,
@@ -39,7 +69,7 @@ def describe(path: Path) -> dict[str, Any]:
         "ij_bounds": list(lattice.ij_bounds) if lattice.ij_bounds else None,
         "daily": list(source.daily),
         "statics": list(source.statics),
-        "notes": list(source.info.notes),
+        "notes": [note for note in (question(lattice), *source.info.notes) if note],
     }
     source.close()
     return facts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,54 +14,107 @@ from numpy.typing import NDArray
 
 from downscaler.errors import PriorSchemaError
 from downscaler.ground.lattice import IJWindow, Lattice, from_centres
+from downscaler.sources.parflow import hydroframe
 from downscaler.sources.parflow.cf import attributes_of, check_same_grid, crs_of, south_up, top_layer, utc_days
-from downscaler.sources.parflow.names import (
-    CLASS_NAMES,
-    STATIC_NAMES,
-    check_units,
-    find_name,
-    require,
-)
-from downscaler.sources.parflow.source import DAILY_NAMES, SourceInfo
+from downscaler.sources.parflow.names import CLASS_NAMES, SHOWN_UNITS, STATIC_NAMES, check_units, find_name, require
+from downscaler.sources.parflow.source import SourceInfo
+from downscaler.sources.parflow.units import Conversion, check_weather, conversion
 
 Array = NDArray[np.float32]
 
 
-class GriddedSource:
-    """Days and static fields of opened datasets; a PriorSource.
+@dataclass(frozen=True, kw_only=True)
+class _Track:
+    """One field over time: the datasets it runs through, its variable there, and the steps of each UTC day."""
 
-    ``parts`` are consecutive pieces of time of one run; ``statics`` may bring static fields. Rows may run either way in
-    the files. Raises PriorSchemaError for missing variables, other units, unlike grids.
+    parts: Sequence[xr.Dataset]
+    variable: str
+    steps: Mapping[dt.date, list[tuple[int, int]]]
+    convert: Conversion
+
+
+class GriddedSource:
+    """Days, weather and static fields of opened datasets; a PriorSource.
+
+    ``parts`` are consecutive pieces of time of one run; ``others`` bring weather over time and static fields. Rows may
+    run either way in the files. Soil moisture is a variable of its own, else saturation times porosity. Raises
+    PriorSchemaError for missing variables, other units, unlike grids, and two files of one time.
     """
 
     def __init__(
-        self, parts: Iterable[xr.Dataset], statics: xr.Dataset | None, *, where: str, inputs: tuple[dict[str, Any], ...]
+        self,
+        parts: Iterable[xr.Dataset],
+        others: Iterable[xr.Dataset] = (),
+        *,
+        where: str,
+        inputs: tuple[dict[str, Any], ...],
+        notes: Iterable[str] = (),
     ) -> None:
         self._where = where
         self._inputs = inputs
-        self._parts = [south_up(part, where) for part in parts]
-        self._static_files = [south_up(statics, f"{where} (statics)")] if statics is not None else []
-        self._static_files.append(self._parts[0])
-        self._notes: list[str] = []
-        self._names = self._find_daily()
-        for other in (*self._parts[1:], *self._static_files):
+        self._notes: list[str] = list(notes)
+        self._parts = [self._placed(part) for part in parts]
+        self._others = [self._placed(other) for other in others]
+        for other in (*self._parts[1:], *self._others):
             check_same_grid(self._parts[0], other, where)
-        self._steps = self._index_days()
+        self._wet = self._find_wet()
+        self._tracks = {"soil_moisture": self._track(self._wet, self._parts)}
+        for name in ("precipitation", "air_temperature"):
+            found = [group for group in (self._parts, self._others) if self._variable(name, group)]
+            if found:
+                self._tracks[name] = self._track(name, found[0])
+        self._tell_unread()
 
-    def _find_daily(self) -> dict[str, str]:
+    def _placed(self, dataset: xr.Dataset) -> xr.Dataset:
+        """The dataset in metres with its south first; HydroFrame's own files set right."""
+        if hydroframe.wrote(dataset):
+            dataset, notes = hydroframe.set_right(dataset, self._where)
+            self._notes += [note for note in notes if note not in self._notes]
+        return south_up(dataset, self._where)
+
+    def _variable(self, name: str, datasets: Sequence[xr.Dataset]) -> str | None:
+        """The variable that holds a field over time in some of the datasets."""
+        for data in datasets:
+            present = {k: told for k, told in attributes_of(data).items() if "time" in data[k].dims}
+            if variable := find_name(name, present):
+                return variable
+        return None
+
+    def _find_wet(self) -> str:
+        if self._variable("soil_moisture", self._parts):
+            return "soil_moisture"
+        if self._variable("saturation", self._parts) and "porosity" in self._static_names:
+            return "saturation"
         present = attributes_of(self._parts[0])
-        names = {name: find_name(name, present) for name in DAILY_NAMES}
-        require("soil_moisture", names["soil_moisture"], present, self._where)
-        found = {name: variable for name, variable in names.items() if variable is not None}
-        for name, variable in found.items():
-            check_units(name, variable, present[variable].get("units"), self._where)
-            lacking = [part for part in self._parts if variable not in part or "time" not in part[variable].dims]
-            if lacking:
-                raise PriorSchemaError(
-                    f"Variable {variable!r} of {self._where} is missing or has no time axis in some files",
-                    value=f"{len(lacking)} of {len(self._parts)} files lack it",
-                )
-        return found
+        require("soil_moisture", None, present, self._where)
+        raise AssertionError  # require has raised
+
+    def _track(self, name: str, datasets: Sequence[xr.Dataset]) -> _Track:
+        variable = self._variable(name, datasets)
+        assert variable is not None
+        parts = [data for data in datasets if variable in data and "time" in data[variable].dims]
+        if datasets is self._parts and len(parts) < len(datasets):
+            raise PriorSchemaError(
+                f"Variable {variable!r} of {self._where} is missing or has no time axis in some files",
+                value=f"{len(datasets) - len(parts)} of {len(datasets)} files lack it",
+            )
+        units = [part[variable].attrs.get("units") for part in parts]
+        if len({str(unit) for unit in units}) > 1:
+            raise PriorSchemaError(
+                f"Variable {variable!r} of {self._where} has several units", value=sorted(map(str, set(units)))
+            )
+        convert = self._conversion(name, variable, units[0])
+        steps = self._index_days(parts, variable, states=name == self._wet)
+        return _Track(parts=parts, variable=variable, steps=steps, convert=convert)
+
+    def _conversion(self, name: str, variable: str, units: object) -> Conversion:
+        if name in SHOWN_UNITS and units is None and name != "soil_moisture":
+            self._notes.append(f"{variable} states no unit; {SHOWN_UNITS[name]} was taken.")
+            return Conversion()
+        if name in ("precipitation", "air_temperature"):
+            return conversion(name, units, f"{self._where} ({variable})")
+        check_units(name, variable, units, self._where)
+        return Conversion()
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -85,23 +139,27 @@ class GriddedSource:
     @property
     def days(self) -> tuple[dt.date, ...]:
         """UTC days with soil moisture, spin-up left out."""
-        return tuple(self._steps)
+        return tuple(self._tracks["soil_moisture"].steps)
 
     @property
     def daily(self) -> tuple[str, ...]:
         """Names of the available daily fields."""
-        return tuple(self._names)
+        return tuple(self._tracks)
 
     @cached_property
     def _static_names(self) -> dict[str, tuple[xr.Dataset, str]]:
         found: dict[str, tuple[xr.Dataset, str]] = {}
-        for name in (*STATIC_NAMES, "mask"):
-            for dataset in self._static_files:
-                present = {k: a for k, a in attributes_of(dataset).items() if "time" not in dataset[k].dims}
+        for dataset in (*self._others, self._parts[0]):
+            present = {k: a for k, a in attributes_of(dataset).items() if dataset[k].sizes.get("time", 1) == 1}
+            for name in (*STATIC_NAMES, "mask"):
                 variable = find_name(name, present)
-                if variable is not None and name not in found:
-                    check_units(name, variable, present[variable].get("units"), self._where)
-                    found[name] = (dataset, variable)
+                if variable is None:
+                    continue
+                if name in found:
+                    self._notes.append(f"{name} is in several files; the first was taken ({found[name][1]}).")
+                    continue
+                check_units(name, variable, present[variable].get("units"), self._where)
+                found[name] = (dataset, variable)
         return found
 
     @property
@@ -109,31 +167,53 @@ class GriddedSource:
         """Names of the available static fields."""
         return tuple(self._static_names)
 
+    def _tell_unread(self) -> None:
+        """Note the fields on the grid that nothing here reads."""
+        used = {(id(part), track.variable) for track in self._tracks.values() for part in track.parts}
+        used |= {(id(dataset), variable) for dataset, variable in self._static_names.values()}
+        unread = sorted(
+            {
+                str(name)
+                for data in (*self._parts, *self._others)
+                for name in data.data_vars
+                if {"y", "x"} <= set(data[name].dims) and (id(data), str(name)) not in used
+            }
+        )
+        if unread:
+            self._notes.append(f"Left unread: {', '.join(unread)}.")
+
     def read_days(self, name: str, days: slice, window: IJWindow) -> Array:
         """One daily field: [day, j, i]; states of one day are averaged, a series (time,) is uniform in space."""
-        chosen = list(self._steps.values())[days]
-        result = np.empty((len(chosen), *window.shape), dtype=np.float32)
-        for row, steps in enumerate(chosen):
-            states = [self._read_state(name, part, steps_of_part, window) for part, steps_of_part in steps]
-            stack = np.concatenate(states)
-            result[row] = stack[0] if len(stack) == 1 else _mean_of_states(stack)
-        if name == "soil_moisture" and "mask" in self._static_names:
+        track, chosen = self._tracks[name], self.days[days]
+        result = np.full((len(chosen), *window.shape), np.nan, dtype=np.float32)
+        for row, day in enumerate(chosen):
+            states = [self._read_state(track, part, step, window) for part, step in track.steps.get(day, ())]
+            if states:
+                stack = np.stack(states)
+                result[row] = stack[0] if len(stack) == 1 else _mean_of_states(stack)
+        result = np.asarray(track.convert(result), dtype=np.float32)
+        if name != "soil_moisture":
+            check_weather(name, result, f"{self._where} ({track.variable})")
+            return result
+        if self._wet == "saturation":
+            result *= self.read_static("porosity", window).astype(np.float32)
+        if "mask" in self._static_names:
             result[:, ~(self.read_static("mask", window) > 0)] = np.nan
         return result
 
-    def _read_state(self, name: str, part: int, steps: slice, window: IJWindow) -> Array:
-        values = top_layer(self._parts[part][self._names[name]], self._where).isel(time=steps)
+    def _read_state(self, track: _Track, part: int, step: int, window: IJWindow) -> Array:
+        values = top_layer(track.parts[part][track.variable], self._where).isel(time=step)
         if "x" not in values.dims:
-            return np.broadcast_to(
-                values.values.astype(np.float32)[:, None, None], (values.sizes["time"], *window.shape)
-            ).copy()
-        cut = values.transpose("time", "y", "x").isel(y=window.j.slice, x=window.i.slice)
+            return np.full(window.shape, values.values, dtype=np.float32)
+        cut = values.transpose("y", "x").isel(y=window.j.slice, x=window.i.slice)
         return _without_fill(cut.values)
 
     def read_static(self, name: str, window: IJWindow) -> NDArray[np.float64]:
         """One static field of the top layer: [j, i]."""
         dataset, variable = self._static_names[name]
         values = top_layer(dataset[variable], self._where)
+        if "time" in values.dims:
+            values = values.isel(time=0)
         if set(values.dims) != {"y", "x"}:
             raise PriorSchemaError(
                 f"Static variable {variable!r} of {self._where} has other dimensions",
@@ -145,21 +225,26 @@ class GriddedSource:
 
     def close(self) -> None:
         """Close all open files."""
-        for dataset in (*self._parts, *self._static_files):
+        for dataset in (*self._parts, *self._others):
             dataset.close()
 
-    def _index_days(self) -> dict[dt.date, list[tuple[int, slice]]]:
-        """For each day with data, the parts and runs of steps that belong to it."""
-        steps: dict[dt.date, list[tuple[int, slice]]] = {}
+    def _index_days(
+        self, parts: Sequence[xr.Dataset], variable: str, *, states: bool
+    ) -> dict[dt.date, list[tuple[int, int]]]:
+        """For each day with data, the parts and steps that belong to it."""
+        steps: dict[dt.date, list[tuple[int, int]]] = {}
+        seen: dict[np.datetime64, int] = {}
         dropped, empty = 0, []
-        for number, part in enumerate(self._parts):
-            spinup = find_name("spinup", attributes_of(part))
+        for number, part in enumerate(parts):
+            spinup = find_name("spinup", attributes_of(part)) if states else None
             skip = part[spinup].values.astype(bool) if spinup else np.zeros(part.sizes["time"], dtype=bool)
-            filled = _steps_with_data(top_layer(part[self._names["soil_moisture"]], self._where))
-            for step, stamp in enumerate(utc_days(part, self._where)):
+            filled = _steps_with_data(top_layer(part[variable], self._where)) if states else ~skip
+            days = utc_days(part, self._where)
+            self._check_once(part["time"].values, seen, number)
+            for step, stamp in enumerate(days):
                 dropped += int(skip[step])
                 if not skip[step] and filled[step]:
-                    steps.setdefault(stamp, []).append((number, slice(step, step + 1)))
+                    steps.setdefault(stamp, []).append((number, step))
                 elif not skip[step]:
                     empty.append(stamp.isoformat())
         if dropped:
@@ -169,6 +254,18 @@ class GriddedSource:
         if not steps:
             raise PriorSchemaError(f"{self._where} contains no day with soil moisture", value="all missing or spin-up")
         return dict(sorted(steps.items()))
+
+    def _check_once(self, times: NDArray[np.datetime64], seen: dict[np.datetime64, int], number: int) -> None:
+        """Refuse the same time twice: two versions of a file would be averaged unseen."""
+        for time in times:
+            if time in seen:
+                raise PriorSchemaError(
+                    f"Two steps of {self._where} are of one time",
+                    value=f"{time} in file {seen[time] + 1} and file {number + 1} by time",
+                    allowed="each time once",
+                    remedy="Take older copies of a file out of the folder.",
+                )
+            seen[time] = number
 
 
 def _mean_of_states(stack: Array) -> Array:

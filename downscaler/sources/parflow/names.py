@@ -14,6 +14,7 @@ STANDARD_NAMES = {
 # Names in lower case, best first; the suffix _top marks a field of the top layer alone.
 ALIASES: dict[str, tuple[str, ...]] = {
     "soil_moisture": ("soil_moisture", "surface_sm", "surface_soil_moisture", "sm_surface", "sm", "theta", "vwc"),
+    "saturation": ("saturation", "satur"),
     "precipitation": ("precipitation", "precip", "apcp", "tp", "pr"),
     "air_temperature": ("air_temperature", "tair", "temp", "t2m", "tas"),
     "spinup": ("spinup",),
@@ -32,20 +33,20 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "land_cover": ("land_cover", "landcover", "landcover_igbp", "land_cover_igbp", "veg_type_igbp", "igbp"),
 }
 STATIC_NAMES = tuple(
-    name for name in ALIASES if name not in ("soil_moisture", "precipitation", "air_temperature", "spinup", "mask")
+    name
+    for name in ALIASES
+    if name not in ("soil_moisture", "saturation", "precipitation", "air_temperature", "spinup", "mask")
 )
 CLASS_NAMES = ("indicator", "land_cover")
 
 _DIMENSIONLESS = ("1", "", "-", "none", "fraction", "m/m", "mm-1")
 _FRACTION = ("m3m-3", "m3/m3", "m^3/m^3", "m**3m**-3", "cm3/cm3", "cm3cm-3", "m3.m-3", "m^3m^-3", *_DIMENSIONLESS)
-_RATE = ("mmday-1", "mmd-1", "mm/day", "mm/d", "kgm-2day-1", "kgm-2d-1")
 # Accepted spellings (spaces and case ignored) of each field's units.
 UNITS: dict[str, tuple[str, ...]] = {
     "soil_moisture": _FRACTION,
+    "saturation": _DIMENSIONLESS,
     "porosity": _FRACTION,
     "residual_saturation": _DIMENSIONLESS,
-    "precipitation": _RATE,
-    "air_temperature": ("k", "kelvin"),
     "elevation": ("m", "meter", "metre", "meters", "metres"),
     "slope_x": _DIMENSIONLESS,
     "slope_y": _DIMENSIONLESS,

@@ -1,44 +1,71 @@
-"""ParFlow-CLM output as NetCDF: a file, a folder of files, or a pattern."""
+"""ParFlow-CLM output as NetCDF: a file, a folder of files, or a pattern; what of it is left unread is always told."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
 
 from downscaler.errors import PriorUnreadableError
-from downscaler.sources.parflow.cf import open_dataset
+from downscaler.sources.parflow.cf import attributes_of, open_dataset
 from downscaler.sources.parflow.gridded import GriddedSource
-from downscaler.sources.parflow.names import find_name
-from downscaler.sources.parflow.source import file_inputs
+from downscaler.sources.parflow.names import STATIC_NAMES, find_name
+from downscaler.sources.parflow.source import DAILY_NAMES, file_inputs
+
+SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
 
 
 def open_netcdf(path: Path | str, statics: Path | None = None) -> GriddedSource:
-    """Open NetCDF output; files with soil moisture over time are days, another in the same folder brings statics.
+    """Open NetCDF output: files with soil moisture over time are days, the others bring weather and static fields.
 
-    Raises PriorUnreadableError for missing or damaged files, PriorSchemaError for missing variables or other units.
+    Raises PriorUnreadableError for missing or damaged files, PriorSchemaError for missing variables, other units,
+    unlike grids, and two files of one time.
     """
     files = _files(Path(path))
     opened = {file: open_dataset(file) for file in files}
-    days = {file: data for file, data in opened.items() if _has_days(data)} or opened
-    others = [file for file in files if file not in days]
-    if statics is None and others and Path(path).is_dir():
-        statics = others[0]
-    static_data = open_dataset(statics) if statics is not None else None
-    used = [*days, *([statics] if statics is not None else [])]
-    ordered = sorted(days.values(), key=lambda d: d["time"].values[0] if "time" in d.coords else 0)
-    return GriddedSource(ordered, static_data, where=str(path), inputs=file_inputs(used))
+    if statics is not None:
+        opened = {Path(statics): open_dataset(Path(statics))} | opened
+    days = {file: data for file, data in opened.items() if _over_time(data, ("soil_moisture", "saturation"))} or opened
+    others = {file: data for file, data in opened.items() if file not in days}
+    used = {file: data for file, data in others.items() if _is_useful(data)}
+    notes = [_unread_file(file, data) for file, data in others.items() if file not in used]
+    source = GriddedSource(
+        _in_order(days), _in_order(used), where=str(path), inputs=file_inputs([*days, *used]), notes=notes
+    )
+    for file in others.keys() - used.keys():
+        opened[file].close()
+    return source
 
 
-def _has_days(data: xr.Dataset) -> bool:
-    present = {str(n): dict(data[n].attrs) for n in data.data_vars if "time" in data[n].dims}
-    return find_name("soil_moisture", present) is not None
+def _in_order(files: Mapping[Path, xr.Dataset]) -> list[xr.Dataset]:
+    """Datasets by their first time, then by name; a file given by --statics stays first."""
+    return sorted(files.values(), key=lambda d: d["time"].values[0].astype("int64") if _dated(d) else 0)
+
+
+def _dated(data: xr.Dataset) -> bool:
+    return "time" in data.coords and data["time"].dtype.kind == "M" and data.sizes.get("time", 0) > 0
+
+
+def _over_time(data: xr.Dataset, names: Sequence[str]) -> bool:
+    present = {name: told for name, told in attributes_of(data).items() if "time" in data[name].dims}
+    return any(find_name(name, present) is not None for name in names)
+
+
+def _is_useful(data: xr.Dataset) -> bool:
+    """Whether a file brings weather over time, or static fields."""
+    present = attributes_of(data)
+    return _over_time(data, DAILY_NAMES) or any(find_name(name, present) for name in (*STATIC_NAMES, "mask"))
+
+
+def _unread_file(file: Path, data: xr.Dataset) -> str:
+    return f"Left unread: {file.name} ({', '.join(map(str, data.data_vars)) or 'no variable'})."
 
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix in (".nc", ".nc4"))
-    elif any(c in path.name for c in "*?["):
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    elif any(c in path.name for c in "*?[") and not path.exists():
         found = sorted(path.parent.glob(path.name))
     else:
         found = [path] if path.is_file() else []

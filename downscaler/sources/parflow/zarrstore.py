@@ -20,11 +20,11 @@ def open_zarr(path: Path | str, statics: Path | None = None) -> GriddedSource:
     if not path.is_dir():
         raise PriorUnreadableError("No Zarr store was found", value=path, allowed="a folder that is a Zarr store")
     days = open_dataset(path)
-    static_data = open_dataset(statics) if statics is not None else None
+    others = [open_dataset(statics)] if statics is not None else []
     inputs = [_store_input(path)]
     if statics is not None:
         inputs.append(_store_input(statics) if statics.is_dir() else file_inputs([statics])[0])
-    return GriddedSource([days], static_data, where=str(path), inputs=tuple(inputs))
+    return GriddedSource([days], others, where=str(path), inputs=tuple(inputs))
 
 
 def _store_input(path: Path) -> dict[str, object]:

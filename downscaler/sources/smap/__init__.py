@@ -2,12 +2,12 @@
 
 from downscaler.sources.smap.composite import MERGE_RULE
 from downscaler.sources.smap.day import read_day
-from downscaler.sources.smap.describe import describe
+from downscaler.sources.smap.describe import describe, describe_granules
 from downscaler.sources.smap.earthdata import EarthdataSupply
 from downscaler.sources.smap.granule import Granule, open_granule
 from downscaler.sources.smap.names import NEAR_REAL_TIME, PRODUCTS, GranuleName
 from downscaler.sources.smap.offers import Offer, Supply
-from downscaler.sources.smap.search import FolderSupply, find_granules
+from downscaler.sources.smap.search import FolderSupply, find_granules, granule_files
 
 __all__ = [
     "MERGE_RULE",
@@ -20,7 +20,9 @@ __all__ = [
     "Offer",
     "Supply",
     "describe",
+    "describe_granules",
     "find_granules",
+    "granule_files",
     "open_granule",
     "read_day",
 ]

@@ -166,9 +166,18 @@ def _read(granule: Granule, domain: Domain, date: dt.date) -> list[_Pass]:
         for group in granule.groups:
             retrievals, cells = read_group(file, granule, group, domain.window(granule.grid))
             if granule.name.half_orbit:
-                retrievals = only_on(retrievals, date)
+                retrievals = only_on(retrievals, date, one_day=_is_of_one_day(granule, date))
             passes.append(_Pass(granule, group.overpass, retrievals, cells))
     return passes
+
+
+def _is_of_one_day(granule: Granule, date: dt.date) -> bool:
+    """Whether all of a half orbit is of one UTC day, by the extent that it states, else by the longest there is."""
+    begin = granule.observed[0] if granule.observed else granule.name.start
+    if begin is None:
+        return granule.name.date == date
+    end = granule.observed[1] if granule.observed else begin + HALF_ORBIT_LENGTH
+    return begin.date() == end.date() == date
 
 
 def _nothing(passes: list[_Pass], merged: Retrievals, domain: Domain, date: dt.date) -> NoRetrievalError:

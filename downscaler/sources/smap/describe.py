@@ -14,6 +14,7 @@ from downscaler.sources.smap.flags import recommended
 from downscaler.sources.smap.granule import Granule, Group, find, open_granule, opened
 from downscaler.sources.smap.placement import latitudes, longitudes, place, whole
 from downscaler.sources.smap.retrievals import values, words
+from downscaler.sources.smap.search import granule_files, identify
 
 CONUS_BOX = {"west": -125.0, "south": 25.0, "east": -67.0, "north": 50.0}
 """Degrees; the box in which retrievals over the contiguous USA are counted."""
@@ -54,6 +55,24 @@ def describe(path: Path) -> dict[str, Any]:
         "observed_start": observed[0],
         "observed_end": observed[1],
         "simulated": granule.simulated,
+    }
+
+
+def describe_granules(folder: Path) -> dict[str, Any]:
+    """What granules lie below a folder: files and days of each product, and the files that are none."""
+    files = granule_files(Path(folder))
+    named = {path: identify(path) for path in files}
+    days: dict[str, set[str]] = {}
+    for name in named.values():
+        if name is not None:
+            days.setdefault(name.short_name, set()).add(name.date.isoformat())
+    return {
+        "kind": "granules",
+        "name": Path(folder).name,
+        "files": len(files),
+        "products": {product: len(found) for product, found in sorted(days.items())},
+        "period": [min(min(d) for d in days.values()), max(max(d) for d in days.values())] if days else None,
+        "files_not_read": [path.name for path, name in named.items() if name is None],
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pyproj import Transformer
 
@@ -19,6 +20,9 @@ from downscaler.sources.smap.names import HALF_ORBIT_LENGTH, HALF_ORBITS, NEAR_R
 from downscaler.sources.smap.offers import Offer, Offers, by_day
 
 _LOG = logging.getLogger(__name__)
+_LATEST = 10  # days within which a granule may still come
+CURRENT_VERSION = "006"
+"""Collection version of SPL3SMP_E that NSIDC delivers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +70,15 @@ class EarthdataSupply:
             "temporal": (first, last),
             "bounding_box": box(self.domain),
         }
-        return query | ({"version": self.version} if self.version else {})
+        return query | ({"version": self.version.zfill(3)} if self.version else {})
 
     def _usable(self, records: list[dict[str, Any]]) -> Iterator[Offer]:
-        """Offers of all records that name a SMAP granule; an unusable one is logged, unless there are no others."""
+        """Offers of all records that name a SMAP granule; an unusable one is logged, unless there are no others.
+
+        Of several records of one file, as there are while an archive moves, the one in the cloud counts.
+        """
         faults: list[GranuleNameError] = []
-        good = 0
+        best: dict[str, tuple[tuple[bool, str], Offer]] = {}
         for record in records:
             try:
                 remote = remote_file(record, ".h5")
@@ -80,10 +87,12 @@ class EarthdataSupply:
                 _LOG.warning("Left out: %s", error)
                 faults.append(error)
                 continue
-            good += 1
-            yield Offer(file=remote.name, name=name, remote=remote)
-        if faults and not good:
+            rank = _standing(record, remote.url)
+            if remote.name not in best or rank > best[remote.name][0]:
+                best[remote.name] = (rank, Offer(file=remote.name, name=name, remote=remote))
+        if faults and not best:
             raise faults[0]
+        yield from (offer for _, offer in best.values())
 
     def fetch(self, offer: Offer) -> Path:
         """The verified file; raises AcquisitionError and its kin, DownloadError, StorageFullError."""
@@ -97,8 +106,23 @@ class EarthdataSupply:
         )
 
     def missing(self, date: dt.date) -> str:
-        """When the archive can be expected to have the granule."""
-        return f"NSIDC has no {self.product} of {date} over {self.domain.name} yet; daily granules take about two days."
+        """What to expect of the archive."""
+        asked = self.product + (f" version {self.version.zfill(3)}" if self.version else "")
+        if (dt.datetime.now(dt.UTC).date() - date).days <= _LATEST:
+            return f"NSIDC has no {asked} of {date} over {self.domain.name} yet; daily granules take about two days."
+        return (
+            f"Earthdata has no {asked} of {date} over {self.domain.name}, though days as old are all there: "
+            + (f"the version may be retired or unknown; {CURRENT_VERSION} is current. " if self.version else "")
+            + "SMAP may have observed nothing that day, too."
+        )
+
+
+def _standing(record: dict[str, Any], url: str) -> tuple[bool, str]:
+    """Rank of a record among those of one file: held in the cloud, then the latest revision."""
+    meta = record.get("meta", {})
+    provider, host = str(meta.get("provider-id", "")), urlsplit(url).hostname or ""
+    in_cloud = host.endswith("earthdatacloud.nasa.gov") or provider.endswith(("_CPRD", "CLOUD"))
+    return in_cloud, str(meta.get("revision-date", ""))
 
 
 def box(domain: Domain) -> tuple[float, float, float, float]:

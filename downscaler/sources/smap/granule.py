@@ -22,6 +22,7 @@ from downscaler.errors import (
 from downscaler.ground.grid import EaseGrid
 from downscaler.product import SIMULATED_LABEL
 from downscaler.records import InputRecord, file_sha256
+from downscaler.sources import hdf5
 from downscaler.sources.smap.composite import AM, PM
 from downscaler.sources.smap.names import PRODUCTS, GranuleName
 
@@ -86,18 +87,23 @@ class Granule:
 def opened(path: Path) -> Iterator[Any]:
     """The file opened by h5py; read failures become a typed error that names the file.
 
-    Raises GranuleMissingError without a file and GranuleUnreadableError when it is no HDF5, cut short or damaged.
+    Raises GranuleMissingError without a file and GranuleUnreadableError when it is no HDF5, cut short, damaged, locked
+    or reads from other files.
     """
-    if not path.is_file():
+    if not path.exists():
         raise GranuleMissingError("Granule not found", value=path, remedy="Check the path or download it.")
     try:
-        with h5py.File(path, "r") as file:
+        with hdf5.opened(path) as file:
             yield file
     except GranuleError:
         raise
+    except hdf5.RefusedFileError as error:
+        raise GranuleUnreadableError(
+            f"The granule cannot be read: {error.what}", value=path, remedy=error.remedy
+        ) from error
     except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
         raise GranuleUnreadableError(
-            "The granule is not an HDF5 file, or is truncated or damaged",
+            "The granule is damaged",
             value=f"{path} ({path.stat().st_size} bytes; {error})",
             remedy="Delete the file and download it again.",
         ) from error

@@ -1,4 +1,8 @@
-"""Places a granule's values on the EASE grid by position or by row and column index, never by coordinates."""
+"""Where a granule's values lie on the EASE grid: by position, by row and column index, else by exact coordinates.
+
+What services cut out without the indices is placed by map coordinates, or by latitude and longitude, and only where
+these are the centres of the grid's own cells.
+"""
 
 from __future__ import annotations
 
@@ -95,6 +99,12 @@ def _check_shapes(file: Any, granule: Granule, group: Group, shape: tuple[int, .
                 value=dataset.shape,
                 allowed=str(shape),
             )
+    if int(np.prod(shape)) > granule.grid.shape.x * granule.grid.shape.y:
+        raise GranuleGridError(
+            f"{granule.path.name} declares more values than the grid {granule.grid.name} has cells",
+            value=shape,
+            allowed=f"{granule.grid.shape.x * granule.grid.shape.y} cells at most",
+        )
     if len(shape) not in (1, 2):
         raise GranuleGridError(
             f"{granule.path.name}: soil_moisture is neither a grid nor a list of cells",
@@ -129,16 +139,13 @@ def _by_position(file: Any, granule: Granule, group: Group, window: Window) -> P
 
 
 def _by_index(file: Any, granule: Granule, group: Group, window: Window) -> Placement:
-    """A clip or a half orbit: each value's cell is named by its row and column index."""
+    """A clip or a half orbit: each value's cell is named by its row and column index, else by its coordinates."""
     datasets = [find(file, group, name) for name in ("EASE_row_index", "EASE_column_index")]
     grid = granule.grid
     if None in datasets:
-        raise GranuleGridError(
-            f"{granule.path.name} is not the whole {grid.name} grid and has no row and column indices to place it by",
-            value=find(file, group, "soil_moisture").shape,
-            allowed=f"{tuple(grid.shape.yx)}, or EASE_row_index and EASE_column_index beside soil_moisture",
-        )
-    row, column = (np.asarray(d[...]).ravel().astype(np.intp) for d in datasets)
+        row, column = _from_coordinates(file, granule, group)
+    else:
+        row, column = (np.asarray(d[...]).ravel().astype(np.intp) for d in datasets)
     known = (row != FLAG_FILL) & (column != FLAG_FILL)
     outside = known & ((row < 0) | (row >= grid.shape.y) | (column < 0) | (column >= grid.shape.x))
     if outside.any():
@@ -156,7 +163,7 @@ def _by_index(file: Any, granule: Granule, group: Group, window: Window) -> Plac
             allowed="one value for a cell",
         )
     degrees = [find(file, group, name) for name in ("latitude", "longitude")]
-    if None not in degrees and all(d.shape == datasets[0].shape for d in degrees):
+    if None not in degrees and all(d.size == row.size for d in degrees):
         lat, lon = (np.asarray(d[...]).ravel()[known] for d in degrees)
         _check_centres(granule, row[known], column[known], lat, lon)
     top, left = window.rows.start, window.columns.start
@@ -167,6 +174,64 @@ def _by_index(file: Any, granule: Granule, group: Group, window: Window) -> Plac
     )
 
 
+def _from_coordinates(file: Any, granule: Granule, group: Group) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Row and column of every value, FLAG_FILL where nothing is stated, from map coordinates or degrees."""
+    shape = find(file, group, "soil_moisture").shape
+    x, y = _coordinates(file, group, shape)
+    if x is None or y is None:
+        raise GranuleGridError(
+            f"{granule.path.name} is not the whole {granule.grid.name} grid and has nothing to place it by",
+            value=shape,
+            allowed=f"{tuple(granule.grid.shape.yx)}, or beside soil_moisture EASE_row_index and EASE_column_index, x "
+            "and y (m, EPSG:6933), or latitude and longitude",
+        )
+    at_column, at_row = (np.asarray(v) - 0.5 for v in ~granule.grid.transform @ (x, y))
+    stated = np.isfinite(at_column) & np.isfinite(at_row)
+    off = np.where(stated, np.maximum(np.abs(at_row - np.rint(at_row)), np.abs(at_column - np.rint(at_column))), 0.0)
+    if not stated.any() or off.max() > _TOLERANCE:
+        raise GranuleGridError(
+            f"{granule.path.name}: its coordinates are not cell centres of the grid {granule.grid.name} of "
+            f"{granule.name.short_name}",
+            value=f"up to {off.max():.2f} of a cell off" if stated.any() else "none stated",
+            allowed="the cells' centres",
+            remedy="Ask for a subset without reprojection.",
+        )
+    row, column = (np.where(stated, np.rint(v), FLAG_FILL).astype(np.intp) for v in (at_row, at_column))
+    return row, column
+
+
+def _coordinates(
+    file: Any, group: Group, shape: tuple[int, ...]
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Map coordinates (m) of every value, flat, NaN where fill; from axes x and y, else from latitude and longitude."""
+    x, y = (_beside(file, group, name) for name in ("x", "y"))
+    if len(shape) == 2 and x is not None and y is not None and (y.size, x.size) == shape:
+        grid_x, grid_y = np.meshgrid(x, y)
+        return grid_x.ravel(), grid_y.ravel()
+    lat, lon = (_beside(file, group, name) for name in ("latitude", "longitude"))
+    lat = lat if lat is not None else _beside(file, group, "lat")
+    lon = lon if lon is not None else _beside(file, group, "lon")
+    if lat is None or lon is None:
+        return None, None
+    if len(shape) == 2 and (lat.size, lon.size) == shape and lat.ndim == 1:
+        lon, lat = np.meshgrid(lon, lat)
+    if lat.size != lon.size or lat.size != int(np.prod(shape)):
+        return None, None
+    flat_lat, flat_lon = lat.ravel(), lon.ravel()
+    stated = (np.abs(flat_lat) <= 90.0) & (np.abs(flat_lon) <= 180.0)
+    east, north = np.full(flat_lat.size, np.nan), np.full(flat_lat.size, np.nan)
+    east[stated], north[stated] = _TO_EASE.transform(flat_lon[stated], flat_lat[stated])
+    return east, north
+
+
+def _beside(file: Any, group: Group, name: str) -> NDArray[np.float64] | None:
+    """A coordinate variable of the group, else of the file's root."""
+    found = find(file, group, name)
+    if found is None:
+        found = file.get(name)
+    return np.asarray(found[...], dtype=np.float64) if found is not None and hasattr(found, "dtype") else None
+
+
 def _check_values_placed(file: Any, granule: Granule, group: Group, known: NDArray[np.bool_]) -> None:
     """A value without a cell would be lost in silence."""
     value = np.asarray(find(file, group, "soil_moisture")[...]).ravel()
@@ -175,7 +240,7 @@ def _check_values_placed(file: Any, granule: Granule, group: Group, known: NDArr
         raise GranuleGridError(
             f"{granule.path.name}: soil_moisture has values whose row or column index is fill",
             value=f"{lost.sum()} cells",
-            allowed="an index for each value",
+            allowed="an index, or a place, for each value",
         )
 
 

@@ -80,10 +80,14 @@ def words(file: Any, granule: Granule, group: Group, placement: Placement, name:
     return np.where(unknown, FLAG_FILL, word).astype(np.uint16)
 
 
-def only_on(retrievals: Retrievals, date: dt.date) -> Retrievals:
-    """The same, emptied where the observation is of another UTC day; a cell without a time is kept."""
+def only_on(retrievals: Retrievals, date: dt.date, *, one_day: bool) -> Retrievals:
+    """The same, emptied where the observation is of another UTC day.
+
+    A cell without a time is kept only where the whole half orbit lies on ``one_day``: of one that spans midnight
+    nothing tells its day, and it would be published on both.
+    """
     time = retrievals.observation_time
-    keep = np.isnat(time) | (time.astype("datetime64[D]") == np.datetime64(date))
+    keep = (time.astype("datetime64[D]") == np.datetime64(date)) | (np.isnat(time) & one_day)
     empty: dict[str, Any] = {
         "soil_moisture": np.nan,
         "soil_moisture_error": np.nan,
@@ -102,8 +106,10 @@ def _times(file: Any, group: Group, placement: Placement) -> NDArray[np.datetime
     """Observation times from the count of seconds, from the text where there is no count; NaT without either."""
     seconds, text = (find(file, group, name) for name in ("tb_time_seconds", "tb_time_utc"))
     if seconds is not None:
-        return from_seconds(placement.take(seconds, FLOAT_FILL).astype(np.float64))
-    if text is not None and text.dtype.kind == "S":
+        time = from_seconds(placement.take(seconds, FLOAT_FILL).astype(np.float64))
+        if text is None or not np.isnat(time).all():
+            return time
+    if text is not None and text.dtype.kind in "SO":
         return from_text(placement.take(text, b""))
     return np.full(tuple(placement.window.shape.yx), np.datetime64("NaT", "s"))
 

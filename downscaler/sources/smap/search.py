@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from downscaler.errors import GranuleError, GranuleMissingError, GranuleNameError
-from downscaler.sources.smap.granule import open_granule
+from downscaler.sources import hdf5
+from downscaler.sources.folders import files_below
+from downscaler.sources.smap.granule import GROUP, open_granule
 from downscaler.sources.smap.names import GranuleName
 from downscaler.sources.smap.offers import Offer, Offers, by_day, choose
 
 _LOG = logging.getLogger(__name__)
+_SHARED_SUFFIXES = (".nc", ".nc4")  # of NetCDF files of every kind
+SUFFIXES = (".h5", ".hdf5", ".he5", *_SHARED_SUFFIXES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +72,30 @@ def _all(folder: Path) -> list[Offer]:
         raise GranuleMissingError("Folder of granules not found", value=folder)
     return [
         Offer(file=path.name, name=name, path=path)
-        for path in sorted(folder.rglob("*.h5"))
+        for path in granule_files(folder)
         if (name := identify(path)) is not None
     ]
+
+
+def granule_files(folder: Path) -> list[Path]:
+    """Files below a folder that may be granules by their ending, those that services write (.nc4) among them.
+
+    A NetCDF file that bears no granule's name and holds none of its groups is another thing (weather, a prior).
+    """
+    found = files_below(folder, SUFFIXES)
+    return [path for path in found if path.suffix.lower() not in _SHARED_SUFFIXES or _may_be_granule(path)]
+
+
+def _may_be_granule(path: Path) -> bool:
+    try:
+        GranuleName.parse(path)
+    except GranuleNameError:
+        try:
+            with hdf5.opened(path) as file:
+                return any(str(name).startswith(GROUP) for name in file)
+        except OSError:
+            return False
+    return True
 
 
 def identify(path: Path) -> GranuleName | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -23,12 +25,13 @@ def from_seconds(seconds: NDArray[np.float64]) -> NDArray[np.datetime64]:
     return times
 
 
-def from_text(text: NDArray[np.bytes_]) -> NDArray[np.datetime64]:
+def from_text(text: NDArray[Any]) -> NDArray[np.datetime64]:
     """UTC times, datetime64[s], of ``tb_time_utc`` texts; NaT for fill and invalid times.
 
     A fallback only: in releases R13 and R18 the texts count from noon, not from J2000, and so run 64 s late.
     """
-    words = (item.decode("ascii", "replace") for item in text.ravel().tolist())
+    items = text.ravel().tolist()
+    words = (item.decode("ascii", "replace") if isinstance(item, bytes) else str(item or "") for item in items)
     flat = [word if word[10:11] == "T" else "" for word in words]  # "-9999" would parse as a year
     parsed = pd.to_datetime(pd.Series(flat, dtype=object), format="ISO8601", errors="coerce", utc=True)
     times = parsed.dt.tz_localize(None).to_numpy().astype("datetime64[s]")

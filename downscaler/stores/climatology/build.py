@@ -28,7 +28,7 @@ from downscaler.ground.grid import Domain
 from downscaler.method.seasonal import CoarseStatistics
 from downscaler.sources.smap.day import read_day
 from downscaler.sources.smap.names import PRODUCTS, STANDARD, GranuleName
-from downscaler.sources.smap.search import identify
+from downscaler.sources.smap.search import granule_files, identify
 
 _LOG = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -103,7 +103,7 @@ def _by_day(folder: Path, short_name: str | None, period: Period | None) -> tupl
         raise ClimatologyError("Unknown SMAP product", value=short_name, allowed=PRODUCTS)
     if not folder.is_dir():
         raise GranuleMissingError("Folder of granules not found", value=folder)
-    named = [(name, path) for path in sorted(folder.rglob("*.h5")) if (name := identify(path)) is not None]
+    named = [(name, path) for path in granule_files(folder) if (name := identify(path)) is not None]
     present = [p for p in STANDARD if any(name.short_name == p for name, _ in named)]
     product = short_name or (present[0] if present else None)
     days: dict[dt.date, list[Path]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -22,16 +23,19 @@ from downscaler import product
 from downscaler.errors import PriorCoverageError, PriorSchemaError, StorageFullError, VadoseError
 from downscaler.ground import wetness
 from downscaler.ground.grid import CRS, M01, Domain, domain_attributes
+from downscaler.ground.lattice import question
 from downscaler.ground.prior import Prior
 from downscaler.ground.regrid import overlap
 from downscaler.parts import Parts, resumed
 from downscaler.sources.parflow.source import PriorSource
+from downscaler.sources.parflow.units import check_not_traces
 from downscaler.stores.prior.layout import StoreWriter
 from downscaler.stores.prior.schema import FIELDS, KIND
 from downscaler.stores.prior.store import is_prior, open_prior, swap
 from downscaler.stores.prior.tile import TileBuilder
 
 Progress = Callable[[int, int], None]
+_LOG = logging.getLogger(__name__)
 Opener = Callable[[], PriorSource]
 _STORE, _WETNESS = "store", "wetness"
 NO_POROSITY = "No porosity was given: the highest soil moisture of each cell, rounded up to 0.01, stands for it."
@@ -114,6 +118,7 @@ def _fill(
     active = sum(int(result["active_cells"]) for result in results)
     if active == 0:
         raise _not_covered(source, domain)
+    check_not_traces(max(float(result["wettest"]) for result in results), source.info.title)
     unsigned = {
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "vadose_version": downscaler.__version__,
@@ -131,8 +136,9 @@ def _tile(source: PriorSource, domain: Domain, parts: Parts, tile: int) -> dict[
         writer = StoreWriter(parts.folder / _STORE)
         index = parts.folder / _WETNESS / "index.npy"
         wet = np.load(index, mmap_mode="r") if index.is_file() else None
-        active = TileBuilder(source, writer, wet).build(share) if share is not None else 0
-        noted = {"active_cells": active, "digest": writer.take_digest()}
+        builder = TileBuilder(source, writer, wet)
+        active = builder.build(share) if share is not None else 0
+        noted = {"active_cells": active, "wettest": builder.wettest, "digest": writer.take_digest()}
         (folder / "tile.json").write_text(json.dumps(noted), encoding="utf-8")
 
     file = parts.part(f"tiles/{tile:05d}", make) / "tile.json"
@@ -168,7 +174,10 @@ def topographic_wetness(source: PriorSource) -> NDArray[np.float64] | None:
 
 def _attributes(source: PriorSource, domain: Domain) -> dict[str, Any]:
     info, lattice = source.info, source.lattice
-    notes = [*info.notes, *([] if "porosity" in source.statics else [NO_POROSITY])]
+    odd = question(lattice)
+    if odd is not None:
+        _LOG.warning("%s: %s", info.title, odd)
+    notes = [*([odd] if odd else []), *info.notes, *([] if "porosity" in source.statics else [NO_POROSITY])]
     return {
         "kind": KIND,
         "schema_version": product.PRIOR_SCHEMA_VERSION,

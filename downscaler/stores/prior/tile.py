@@ -14,6 +14,7 @@ from downscaler.method.day_of_year import DAYS, Climatology, coefficients
 from downscaler.method.pattern import pattern_statistics
 from downscaler.sources.parflow.names import CLASS_NAMES
 from downscaler.sources.parflow.source import PriorSource
+from downscaler.sources.parflow.units import check_weather
 from downscaler.stores.prior.layout import StoreWriter
 from downscaler.stores.prior.schema import FIELDS, TIME_SHARD
 
@@ -29,6 +30,7 @@ class TileBuilder:
     def __init__(self, source: PriorSource, writer: StoreWriter, wetness: NDArray[np.float64] | None) -> None:
         self._source, self._writer, self._wetness = source, writer, wetness
         self._days = source.days
+        self.wettest = 0.0  # mm, the most rain of any cell and day
 
     def build(self, share: Overlap) -> int:
         """All fields of one tile; the number of its active cells."""
@@ -63,6 +65,9 @@ class TileBuilder:
             if name != "soil_moisture":
                 for block in blocks(len(self._days)):
                     values = self._source.read_days(name, block, share.source)
+                    check_weather(name, values, self._source.info.title)
+                    if name == "precipitation" and np.isfinite(values).any():
+                        self.wettest = max(self.wettest, float(np.nanmax(values)))
                     self._writer.put(name, share.mean(values), share.window, block)
 
     def _statistics(self, window: Window, active: Bools) -> None:

@@ -13,8 +13,8 @@ from flows import console
 from flows.commands.options import Json
 
 KINDS = (
-    "SMAP granule (.h5), ParFlow file (.pfb, .nc), climatology (.nc), prior, model, weather store, "
-    "station archive (.zip or folder), STAC .json"
+    "SMAP granule or folder of them, ParFlow file or run (.pfb, .nc, folder), climatology (.nc), prior, weather, "
+    "model, station archive, file or folder, STAC .json"
 )
 
 
@@ -46,20 +46,46 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def _of_file(path: Path) -> Callable[[Path], dict[str, Any]] | None:
+    """By what the file holds, since services and people give every ending to everything; by its ending last."""
+    from downscaler.sources import hdf5, insitu
+
+    try:
+        hdf5.require_regular(path)
+    except hdf5.RefusedFileError as error:
+        raise ConfigError(f"This cannot be read: {error.what}", value=path, remedy=error.remedy) from error
+    with path.open("rb") as stream:
+        start = stream.read(len(hdf5.MAGIC))
     suffix = path.suffix.lower()
+    if start == hdf5.MAGIC:
+        return _hdf5(path)
+    if start[:3] == b"CDF" or suffix in {".pfb", ".nc", ".nc4"}:
+        return _prior
     if suffix in {".h5", ".hdf5", ".he5"}:
         return _granule
-    if suffix in {".pfb", ".nc", ".nc4"}:
-        return _prior
-    if suffix == ".zip":
+    if start[:2] == b"PK" or suffix == ".zip":
         return _stations
     if suffix == ".json":
         return _stac
-    with path.open("rb") as stream:
-        return _granule if stream.read(8) == b"\x89HDF\r\n\x1a\n" else None
+    return insitu.describe if insitu.is_known(path) else None
+
+
+def _hdf5(path: Path) -> Callable[[Path], dict[str, Any]]:
+    """A granule by its groups, else a NetCDF file; one that is refused is told by the granule's reader."""
+    from downscaler.sources import hdf5
+    from downscaler.sources.smap.granule import GROUP
+
+    try:
+        with hdf5.opened(path) as file:
+            is_granule = any(str(name).startswith((GROUP, "Metadata")) for name in file)
+    except hdf5.RefusedFileError:
+        return _granule
+    return _granule if is_granule or path.suffix.lower() in {".h5", ".he5"} else _prior
 
 
 def _of_folder(path: Path) -> Callable[[Path], dict[str, Any]] | None:
+    from downscaler.sources import insitu
+    from downscaler.sources.parflow import describe_folder, is_run
+    from downscaler.sources.smap import describe_granules, granule_files
     from downscaler.stores.model import MANIFEST
     from downscaler.stores.weather import describe as describe_weather
     from downscaler.stores.weather import is_weather
@@ -72,10 +98,11 @@ def _of_folder(path: Path) -> Callable[[Path], dict[str, Any]] | None:
         return _model
     if (path / "catalog.json").is_file():
         return lambda folder: _stac(folder / "catalog.json")
-    if next(path.rglob("*.stm"), None):
-        return _stations
-    archives = list(path.glob("*.zip"))
-    return (lambda _folder: _stations(archives[0])) if len(archives) == 1 else None
+    if is_run(path):
+        return describe_folder
+    if granule_files(path):
+        return describe_granules
+    return _stations if any(insitu.is_known(part) for part in insitu.files_of(path)) else None
 
 
 def _granule(path: Path) -> dict[str, Any]:
@@ -100,9 +127,11 @@ def _model(path: Path) -> dict[str, Any]:
 
 
 def _stations(path: Path) -> dict[str, Any]:
-    from downscaler.sources.insitu.ismn import describe
+    from downscaler.sources import insitu
+    from downscaler.sources.insitu import ismn
 
-    return describe(path)
+    parts = insitu.files_of(path)
+    return ismn.describe(parts[0]) if len(parts) == 1 and ismn.claims(parts[0]) else insitu.describe(path)
 
 
 def _stac(path: Path) -> dict[str, Any]:

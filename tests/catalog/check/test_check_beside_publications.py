@@ -21,6 +21,8 @@ from catalog.publish.claims import claimed
 from catalog.store.base import Write, open_store
 from downscaler import product
 
+pytestmark = pytest.mark.integration
+
 DAY = dt.date(2015, 4, 1)
 DOMAIN = product.LITTLE_WASHITA
 COLLECTION = "vadose-sm-1km_little-washita"
@@ -36,8 +38,6 @@ helpers = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(helpers)
 from catalog import publish
 from downscaler import product
-
-pytestmark = pytest.mark.integration
 
 renames = 0
 

@@ -16,6 +16,8 @@ from catalog import find_item, is_current, items, publish, validate_catalog
 from catalog.naming import DayName
 from downscaler import product
 
+pytestmark = pytest.mark.integration
+
 # One process per catalogue, forked from one interpreter. A point is the number of the rename (each object appears by
 # one) before which the kernel's SIGKILL comes, or "tile" for a death while the rasters are being written.
 DRIVER = """
@@ -26,8 +28,6 @@ helpers = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(helpers)
 from catalog import publish
 from downscaler import product
-
-pytestmark = pytest.mark.integration
 
 domain = product.LITTLE_WASHITA
 renames = 0

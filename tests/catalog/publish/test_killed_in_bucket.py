@@ -20,6 +20,8 @@ from catalog.store.base import open_store
 from catalog.store.documents import resolve
 from downscaler import product
 
+pytestmark = pytest.mark.integration
+
 # Each publication is a fork of one interpreter. A point is the number of the request to put an object before which the
 # kernel's SIGKILL comes: 8 assets, item, index, month, year, collection, root.
 DRIVER = """
@@ -29,8 +31,6 @@ helpers = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(helpers)
 from catalog import publish
 from downscaler import product
-
-pytestmark = pytest.mark.integration
 
 domain = product.LITTLE_WASHITA
 puts = 0

@@ -30,7 +30,9 @@ def partly_filled(tile: Tile) -> Tile:
 
 
 def test_a_map_and_a_match_read_the_same_retrieval(tmp_path, record, tiles):
-    publish(tmp_path, record(DOMAIN), DOMAIN, [partly_filled(tile) for tile in tiles(DOMAIN)])
+    run = record(DOMAIN)
+    run.parameters["smap_grid"] = "M36"
+    publish(tmp_path, run, DOMAIN, [partly_filled(tile) for tile in tiles(DOMAIN)])
     (day,) = published_days(tmp_path, DOMAIN)
     shape = DOMAIN.shape()
     at = tuple(axis.ravel() for axis in np.indices((shape.y, shape.x)))

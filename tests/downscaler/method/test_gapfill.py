@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ClimatologyError, match="No day"):
         fill([], prior, DECAY)
     other = replace(DOMAIN, m36=Window(rows=Span(start=90, stop=91), columns=Span(start=218, stop=219)))
-    with pytest.raises(ClimatologyError, match="several"):
+    with pytest.raises(ClimatologyError, match="different"):
         fill([day(0, *everywhere(0.3), domain=other), second], prior, DECAY)
     with pytest.raises(TrainingError, match="pairs"):
         fit_decay(np.full((30, 5), np.nan))

@@ -48,7 +48,7 @@ def test_a_broken_record_names_itself_and_what_to_do(tmp_path):
     records.write(record())
     (path,) = records.folder.glob("*.npz")
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ExperimentError, match="Remove it") as caught:
+    with pytest.raises(ExperimentError, match="Delete it") as caught:
         records.read(CELL)
     assert str(path) in str(caught.value)
 

@@ -319,8 +319,8 @@ def test_a_36_km_granule_that_claims_9_km(smap_writer: Any, smap_cells: Any) -> 
 
 
 def test_grids_that_cannot_be_placed(smap_writer: Any, am_pm: dict[str, Any], smap_cells: Any) -> None:
-    lost = smap_writer.daily(E9, M09, am_pm, window=CLIP, drop=("EASE_row_index",))
-    with pytest.raises(GranuleGridError, match="no row and column indices"):
+    lost = smap_writer.daily(E9, M09, am_pm, window=CLIP, drop=("EASE_row_index", "latitude"))
+    with pytest.raises(GranuleGridError, match="nothing to place it by"):
         read_day([lost], DEMO)
     far = smap_cells(row=[500, 10], column=[10, 20], soil_moisture=[0.2, 0.2])
     beyond = smap_writer.orbit("SMAP_L2_SM_P_00100_D_20240520T120000_R19240_001.h5", M09, far)

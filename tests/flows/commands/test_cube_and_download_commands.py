@@ -64,7 +64,7 @@ def test_download_into_a_catalogue_that_other_commands_read(vadose: Any, publish
         (["--bbox", "-94", "34", "-95", "35"], 3, "reversed"),
         (["--bbox", "34", "-95", "35", "-94"], 3, "Longitude comes first"),
         (["--bbox", "-94", "34", "-93"], 2, "Error"),
-        (["--start", "2024-06-01", "--end", "2024-05-01"], 3, "ends before"),
+        (["--start", "2024-06-01", "--end", "2024-05-01"], 6, "ends before"),
         (["--start", "2025-01-01"], 94, "No published day"),
         (["--asset", "soilmoisture"], 3, "soil_moisture"),
     ],

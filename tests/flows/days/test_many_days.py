@@ -133,7 +133,7 @@ def test_one_broken_granule_among_ten_fails_its_day_alone_and_the_next_run_heals
     assert "nothing to do: 10 current, 2 no-coverage" in ended.out
     assert "nothing to do: 10 current" in backfill("--stale").out
     ended = vadose(*command(ten, "run", "--until", TWELVE[1])[3:])
-    assert "nothing to do: of the 14 days up to 2024-06-03 none is missing" in ended.out
+    assert "nothing to do: none of the 14 days up to 2024-06-03 is missing" in ended.out
     assert check(ten.catalog).findings == []
 
 
@@ -265,4 +265,4 @@ def test_a_plan_that_is_out_of_date_makes_nothing_twice(job: DayJob) -> None:
     assert statuses(run_days(plan.work, job)) == {23: "published"}
     granule(job, 523).unlink()  # it would fail if it were opened
     (again,) = run_days(plan.work, job)
-    assert (again.status, again.reason) == ("current", "revision 1, published meanwhile by another run")
+    assert (again.status, again.reason) == ("current", "revision 1, published by another run meanwhile")

@@ -43,6 +43,7 @@ class Held:
     told: dict[str, Any] = field(default_factory=dict)
     """Size and checksum as the record gives them, where they are not the content's."""
     identifier: str | None = None
+    provider: str = "NSIDC_CPRD"
 
     def record(self, base: str) -> dict[str, Any]:
         part: dict[str, Any] = {
@@ -52,7 +53,7 @@ class Held:
         }
         part |= self.told
         return {
-            "meta": {"concept-id": f"G{abs(hash(self.name)) % 10**9}-NSIDC_CPRD", "provider-id": "NSIDC_CPRD"},
+            "meta": {"concept-id": f"G{abs(hash(self.name)) % 10**9}-NSIDC_CPRD", "provider-id": self.provider},
             "umm": {
                 "GranuleUR": self.identifier or self.name,
                 "CollectionReference": {"ShortName": self.short_name, "Version": self.version},
@@ -93,6 +94,10 @@ class Earthdata:
     texts: dict[int, str] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
+    page: int = 2000
+    """Records of a page at most, however many are asked for."""
+    withheld: int = 0
+    """Records that the search tells of and never gives."""
     seen: Counter = field(default_factory=Counter)
     asked: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -195,8 +200,9 @@ class Handler(BaseHTTPRequestHandler):
         size = int(query["page_size"][0])
         assert size <= 2000  # CMR refuses more
         after = int(self.headers.get("CMR-Search-After") or 0)
-        page = found[after : after + size]
-        headers = {"CMR_Hits": str(len(found)), "Content_Type": "application/vnd.nasa.cmr.umm_results+json"}
+        page = found[after : after + min(size, self.server.world.page)]
+        told = len(found) + self.server.world.withheld
+        headers = {"CMR_Hits": str(told), "Content_Type": "application/vnd.nasa.cmr.umm_results+json"}
         if page and size:
             headers["CMR_Search_After"] = str(after + len(page))
         self.answer(200, json.dumps({"hits": len(found), "items": page}).encode(), **headers)

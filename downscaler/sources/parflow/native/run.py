@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from functools import cached_property
 from pathlib import Path
 
@@ -13,13 +12,18 @@ from odc.geo import Shape2d, wh_
 
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice
-from downscaler.sources.parflow.description import STATE_FILES, Description, read_description
 from downscaler.sources.parflow.names import STATIC_NAMES
-from downscaler.sources.parflow.pfb import read_header, read_layers, read_top, surface_soil_moisture
+from downscaler.sources.parflow.native.description import RETENTION, STATE_FILES, Description, read_description
+from downscaler.sources.parflow.native.schedule import FORCING, Days, Piece, schedule
+from downscaler.sources.parflow.pfb import PfbHeader, read_header, read_layers, read_top, surface_soil_moisture
+from downscaler.sources.parflow.retention import saturation
 from downscaler.sources.parflow.source import DAILY_NAMES, SourceInfo, file_inputs
+from downscaler.sources.parflow.units import Conversion, check_weather, conversion
 from downscaler.sources.parflow.vegm import VegetationTable, check_place, read_vegm
 
-_NUMBER = re.compile(r"(\d+)(?=\D*$)")
+_LAYERS = {"CONUS1": 5, "CONUS2": 10}
+_OWN_FORCING = {"precipitation": ("mm s-1", ".APCP."), "air_temperature": ("K", "")}
+"""Units that ParFlow's manual fixes for CLM's forcing files, and what their names have in common."""
 
 
 class NativeSource:
@@ -32,11 +36,15 @@ class NativeSource:
     def __init__(self, folder: Path) -> None:
         self._about: Description = read_description(folder)
         self._folder = folder
-        self._states = {name: self._numbered(name) for name in STATE_FILES if name in self._about.files}
+        self._states = {name: self._several(name) for name in STATE_FILES if name in self._about.files}
         self._single = {name: self._one(name) for name in (*STATIC_NAMES, "mask") if name in self._about.files}
-        self._shape = self._check_sizes()
+        self._headers = self._check_sizes()
+        first = next(iter(self._headers.values()))
+        self._shape: Shape2d = wh_(first.nx, first.ny)
         self._columns: dict[IJWindow, NDArray[np.bool_]] = {}
-        self._wet = "soil_moisture" if "soil_moisture" in self._states else "saturation"
+        self._wet = next(n for n in ("soil_moisture", "saturation", "pressure") if n in self._states)
+        self._units, self._notes = self._conversions()
+        self._by_day = self._schedule()
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -56,24 +64,51 @@ class NativeSource:
     def info(self) -> SourceInfo:
         """Title, model and notes from ``prior.toml``; every file is an input."""
         source = self._about.source
-        files = [self._about.path, *self._single.values(), *(f for s in self._states.values() for f in s.values())]
+        files = [self._about.path, *self._single.values(), *(f for s in self._states.values() for f in s)]
         return SourceInfo(
             title=str(source.get("title", self._folder.name)),
             model=str(source.get("model", "ParFlow-CLM")),
             simulated=bool(source.get("simulated", False)),
-            notes=(str(source["note"]),) if source.get("note") else (),
+            notes=(*((str(source["note"]),) if source.get("note") else ()), *dict.fromkeys(self._notes)),
             inputs=file_inputs(files),
         )
 
-    @cached_property
-    def _by_day(self) -> dict[str, dict[dt.date, list[Path]]]:
-        result: dict[str, dict[dt.date, list[Path]]] = {}
-        for name, states in self._states.items():
-            days: dict[dt.date, list[Path]] = {}
-            for number, file in sorted(states.items()):
-                days.setdefault((self._about.start + number * self._about.step).date(), []).append(file)
-            result[name] = days
+    def _schedule(self) -> dict[str, Days]:
+        layered = self._layer_counts()
+        result: dict[str, Days] = {}
+        for name in (self._wet, *(n for n in FORCING if n in self._states)):
+            counts = {file: self._headers[file].nz for file in self._states[name]}
+            result[name], notes = schedule(name, counts, self._folder, self._about.clock, layered)
+            self._notes += notes
+        unused = [name for name in self._states if name not in result]
+        if unused:
+            self._notes.append(f"Left unread, since {self._wet} tells more: {', '.join(unused)}.")
         return result
+
+    def _layer_counts(self) -> frozenset[int]:
+        """Numbers of layers that the run's own lattice and static files bear out."""
+        found = {self._headers[f].nz for f in self._single.values() if f in self._headers} - {1}
+        parent = _LAYERS.get(str(self._about.grid["lattice"]))
+        return frozenset(found | ({parent} if parent else set()))
+
+    def _conversions(self) -> tuple[dict[str, Conversion], list[str]]:
+        """Unit of each forcing as ``[units]`` tells it, else as ParFlow's manual fixes it for its own forcing files."""
+        found, notes = {}, []
+        for name in (n for n in FORCING if n in self._states):
+            where = str(self._about.path)
+            told = self._about.units.get(name)
+            if told is None:
+                told, mark = _OWN_FORCING[name]
+                if any(mark not in file.name for file in self._states[name]):
+                    raise PriorSchemaError(
+                        f"The unit of {name} is not told in {where}",
+                        value=self._states[name][0].name,
+                        allowed="mm day-1, mm h-1 or mm s-1 (ParFlow's own NAME.APCP files are in mm s-1)",
+                        remedy=f'Say it under [units]: {name} = "mm s-1".',
+                    )
+                notes.append(f"No unit of {name} is told: {told} was taken, as ParFlow defines its forcing.")
+            found[name] = conversion(name, told, where)
+        return found, notes
 
     @property
     def days(self) -> tuple[dt.date, ...]:
@@ -96,15 +131,30 @@ class NativeSource:
         chosen = self.days[days]
         result = np.full((len(chosen), *window.shape), np.nan, dtype=np.float32)
         for row, day in enumerate(chosen):
-            if name == "soil_moisture":
-                result[row] = np.mean([self._soil_moisture(f, window) for f in self._by_day[self._wet][day]], axis=0)
-            elif files := self._by_day[name].get(day):
-                result[row] = np.mean([read_layers(file, window).mean(axis=0) for file in files], axis=0)
+            pieces = self._by_day[self._wet if name == "soil_moisture" else name].get(day, [])
+            planes = [plane for piece in pieces for plane in self._planes(name, piece, window)]
+            if planes:
+                result[row] = np.mean(planes, axis=0)
+        if name in self._units:
+            result = self._units[name](result)
+            check_weather(name, result, str(self._folder))
         return result
 
-    def _soil_moisture(self, file: Path, window: IJWindow) -> NDArray[np.float64]:
-        top = read_top(file, window)
-        if self._wet == "saturation":
+    def _planes(self, name: str, piece: Piece, window: IJWindow) -> list[NDArray[np.float64]]:
+        """The states or forcing planes of one file that are of the day."""
+        if name != "soil_moisture":
+            layers = read_layers(piece.file, window)
+            return [layers[n] for n in (piece.planes if piece.planes is not None else range(len(layers)))]
+        if piece.planes is not None:
+            layers = read_layers(piece.file, window)
+            return [self._soil_moisture(layers[n], window) for n in piece.planes]
+        return [self._soil_moisture(read_top(piece.file, window), window)]
+
+    def _soil_moisture(self, top: NDArray[np.float64], window: IJWindow) -> NDArray[np.float64]:
+        if self._wet == "pressure":
+            alpha, n = (self.read_static(name, window) for name in RETENTION)
+            top = saturation(top, alpha, n, self.read_static("residual_saturation", window))
+        if self._wet != "soil_moisture":
             top = surface_soil_moisture(top, read_top(self._single["porosity"], window))
         return np.where(self._active(window), top, np.nan)
 
@@ -117,7 +167,7 @@ class NativeSource:
             if "mask" in self._single:
                 self._columns[window] = np.asarray(read_top(self._single["mask"], window) > 0)
             else:
-                first = min(self._states[self._wet].items())[1]
+                first = self._by_day[self._wet][self.days[0]][0].file
                 self._columns[window] = np.asarray(np.isfinite(read_layers(first, window)).all(axis=0))
         return self._columns[window]
 
@@ -139,19 +189,9 @@ class NativeSource:
             return sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
         return sorted(self._folder.glob(pattern))
 
-    def _numbered(self, name: str) -> dict[int, Path]:
-        """Files of a pattern by the number in their name."""
+    def _several(self, name: str) -> list[Path]:
         pattern = self._about.files[name]
-        files: dict[int, Path] = {}
-        for file in self._matching(pattern):
-            found = _NUMBER.search(file.stem)
-            if found is None or int(found[1]) in files:
-                raise PriorSchemaError(
-                    f"Files of {name} in {self._about.path} have no distinct step numbers",
-                    value=file.name,
-                    allowed="names that end in a step number, each once",
-                )
-            files[int(found[1])] = file
+        files = self._matching(pattern)
         if not files:
             raise PriorUnreadableError(f"No file of {name} was found", value=self._folder / pattern)
         return files
@@ -165,9 +205,9 @@ class NativeSource:
             )
         return files[0]
 
-    def _check_sizes(self) -> Shape2d:
+    def _check_sizes(self) -> dict[Path, PfbHeader]:
         """Walk every file once; all must have the same lattice."""
-        files = [*self._single.values(), *(f for states in self._states.values() for f in states.values())]
+        files = [*(f for states in self._states.values() for f in states), *self._single.values()]
         sizes = {file: read_header(file) for file in files if file.suffix == ".pfb"}
         first = next(iter(sizes.values()))
         for file, size in sizes.items():
@@ -177,4 +217,4 @@ class NativeSource:
                     value=f"{file.name}: {size.nx} x {size.ny}",
                     allowed=f"{first.nx} x {first.ny}, as {next(iter(sizes)).name}",
                 )
-        return wh_(first.nx, first.ny)
+        return sizes

@@ -16,9 +16,12 @@ from odc.geo import Shape2d, xy_
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import PARENTS, Lattice
 from downscaler.sources.parflow.names import STATIC_NAMES
+from downscaler.sources.parflow.native.schedule import FORCING, LAYERS, Clock
 
 FILE_NAME = "prior.toml"
 STATE_FILES = ("soil_moisture", "saturation", "pressure", "precipitation", "air_temperature")
+RETENTION = ("van_genuchten_alpha", "van_genuchten_n")
+_WAYS = (("soil_moisture",), ("saturation", "porosity"), ("pressure", "porosity", *RETENTION))
 KEYS: dict[str, dict[str, tuple[type, ...]]] = {
     "grid": {
         "lattice": (str,),
@@ -28,7 +31,8 @@ KEYS: dict[str, dict[str, tuple[type, ...]]] = {
         "crs": (str,),
         "cell": (int, float),
     },
-    "time": {"start": (str, dt.datetime), "step": (str,)},
+    "time": {"start": (str, dt.datetime), "step": (str,), "planes": (str,)},
+    "units": dict.fromkeys(FORCING, (str,)),
     "files": dict.fromkeys((*STATE_FILES, "mask", *STATIC_NAMES), (str,)),
     "soil": {"residual_saturation": (int, float)},
     "source": {"title": (str,), "model": (str,), "simulated": (bool,), "note": (str,)},
@@ -40,13 +44,13 @@ _DEFAULT_REGISTRATION = {"CONUS1": "drv_vegm", "CONUS2": "hydrodata"}
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """A checked ``prior.toml``: sections as tables of known keys, time decoded."""
+    """A checked ``prior.toml``: sections as tables of known keys, time decoded; ``units`` as told."""
 
     path: Path
     grid: Mapping[str, Any]
     files: Mapping[str, str]
-    start: dt.datetime
-    step: dt.timedelta
+    units: Mapping[str, str]
+    clock: Clock
     residual_saturation: float | None
     source: Mapping[str, Any]
 
@@ -93,20 +97,23 @@ def read_description(folder: Path) -> Description:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise PriorUnreadableError(f"{FILE_NAME} cannot be read", value=f"{path}: {error}") from error
     _check_keys(tables, path)
-    grid, time, files = (dict(tables[name]) for name in ("grid", "time", "files"))
-    if "lattice" not in grid or ("soil_moisture" not in files and not {"saturation", "porosity"} <= files.keys()):
+    grid, files = dict(tables["grid"]), dict(tables["files"])
+    saturation = tables.get("soil", {}).get("residual_saturation")
+    residual = saturation is not None or "residual_saturation" in files
+    if "lattice" not in grid or not any(set(way) <= files.keys() and (len(way) < 4 or residual) for way in _WAYS):
         raise PriorSchemaError(
             f"{path} lacks required keys",
             value=f"[grid] {sorted(grid)}, [files] {sorted(files)}",
-            allowed="[grid] lattice; [files] soil_moisture, or saturation and porosity",
+            allowed="[grid] lattice; [files] soil_moisture, or saturation and porosity, or pressure, porosity, "
+            "van_genuchten_alpha, van_genuchten_n and residual_saturation (which [soil] may give)",
         )
     return Description(
         path=path,
         grid=grid,
         files=files,
-        start=_moment(time.get("start"), path),
-        step=_duration(time.get("step"), path),
-        residual_saturation=_saturation(tables.get("soil", {}).get("residual_saturation"), path),
+        units=dict(tables.get("units", {})),
+        clock=_clock(tables.get("time", {}), path),
+        residual_saturation=_saturation(saturation, path),
         source=dict(tables.get("source", {})),
     )
 
@@ -127,9 +134,19 @@ def _check_keys(tables: Mapping[str, Any], path: Path) -> None:
                     value=repr(value),
                     allowed=" or ".join(t.__name__ for t in types),
                 )
-    for section in ("grid", "time", "files"):
+    for section in ("grid", "files"):
         if section not in tables:
             raise PriorSchemaError(f"{path} lacks a section", value=sorted(tables), allowed="[grid], [time], [files]")
+
+
+def _clock(time: Mapping[str, Any], path: Path) -> Clock:
+    """``[time]``; start and step may be left out where names hold dates."""
+    planes = time.get("planes")
+    return Clock(
+        start=_moment(time["start"], path) if "start" in time else None,
+        step=_duration(time["step"], path, "step") if "step" in time else None,
+        planes=planes if planes in (None, LAYERS) else _duration(planes, path, "planes"),
+    )
 
 
 def _known(name: str, allowed: Mapping[str, Any] | Sequence[str], what: str) -> None:
@@ -153,11 +170,11 @@ def _moment(value: object, path: Path) -> dt.datetime:
     return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
 
 
-def _duration(value: object, path: Path) -> dt.timedelta:
+def _duration(value: object, path: Path, key: str) -> dt.timedelta:
     found = _STEP.fullmatch(str(value).strip()) if value is not None else None
     if found is None or float(found[1]) == 0:
         raise PriorSchemaError(
-            f"[time] step in {path} is not a duration", value=repr(value), allowed='"1d", "3h", "30min"'
+            f"[time] {key} in {path} is not a duration", value=repr(value), allowed='"1d", "3h", "30min"'
         )
     return dt.timedelta(**{_UNIT[found[2]]: float(found[1])})
 

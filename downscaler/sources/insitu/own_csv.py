@@ -1,0 +1,102 @@
+"""A CSV of one's own: one reading a line, under a header of plain words.
+
+Columns, in any order and case: ``site``, ``lat``, ``lon`` (degrees), ``depth`` (m; or ``depth_cm``, or ``depth_from``
+and ``depth_to``), ``time`` (ISO 8601; UTC where no zone is told; a date alone is a daily mean), ``value`` (m3 m-3); and
+where there are: ``network``, ``sensor``, ``flag`` (ISMN's; G without one). Lines that begin with # are remarks.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from downscaler.errors import StationError
+from downscaler.ground.grid import Domain
+from downscaler.sources.insitu.delimited import degrees_of, depth_of, header_of, moment_of, number_of, read_table, times
+from downscaler.sources.insitu.series import GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
+
+NEEDED = ("site", "lat", "lon", "time", "value")
+_DEPTHS = ("depth", "depth_m", "depth_cm", "depth_from")
+_ALIASES = {
+    "station": "site",
+    "latitude": "lat",
+    "longitude": "lon",
+    "date": "time",
+    "datetime": "time",
+    "soil_moisture": "value",
+}
+_Key = tuple[str, str, str, float, float, float, float]  # network, site, sensor, depths, place
+_DEEPEST = 5.0  # m; a probe deeper than this is a depth in cm
+
+
+@dataclass
+class _Gathered:
+    moments: list[dt.datetime] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    daily: bool = True
+
+
+def claims(path: Path) -> bool:
+    """Whether a file has the columns."""
+    names = {_ALIASES.get(name, name) for name in header_of(path)}
+    return set(NEEDED) <= names and bool(names & set(_DEPTHS))
+
+
+def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -> Iterator[Read]:
+    """Sensors of a file, a sensor for each site, depth and name; broken lines are counted in the first report.
+
+    Raises StationError when no line is a reading, or depths are not in m.
+    """
+    table = read_table(path)
+    table.columns = tuple(_ALIASES.get(name, name) for name in table.columns)
+    found: dict[_Key, _Gathered] = {}
+    for row in table.rows():
+        moment, value, depth = moment_of(row["time"]), number_of(row["value"]), depth_of(row)
+        lat, lon = degrees_of(row["lat"]), degrees_of(row["lon"])
+        on_earth = lat is not None and lon is not None and abs(lat) <= 90
+        if moment is None or value is None or depth is None or not on_earth or not row["site"]:
+            table.spoil(int(row[""]), ",".join(list(row.values())[:-1]))
+            continue
+        assert lat is not None
+        assert lon is not None
+        key = (row.get("network") or "own", row["site"], row.get("sensor") or "probe", *depth, lat, lon)
+        sensor = found.setdefault(key, _Gathered())
+        sensor.moments.append(moment)
+        sensor.values.append(value)
+        sensor.flags.append(MISSING_FLAG if np.isnan(value) else row.get("flag") or GOOD)
+        sensor.daily &= len(row["time"]) <= len("2024-05-01")
+    _check(found.keys(), table.bad, path)
+    bad = len(table.bad)
+    for (network, site, name, top, bottom, lat, lon), one in found.items():
+        report = FileReport(file=f"{path.name}: {site} {bottom:g} m", lines=len(one.values) + bad, bad_lines=bad)
+        first = table.bad[0] if bad else None
+        missing = sum(np.isnan(one.values))
+        report = replace(report, readings=len(one.values) - missing, missing=missing, first_bad=first)
+        bad = 0  # told once
+        if bottom > deepest:
+            yield None, replace(report, left_out=f"reaches deeper than {deepest:g} m: {bottom:g} m")
+            continue
+        place = Sensor(network=network, station=site, name=name, depth_from=top, depth_to=bottom, lat=lat, lon=lon)
+        series = Series(
+            sensor=place, time=times(one.moments), value=np.array(one.values), flag=np.array(one.flags), daily=one.daily
+        )
+        yield checked(series, report, domain)
+
+
+def _check(keys: Iterable[_Key], bad: list[str], path: Path) -> None:
+    depths = [key[4] for key in keys]
+    if not depths:
+        raise StationError(
+            f"{path.name} holds no reading", value=bad[0] if bad else "no line", allowed=", ".join((*NEEDED, "depth"))
+        )
+    if max(depths) > _DEEPEST:
+        raise StationError(
+            f"Depths of {path.name} are not in m",
+            value=max(depths),
+            allowed=f"0 to {_DEEPEST:g}; else name it depth_cm",
+        )

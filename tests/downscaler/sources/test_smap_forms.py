@@ -1,0 +1,182 @@
+"""Granules as services and people hand them on: subsets without indices, other endings, links, text times, locks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from downscaler.errors import GranuleGridError, GranuleMissingError, GranuleUnreadableError, NoRetrievalError
+from downscaler.ground.grid import M09
+from downscaler.product import DEMO
+from downscaler.sources.folders import files_below
+from downscaler.sources.smap import describe, describe_granules, find_granules, open_granule, read_day
+
+NAME = "SMAP_L3_SM_P_E_20240520_R19240_001.h5"
+DAY = dt.date(2024, 5, 20)
+WINDOW = DEMO.window(M09)
+TOP, LEFT = WINDOW.rows.start, WINDOW.columns.start
+CLIP = (slice(TOP - 3, TOP + 20), slice(LEFT - 2, LEFT + 25))
+INDICES = ("EASE_row_index", "EASE_column_index")
+
+
+@pytest.fixture
+def cells(smap_cells: Any) -> Any:
+    return smap_cells(row=[TOP, TOP + 2, TOP + 5], column=[LEFT, LEFT + 1, LEFT + 7], soil_moisture=[0.1, 0.2, 0.3])
+
+
+def placed(path: Path) -> np.ndarray:
+    return read_day([path], DEMO).data["soil_moisture"].values
+
+
+def test_a_subset_without_indices_is_placed_by_latitude_and_longitude(smap_writer: Any, cells: Any) -> None:
+    whole = placed(smap_writer.daily(NAME, M09, {"_AM": cells}))
+    subset = smap_writer.daily(NAME, M09, {"_AM": cells}, window=CLIP, drop=INDICES)
+    np.testing.assert_array_equal(placed(subset), whole)
+    assert describe(subset)["valid"] == 3
+
+
+@pytest.mark.parametrize("place", ["group", "root"])
+def test_a_subset_is_placed_by_its_axes_in_metres(smap_writer: Any, cells: Any, place: str) -> None:
+    whole = placed(smap_writer.daily(NAME, M09, {"_AM": cells}))
+    subset = smap_writer.daily(NAME, M09, {"_AM": cells}, window=CLIP, drop=(*INDICES, "latitude", "longitude"))
+    columns, rows = (np.arange(s.start, s.stop) + 0.5 for s in (CLIP[1], CLIP[0]))
+    with h5py.File(subset, "r+") as file:
+        target = file if place == "root" else file["Soil_Moisture_Retrieval_Data_AM"]
+        target["x"] = M09.transform.c + columns * M09.transform.a
+        target["y"] = M09.transform.f + rows * M09.transform.e
+    np.testing.assert_array_equal(placed(subset), whole)
+
+
+def test_coordinates_between_the_cells_are_refused(smap_writer: Any, cells: Any) -> None:
+    subset = smap_writer.daily(NAME, M09, {"_AM": cells}, window=CLIP, drop=INDICES)
+    with h5py.File(subset, "r+") as file:
+        group = file["Soil_Moisture_Retrieval_Data_AM"]
+        known = group["longitude"][...] > -999
+        group["longitude"][...] = np.where(known, group["longitude"][...] + 0.04, -9999.0)
+    with pytest.raises(GranuleGridError, match="not cell centres"):
+        placed(subset)
+
+
+def test_a_file_that_declares_more_cells_than_the_globe_is_refused_unread(smap_writer: Any, cells: Any) -> None:
+    path = smap_writer.daily(NAME, M09, {"_AM": cells}, window=CLIP, drop=INDICES)
+    with h5py.File(path, "r+") as file:
+        group = file["Soil_Moisture_Retrieval_Data_AM"]
+        for name in list(group):
+            dtype = group[name].dtype
+            del group[name]
+            group.create_dataset(name, shape=(10**6, 10**6), dtype=dtype, chunks=(100, 100))
+    with pytest.raises(GranuleGridError, match="more values than the grid"):
+        placed(path)
+
+
+@pytest.mark.parametrize("ending", [".nc4", ".nc", ".H5", ".hdf5", ".HDF5", "_subsetted.nc4"])
+def test_a_folder_scan_takes_every_ending(smap_writer: Any, cells: Any, tmp_path: Path, ending: str) -> None:
+    path = smap_writer.daily(NAME, M09, {"_AM": cells})
+    path.rename(tmp_path / (NAME.removesuffix(".h5") + ending))
+    assert len(find_granules(tmp_path, DAY)) == 1
+
+
+def test_a_netcdf_file_of_something_else_is_no_granule(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "weather.nc", "w") as file:
+        file["rain"] = np.zeros(3)
+    with pytest.raises(GranuleMissingError, match="no granules at all"):
+        find_granules(tmp_path, DAY)
+
+
+def test_links_are_followed_once_and_clutter_is_passed_over(smap_writer: Any, cells: Any, tmp_path: Path) -> None:
+    path = smap_writer.daily(NAME, M09, {"_AM": cells})
+    archive, folder = tmp_path / "archive" / "2024", tmp_path / "g"
+    archive.mkdir(parents=True)
+    folder.mkdir()
+    path.rename(archive / NAME)
+    (folder / "2024").symlink_to(archive)
+    (folder / "again").symlink_to(archive)
+    (folder / "up").symlink_to(tmp_path)
+    (folder / f"._{NAME}").write_bytes(b"\x00\x05\x16\x07")
+    os.mkfifo(folder / "pipe.h5")
+    assert [p.name for p in files_below(folder, (".h5",))] == [NAME]
+    assert len(find_granules(folder, DAY)) == 1
+    assert describe_granules(folder)["products"] == {"SPL3SMP_E": 1}
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / NAME)
+    with pytest.raises(GranuleUnreadableError, match="no regular file"):
+        open_granule(tmp_path / NAME)
+
+
+def test_a_lock_is_told_as_a_lock(smap_writer: Any, cells: Any) -> None:
+    path = smap_writer.daily(NAME, M09, {"_AM": cells})
+    with path.open("rb+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(GranuleUnreadableError, match="HDF5_USE_FILE_LOCKING=FALSE") as caught:
+            open_granule(path)
+    assert "elete" not in str(caught.value)
+
+
+@pytest.mark.parametrize("way", ["link", "storage", "virtual"])
+def test_a_granule_that_reads_another_file_is_refused(smap_writer: Any, cells: Any, tmp_path: Path, way: str) -> None:
+    path, secret = smap_writer.daily(NAME, M09, {"_AM": cells}), tmp_path / "secret.bin"
+    secret.write_bytes(bytes(400))
+    with h5py.File(path, "r+") as file:
+        group = file["Soil_Moisture_Retrieval_Data_AM"]
+        if way == "link":
+            group["albedo"] = h5py.ExternalLink(str(secret), "/data")
+        elif way == "storage":
+            group.create_dataset("albedo", shape=(100,), dtype="f4", external=[(str(secret), 0, 400)])
+        else:
+            layout = h5py.VirtualLayout(shape=(100,), dtype="f4")
+            layout[:] = h5py.VirtualSource(str(secret), "data", shape=(100,))
+            group.create_virtual_dataset("albedo", layout)
+    with pytest.raises(GranuleUnreadableError, match="another file"):
+        open_granule(path)
+
+
+ORBIT = "SMAP_L2_SM_P_E_49672_D_20240522T234000_R19240_001.h5"
+
+
+def orbit(smap_writer: Any, cells: Any, times: list[str] | None, begin: str = "2024-05-22T23:40:00.000Z") -> Path:
+    """A half orbit that begins before midnight, its times as text of variable length, or absent."""
+    end = "2024-05-23T00:29:00.000Z" if begin.startswith("2024-05-22T23") else begin.replace("40:00", "59:00")
+    path = smap_writer.orbit(
+        ORBIT,
+        M09,
+        cells,
+        drop=("tb_time_seconds",),
+        Extent__rangeBeginningDateTime=begin,
+        Extent__rangeEndingDateTime=end,
+    )
+    if times is not None:
+        with h5py.File(path, "r+") as file:
+            group = file["Soil_Moisture_Retrieval_Data"]
+            group.create_dataset("tb_time_utc", data=times, dtype=h5py.string_dtype())
+    return path
+
+
+def test_a_half_orbit_with_times_as_strings_is_of_one_day(smap_writer: Any, cells: Any) -> None:
+    path = orbit(
+        smap_writer, cells, ["2024-05-22T23:42:00.000Z", "2024-05-22T23:43:00.000Z", "2024-05-22T23:44:00.000Z"]
+    )
+    day = read_day([path], DEMO, date=dt.date(2024, 5, 22))
+    assert int(day.data["recommended"].sum()) == 3
+    with pytest.raises(NoRetrievalError):
+        read_day([path], DEMO, date=dt.date(2024, 5, 23))
+
+
+def test_a_half_orbit_without_times_over_midnight_is_of_no_day(smap_writer: Any, cells: Any) -> None:
+    path = orbit(smap_writer, cells, None)
+    for day in (dt.date(2024, 5, 22), dt.date(2024, 5, 23)):
+        with pytest.raises(NoRetrievalError):
+            read_day([path], DEMO, date=day)
+
+
+def test_a_half_orbit_without_times_inside_a_day_is_of_that_day(smap_writer: Any, cells: Any) -> None:
+    path = orbit(smap_writer, cells, None, begin="2024-05-22T12:40:00.000Z")
+    assert int(read_day([path], DEMO, date=dt.date(2024, 5, 22)).data["recommended"].sum()) == 3
