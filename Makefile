@@ -115,10 +115,9 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 LOCK_ARGS ?=
 lock: setup  ## resolve pyproject.toml anew into requirements.lock (to run) and requirements-dev.lock (and to develop)
 	$(LOCK) $(LOCK_ARGS) -o requirements.lock
-	$(LOCK) $(LOCK_ARGS) --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) $(LOCK_ARGS) --extra dev --extra docs -c requirements.lock -o requirements-dev.lock
 
 docs: setup  ## build the documentation site strictly into build/site
-	@$(BIN)/python -c 'import mkdocs, mkdocstrings' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 docs-reference: setup  ## write docs/reference/ from the code

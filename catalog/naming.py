@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from downscaler.ground.grid import Domain
+from downscaler.product import is_analysis
 
 ROOT = "catalog.json"
 MODELS = "vadose-models"
@@ -43,13 +44,13 @@ class Revisioned(Protocol):
 
 
 def collection_id(domain_name: str) -> str:
-    """One collection per domain."""
-    return f"{_PREFIX}_{domain_name}"
+    """One collection per domain, and one of its analyses: vadose-sm-1km_DOMAIN and vadose-sm-1km-analysis_DOMAIN."""
+    return f"{_PREFIX}{'-' if is_analysis(domain_name) else '_'}{domain_name}"
 
 
 def domain_name(collection: str) -> str:
     """The domain of a collection of days."""
-    return collection.removeprefix(f"{_PREFIX}_")
+    return collection.removeprefix(f"{_PREFIX}_").removeprefix(f"{_PREFIX}-")
 
 
 def collection_key(domain_name: str) -> str:
@@ -78,7 +79,7 @@ class DayName:
     def of_item(cls, item: Mapping[str, Any]) -> DayName:
         """The names of a published day's item."""
         date = dt.date.fromisoformat(str(item["properties"]["start_datetime"])[:10])
-        return cls(domain_name=str(item["collection"]).removeprefix(f"{_PREFIX}_"), date=date)
+        return cls(domain_name=domain_name(str(item["collection"])), date=date)
 
     @property
     def item_id(self) -> str:

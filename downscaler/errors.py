@@ -253,6 +253,12 @@ class ClimatologyError(VadoseError):
     exit_code = 70
 
 
+class ObservationError(VadoseError):
+    """The observation model of SMAP was given a value that it cannot have."""
+
+    exit_code = 71
+
+
 class ExperimentError(VadoseError):
     """A playground cannot be completed, or its records cannot be used."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Any
 
@@ -72,6 +72,11 @@ SOIL_MOISTURE = Variable(
     standard_name="volume_fraction_of_condensed_water_in_soil",
     cell_methods="area: mean",
 )
+ANALYSED = (
+    "Volume of liquid water per volume of soil near the surface: the best estimate of every 1 km cell and day, from "
+    "SMAP's passes of the last weeks, the weather and the record of the ParFlow-CLM prior. It is complete and keeps "
+    "no single retrieval; the SMAP-conserving days do."
+)
 UNCERTAINTY = Variable(
     name="uncertainty",
     title="Standard uncertainty of soil moisture",
@@ -115,7 +120,7 @@ QUALITY_FLAG = Variable(
     dtype="uint16",
     nodata=65535,
     valid_min=0,
-    valid_max=1023,
+    valid_max=2047,
     standard_name="quality_flag",
 )
 OBSERVATION_TIME = Variable(
@@ -130,6 +135,29 @@ OBSERVATION_TIME = Variable(
     valid_max=2879,
     cell_methods="time: point",
 )
+SMAP_AGE = Variable(
+    name="smap_age",
+    title="Age of the last SMAP retrieval",
+    description="Days since the SMAP cell's last recommended retrieval that the analysis uses; no data without.",
+    units="d",
+    dtype="int16",
+    nodata=-32768,
+    valid_min=0,
+    valid_max=366,
+)
+SMAP_SHARE = Variable(
+    name="smap_share",
+    title="Share of SMAP in the analysis",
+    description="Share of the variance of the coarse value that SMAP's passes take away: 0 is climatology and weather "
+    "alone, 1 is SMAP alone.",
+    units="1",
+    dtype="float32",
+    nodata=float("nan"),
+    valid_min=0.0,
+    valid_max=1.0,
+    precision=1e-2,
+)
+ANALYSIS_CHANGE = 0.002  # m3 m-3, change of a SMAP cell's analysis below which a published day stands
 VARIABLES: tuple[Variable, ...] = (SOIL_MOISTURE, UNCERTAINTY, LOWER, UPPER, QUALITY_FLAG, OBSERVATION_TIME)
 
 
@@ -146,6 +174,7 @@ class Flag(IntFlag):
     OUTSIDE_APPLICABILITY = 1 << 7
     STALE_PRIOR = 1 << 8
     CLIPPED = 1 << 9
+    WITHOUT_SMAP = 1 << 10
 
 
 FLAG_MEANINGS: dict[Flag, str] = {
@@ -159,6 +188,7 @@ FLAG_MEANINGS: dict[Flag, str] = {
     Flag.OUTSIDE_APPLICABILITY: "predictors unlike those the model was trained on",
     Flag.STALE_PRIOR: "the prior has no data of this date; the statistics of its record stand in",
     Flag.CLIPPED: "held at residual water content or porosity",
+    Flag.WITHOUT_SMAP: "analysis without a SMAP retrieval of the cell in its window: neighbours, weather, climatology",
 }
 
 CONUS = Domain.from_bounds("conus", "Contiguous USA", west=-125.0, south=24.5, east=-66.5, north=49.5)
@@ -190,6 +220,30 @@ def cf_attributes(variable: Variable, **more: str) -> dict[str, Any]:
     return found
 
 
+ANALYSIS = "analysis_"
+"""What the name of a domain begins with under which its analyses are published, beside the SMAP-conserving days."""
+
+
+def analysis_of(domain: Domain) -> Domain:
+    """The same ground, under the name and title of its analyses."""
+    return replace(domain, name=f"{ANALYSIS}{domain.name}", title=f"{domain.title}, analysis")
+
+
+def is_analysis(domain_name: str) -> bool:
+    """Whether a domain's name is that of its analyses."""
+    return domain_name.startswith(ANALYSIS)
+
+
+def variables_of(domain_name: str) -> tuple[Variable, ...]:
+    """The rasters of a domain's days: of analyses two more."""
+    return (*VARIABLES, SMAP_AGE, SMAP_SHARE) if is_analysis(domain_name) else VARIABLES
+
+
+def describe_days(domain_name: str) -> str:
+    """What a domain's days are, in a sentence or two."""
+    return ANALYSED if is_analysis(domain_name) else SOIL_MOISTURE.description
+
+
 def variable(name: str) -> Variable:
     """The product's variable of that name; raises KeyError when there is none."""
     return {v.name: v for v in VARIABLES}[name]
@@ -204,6 +258,8 @@ def domain(name: str) -> Domain:
         >>> domain("little-washita").shape(M36)
         Shape2d(x=2, y=2)
     """
+    if is_analysis(name):
+        return analysis_of(domain(name.removeprefix(ANALYSIS)))
     if name in DOMAINS:
         return DOMAINS[name]
     if "," in name:

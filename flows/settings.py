@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from downscaler.errors import ConfigError
 
 PREFIX = "VADOSE_"
+_OTHERS = (f"{PREFIX}SERVE_", f"{PREFIX}LOCK_SECONDS", f"{PREFIX}PGSTAC_DSN")  # read where they are used
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
 _PATHS = ("prior", "model", "granules", "cache", "climatology", "weather", "catalog")
@@ -91,6 +92,12 @@ class Settings(BaseSettings):
         default=False,
         description="fill cells without a retrieval from the last 10 days and the prior; filled cells are flagged",
     )
+    products: Annotated[tuple[Literal["conserving", "analysis"], ...], NoDecode] = Field(
+        default=("conserving", "analysis"),
+        min_length=1,
+        description="what is made of each day: conserving (keeps SMAP's retrievals), analysis (complete, the best "
+        "estimate), or both with a comma",
+    )
     stations: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description="station data to validate against: ISMN archives, USCRN files, folders of them, scan, snotel; "
@@ -142,7 +149,7 @@ class Settings(BaseSettings):
         text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else value
         return text.zfill(3) if isinstance(text, str) and text.isdigit() else value
 
-    @field_validator("stations", mode="before")
+    @field_validator("stations", "products", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """One text with commas as the list that it stands for; an empty list as none."""
@@ -162,6 +169,7 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
         ConfigError: unknown key or variable (with the nearest valid name), bad value, or unreadable file.
     """
     environment = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    environment = {name: value for name, value in environment.items() if not name.startswith(_OTHERS)}
     _refuse_unknown(environment, [*map(_variable, Settings.model_fields), CONFIG_VARIABLE], "environment variable")
     path = _config_path(config, environment.get(CONFIG_VARIABLE))
     from_file = _read_file(path) if path else {}

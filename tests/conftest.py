@@ -30,6 +30,8 @@ INTEGRATION = ("crash", "catalog/store", "catalog/pages", "flows/server")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Tasks called outside of a flow run have no server page to write to, and Prefect 3.9 warns of it.
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+# Tests are of the days that keep SMAP's retrievals, but for those that ask for the analysis: half the time.
+os.environ.setdefault("VADOSE_PRODUCTS", "conserving")
 
 register_profiles()
 

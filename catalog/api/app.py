@@ -7,13 +7,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from catalog.api import files
 from catalog.api.answers import add_error_answers
 from catalog.api.data import cube, dates, tiles, timeseries
-from catalog.api.middleware import Guard
+from catalog.api.limits import Limits
+from catalog.api.limits import limits as read_limits
+from catalog.api.middleware import HEALTH, Compressed, Guard
 from catalog.api.pages import add_pages
 from catalog.api.stac.backends import add_stac
 from catalog.api.stac.holdings import FRESH, Catalogue
@@ -31,6 +34,7 @@ def create_app(
     public_url: str | None = None,
     browser: str | Path | None = None,
     fresh: float = FRESH,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """The service of a catalogue: files, STAC API, tiles, dates, time series and pages; read-only.
 
@@ -41,6 +45,7 @@ def create_app(
         dsn: address of that database, ``postgresql://user:password@host:port/name``.
         public_url: address that the service is known by; without it, the one that the client used.
         browser: folder of a built STAC Browser.
+        limits: how much of the machine it may take; by default as the environment says.
         fresh: seconds after which the catalogue is looked at anew.
 
     Raises:
@@ -49,7 +54,8 @@ def create_app(
         MissingExtraError: the backend's packages are not installed.
     """
     store = open_store(uri)
-    catalogue = Catalogue(store, fresh=fresh)
+    allowed = limits or read_limits()
+    catalogue = Catalogue(store, fresh=fresh, limits=allowed)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,14 +72,15 @@ def create_app(
         lifespan=lifespan,
         license_info={"name": product.LICENSE},
     )
-    app.state.store, app.state.catalogue = store, catalogue
+    app.state.store, app.state.catalogue, app.state.limits = store, catalogue, allowed
     add_stac(app, backend, dsn)
     for part in (files, tiles, dates, timeseries, cube):
         app.include_router(part.router)
     _add_health(app)
     add_pages(app, Path(browser) if browser else None)
     add_error_answers(app)
-    app.add_middleware(Guard, public_url=public_url)
+    app.add_middleware(Compressed)
+    app.add_middleware(Guard, limits=allowed, public_url=public_url)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],
@@ -85,10 +92,12 @@ def create_app(
 
 
 def _add_health(app: FastAPI) -> None:
-    @app.get("/healthz", summary="Whether the service works")
-    def healthz() -> dict[str, Any]:
+    own = CapacityLimiter(2)  # threads of its own: it answers while all others are at work
+
+    @app.get(HEALTH, summary="Whether the service works")
+    async def healthz() -> dict[str, Any]:
         """Status, version and what is served; HTTP 503 where the catalogue cannot be read."""
-        held = app.state.catalogue.now()
+        held = await to_thread.run_sync(app.state.catalogue.now, limiter=own)
         return {
             "status": "ok",
             "version": __version__,

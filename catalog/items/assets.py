@@ -108,12 +108,12 @@ def _definition(variable: Variable) -> dict[str, Any]:
     }
 
 
-def item_asset_definitions() -> dict[str, dict[str, Any]]:
-    """``item_assets`` of the collection."""
+def item_asset_definitions(domain_name: str = "") -> dict[str, dict[str, Any]]:
+    """``item_assets`` of a domain's collection."""
     others = {
         key: {"type": str(kind), "title": title, "roles": roles} for key, (_, kind, title, roles) in _OTHERS.items()
     }
-    return {variable.name: _definition(variable) for variable in product.VARIABLES} | others
+    return {variable.name: _definition(variable) for variable in product.variables_of(domain_name)} | others
 
 
 def data_asset(raster: Raster, folder: str, facts: FileFacts) -> pystac.Asset:

@@ -137,7 +137,7 @@ def build_item(
         datetime=midnight + dt.timedelta(hours=12),
         properties={
             "title": item_title(run, domain),
-            "description": f"{product.SOIL_MOISTURE.description} {product.DEPTH_NOTE}",
+            "description": f"{product.describe_days(domain.name)} {product.DEPTH_NOTE}",
             "start_datetime": _stamp(midnight),
             "end_datetime": _stamp(midnight + dt.timedelta(days=1, seconds=-1)),
             "created": created or now,

@@ -25,6 +25,11 @@ from downscaler.errors import CatalogError
 _NAN = "nan"
 
 
+_PANIC = (
+    "PanicException"  # what a panic of Rust's becomes, of damaged Parquet too: a BaseException without a public name
+)
+
+
 def index_keys(store: Store, collection: str) -> list[str]:
     """Keys of a collection's index files, in order of time; none where it is not indexed."""
     return [key for key in store.keys(index_prefix(collection)) if key.endswith(".parquet")]
@@ -105,12 +110,15 @@ def decode(content: bytes | None, key: str) -> list[Document]:
         path = Path(folder) / "items.parquet"
         path.write_bytes(content or b"")
         try:
-            features = rustac.read_sync(str(path))["features"]
-        except (rustac.RustacError, OSError, KeyError, TypeError) as error:
+            found = [restore(item) for item in rustac.read_sync(str(path))["features"]]
+            [essence(item) for item in found]
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+                raise
             raise CatalogError(
                 "A file of the index is damaged", value=f"{key}: {error}", remedy="`vadose catalog check --repair`."
             ) from error
-    return [restore(item) for item in features]
+    return found
 
 
 def restore(item: Document) -> Document:

@@ -151,7 +151,7 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
         "stac_version": STAC_VERSION,
         "stac_extensions": [extension_uri(name) for name in _EXTENSIONS],
         "title": title,
-        "description": f"{title}. {product.SOIL_MOISTURE.description} {LINEAGE} {product.DEPTH_NOTE}",
+        "description": f"{title}. {product.describe_days(domain.name)} {LINEAGE} {product.DEPTH_NOTE}",
         "keywords": [
             "soil moisture",
             "SMAP",
@@ -164,7 +164,7 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
         "providers": [{"name": "vadose", "description": product.TITLE, "roles": ["producer", "processor"]}],
         "extent": _extent(domain, item, old),
         "summaries": grid | _summaries(simulated),
-        "item_assets": item_asset_definitions(),
+        "item_assets": item_asset_definitions(domain.name),
         "renders": {product.SOIL_MOISTURE.name: render() | {"colormap": colormap()}},
         "sci:publications": [{"doi": product.METHOD_DOI, "citation": product.METHOD_CITATION}],
         **{key: value for key, value in (old or {}).items() if key in KEPT},

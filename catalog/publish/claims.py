@@ -2,8 +2,8 @@
 
 ``claims/<collection>/<YYYYMMDD>.json`` is no part of STAC and no link leads to it. Its owner renews it while at work
 and removes it at the end. A claim is void when its owner's process is gone (as far as this machine can tell) or when it
-was not renewed in time, so ``kill -9`` blocks nobody for long. Claims spare work that is done twice; what keeps a
-catalogue whole without them are the conditional writes of a publication.
+was not renewed in time, so ``kill -9`` blocks nobody for long. Claims spare work that is done twice, and fence off a
+run that lost its own: a publication looks at it between reading the item that stands and replacing that very item.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,45 @@ from downscaler.ground.grid import Domain
 FOLDER = "claims"
 LEASE = 120.0  # seconds; a renewal that a slow disk or bucket delays must not lose it
 PATIENCE = 3600.0  # seconds that a day made elsewhere is waited for
+_LONGEST = dt.timedelta(hours=1)  # that a claim may hold ahead: no lease is as long, clocks may differ
 _LOOK = 0.5  # seconds between looks at another's claim
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A day's claim as its holder has it; ``token`` names the holder, and fences off those who lost theirs."""
+
+    store: Store
+    key: str
+    token: str
+    inherited: bool
+    lost: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Raise ClaimedError when the claim is no longer ours: a run that was stopped has been overtaken.
+
+        Whoever replaces an object only while it is the one that was there before this check never undoes the work of
+        another holder.
+        """
+        held = _parse(self.store.get(self.key))
+        if held is None or held["token"] != self.token:
+            self.lost.set()
+        if self.lost.is_set():
+            raise ClaimedError(
+                "This run was stopped for so long that another took the day over",
+                value=f"{self.key}: {_told(held)}",
+                remedy="Nothing was published by this run; run the day again if it is not there.",
+            )
 
 
 @contextmanager
 def claimed(
     uri: str | Path, domain: Domain, date: dt.date, *, patience: float = PATIENCE, lease: float = LEASE
-) -> Iterator[bool]:
+) -> Iterator[Claim]:
     """Hold a day's claim, waiting up to ``patience`` seconds for another's; ``lease`` is its life without renewal.
 
-    Yields whether it was inherited from a run that died: what that one began may lie about half done.
+    Yields the claim; it tells whether it was inherited from a run that died, whose work may lie about half done.
 
     Raises ClaimedError when another living run still holds it then, CatalogError when the catalogue cannot be written.
     """
@@ -55,10 +84,11 @@ def claimed(
             )
         time.sleep(min(_LOOK, max(give_up - time.monotonic(), 0.0)))
     done = threading.Event()
-    renewal = threading.Thread(target=_renew, args=(uri, key, token, lease, done), daemon=True)
+    claim = Claim(store=store, key=key, token=token, inherited=inherited)
+    renewal = threading.Thread(target=_renew, args=(uri, claim, lease, done), daemon=True)
     renewal.start()
     try:
-        yield inherited
+        yield claim
     finally:
         done.set()
         renewal.join()
@@ -70,7 +100,15 @@ def left(store: Store, domain: Domain) -> set[dt.date]:
     names = (
         key.rsplit("/", 1)[-1].removesuffix(".json") for key in store.keys(f"{FOLDER}/{collection_id(domain.name)}/")
     )
-    return {dt.datetime.strptime(name, "%Y%m%d").replace(tzinfo=dt.UTC).date() for name in names if name.isdigit()}
+    return {date for name in names if (date := _date(name)) is not None}
+
+
+def _date(name: str) -> dt.date | None:
+    """The day that a claim's file is named by; None where it is named otherwise."""
+    try:
+        return dt.datetime.strptime(name, "%Y%m%d").replace(tzinfo=dt.UTC).date() if len(name) == 8 else None
+    except ValueError:
+        return None
 
 
 def sweep(uri: str | Path, domain: Domain) -> None:
@@ -123,16 +161,26 @@ def _take(store: Store, key: str, token: str, lease: float) -> bool | None:
     return inherited
 
 
-def _renew(uri: str | Path, key: str, token: str, lease: float, done: threading.Event) -> None:
-    """Renew a claim until it is done; a renewal that fails is tried again."""
+def _renew(uri: str | Path, claim: Claim, lease: float, done: threading.Event) -> None:
+    """Renew a claim until it is done; a renewal that fails is tried again, one that was lost is never taken back."""
     store = open_store(uri)  # a store's lock belongs to the thread that holds it
+
+    def change(before: bytes | None) -> bytes:
+        held = _parse(before)
+        if held is None or held["token"] != claim.token:
+            raise _Taken
+        return serialise(_owner(claim.token, lease))
+
     while not done.wait(lease / 4):
         try:
-            if _take(store, key, token, lease) is None:
-                _LOG.warning("Lost the claim %s to another run; the commit decides", key)
-                return
+            with store.staging() as folder:
+                store.apply([Write(key=claim.key, content=change)], folder)
+        except _Taken:
+            claim.lost.set()
+            _LOG.warning("The claim %s was lost to another run; this one publishes nothing", claim.key)
+            return
         except CatalogError as error:
-            _LOG.warning("The claim %s could not be renewed: %s", key, error)
+            _LOG.warning("The claim %s could not be renewed: %s", claim.key, error)
 
 
 def _release(store: Store, key: str, token: str) -> None:
@@ -183,13 +231,16 @@ def _started(process: int) -> str | None:
 
 
 def _parse(content: bytes | None) -> Document | None:
-    """A claim; None where there is none, or none that can be read: then it holds nobody off."""
+    """A claim; None where there is none, or none that a run of ours can have made: then it holds nobody off."""
     try:
         held = json.loads(content or b"")
-        dt.datetime.fromisoformat(held["until"])
-    except (ValueError, KeyError, TypeError):
+        until = dt.datetime.fromisoformat(held["until"])
+        far = until - dt.datetime.now(dt.UTC) > _LONGEST
+        sound = isinstance(held["process"], int) and isinstance(held["started"], str | None)
+        sound = sound and isinstance(held["token"], str) and isinstance(held["machine"], str)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # a time without zone is a TypeError
         return None
-    return dict(held) if {"token", "machine", "process", "started"} <= set(held) else None
+    return None if far or not sound else dict(held)
 
 
 def _told(held: Document | None) -> str:

@@ -43,6 +43,7 @@ def commit(
     build: Build,
     parents: Callable[[Document], Sequence[Write]],
     unchanged: Callable[[Document], bool] = lambda _: True,
+    check: Callable[[], None] = lambda: None,
 ) -> Committed:
     """Publish an item with its files as its next revision; when they are the same, only lost links are mended.
 
@@ -55,12 +56,14 @@ def commit(
         files: by asset key.
         build: makes the item.
         parents: the links that lead to an item, from the collection to the root.
+        check: raises where this run may no longer publish; called after the item that stands has been read.
         unchanged: whether an item with the same files still says all that it should.
 
     Raises:
         StorageFullError, CatalogError: nothing of this call is visible.
     """
     current = store.get(name.item_key)
+    check()  # after the look at what stands, and that is replaced only while it stands: nobody comes in between
     old = None if current is None else parse_item(current, name)
     present = revision_number(old) or 0
     if old is not None and _same(old, files) and unchanged(old):

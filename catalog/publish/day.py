@@ -19,6 +19,7 @@ from catalog.items.parents import parent_writes
 from catalog.items.provenance import fingerprint, provenance
 from catalog.items.schema import validate_item
 from catalog.naming import DayName, revision_number
+from catalog.publish.claims import Claim
 from catalog.publish.commit import Committed, commit, parse_item
 from catalog.rasters.cog import Raster, build_rasters, file_tags
 from catalog.rasters.thumbnail import draw
@@ -48,16 +49,19 @@ class Published:
     status: str
 
 
-def publish(uri: str | Path, run: RunRecord, domain: Domain, tiles: Iterable[Tile]) -> Published:
+def publish(
+    uri: str | Path, run: RunRecord, domain: Domain, tiles: Iterable[Tile], *, claim: Claim | None = None
+) -> Published:
     """Write a day's rasters, picture, provenance and item; replaces an earlier revision of the day atomically.
 
     ``tiles`` cover the domain once. Raises StorageFullError when the disk or bucket fills, CatalogError when the
-    tiles, the item or the catalogue are unusable; then nothing of this call is visible and staging is gone.
+    tiles, the item or the catalogue are unusable, ClaimedError when the ``claim`` was lost meanwhile; then nothing of
+    this call is visible and staging is gone.
     """
     store = open_store(uri)
     with store.staging() as folder:
         tags = file_tags(run.date, simulated=run.simulated, caveats=run.caveats)
-        rasters = build_rasters(folder, domain, tiles, tags, variables=product.VARIABLES)
+        rasters = build_rasters(folder, domain, tiles, tags, variables=product.variables_of(domain.name))
         if rasters[product.SOIL_MOISTURE.name].statistics.count == 0:
             raise CatalogError(
                 f"{run.date} has no soil moisture in {domain.name}", remedy="There is nothing to publish."
@@ -74,6 +78,7 @@ def publish(uri: str | Path, run: RunRecord, domain: Domain, tiles: Iterable[Til
                 build=day.document,
                 parents=lambda item: parent_writes(store, day.name, domain, item),
                 unchanged=day.stands_in,
+                check=claim.check if claim else lambda: None,
             )
         return day.published(store, done)
 

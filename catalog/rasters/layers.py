@@ -29,6 +29,7 @@ _FLAG_COLOURS: dict[Flag, str] = {
     Flag.GAP_FILLED: "#fdae61",
     Flag.OUTSIDE_APPLICABILITY: "#d7301f",
     Flag.CLIPPED: "#7a5195",
+    Flag.WITHOUT_SMAP: "#bf812d",
     Flag.STALE_PRIOR: "#f2e394",
 }
 """By precedence: of several flags a pixel is drawn in the colour of the first."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -17,12 +16,10 @@ from catalog.naming import ROOT, DayName, domain_name
 from catalog.reading.days import items
 from catalog.reading.rasters import open_raster
 from catalog.store.base import Store, open_store
-from catalog.store.documents import resolve
+from catalog.store.documents import Document, resolve
 from downscaler import product
 from downscaler.day.downscale import as_dataset
 from downscaler.errors import CatalogError
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)

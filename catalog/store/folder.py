@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from catalog.store.disk import storage_errors
 from catalog.store.objects import LONGEST_KEY, ObjectFacts, Stat, Write, can_hold
+from catalog.store.waiting import take
 from downscaler.errors import CatalogError
 from downscaler.records import sync
 
@@ -134,7 +135,10 @@ class FolderStore:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the advisory lock of the root folder; the kernel lets go of it when a process dies."""
+        """Hold the advisory lock of the root folder; the kernel lets go of it when a process dies.
+
+        Raises CatalogError, which tells the holder, when it has been waited for too long.
+        """
         with self._mutex:
             self._depth += 1
             try:
@@ -145,7 +149,7 @@ class FolderStore:
                     self.root.mkdir(parents=True, exist_ok=True)
                     handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
                 try:
-                    fcntl.flock(handle, fcntl.LOCK_EX)
+                    take(handle, self.root)
                     yield
                 finally:
                     os.close(handle)

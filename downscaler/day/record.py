@@ -14,7 +14,7 @@ from downscaler.day.weather import weather_caveats, weather_record
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.prior import Prior
 from downscaler.method.hybrid import Model
-from downscaler.product import SIMULATED_LABEL
+from downscaler.product import SIMULATED_LABEL, is_analysis
 from downscaler.records import RunRecord
 from downscaler.sources.smap import MERGE_RULE, NEAR_REAL_TIME
 
@@ -26,7 +26,7 @@ def run_record(reading: Reading, inputs: Inputs, considered: Sequence[str] = ())
     if inputs.climatologies:
         parameters["matching"] = inputs.climatologies.parameters
     if reading.filling:
-        parameters["gap_fill"] = reading.filling
+        parameters["analysis" if is_analysis(inputs.domain.name) else "gap_fill"] = reading.filling
     if is_near_real_time(day):
         parameters["smap_stream"] = "near-real-time"
     climatology = inputs.climatologies is not None and inputs.climatologies.smap.simulated

@@ -127,6 +127,11 @@ class Window:
         """The same ground on a grid ``factor`` times finer."""
         return Window(rows=self.rows.scaled(factor), columns=self.columns.scaled(factor))
 
+    def coarser(self, factor: int) -> Window:
+        """The same ground on a grid ``factor`` times coarser, whose cells it is whole ones of."""
+        spans = (Span(start=s.start // factor, stop=s.stop // factor) for s in (self.rows, self.columns))
+        return Window(**dict(zip(("rows", "columns"), spans, strict=True)))
+
     def relative_to(self, origin: Window) -> Window:
         """The same ground counted from the upper left cell of ``origin``."""
         return Window(rows=self.rows.shifted(-origin.rows.start), columns=self.columns.shifted(-origin.columns.start))
@@ -141,6 +146,11 @@ class Window:
     def holds(self, other: Window) -> bool:
         """Whether the other window lies wholly inside."""
         return self.rows.holds(other.rows) and self.columns.holds(other.columns)
+
+    @property
+    def index(self) -> tuple[slice, slice]:
+        """For arrays [y, x]."""
+        return self.rows.slice, self.columns.slice
 
     @property
     def slices(self) -> dict[str, slice]:

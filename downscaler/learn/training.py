@@ -18,6 +18,7 @@ from downscaler.ground.grid import M09, M36, EaseGrid, domain_attributes
 from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import Kind, Options, Survey, Tick, days_each, grow, survey, view_of
 from downscaler.learn.calibration import Ledger, Split, split_days
+from downscaler.learn.memory import learn_memory
 from downscaler.learn.samples import Draw, Part, TileRecord, draw_placed
 from downscaler.learn.tiles import Tiles, days_with_data
 from downscaler.method import applicability
@@ -182,7 +183,8 @@ def _train(prior: Prior, grids: Sequence[EaseGrid], options: Options, progress: 
         branches[kind.grid.name, kind.forcing] = branch
         skill[branch.name] = figures
     steps.finish()
-    return Model(branches=branches, card=_card(prior, split, options, skill))
+    memory = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
+    return Model(branches=branches, memory=memory, card=_card(prior, split, options, skill))
 
 
 class _Steps:

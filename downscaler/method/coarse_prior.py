@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from downscaler.ground.blocks import block_sum
-from downscaler.ground.grid import Domain, EaseGrid, Span, Window
+from downscaler.ground.blocks import Floats, block_sum
+from downscaler.ground.grid import M01, Domain, EaseGrid, Span, Window
 from downscaler.ground.prior import Prior
+from downscaler.method.coarse.observation import seen_through
 from downscaler.method.day_of_year import on_days
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.seasonal import CoarseStatistics
@@ -85,6 +87,90 @@ def prior_statistics(prior: Prior, grid: EaseGrid) -> CoarseStatistics:
         simulated=prior.simulated,
         notes=prior.notes,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarseLevels:
+    """Means over a prior's record on a coarse grid [nyc, nxc], NaN without an active cell.
+
+    ``level`` is soil moisture (m3 m-3), ``seen`` the same through a footprint, ``spread`` the mean over 1 km cells of
+    their standard deviation in time; ``rain`` (mm day-1) and ``warmth`` (K) are None where the record has none.
+    """
+
+    level: Floats
+    seen: Floats
+    spread: Floats
+    rain: Floats | None = None
+    warmth: Floats | None = None
+
+
+def coarse_levels(prior: Prior, domain: Domain, grid: EaseGrid, footprint: float) -> CoarseLevels:
+    """What a prior's record says of coarse cells, through a footprint of a 3 dB width in km too; tile by tile.
+
+    Raises:
+        PriorCoverageError: the prior does not cover the domain.
+    """
+    prior.require(domain)
+    ratio, shape = ratio_to_m01(grid), domain.shape(grid)
+    names = {"level": "soil_moisture_level", "spread": "soil_moisture_sd"}
+    names |= {"rain": "precipitation_level", "warmth": "air_temperature_level"}
+    names = {ours: stored for ours, stored in names.items() if stored in prior.data}
+    made = {name: np.full((shape.y, shape.x), np.nan) for name in (*names, "seen")}
+    whole = domain.window().relative_to(domain.window())
+    for window in domain.blocks():
+        grown = window.grown(M01.per_m36, within=whole)
+        data, inner = prior.window(domain, grown), window.relative_to(grown)
+        active = data["active"].values.astype(bool)
+        level = data["soil_moisture_level"].values
+        seen = seen_through(level, active & np.isfinite(level), ratio, footprint)
+        part, cut = window.coarser(ratio), inner.coarser(ratio)
+        made["seen"][part.index] = seen[cut.index]
+        for ours, stored in names.items():
+            fine = data[stored].values[inner.index]
+            made[ours][part.index] = _means(fine, active[inner.index], grid)
+    return CoarseLevels(**made)
+
+
+class Weather(Protocol):
+    """Weather beside the prior: which days there are, and how they are read on a window of a domain."""
+
+    @property
+    def days(self) -> Sequence[dt.date]:
+        """Days with precipitation."""
+        ...
+
+    @property
+    def read(self) -> Callable[[str, Sequence[dt.date], Domain, Window], Floats]:
+        """A variable of some days on an M01 window of a domain [n, y, x], NaN without one."""
+        ...
+
+
+def coarse_weather(
+    prior: Prior, domain: Domain, grid: EaseGrid, dates: Sequence[dt.date], weather: Weather | None
+) -> tuple[Floats, Floats]:
+    """Rain (mm) and air temperature (K) of days [n, nyc, nxc]: the prior's own days first, else the weather's.
+
+    NaN for days and cells without.
+    """
+    shape = domain.shape(grid)
+    made = {name: np.full((len(dates), shape.y, shape.x), np.nan) for name in ("precipitation", "air_temperature")}
+    stored = prior.data["time"].values.astype("datetime64[D]")
+    days = np.asarray(dates, dtype="datetime64[D]")
+    held = set(weather.days) if weather is not None else set()
+    own = np.flatnonzero(np.isin(days, stored))
+    other = np.array([n for n in range(len(days)) if n not in set(own.tolist()) and dates[n] in held], np.intp)
+    at = np.searchsorted(stored, days[own])
+    ratio = ratio_to_m01(grid)
+    for window in domain.blocks():
+        data, part = prior.window(domain, window), window.coarser(ratio)
+        active = data["active"].values.astype(bool)
+        for name, target in made.items():
+            if len(own) and name in data:
+                target[(own, *part.index)] = _means(data[name][at].values, active, grid)
+            if len(other) and weather is not None:
+                fine = weather.read(name, [dates[n] for n in other], domain, window)
+                target[(other, *part.index)] = _means(np.asarray(fine, np.float32), active, grid)
+    return made["precipitation"], made["air_temperature"]
 
 
 def _tiles(prior: Prior, domain: Domain, grid: EaseGrid) -> Iterator[tuple[xr.Dataset, Window]]:

@@ -82,8 +82,8 @@ def fill(
     """
     _check(days, prior)
     today = days[-1]
-    last, age = _last(days, max_age)
-    carried = _take(days, last)
+    last, age = last_retrieval(days, max_age)
+    carried = of_last(days, last)
     value, error = _forward(days, prior, decay, matching, last)
     shown = today.data["surface_flag"].values.astype(np.int64)
     frozen = (today.data["overpass"].values > 0) & ((shown & _FROZEN) != 0)
@@ -119,7 +119,7 @@ def _check(days: Sequence[CoarseDay], prior: Floats) -> None:
         )
 
 
-def _last(days: Sequence[CoarseDay], max_age: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+def last_retrieval(days: Sequence[CoarseDay], max_age: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     """Of each cell the position of the last day with a recommended retrieval and its age; -1 without one in time."""
     ages = np.array([(days[-1].date - day.date).days for day in days])
     use = np.stack([day.data["recommended"].values & np.isfinite(day.data["soil_moisture"].values) for day in days])
@@ -128,7 +128,7 @@ def _last(days: Sequence[CoarseDay], max_age: int) -> tuple[NDArray[np.intp], ND
     return last, np.where(last >= 0, ages[last], NO_AGE)
 
 
-def _take(days: Sequence[CoarseDay], last: NDArray[np.intp]) -> dict[str, NDArray[np.generic]]:
+def of_last(days: Sequence[CoarseDay], last: NDArray[np.intp]) -> dict[str, NDArray[np.generic]]:
     """Flags and times [nyc, nxc] of each cell's last retrieval."""
     names = ("surface_flag", "retrieval_qual_flag", "observation_time", "overpass")
     return {name: _pick(np.stack([day.data[name].values for day in days]), last) for name in names}

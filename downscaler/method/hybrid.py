@@ -24,6 +24,7 @@ from downscaler.ground.grid import Domain, EaseGrid, Span, Window
 from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
 from downscaler.method.applicability import Applicability
+from downscaler.method.coarse.analysis import Memory
 from downscaler.method.conserve import HALO, RAMP_SHARE, noise_gain, noise_surface, redistribute
 from downscaler.method.features import Fields, Ground, matrix, with_gaps
 from downscaler.method.forcing import HeldWeather, forcing_until
@@ -65,9 +66,13 @@ class Branch:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """Branches by (coarse grid, forcing at hand), and all that a reader of the model must know."""
+    """Branches by (coarse grid, forcing at hand), and all that a reader of the model must know.
+
+    ``memory`` tells by coarse grid how the analysis carries SMAP's passes on.
+    """
 
     branches: Mapping[tuple[str, bool], Branch]
+    memory: Mapping[str, Memory] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def branch(self, grid: EaseGrid, *, forcing: bool) -> Branch:
@@ -118,6 +123,7 @@ def estimate(
     scale: Floats | None = None,
     share: float = RAMP_SHARE,
     inner: Window | None = None,
+    analysed: bool = False,
 ) -> Estimate:
     """Downscale one window.
 
@@ -132,6 +138,7 @@ def estimate(
         share: how far noise is ramped at block edges, see ``noise_surface``.
         inner: the part of the window that is wanted, of whole coarse cells; what lies around it serves the surfaces
             alone.
+        analysed: whether ``coarse`` is an analysis, whose errors are smooth, and not retrievals.
     """
     check_features(branch, fields)
     cut, cut_coarse = _cuts(inner, ground.ratio)
@@ -156,7 +163,8 @@ def estimate(
         above[use] = factor * branch.stretch[1] * np.maximum(high - correction, 0.002)
     coarse, error = coarse[cut_coarse], error[cut_coarse]
     theta, clipped = redistribute(guess, coarse, use, ground.residual[cut], ground.porosity[cut], ground.ratio)
-    retrieval = Z90 * spread_blocks(error, ground.ratio) * np.tile(noise_gain(ground.ratio, share), error.shape)
+    gain = 1.0 if analysed else np.tile(noise_gain(ground.ratio, share), error.shape)
+    retrieval = Z90 * spread_blocks(error, ground.ratio) * gain
     below, above = np.hypot(below, retrieval), np.hypot(above, retrieval)
     return Estimate(
         soil_moisture=theta,
@@ -259,6 +267,11 @@ def _predict_window(
         ),
         "observation_time": minutes(here, day.date, result.soil_moisture, ratio),
     }
+    if "analysed" in here:
+        shown = np.isfinite(result.soil_moisture)
+        age, share = (spread_blocks(here[name].values, ratio) for name in ("age_days", "smap_share"))
+        fields["smap_age"] = np.where(shown & (age >= 0), age, np.nan)
+        fields["smap_share"] = np.where(shown, share, np.nan)
     return Tile(window=window, fields=fields)
 
 
@@ -281,10 +294,14 @@ def _estimate_window(
     error = np.where(np.isfinite(error) & (error > 0), error, DEFAULT_ERROR)
     matched = coarse["in_prior"].values
     scale = coarse["scale"].values
-    signal, noise = ground.split(matched, error / scale, branch.roughness, pattern=branch.pattern)
+    analysed = "analysed" in coarse
+    nominal = np.zeros(error.shape) if analysed else error / scale
+    signal, noise = ground.split(matched, nominal, branch.roughness, pattern=branch.pattern)
     fields = ground.fields | ground.day(signal, day.date, forcing if branch.forcing else None)
     kept = coarse["kept"].values
-    return estimate(branch, ground, fields, kept, error, noise=scale * noise, scale=scale, inner=inner)
+    return estimate(
+        branch, ground, fields, kept, error, noise=scale * noise, scale=scale, inner=inner, analysed=analysed
+    )
 
 
 def _nothing(window: Window) -> Estimate:

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Bools, Floats, spread_blocks
-from downscaler.product import Flag
+from downscaler.product import OBSERVATION_TIME, Flag
 
 _SMAP_FLAGS: tuple[tuple[int, Flag], ...] = (
     (0b11, Flag.OPEN_WATER),
@@ -39,6 +39,8 @@ def quality(
         bits |= np.where(surface & mask, flag, 0).astype(np.uint16)
     bits |= np.where(refused, Flag.SMAP_NOT_RECOMMENDED, 0).astype(np.uint16)
     bits |= np.where(coarse["filled"].values, Flag.GAP_FILLED, 0).astype(np.uint16)
+    if "analysed" in coarse:
+        bits |= np.where(coarse["age_days"].values < 0, Flag.WITHOUT_SMAP, 0).astype(np.uint16)
     fine = spread_blocks(bits, ratio)
     published = np.isfinite(theta)
     fine = fine | np.where(published, 0, Flag.FILL).astype(np.uint16)
@@ -50,7 +52,8 @@ def quality(
 
 
 def minutes(coarse: xr.Dataset, date: dt.date, published: Floats, ratio: int) -> Floats:
-    """Minutes from 00:00 UTC of the day to the observation, NaN where nothing is published."""
+    """Minutes from 00:00 UTC of the day to the observation, NaN where none is published or it is too old."""
     since = coarse["observation_time"].values.astype("datetime64[s]") - np.datetime64(date)
     minutes = np.where(np.isnat(since), np.nan, since / np.timedelta64(60, "s"))
+    minutes = np.where(minutes >= OBSERVATION_TIME.valid_min, minutes, np.nan)
     return np.where(np.isfinite(published), spread_blocks(np.rint(minutes), ratio), np.nan)

@@ -16,6 +16,7 @@ import xgboost as xgb
 import downscaler
 from downscaler.errors import ModelFeatureError, ModelUnreadableError
 from downscaler.method.applicability import Applicability
+from downscaler.method.coarse.analysis import Memory
 from downscaler.method.features import FEATURES
 from downscaler.method.hybrid import Branch, Model
 from downscaler.product import SCHEMA_VERSION
@@ -48,6 +49,7 @@ def save_model(model: Model, out: Path) -> InputRecord:
             "vadose_version": downscaler.__version__,
             "xgboost_version": xgb.__version__,
             "branches": branches,
+            "memory": {grid: memory.as_dict() for grid, memory in model.memory.items()},
         }
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")
         if out.exists():
@@ -120,12 +122,13 @@ def load_model(folder: Path) -> Model:
     manifest = read_manifest(folder)
     try:
         branches = [_load_branch(entry, folder) for entry in manifest["branches"]]
-    except (KeyError, TypeError, AttributeError) as error:
+        memory = {grid: Memory.from_dict(stored) for grid, stored in manifest.get("memory", {}).items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelUnreadableError(
             "model.json lacks a required entry", value=f"{folder}: {error!r}", remedy=_REMEDY
         ) from error
-    card = {key: value for key, value in manifest.items() if key != "branches"}
-    return Model(branches={(b.grid, b.forcing): b for b in branches}, card=card)
+    card = {key: value for key, value in manifest.items() if key not in ("branches", "memory")}
+    return Model(branches={(b.grid, b.forcing): b for b in branches}, memory=memory, card=card)
 
 
 def _load_branch(entry: dict[str, Any], folder: Path) -> Branch:
@@ -195,8 +198,10 @@ def model_record(folder: Path) -> InputRecord:
 
 
 def manifest_digest(manifest: dict[str, Any]) -> str:
-    """SHA-256 of what a model computes with: its branches, their files and features."""
-    return hashlib.sha256(json.dumps(manifest["branches"], sort_keys=True).encode()).hexdigest()
+    """SHA-256 of what a model computes with: its branches, their files and features, and its memory."""
+    parts = [manifest["branches"], *([manifest["memory"]] if manifest.get("memory") else [])]
+    text = "".join(json.dumps(part, sort_keys=True) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def describe(folder: Path) -> dict[str, Any]:

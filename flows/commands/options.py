@@ -88,6 +88,13 @@ class Inputs:
             help="SMAP climatology made by `vadose climatology build`; matches SMAP to the prior's climatology.",
         ),
     ] = None
+    products: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="What to make of each day: conserving, analysis, or both as conserving,analysis (the default).",
+        ),
+    ] = None
     weather: Annotated[
         Path | None,
         typer.Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +14,7 @@ from downscaler.sources.earthdata import Endpoints, credentials_at_hand
 if TYPE_CHECKING:
     from flows.settings import Settings
 
+Product = Literal["conserving", "analysis"]
 Status = Literal["published", "current", "no-coverage", "claimed", "failed"]
 
 
@@ -34,7 +35,8 @@ class DayJob:
     ``granules`` names files outright; without any they are looked for in ``folder``, or with ``download`` in NASA's
     archive. A day's granule is awaited for ``latency`` hours after its end. ``force`` publishes anew even when the
     catalogue already holds the day from the same inputs. With ``climatology`` SMAP is matched to the prior's; with
-    ``gap_fill`` what SMAP did not see is carried forward. No credential is ever part of a job.
+    ``gap_fill`` what SMAP did not see is carried forward. ``products`` are what is made of a day: that which keeps
+    SMAP's retrievals, the analysis, or one after the other. No credential is ever part of a job.
     """
 
     domain: str
@@ -52,6 +54,23 @@ class DayJob:
     matching: Literal["mean_std", "cdf"] = "mean_std"
     gap_fill: bool = False
     force: bool = False
+    products: tuple[Product, ...] = ("conserving",)
+
+    @property
+    def is_analysis(self) -> bool:
+        """Whether the job's days are analyses."""
+        from downscaler.product import is_analysis
+
+        return is_analysis(self.domain)
+
+    def each(self) -> list[DayJob]:
+        """A job for each product alone: that of the analysis is published under the domain's second name."""
+        from downscaler.product import ANALYSIS
+
+        if len(self.products) == 1 and (self.products[0] == "conserving" or self.is_analysis):
+            return [self]
+        names = {"conserving": self.domain, "analysis": f"{ANALYSIS}{self.domain}"}
+        return [replace(self, domain=names[product], products=(product,)) for product in self.products]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +120,7 @@ def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force:
         matching=settings.matching,
         gap_fill=settings.gap_fill,
         force=force,
+        products=settings.products,
     )
 
 

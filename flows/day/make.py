@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from flows.day.reading import read
 from flows.logs import DAYS
 
 if TYPE_CHECKING:
+    from catalog.publish.claims import Claim
     from downscaler.day.inputs import Inputs
     from downscaler.sources.smap import Offer
 
@@ -41,6 +43,34 @@ def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: boo
         ClaimedError: another run is making the day, and it is not waited for.
         VadoseError: the typed error of whatever was wrong; nothing of the day is published then.
     """
+    jobs = job.each()
+    if len(jobs) > 1:
+        return _run_each(date, jobs, wait=wait)
+    return _run_one(date, jobs[0], planned, wait=wait)
+
+
+def _run_each(date: dt.date, jobs: Sequence[DayJob], *, wait: bool) -> DayOutcome:
+    """The day's products one after the other; a day without SMAP has its analysis, and that is no failure.
+
+    Told is the first that was made; raises the first error but for a missing granule or retrieval.
+    """
+    outcomes, errors = [], []
+    for job in jobs:
+        try:
+            outcomes.append(_run_one(date, job, None, wait=wait))
+        except Exception as error:  # noqa: BLE001  (the day's other product is made all the same)
+            errors.append(error)
+    grave = [error for error in errors if not isinstance(error, (NoRetrievalError, GranuleMissingError))]
+    if grave or not outcomes:
+        raise (grave or errors)[0]
+    made = [outcome for outcome in outcomes if outcome.status == "published"] or outcomes
+    told = [*(outcome.reason for outcome in outcomes), *(str(getattr(error, "what", error)) for error in errors)]
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    return replace(made[0], reason="; ".join(dict.fromkeys(told)), seconds=seconds)
+
+
+def _run_one(date: dt.date, job: DayJob, planned: int | None, *, wait: bool) -> DayOutcome:
+    """One product of a day."""
     from catalog.publish.claims import PATIENCE, claimed
     from catalog.publish.settled import made_since
     from flows.day.attempts import noted
@@ -48,22 +78,22 @@ def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: boo
     started = time.monotonic()
     inputs = prepare(job)
     domain = inputs.domain
-    with claimed(job.catalog, domain, date, patience=PATIENCE if wait else 0.0) as inherited:
-        asked = planned is not None and not inherited
+    with claimed(job.catalog, domain, date, patience=PATIENCE if wait else 0.0) as claim:
+        asked = planned is not None and not claim.inherited
         if asked and (revision := made_since(date, domain, job.catalog, planned or 0)):
             reason = f"revision {revision}, published by another run meanwhile"
             return DayOutcome(date=date, status="current", reason=reason, seconds=time.monotonic() - started)
         with noted(date, job, inputs) as offers:
-            done = replace(_run(date, job, inputs, offers, mend=inherited), seconds=time.monotonic() - started)
+            done = replace(_run(date, job, inputs, offers, claim), seconds=time.monotonic() - started)
             _LOG.info("%s: %s, in %.1f s", done.status, done.reason, done.seconds)
     return done
 
 
-def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, mend: bool) -> DayOutcome:
-    """The sentence; ``mend`` makes the day though it stands, since a run died that was making it."""
+def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim: Claim) -> DayOutcome:
+    """The sentence; a day that was inherited is made though it stands, since a run died that was making it."""
     from catalog.items.day import withdrawn
     from catalog.publish.day import consider, publish
-    from catalog.publish.settled import already_there
+    from catalog.publish.settled import already_there, analysis_stands
     from catalog.reading.days import find_item
     from downscaler.day.downscale import tiles
     from downscaler.day.record import run_record
@@ -73,16 +103,20 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], *, men
     if item and (why := withdrawn(item)):
         return DayOutcome(date=date, status="current", reason=f"withdrawn: {why}; --force publishes it again")
     reading = read(date, job, inputs, offers)  # locate, fetch, open, fill
-    run = run_record(reading, inputs, [offer.file for offer in offers])
-    settled = None if job.force or mend else already_there(run, domain, job.catalog)
+    looked_at = [entry.name for entry in reading.day.inputs if entry.kind == "granule"] if job.is_analysis else []
+    run = run_record(reading, inputs, [*looked_at, *(offer.file for offer in offers)])
+    settled = None if job.force or claim.inherited else already_there(run, domain, job.catalog)
+    if settled is None and job.is_analysis and not (job.force or claim.inherited):
+        settled = analysis_stands(run, domain, job.catalog, reading.day.data["soil_moisture"].values)
     if settled:
         consider(job.catalog, domain, date, run.considered)
         return DayOutcome(date=date, status="current", reason=settled)
     weather = inputs.weather.upto(date) if inputs.weather is not None else None
     made = tiles(reading.day, inputs.prior, inputs.model, matching=inputs.matching, weather=weather)  # by tile
-    done = publish(job.catalog, run, domain, made)  # write, publish
+    done = publish(job.catalog, run, domain, made, claim=claim)  # write, publish
     status: Status = "current" if done.status == "unchanged" else "published"
-    return DayOutcome(date=date, status=status, href=done.item_href, reason=f"revision {done.revision}")
+    what = "analysis, revision" if job.is_analysis else "revision"
+    return DayOutcome(date=date, status=status, href=done.item_href, reason=f"{what} {done.revision}")
 
 
 def try_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:

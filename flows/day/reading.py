@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from downscaler.errors import GranuleError, GranuleMissingError, NoRetrievalError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from downscaler.day.gaps import Reading
     from downscaler.day.inputs import Inputs
     from downscaler.ground.coarse_day import CoarseDay
-    from downscaler.ground.grid import EaseGrid
+    from downscaler.ground.grid import Domain, EaseGrid
     from downscaler.method.decay import Decay
     from downscaler.sources.smap import Offer
 
@@ -35,6 +36,8 @@ def read(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None 
     from downscaler.day.gaps import Reading
     from downscaler.sources.smap import read_day
 
+    if job.is_analysis:
+        return _analysed(date, job, inputs, offers)
     if not job.gap_fill:
         day = read_day(locate(date, job, offers), inputs.domain, date=date)
         inputs.require(day.grid)
@@ -48,6 +51,20 @@ def read(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None 
     if today is None or missing is not None:
         raise missing or GranuleMissingError(f"No granule has the date {date}")
     return Reading(day=today)
+
+
+def _analysed(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None) -> Reading:
+    """The day's analysis, from its granules, if any, and those of the days before."""
+    from downscaler.day.analysis import analyse_day
+    from downscaler.method.coarse.analysis import WINDOW
+
+    today, _ = _today(date, job, inputs, offers)
+    dates = [date - dt.timedelta(days=age) for age in range(WINDOW - 1, 0, -1)]
+    before = list(_seen(dates, earlier(job), inputs))
+    for day in (*before, *([today] if today is not None else ())):
+        inputs.require(day.grid)
+    weather = inputs.weather.upto(date) if inputs.weather is not None else None
+    return analyse_day(date, today, before, inputs, weather=weather)
 
 
 def _today(
@@ -69,11 +86,19 @@ def _today(
 
 def _seen(dates: Sequence[dt.date], job: DayJob, inputs: Inputs) -> Iterator[CoarseDay]:
     """Those of some days that can be read and have a retrieval."""
-    from downscaler.sources.smap import read_day
-
     for date in dates:
         with suppress(GranuleError):
-            yield read_day(locate(date, job), inputs.domain, date=date)
+            paths = locate(date, job)
+            state = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+            yield _read(state, inputs.domain, date)
+
+
+@lru_cache(maxsize=40)
+def _read(state: tuple[tuple[Path, int, int], ...], domain: Domain, date: dt.date) -> CoarseDay:
+    """A day's granules, kept for the days after it as long as no file changed."""
+    from downscaler.sources.smap import read_day
+
+    return read_day([path for path, _, _ in state], domain, date=date)
 
 
 def _filled(date: dt.date, today: CoarseDay | None, job: DayJob, inputs: Inputs) -> Reading | None:

@@ -86,12 +86,16 @@ def make_period(
         PeriodError: the period is reversed, in the future or before SMAP's first data.
         VadoseError: prior, model, catalogue or archive cannot be used; no day is touched then.
     """
-    plan = plan_period(job, makeable(start, end), stale=stale)
-    _begin(plan, job)
-    for outcome in plan.settled:
-        hear(outcome)
-    made = run_days(plan.work, job, workers=workers, attempt=attempt, progress=hear)
-    return sorted([*plan.settled, *made], key=lambda outcome: outcome.date)
+    dates = makeable(start, end)
+    outcomes: list[DayOutcome] = []
+    for each in job.each():
+        plan = plan_period(each, dates, stale=stale)
+        _begin(plan, each)
+        for outcome in plan.settled:
+            hear(outcome)
+        made = run_days(plan.work, each, workers=workers, attempt=attempt, progress=hear)
+        outcomes += [*plan.settled, *made]
+    return sorted(outcomes, key=lambda outcome: outcome.date)
 
 
 def make_last(
@@ -108,10 +112,13 @@ def make_last(
     granule are left alone. Raises PeriodError when ``last`` is in the future or before SMAP's first data, and as
     ``flows.days.state.look_back``.
     """
-    plan = plan_last(job, makeable(last or today())[0], days)
-    _begin(plan, job)
-    made = run_days(plan.work, job, attempt=attempt, progress=hear)
-    return sorted(made, key=lambda outcome: outcome.date, reverse=True)
+    until = makeable(last or today())[0]
+    outcomes: list[DayOutcome] = []
+    for each in job.each():
+        plan = plan_last(each, until, days)
+        _begin(plan, each)
+        outcomes += run_days(plan.work, each, attempt=attempt, progress=hear)
+    return sorted(outcomes, key=lambda outcome: outcome.date, reverse=True)
 
 
 def _begin(plan: Plan, job: DayJob) -> None:

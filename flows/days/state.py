@@ -58,8 +58,11 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
     """
     from catalog.publish.failures import failures
     from catalog.publish.state import standing
+    from downscaler.method.coarse.analysis import WINDOW
     from downscaler.method.gapfill import MAX_AGE
 
+    job = job.each()[0]
+    reach = WINDOW - 1 if job.is_analysis else MAX_AGE
     inputs = basis(job)
     place = supply(job)
     if place is None:
@@ -68,19 +71,20 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
             remedy="Set `granules` in vadose.toml, or give Earthdata credentials (EARTHDATA_TOKEN).",
         )
     dates = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
-    offered, noted = place.offers(start - dt.timedelta(days=MAX_AGE), end), failures(job.catalog, inputs.domain)
+    offered, noted = place.offers(start - dt.timedelta(days=reach), end), failures(job.catalog, inputs.domain)
     stood = standing(job.catalog, inputs.domain, dates)
     moment, moved = now or dt.datetime.now(dt.UTC), _weather_change(job, inputs)
     return [
         judge_day(
             date,
             offers=offered.get(date, ()),
-            nearby=_until(date, offered, MAX_AGE),
+            nearby=_until(date, offered, reach),
             stood=stood.get(date),
             failure=noted.get(date),
             inputs=inputs,
             overdue=moment > _awaited_until(date, job.latency),
-            fill=job.gap_fill,
+            fill=job.gap_fill or job.is_analysis,
+            analysis=job.is_analysis,
             moved=moved,
         )
         for date in dates
@@ -119,12 +123,14 @@ def judge_day(
     inputs: Basis,
     overdue: bool,
     fill: bool = False,
+    analysis: bool = False,
     moved: WeatherChange = lambda _date, _told: 0.0,
 ) -> DayState:
     """How a day stands, from what is on offer for it and for the days before, its item and its noted failure.
 
-    ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before;
-    ``moved`` how much the weather known now moves the day (mm of the antecedent precipitation index).
+    ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before, and
+    ``analysis`` that the day rests on those days as much as on itself; ``moved`` how much the weather known now moves
+    the day (mm of the antecedent precipitation index).
     """
     from catalog.items.day import withdrawn
     from downscaler.method.forcing import MATTERS
@@ -132,7 +138,7 @@ def judge_day(
     facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
     if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it again
         return DayState(state="withdrawn", why=why, **facts)
-    reasons = list(why_stale(stood.item, offers, nearby, inputs)) if stood else []
+    reasons = list(why_stale(stood.item, nearby if analysis else offers, nearby, inputs)) if stood else []
     if stood is not None and (change := moved(date, _weather_told(stood.item))) > MATTERS:
         reasons.append("weather that came later" if isinf(change) else f"rain that changed by {change:.1f} mm")
     torn = stood is not None and not stood.whole
@@ -168,10 +174,12 @@ def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], 
     properties = item["properties"]
     recorded = properties["vadose:inputs"]
     used = [entry["name"] for entry in recorded if entry["kind"] == "granule"]
-    newer = [offer for offer in nearby if newer_release([offer.file], used)]
+    considered = properties.get("vadose:granules_considered", ())
+    looked_at = considered if product.is_analysis(inputs.domain.name) else ()  # it stood with them
+    newer = [offer for offer in nearby if newer_release([offer.file], used) and offer.file not in looked_at]
     if newer:
         yield f"newer granule {_newest(newer)}"
-    known = {*used, *properties.get("vadose:granules_considered", ())}
+    known = {*used, *considered}
     scenes = {name.scene for name in map(name_of, known) if name is not None}
     late = [o for o in offers if o.name is not None and o.name.scene not in scenes and not _hastier(o.file, used)]
     if late:

@@ -173,9 +173,11 @@ def backfill(
             attempt = Telling(settings)
             outcomes = make_period(job, start, end, stale=stale, workers=workers, attempt=attempt, hear=hear)
         else:
-            plan = plan_period(job, dates, stale=stale)
-            made = submit(list(plan.work), deployment, force=force, progress=hear)
-            outcomes = sorted([*plan.settled, *made], key=lambda outcome: outcome.date)
+            plans = [plan_period(each, dates, stale=stale) for each in job.each()]  # a day's run makes all its products
+            work = sorted({date for plan in plans for date in plan.work})
+            made = submit(work, deployment, force=force, progress=hear)
+            settled = [outcome for outcome in plans[0].settled if outcome.date not in work]
+            outcomes = sorted([*settled, *made], key=lambda outcome: outcome.date)
         artifacts.show_days(outcomes, settings, f"Backfill {start} to {end}")
         judge(outcomes)
         return outcomes

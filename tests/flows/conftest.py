@@ -30,6 +30,7 @@ def vadose(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
 
     for name in [name for name in os.environ if name.upper().startswith("VADOSE_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("VADOSE_PRODUCTS", "conserving")  # but for tests that ask for the analysis
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> Ended:
@@ -48,7 +49,7 @@ def vadose(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
 @pytest.fixture(scope="session")
 def command() -> Callable[..., str]:
     """Runs ``vadose ARGUMENTS...`` in a process of its own, in folder ``cwd``, training small models; its output."""
-    small = {"VADOSE_TRAINING_ROWS": "20000", "VADOSE_TRAINING_ROUNDS": "20"}
+    small = {"VADOSE_TRAINING_ROWS": "20000", "VADOSE_TRAINING_ROUNDS": "20", "VADOSE_PRODUCTS": "conserving"}
 
     def run(*arguments: object, cwd: Path) -> str:
         line = [sys.executable, "-m", "flows.cli", *map(str, arguments)]

@@ -10,13 +10,17 @@ import requests
 import uvicorn
 from fastapi import FastAPI
 
+from catalog.api.connections import server_config
+from catalog.api.limits import Limits
+
 PATIENCE = 60.0
 
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """Address of an application while it runs on a free port."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none", timeout_graceful_shutdown=5)
+    limits = getattr(app.state, "limits", None) or Limits()
+    config = server_config(app, limits, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

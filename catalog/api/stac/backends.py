@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.routing import request_response
 from pydantic import create_model, model_validator
 from stac_fastapi.api.app import StacApi
 from stac_fastapi.api.models import (
@@ -25,12 +27,20 @@ from stac_fastapi.extensions.fields import FieldsConformanceClasses
 from stac_fastapi.extensions.sort import ItemCollectionSortExtension, SearchSortExtension
 from stac_fastapi.types.config import ApiSettings
 from stac_fastapi.types.search import BaseSearchPostRequest
+from starlette.routing import Route
 
+from catalog.api.requests import known_parameters
 from catalog.api.stac.core import EmbeddedClient, Queryables
+from catalog.api.stac.landing import OPENAPI
 from catalog.items.schema import STAC_VERSION
 from downscaler import __version__, product
 from downscaler.errors import ConfigError
 
+_SORT_1_0 = (
+    "https://api.stacspec.org/v1.0.0/item-search#sort",
+    "https://api.stacspec.org/v1.0.0-rc.1/item-search#sort",
+)
+"""Clients of the extension's first version look for these; nothing changed in how a search is sorted."""
 DESCRIPTION = f"{product.SOIL_MOISTURE.description} {product.DEPTH_NOTE}"
 
 
@@ -69,7 +79,9 @@ async def _nothing(_app: FastAPI) -> AsyncIterator[None]:
 
 def _add(app: FastAPI, client: Any, search_model: Any, settings: ApiSettings) -> None:
     tokens, queryables = TokenPaginationExtension(), Queryables()
-    search = [SearchSortExtension(), FieldsExtension(), SearchFilterExtension(client=queryables), tokens]
+    sorting = SearchSortExtension()
+    sorting.conformance_classes = [*sorting.conformance_classes, *_SORT_1_0]
+    search = [sorting, FieldsExtension(), SearchFilterExtension(client=queryables), tokens]
     items = [
         ItemCollectionSortExtension(),
         FieldsExtension(conformance_classes=[FieldsConformanceClasses.ITEMS]),
@@ -79,7 +91,7 @@ def _add(app: FastAPI, client: Any, search_model: Any, settings: ApiSettings) ->
     post = create_post_request_model(search, base_model=_of_objects(search_model))
     StacApi(
         app=app,
-        router=APIRouter(prefix="/stac", tags=["STAC API"]),
+        router=APIRouter(prefix="/stac", tags=["STAC API"], dependencies=[Depends(known_parameters)]),
         settings=settings,
         title=product.TITLE,
         description=DESCRIPTION,
@@ -91,14 +103,28 @@ def _add(app: FastAPI, client: Any, search_model: Any, settings: ApiSettings) ->
         items_get_request_model=_items_model(items),
         middlewares=[],
     )
+    _tell_openapi(app)
+
+
+def _tell_openapi(app: FastAPI) -> None:
+    """Serve the OpenAPI document, which is of version 3.1, as what it is."""
+
+    def document(_request: Request) -> Response:
+        return Response(json.dumps(app.openapi()), media_type=OPENAPI)
+
+    route = next(route for route in app.router.routes if isinstance(route, Route) and route.path == app.openapi_url)
+    route.app = request_response(document)
 
 
 def _of_objects(model: Any) -> Any:
     """A model of search documents that refuses what is no JSON object, where upstream's own check fails on it."""
 
-    def validate_spatial(_cls: Any, values: Any) -> Any:  # in the place of upstream's, by its name
+    def validate_spatial(cls: Any, values: Any) -> Any:  # in the place of upstream's, by its name
         if not isinstance(values, dict):
             raise ValueError("A search is a JSON object")  # noqa: TRY004 - pydantic tells of ValueErrors alone
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"No term {unknown[0][:40]!r}. Those here are: {', '.join(sorted(known))}")
         return values
 
     method: Any = classmethod(validate_spatial)

@@ -16,8 +16,10 @@ from stac_fastapi.types.errors import NotFoundError
 
 from catalog.api.requests import api_root, bad, base, checked_bbox, checked_geometry
 from catalog.api.stac.fields import pick
+from catalog.api.stac.filters import checked_crs, checked_filter
 from catalog.api.stac.finder import Found
 from catalog.api.stac.holdings import PLACE, Catalogue, Holdings
+from catalog.api.stac.landing import completed, conforming
 from catalog.items.links import rooted, served_collection
 from catalog.store.documents import Document
 
@@ -34,6 +36,14 @@ def _catalogue(request: Request) -> Catalogue:
 @attr.s
 class EmbeddedClient(BaseCoreClient):
     """Answers from the catalogue's own files; everything is looked up when it is asked for."""
+
+    def conformance_classes(self) -> list[str]:
+        """Conformance classes that hold of the service."""
+        return conforming(super().conformance_classes())
+
+    def landing_page(self, **kwargs: Any) -> Any:
+        """The root of the API."""
+        return completed(super().landing_page(**kwargs), kwargs["request"])
 
     def all_collections(self, **kwargs: Any) -> Any:
         """All collections, models and validations among them."""
@@ -145,25 +155,22 @@ def search_terms(asked: dict[str, Any], held: Holdings) -> dict[str, Any]:
     if asked.get("bbox") is not None and asked.get("intersects") is not None:
         raise bad("A search takes bbox or intersects, not both.")
     terms: dict[str, Any] = {
-        "collections": list(asked.get("collections") or []) or None,
-        "ids": list(asked.get("ids") or []) or None,
+        "collections": _names(asked.get("collections")),
+        "ids": _names(asked.get("ids")),
         "bbox": checked_bbox(asked.get("bbox")),
         "intersects": checked_geometry(asked.get("intersects")),
         "datetime": asked.get("datetime"),
         "sortby": _sorting(asked.get("sortby"), held),
     }
     if (expression := asked.get("filter_expr")) is not None:
-        terms |= {"filter": _filter(expression, asked.get("filter_lang")), "columns": held.columns}
+        terms["filter"] = checked_filter(expression, asked.get("filter_lang"), held.kinds)
+    checked_crs(asked.get("filter_crs"))
     return {name: value for name, value in terms.items() if value is not None}
 
 
-def _filter(expression: Any, language: str | None) -> Any:
-    if not isinstance(expression, str) or language != "cql2-json":
-        return expression
-    try:
-        return json.loads(expression)
-    except ValueError:
-        raise bad("filter is no JSON, which filter-lang=cql2-json says it is.") from None
+def _names(given: Sequence[str] | None) -> list[str] | None:
+    """Names to look for; an empty list finds nothing, none at all everything."""
+    return None if given is None else list(given)
 
 
 def _sorting(sortby: Sequence[Any] | None, held: Holdings) -> list[str]:

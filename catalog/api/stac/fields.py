@@ -8,8 +8,6 @@ from typing import Any
 
 from catalog.store.documents import Document
 
-_ALWAYS = ("type", "stac_version", "id", "collection", "geometry", "bbox", "links", "assets", "properties.datetime")
-
 
 def pick(item: Document, fields: Any) -> Document:
     """The parts of an item that are wanted, or all but the unwanted ones.
@@ -25,13 +23,18 @@ def pick(item: Document, fields: Any) -> Document:
         return item
     if not include:
         wanted = copy.deepcopy(item)
-    else:
-        wanted = {}
-        for name in include if not exclude else {*include, *_ALWAYS}:
-            _copy(item, wanted, name.split("."))
-        wanted |= {name: item[name] for name in ("id", "collection", "type") if name in item}
-    for name in exclude:
-        _drop(wanted, name.split("."))
+        for name in exclude:
+            _drop(wanted, name.split("."))
+        return wanted
+    wanted = {name: item[name] for name in ("id", "collection", "type") if name in item}
+    for name in sorted(include, key=lambda name: name.count(".")):  # a whole before its parts, which may be wanted back
+        _copy(item, wanted, name.split("."))
+        for unwanted in exclude:
+            if unwanted != name and unwanted.startswith(f"{name}."):
+                _drop(wanted, unwanted.split("."))
+    for name in exclude - include:
+        if not any(kept.startswith(f"{name}.") for kept in include):
+            _drop(wanted, name.split("."))
     return wanted
 
 
@@ -52,7 +55,7 @@ def _copy(source: Document, target: Document, path: list[str]) -> None:
     if rest and isinstance(source[head], dict):
         _copy(source[head], target.setdefault(head, {}), rest)
     elif not rest:
-        target[head] = source[head]
+        target[head] = copy.deepcopy(source[head])
 
 
 def _drop(document: Document, path: list[str]) -> None:

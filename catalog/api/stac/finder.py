@@ -1,84 +1,116 @@
-"""Search by rustac: STAC GeoParquet under DuckDB, whose extensions come from their wheels."""
+"""Search by DuckDB over STAC GeoParquet, whose extensions come from their wheels."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from downscaler.errors import MissingExtraError
+from catalog.api.limits import Limits
+from catalog.api.stac.sql import Statement
+from downscaler.errors import CatalogError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rustac import DuckdbClient
+    from duckdb import DuckDBPyConnection
 
 _EXTENSIONS = ("spatial", "icu", "parquet")
 _CLIENTS = 4  # searches at the same time
 Found = tuple[str, str]
 """Collection and identifier of an item."""
+_log = logging.getLogger(__name__)
+
+
+class SearchBusyError(CatalogError):
+    """A search took longer than it may, or waited so long for those before it."""
 
 
 class Finder:
-    """Searches Parquet tables of item records below a folder; clients are shared between threads, one at a time.
+    """Searches Parquet tables of item records below a folder, within limits of memory, threads and time.
 
-    A client takes a third of a second of computing to open: the first is opened at once, so that what is missing is
-    told at the start, the others when searches come at the same time.
+    The engine reads that folder alone, loads nothing, and its settings are locked before the first search.
     """
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            import rustac  # noqa: F401
-        except ImportError:
-            raise MissingExtraError(
-                "The embedded search needs packages that are not installed",
-                value="rustac",
-                remedy="pip install 'vadose[serve]'",
-            ) from None
-        self._extensions = _extensions(folder / "extensions")
-        self._idle: queue.LifoQueue[DuckdbClient] = queue.LifoQueue()
-        self._turns = threading.BoundedSemaphore(_CLIENTS)
-        self._idle.put(self._opened())
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self._seconds = limits.search_seconds
+        self._engine = _engine(folder, limits)
+        self._cursors: queue.SimpleQueue[DuckDBPyConnection] = queue.SimpleQueue()
+        for _ in range(_CLIENTS):
+            self._cursors.put(self._engine.cursor())
 
-    def _opened(self) -> DuckdbClient:
-        from rustac import DuckdbClient
+    def search(self, tables: str, terms: Mapping[str, Any], kinds: Mapping[str, str]) -> list[Found]:
+        """All items that match, in order; ``terms`` as ``search_terms`` checked them, ``kinds`` of the columns.
 
-        return DuckdbClient(extension_directory=self._extensions, install_extensions=False)
-
-    def search(self, tables: str, terms: Mapping[str, Any]) -> list[Found]:
-        """All items that match, in order; ``terms`` are those of a STAC API search without limit and token.
-
-        Raises ValueError when DuckDB cannot make sense of a term.
+        Raises ValueError when the engine refuses, SearchBusyError when it takes longer than it may.
         """
-        wanted = ["collection", "id"]
-        if "filter" in terms:  # what is filtered by has to be among what is asked for
-            wanted = [*wanted, *terms.get("columns", ())]
-        from rustac import RustacError
+        import duckdb
 
-        with self._client() as client:
+        statement = Statement(kinds)
+        text = statement.select(terms, f"read_parquet({_quoted(tables)}, union_by_name=true)")
+        with self._cursor() as cursor:
+            over = threading.Timer(self._seconds, cursor.interrupt)
+            over.start()
             try:
-                rows = client.search(tables, include=wanted, **{k: v for k, v in terms.items() if k != "columns"})
-            except RustacError as error:
-                raise ValueError(str(error).split("\n")[0]) from error
-        return [(row["collection"], row["id"]) for row in rows]
+                found = cursor.execute(text, statement.parameters).fetchall()
+            except duckdb.InterruptException as error:
+                raise self._busy() from error
+            except duckdb.Error as error:
+                _log.warning("A search was refused by the engine: %s", error)
+                raise ValueError("its terms do not fit the items") from error
+            finally:
+                over.cancel()
+        return found
 
     @contextmanager
-    def _client(self) -> Iterator[DuckdbClient]:
-        with self._turns:
-            try:
-                client = self._idle.get_nowait()
-            except queue.Empty:
-                client = self._opened()
-            try:
-                yield client
-            finally:
-                self._idle.put(client)
+    def _cursor(self) -> Iterator[DuckDBPyConnection]:
+        try:
+            cursor = self._cursors.get(timeout=self._seconds)
+        except queue.Empty:
+            raise self._busy() from None
+        try:
+            yield cursor
+        finally:
+            self._cursors.put(cursor)
+
+    def _busy(self) -> SearchBusyError:
+        return SearchBusyError(f"The search takes longer than {self._seconds:g} s; ask for less, or later")
+
+
+def _engine(folder: Path, limits: Limits) -> DuckDBPyConnection:
+    try:
+        import duckdb
+    except ImportError:
+        raise MissingExtraError(
+            "The embedded search needs packages that are not installed",
+            value="duckdb",
+            remedy="pip install 'vadose[serve]'",
+        ) from None
+    extensions = _extensions(folder / "extensions")
+    settings: dict[str, Any] = {
+        "extension_directory": str(extensions),
+        "autoinstall_known_extensions": "false",
+        "memory_limit": limits.search_memory,
+        "threads": limits.search_threads,
+        "temp_directory": "",
+    }
+    engine = duckdb.connect(":memory:", config=settings)
+    for name in ("spatial", "icu"):
+        engine.execute(f"LOAD {name}")
+    engine.execute("SET TimeZone = 'UTC'")
+    engine.execute(f"SET allowed_directories = [{_quoted(str(folder))}]")
+    engine.execute("SET enable_external_access = false")
+    engine.execute("SET lock_configuration = true")
+    return engine
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def write_table(path: Path, records: Sequence[dict[str, Any]]) -> None:

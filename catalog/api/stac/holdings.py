@@ -21,8 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from catalog.api.limits import Limits
 from catalog.api.stac.finder import Finder, Found, write_table
 from catalog.api.stac.shelves import Entry, Shelf, look
+from catalog.api.stac.sql import kind_of
 from catalog.items.links import root, served_item
 from catalog.items.schema import validate_core
 from catalog.naming import NO_DAYS, ROOT
@@ -64,7 +66,7 @@ class Holdings:
         if name not in self._found:
             if len(self._found) >= _CACHED_SEARCHES:
                 self._found.clear()
-            self._found[name] = self.finder.search(f"{self.tables}/*.parquet", terms)
+            self._found[name] = self.finder.search(f"{self.tables}/*.parquet", terms, self.kinds)
         return self._found[name]
 
     @functools.cached_property
@@ -72,6 +74,11 @@ class Holdings:
         """Names that a search can sort and filter by."""
         own = {MARK} | {name for entry in self.entries.values() for name in entry.record["properties"]}
         return ("id", "collection", "geometry", *sorted(own))
+
+    @functools.cached_property
+    def kinds(self) -> dict[str, str]:
+        """What each name holds that a search can filter by."""
+        return {name: kind_of(schema) for name, schema in self.queryables(None).items()}
 
     def queryables(self, collection: str | None) -> Document:
         """JSON Schema properties of what a search can filter by, from the items themselves."""
@@ -100,7 +107,7 @@ def _schema(name: str, value: object) -> Document:
 class Catalogue:
     """A served catalogue: its store and its present holdings."""
 
-    def __init__(self, store: Store, *, fresh: float = FRESH) -> None:
+    def __init__(self, store: Store, *, fresh: float = FRESH, limits: Limits | None = None) -> None:
         if store.get(ROOT) is None:
             raise CatalogError(
                 "No catalogue is there", value=f"{store.uri}/{ROOT}", remedy="`vadose demo` or `vadose run` makes one."
@@ -108,7 +115,7 @@ class Catalogue:
         self.store, self._fresh = store, fresh
         self._folder = Path(tempfile.mkdtemp(prefix="vadose-api-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._finder = Finder(self._folder)
+        self._finder = Finder(self._folder, limits or Limits())
         self._lock, self._looked, self._generation = threading.Lock(), -1e9, 0
         self._texts: dict[tuple[str, str], str] = {}
         self._keeping = threading.Lock()

@@ -44,6 +44,8 @@ class PriorField:
         return self.dtype if self.scale is None else "float32"
 
 
+LEVELS = {"precipitation": "precipitation_level", "air_temperature": "air_temperature_level"}
+"""Means over the record of what drove the model, by the daily variable."""
 DAILY, CLIMATE, STATIC = ("time", "y", "x"), ("harmonic", "y", "x"), ("y", "x")
 _SM = "volume_fraction_of_condensed_water_in_soil"
 
@@ -90,6 +92,8 @@ FIELDS: dict[str, PriorField] = {
         ),
         _packed("precipitation", "mm day-1", "Daily precipitation that drove the model", 0.02),
         _packed("air_temperature", "K", "Daily mean air temperature that drove the model", 0.01),
+        _field("precipitation_level", STATIC, "mm day-1", "Mean precipitation over the whole record"),
+        _field("air_temperature_level", STATIC, "K", "Mean air temperature over the whole record"),
         _field("active", STATIC, "1", "1 where the model has soil moisture", dtype="uint8", required=True),
         _field("porosity", STATIC, "m3 m-3", "Porosity of the top layer", required=True),
         _field("residual", STATIC, "m3 m-3", "Residual water content of the top layer", required=True),

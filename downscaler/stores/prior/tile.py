@@ -16,7 +16,7 @@ from downscaler.sources.parflow.names import CLASS_NAMES
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.sources.parflow.units import check_weather
 from downscaler.stores.prior.layout import StoreWriter
-from downscaler.stores.prior.schema import FIELDS, TIME_SHARD
+from downscaler.stores.prior.schema import FIELDS, LEVELS, TIME_SHARD
 
 _EXCESS = 0.01  # m3 m-3, rounding of stored soil moisture that may stand above porosity
 _STRIP_VALUES = 16_000_000  # days times cells held at once for the statistics of the record
@@ -63,12 +63,19 @@ class TileBuilder:
     def _forcing(self, share: Overlap) -> None:
         for name in self._source.daily:
             if name != "soil_moisture":
+                total, count = 0.0, 0
                 for block in blocks(len(self._days)):
-                    values = self._source.read_days(name, block, share.source)
-                    check_weather(name, values, self._source.info.title)
-                    if name == "precipitation" and np.isfinite(values).any():
-                        self.wettest = max(self.wettest, float(np.nanmax(values)))
-                    self._writer.put(name, share.mean(values), share.window, block)
+                    native = self._source.read_days(name, block, share.source)
+                    check_weather(name, native, self._source.info.title)
+                    if name == "precipitation" and np.isfinite(native).any():
+                        self.wettest = max(self.wettest, float(np.nanmax(native)))
+                    values = share.mean(native)
+                    self._writer.put(name, values, share.window, block)
+                    total = total + np.where(np.isfinite(values), values, 0.0).sum(axis=0, dtype=np.float64)
+                    count = count + np.isfinite(values).sum(axis=0)
+                if name in LEVELS:
+                    level = total / np.where(np.asarray(count) > 0, count, np.nan)
+                    self._writer.put(LEVELS[name], level, share.window)
 
     def _statistics(self, window: Window, active: Bools) -> None:
         """Statistics of the whole record, in strips of whole SMAP cells so that memory is bounded."""

@@ -69,16 +69,16 @@ def server(app: FastAPI, host: str, port: int) -> tuple[Server, Socket]:
 
     import uvicorn
 
+    from catalog.api.connections import BACKLOG, server_config
+
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        bound = socket.create_server((host, port), family=family)
+        bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigError(
             "Cannot listen on this address",
             value=f"{host}:{port}: {error.strerror}",
             remedy="Choose another --port; 0 takes a free one.",
         ) from None
-    config = uvicorn.Config(
-        app, log_level="warning", ws="none", server_header=False, timeout_graceful_shutdown=_PATIENCE
-    )
+    config = server_config(app, app.state.limits, log_level="warning", timeout_graceful_shutdown=_PATIENCE)
     return uvicorn.Server(config), bound

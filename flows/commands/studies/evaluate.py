@@ -44,6 +44,24 @@ def evaluate(
     noise: Annotated[
         float, typer.Option(metavar="SD", help="Standard deviation of the noise added to the coarse input, m3 m-3.")
     ] = 0.0,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TRUTH",
+            help="Judge MODEL with the statistics of PRIOR on this other record: the analysis on all days, the hybrid "
+            "on days with a pass.",
+        ),
+    ] = None,
+    footprint: Annotated[float, typer.Option(metavar="KM", help="With --truth: 3 dB width of SMAP's footprint.")] = 0.0,
+    smooth_share: Annotated[
+        float, typer.Option(metavar="SHARE", help="With --truth: share of the noise's variance common to neighbours.")
+    ] = 0.67,
+    smooth_km: Annotated[
+        float, typer.Option(metavar="KM", help="With --truth: distance over which that share is common.")
+    ] = 60.0,
+    revisit: Annotated[
+        str, typer.Option(metavar="DAYS", help="With --truth: days of every five with a pass, such as 0,2.")
+    ] = "0,2",
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a report (Markdown) and its figures (PNG) here.")
     ] = None,
@@ -64,8 +82,12 @@ def evaluate(
     if settings.prior is None:
         raise ConfigError("The evaluation needs a prior", remedy="Give --prior PRIOR.")
     opened, loaded = open_prior(settings.prior), None if model is None else load_model(model)
-    judged = judge(opened, settings, split=split.value, noise=noise, model=loaded)
-    document = as_document(judged, opened, split=split.value, noise=noise, model=loaded)
+    if truth is not None:
+        how = {"footprint": footprint, "error": noise, "smooth_share": smooth_share, "smooth_km": smooth_km}
+        document = _elsewhere(opened, loaded, truth, {**how, "revisit": _revisit(revisit)}, settings)
+    else:
+        judged = judge(opened, settings, split=split.value, noise=noise, model=loaded)
+        document = as_document(judged, opened, split=split.value, noise=noise, model=loaded)
     if out is not None:
         write_evaluation(out, document)
     if json:
@@ -76,6 +98,47 @@ def evaluate(
         console.say(f"note: {note}")
     if out is not None:
         console.say(f"report: {out}")
+
+
+def _revisit(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError("The revisit is a list of days", value=text, allowed="such as 0,2") from None
+
+
+def _elsewhere(
+    prior: Prior, model: Model | None, truth: Path, how: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
+    """The document of a model judged on another record."""
+    from downscaler.method.coarse.observation import Observation
+    from downscaler.skill.crossval import as_dict
+    from downscaler.stores.prior import open_prior
+    from flows.studies.elsewhere import Elsewhere, judge_elsewhere
+
+    if model is None:
+        raise ConfigError("--truth judges a trained model", remedy="Give --model MODEL.")
+    record, observation = open_prior(truth), Observation(**how)
+    what = Elsewhere(prior=prior, model=model, truth=record, observation=observation, seed=settings.seed)
+    with console.progress_bar("evaluating") as tell:
+        figures = judge_elsewhere(what, progress=lambda done, total: tell(done, total, "evaluating: days of the truth"))
+    return {
+        **as_dict(figures),
+        "applicability": {},
+        "split": f"another record: {record.title}",
+        "noise": observation.error,
+        "observation": observation.as_dict(),
+        "grid": "M09",
+        "prior": prior.title,
+        "period": list(record.period),
+        "model": model.card["title"],
+        "simulated": prior.simulated or record.simulated,
+        "notes": [
+            "Statistics are the prior's, as in publishing. analysis and calendar (the prior's day-of-year mean) are "
+            "judged on all days, the other methods on days with a pass.",
+            UNDEFINED,
+        ],
+    }
 
 
 def judge(prior: Prior, settings: Settings, *, split: str, noise: float, model: Model | None = None) -> Judged:
@@ -119,6 +182,10 @@ def as_document(
     }
 
 
+def _split(name: str) -> str:
+    return f"split in {name}" if name in tuple(SplitKind) else name
+
+
 def methods_table(document: Mapping[str, Any]) -> console.Table:
     """One row per method, each figure above its 95 % interval; the caption explains the figures."""
     from downscaler.product import SIMULATED_LABEL
@@ -126,12 +193,13 @@ def methods_table(document: Mapping[str, Any]) -> console.Table:
     from downscaler.skill.evaluation import FIGURES
 
     stamp = f" ({SIMULATED_LABEL})" if document["simulated"] else ""
-    title = f"{document['prior']}{stamp}: split in {document['split']}, noise {document['noise']:g} m3 m-3"
+    title = f"{document['prior']}{stamp}: {_split(document['split'])}, noise {document['noise']:g} m3 m-3"
     made = console.table(title, "method", *(f"{name}>" for name in SHOWN))
     for method, figures in document["methods"].items():
         shown = (cell(name, figures.get(name)).rstrip("]") for name in SHOWN)
         made.add_row(method, *(text.replace(" [", "\n").replace(", ", "..") for text in shown))
     legend = [f"{name}: {FIGURES[name]}" for name in SHOWN]
-    beyond = document["methods"]["hybrid"]["beyond_bounds"]
-    made.caption = "\n".join([*legend, f"hybrid, {FIGURES['beyond_bounds']}: {cell('beyond_bounds', beyond)}"])
+    beyond = document["methods"].get("hybrid", {}).get("beyond_bounds")
+    extra = [f"hybrid, {FIGURES['beyond_bounds']}: {cell('beyond_bounds', beyond)}"] if beyond else []
+    made.caption = "\n".join([*legend, *extra])
     return made

@@ -3,6 +3,8 @@
 import copy
 import datetime as dt
 import json
+import random
+import shutil
 
 import pyarrow.parquet as pq
 import pystac
@@ -10,6 +12,7 @@ import pytest
 import rustac
 
 from catalog import find_item, items, open_store
+from catalog.check.repair import repair
 from catalog.items.index import decode, encode, essence, index_keys, index_write, read_index, rebuild_index
 from catalog.items.links import at
 from catalog.naming import DayName, collection_id, index_key, is_item_key, parent_key, partition
@@ -98,3 +101,28 @@ def test_absolute_addresses_and_a_self_link_on_request(published_root):
     assert all(href.startswith(f"{folder}/r002/provenance.json#") for href in inputs)
     assert at(made, key, "https://example.org/cat") == made
     assert item == find_item(published_root, DOMAIN, DATE)
+
+
+def test_any_damage_of_an_index_file_is_told_and_read_around(published_root, tmp_path, capfd):
+    """Bytes that make the reader of Parquet panic are damage as any other; check, repair and the next day mend them."""
+    (key,) = index_keys(open_store(published_root), COLLECTION)
+    whole = (published_root / key).read_bytes()
+    rng, damaged = random.Random(0), None
+    for _ in range(300):
+        content = bytearray(whole)
+        for _ in range(rng.choice((1, 4, 40))):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        cut = bytes(content[: rng.choice((len(content), rng.randrange(len(content))))])
+        try:
+            decode(cut, key)
+        except CatalogError as error:
+            panic = type(error.__cause__).__name__ == "PanicException"
+            damaged = cut if panic or damaged is None else damaged
+    assert damaged is not None
+    capfd.readouterr()  # a panic writes its own trace
+    root = tmp_path / "catalog"
+    shutil.copytree(published_root, root)
+    (root / key).write_bytes(damaged)
+    before, after = repair(root, metadata_only=True)
+    assert [finding.kind for finding in before.findings] == ["index"]
+    assert after.findings == []

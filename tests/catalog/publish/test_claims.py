@@ -8,16 +8,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from catalog.publish.claims import claimed, left
+from catalog import publish
+from catalog.publish.claims import claimed, left, sweep
 from catalog.publish.state import standing
+from catalog.reading.days import find_item
 from catalog.store.base import Write, open_store
 from downscaler import product
-from downscaler.errors import ClaimedError
+from downscaler.errors import CatalogError, ClaimedError
+from downscaler.records import RunRecord
 
 DAY = dt.date(2015, 4, 1)
 DOMAIN = product.LITTLE_WASHITA
@@ -37,7 +41,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "catalog") if request.param == "folder" else request.getfixturevalue("bucket")
 
 
-def put(place: str, held: dict[str, Any]) -> None:
+def put(place: str, held: Any) -> None:
     store = open_store(place)
     with store.staging() as folder:
         store.apply([Write(key=KEY, content=json.dumps(held).encode())], folder)
@@ -50,8 +54,8 @@ def foreign(seconds: float) -> dict[str, Any]:
 
 
 def test_a_claim_is_held_by_one_and_leaves_nothing(place: str) -> None:
-    with claimed(place, DOMAIN, DAY) as inherited:
-        assert not inherited
+    with claimed(place, DOMAIN, DAY) as claim:
+        assert not claim.inherited
         assert left(open_store(place), DOMAIN) == {DAY}
         with (
             pytest.raises(ClaimedError, match="Another run is making 2015-04-01"),
@@ -61,8 +65,8 @@ def test_a_claim_is_held_by_one_and_leaves_nothing(place: str) -> None:
         with claimed(place, DOMAIN, DAY + dt.timedelta(days=1), patience=0):
             pass
     assert open_store(place).keys("claims/") == []
-    with claimed(place, DOMAIN, DAY, patience=0) as inherited:
-        assert not inherited
+    with claimed(place, DOMAIN, DAY, patience=0) as claim:
+        assert not claim.inherited
 
 
 def test_a_claim_is_awaited(place: str) -> None:
@@ -86,8 +90,8 @@ def test_a_claim_of_another_machine_holds_until_it_runs_out(place: str) -> None:
     with pytest.raises(ClaimedError, match="process 1 on elsewhere"), claimed(place, DOMAIN, DAY, patience=0):
         pass
     put(place, foreign(1))
-    with claimed(place, DOMAIN, DAY, patience=30) as inherited:
-        assert inherited
+    with claimed(place, DOMAIN, DAY, patience=30) as claim:
+        assert claim.inherited
 
 
 def test_a_claim_outlives_its_lease_while_its_owner_works(place: str) -> None:
@@ -98,10 +102,80 @@ def test_a_claim_outlives_its_lease_while_its_owner_works(place: str) -> None:
 
 
 def test_a_torn_or_foreign_file_blocks_nobody(place: str) -> None:
-    for held in ({}, {"until": "never"}, {"token": 1, "until": "2015-04-01"}):
+    odd = [{"until": "2099-01-01T00:00:00+00:00"}, {"until": "2026-01-01T00:00:00"}, {"process": "1"}, {"token": None}]
+    held_of: list[Any] = [
+        {},
+        {"until": "never"},
+        {"token": 1, "until": "2015-04-01"},
+        [],
+        *({**foreign(60), **o} for o in odd),
+    ]
+    for held in held_of:
         put(place, held)
-        with claimed(place, DOMAIN, DAY, patience=0) as inherited:
-            assert inherited
+        with claimed(place, DOMAIN, DAY, patience=0) as claim:
+            assert claim.inherited
+
+
+def test_files_of_odd_names_are_no_claims_on_days(place: str) -> None:
+    store = open_store(place)
+    names = ("99999999", "2015-04-01", "\u0662\u0660\u0661\u0665\u0660\u0664\u0660\u0661", "x", "20150401")
+    with store.staging() as folder:
+        store.apply([Write(key=f"{KEY.rpartition('/')[0]}/{name}.json", content=b"{}") for name in names], folder)
+    assert left(store, DOMAIN) == {DAY}
+    sweep(place, DOMAIN)
+    assert left(store, DOMAIN) == set()
+
+
+def overtaken(place: str, run: Callable[..., Any]) -> None:
+    """A run whose claim was void publishes nothing: whether the other is still at work or has come to its end."""
+    with claimed(place, DOMAIN, DAY) as late:
+        put(place, foreign(-1) | {"token": late.token})  # it was stopped until its claim ran out
+        with claimed(place, DOMAIN, DAY, patience=10) as other:
+            assert other.inherited
+            with pytest.raises(ClaimedError, match="took the day over"):
+                run(late)
+            run(other)
+        with pytest.raises(ClaimedError, match="took the day over"):
+            run(late)
+
+
+def test_a_run_that_was_overtaken_publishes_nothing(
+    place: str, run_record: Callable[..., RunRecord], whole_tiles: Callable[..., Any]
+) -> None:
+    seeds = iter(range(9))
+    overtaken(
+        place,
+        lambda claim: publish(
+            place, run_record(DOMAIN, DAY), DOMAIN, whole_tiles(DOMAIN, seed=next(seeds)), claim=claim
+        ),
+    )
+    item = find_item(place, DOMAIN, DAY)
+    assert item is not None
+    assert item["properties"]["version"] == "1"
+    assert find_item(place, DOMAIN, DAY + dt.timedelta(days=1)) is None
+
+
+def test_a_lost_claim_is_never_taken_back_by_its_renewal(place: str) -> None:
+    with claimed(place, DOMAIN, DAY, lease=1.0) as claim:
+        open_store(place).delete([KEY])
+        assert claim.lost.wait(20)
+        assert open_store(place).get(KEY) is None
+
+
+def test_who_takes_over_between_check_and_commit_wins(
+    place: str, run_record: Callable[..., RunRecord], whole_tiles: Callable[..., Any]
+) -> None:
+    """In a bucket nothing holds others off: the item is replaced only while it is the one seen before the check."""
+    if "://" not in place:
+        return  # a folder's lock is held from the look to the commit
+    record, other = run_record(DOMAIN, DAY), run_record(DOMAIN, DAY)
+
+    class Stopped:
+        def check(self) -> None:
+            publish(place, other, DOMAIN, whole_tiles(DOMAIN, seed=1))
+
+    with pytest.raises(CatalogError, match="came first"):
+        publish(place, record, DOMAIN, whole_tiles(DOMAIN, seed=2), claim=Stopped())  # type: ignore[arg-type]
 
 
 @pytest.mark.integration
@@ -114,8 +188,8 @@ def test_the_claim_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> 
     with pytest.raises(ClaimedError, match=f"process {process.pid} "), claimed(place, DOMAIN, DAY, patience=0):
         pass
     os.kill(process.pid, signal.SIGKILL)
-    with claimed(place, DOMAIN, DAY, patience=10) as inherited:  # though it is a zombie: nobody has waited for it
-        assert inherited
+    with claimed(place, DOMAIN, DAY, patience=10) as claim:  # though it is a zombie: nobody has waited for it
+        assert claim.inherited
     process.wait()
     process.stdout.close()
 

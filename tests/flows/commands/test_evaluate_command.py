@@ -103,3 +103,25 @@ def test_a_model_for_statics_that_the_prior_lacks_is_refused_by_name(small, chai
     ended = small("--prior", little.path, "--model", poor)
     assert ended.code == 32
     assert "clay_fraction" in ended.err
+
+
+def test_another_record_judges_the_analysis_with_the_statistics_of_the_prior(vadose, chain, monkeypatch):
+    monkeypatch.setattr("flows.studies.elsewhere.MOST_DAYS", 3)
+    asked = ("--prior", chain.prior.path, "--model", chain.model_folder, "--truth", chain.prior.path)
+    ended = vadose("evaluate", *asked, "--noise", 0.04, "--revisit", "0,1,2,3,4", "--json")
+    assert ended.code == 0, ended.err
+    document = json.loads(ended.out)
+    assert document["observation"]["error"] == 0.04
+    methods = document["methods"]
+    assert {"analysis", "calendar", "hybrid", "climatological_pattern", "nearest"} <= set(methods)
+    assert {"rmse", "ubrmsd", "coverage_90", "within_block_r", "seam_index"} <= set(methods["analysis"])
+    assert methods["analysis"]["rmse"]["value"] < methods["hybrid"]["rmse"]["value"]  # it need not keep the noise
+    assert "as in publishing" in " ".join(document["notes"])
+
+
+def test_another_record_needs_a_model_and_days_of_five(vadose, chain):
+    asked = ("evaluate", "--prior", chain.prior.path, "--truth", chain.prior.path)
+    assert "--model" in vadose(*asked).err
+    model = ("--model", chain.model_folder)
+    assert "days of five" in vadose(*asked, *model, "--revisit", "7").err
+    assert "0,2" in vadose(*asked, *model, "--revisit", "all").err

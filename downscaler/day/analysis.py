@@ -1,0 +1,236 @@
+"""The analysis of a day on the coarse grid: gathered from prior, model, weather and SMAP's last passes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from downscaler.day.gaps import Reading
+from downscaler.day.inputs import Inputs
+from downscaler.ground.blocks import Floats
+from downscaler.ground.coarse_day import CoarseDay
+from downscaler.ground.grid import M09, Domain, EaseGrid
+from downscaler.ground.prior import Prior
+from downscaler.method.coarse.analysis import FOOTPRINT, WINDOW, Analysed, Background, Memory, analyse
+from downscaler.method.coarse.observation import CELL_KM
+from downscaler.method.coarse.wetting import HISTORY, wetting
+from downscaler.method.coarse_prior import CoarseLevels, Weather, coarse_days, coarse_levels, coarse_weather
+from downscaler.method.day_of_year import HALF_WINDOW
+from downscaler.method.gapfill import NO_AGE, empty_day, last_retrieval, of_last
+from downscaler.method.pattern import ratio_to_m01
+from downscaler.product import THETA_MAX, THETA_MIN
+
+KNOWN_SHARE = 0.9  # of the days from the first pass on whose weather must be known for it to be used
+_LEAST = 0.005  # m3 m-3, below any soil's moisture
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Expected:
+    """What is expected without SMAP on the days of the passes and the day itself, and in words what tells so."""
+
+    days: Floats
+    told: str
+    memory: Memory
+    weather: bool = False
+
+
+def analyse_day(
+    date: dt.date,
+    today: CoarseDay | None,
+    before: Sequence[CoarseDay],
+    inputs: Inputs,
+    *,
+    weather: Weather | None = None,
+) -> Reading:
+    """A day's coarse field, complete on the domain, with what it rests on; ready to be downscaled.
+
+    Args:
+        date: the day.
+        today: what SMAP tells of it; None without a granule.
+        before: days of the ``analysis.WINDOW`` with a retrieval, oldest first.
+        inputs: prior, model, and matching where SMAP is matched.
+        weather: rain and temperature of days that the prior does not hold.
+
+    Returns:
+        A day whose ``data`` has ``analysed``, ``age_days`` and ``smap_share`` beside the variables of ``CoarseDay``;
+        ``soil_moisture`` is the analysis and ``soil_moisture_error`` its standard error, in SMAP's climatology.
+
+    Raises:
+        PriorCoverageError: the prior does not cover the domain.
+    """
+    grid = _grid(today, before, inputs)
+    today = today or empty_day(date, inputs.domain, grid)
+    days = [*(day for day in before if day.grid.name == grid.name), today]
+    levels = _levels(inputs.prior, inputs.domain, grid)
+    memory = inputs.model.memory.get(grid.name, Memory())
+    expected = _expected(inputs, grid, [*(day.date for day in days), date], levels, memory, weather)
+    background = Background(
+        level=levels.level,
+        seen=levels.seen,
+        spread=memory.amplitude * levels.spread,
+        day=expected.days[-1],
+        passes=expected.days[:-1],
+        weather=expected.weather,
+    )
+    seen = np.stack([_matched(day, inputs) for day in days])
+    ages = np.array([(date - day.date).days for day in days], float)
+    found = analyse(seen, ages, background, expected.memory, ratio_to_m01(grid) * CELL_KM)
+    day = _day(days, found, inputs)
+    return Reading(day=day, filling=_told(found, expected, ages), caveats=_caveats(day))
+
+
+def _grid(today: CoarseDay | None, before: Sequence[CoarseDay], inputs: Inputs) -> EaseGrid:
+    if today is not None:
+        return today.grid
+    if inputs.climatologies is not None:
+        return inputs.climatologies.smap.grid
+    return before[-1].grid if before else M09
+
+
+def _matched(day: CoarseDay, inputs: Inputs) -> Floats:
+    """A pass's recommended retrievals in the prior's climatology, NaN elsewhere."""
+    seen = np.where(day.data["recommended"].values, day.data["soil_moisture"].values, np.nan)
+    return np.clip(inputs.matching.to_prior(seen, day.date), _LEAST, 0.95) if inputs.matching else seen
+
+
+@lru_cache(maxsize=2)
+def _levels_of(key: _Key) -> CoarseLevels:
+    return coarse_levels(key.prior, key.domain, key.grid, FOOTPRINT)
+
+
+class _Key:
+    """Prior, domain and grid, known by the prior's checksum."""
+
+    def __init__(self, prior: Prior, domain: Domain, grid: EaseGrid) -> None:
+        self.prior, self.domain, self.grid = prior, domain, grid
+        self._of = (prior.record().sha256, domain, grid.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self._of == other._of
+
+    def __hash__(self) -> int:
+        return hash(self._of)
+
+
+def _levels(prior: Prior, domain: Domain, grid: EaseGrid) -> CoarseLevels:
+    """The prior's levels, read once in a process."""
+    return _levels_of(_Key(prior, domain, grid))
+
+
+def _expected(
+    inputs: Inputs,
+    grid: EaseGrid,
+    dates: Sequence[dt.date],
+    levels: CoarseLevels,
+    memory: Memory,
+    weather: Weather | None,
+) -> _Expected:
+    """Departures from the level: the prior's own days where it has all of them, else weather's, else season's."""
+    stored = inputs.prior.data["time"].values.astype("datetime64[D]")
+    if np.isin(np.asarray(dates, dtype="datetime64[D]"), stored).all():
+        own, _ = coarse_days(inputs.prior, inputs.domain, grid, dates)
+        return _Expected(days=own - levels.level, told="the prior's own days", memory=memory, weather=True)
+    answer = _answer(inputs, grid, dates, levels, memory, weather)
+    if answer is not None:
+        return _Expected(days=answer, told="the answer to the weather of the days", memory=memory, weather=True)
+    mean, _ = coarse_days(inputs.prior, inputs.domain, grid, dates, climatology=True)
+    season = np.nan_to_num(mean - levels.level) * season_shares(stored, dates)[:, None, None]
+    return _Expected(days=season, told="the season of the prior's record", memory=memory)
+
+
+def season_shares(stored: NDArray[np.datetime64], dates: Sequence[dt.date]) -> Floats:
+    """How far the record's day-of-year mean is trusted on each date, y / (y + 1) with its years y behind that day.
+
+    A mean of one year is half that year's weather: half of it was the best share between two seasons of one basin.
+    """
+    begin = stored.astype("datetime64[Y]")
+    of_record = (stored - begin.astype("datetime64[D]")).astype(int)
+    of_dates = np.array([date.timetuple().tm_yday - 1 for date in dates])
+    away = np.abs(of_dates[:, None] - of_record[None])
+    near = (np.minimum(away, 366 - away) <= HALF_WINDOW).sum(axis=1)
+    years = near / (2 * HALF_WINDOW + 1)
+    return np.asarray(years / (years + 1.0))
+
+
+def _answer(
+    inputs: Inputs,
+    grid: EaseGrid,
+    dates: Sequence[dt.date],
+    levels: CoarseLevels,
+    memory: Memory,
+    weather: Weather | None,
+) -> Floats | None:
+    """What weather makes of the days, NaN-free on land; None where too little of it is known."""
+    if not memory.weights or levels.rain is None:
+        return None
+    first = min(dates) - dt.timedelta(days=HISTORY)
+    wanted = [first + dt.timedelta(days=n) for n in range((max(dates) - first).days + 1)]
+    held = set(weather.days) if weather is not None else set()
+    stored = set(inputs.prior.data["time"].values.astype("datetime64[D]").tolist())
+    known = [day in held or (day in stored and "precipitation" in inputs.prior.data) for day in wanted]
+    if np.mean(known[HISTORY:]) < KNOWN_SHARE:  # what fell before matters less, and is taken to be usual
+        return None
+    rain, warmth = coarse_weather(inputs.prior, inputs.domain, grid, wanted, weather)
+    made = wetting(rain, warmth, levels.rain, levels.warmth)
+    at = [(day - first).days for day in dates]
+    return np.nan_to_num(memory.answer(made[at], memory.amplitude * levels.spread))
+
+
+def _day(days: Sequence[CoarseDay], found: Analysed, inputs: Inputs) -> CoarseDay:
+    """Today's coarse day with the analysis in the place of its retrievals."""
+    today = days[-1]
+    value = np.clip(found.value, _LEAST, 0.95)
+    error = found.error
+    if inputs.matching is not None:
+        value, error = inputs.matching.back(value, today.date), error * inputs.matching.scale(today.date)
+    last, age = last_retrieval(days, WINDOW)
+    data = today.data.copy(deep=True)
+    carried = of_last(days, last)
+    gone = (today.data["overpass"].values == 0) & (last >= 0)
+    for name, values in carried.items():
+        data[name].values[gone] = values[gone]
+    data["observation_time"].values[last >= 0] = carried["observation_time"][last >= 0]
+    known = np.isfinite(value)
+    data["soil_moisture"] = (("y", "x"), np.where(known, np.clip(value, THETA_MIN, THETA_MAX), np.nan))
+    data["soil_moisture_error"] = (("y", "x"), error)
+    data["filled"] = (("y", "x"), known & (age != 0))
+    data["recommended"] = (("y", "x"), known & (age == 0))
+    data["age_days"] = (("y", "x"), np.where(known, age, NO_AGE).astype(np.int16))
+    data["smap_share"] = (("y", "x"), found.smap)
+    data["analysed"] = (("y", "x"), known)
+    records = {(record.name, record.sha256): record for day in reversed(days) for record in day.inputs}
+    simulated = any(day.simulated for day in days)
+    return replace(today, data=data, inputs=tuple(records.values()), simulated=simulated)
+
+
+def _told(found: Analysed, expected: _Expected, ages: NDArray[np.floating]) -> Mapping[str, Any]:
+    return {
+        "window_days": WINDOW,
+        "passes": len(ages),
+        "background": expected.told,
+        "observation": found.observation.as_dict(),
+        "footprint_share": found.footprint,
+        "memory": expected.memory.as_dict(),
+    }
+
+
+def _caveats(day: CoarseDay) -> tuple[str, ...]:
+    ages = day.data["age_days"].values[day.data["analysed"].values]
+    if not (ages >= 0).any():
+        return (f"No SMAP retrieval in the {WINDOW} days up to this one: climatology and weather alone.",)
+    if not (ages == 0).any():
+        return (f"No SMAP retrieval of this day: the newest is {int(ages[ages >= 0].min())} days old.",)
+    return ()
+
+
+def smap_part(data: xr.Dataset) -> float:
+    """Mean share of SMAP in an analysed day's values, 0 to 1."""
+    share = data["smap_share"].values[data["analysed"].values]
+    return float(np.mean(share)) if share.size else 0.0

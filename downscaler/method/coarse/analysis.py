@@ -1,0 +1,211 @@
+"""The analysis of a day: the best estimate of every coarse cell from SMAP's last passes, weather and climatology.
+
+The state is the departure of a cell from its level in the prior's record, in the prior's climatology. Without SMAP it
+is what the weather of the weeks before makes of it, or 0; the passes of the last ``WINDOW`` days correct it
+(``space_time``). A day depends on nothing but its inputs: no state is carried from day to day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+from downscaler.ground.blocks import Bools, Floats
+from downscaler.method.coarse.observation import Observation
+from downscaler.method.coarse.space_time import BLOCK, REACH, Component, Passes, interpolate, log_likelihood
+
+WINDOW = 30  # days of SMAP that an analysis draws on, its own day included
+FOOTPRINT = 36.0  # km, 3 dB width of SMAP's antenna on the ground
+FAST = Component(share=0.25, days=3.0, km=40.0)
+SLOW = Component(share=0.50, days=30.0, km=300.0)
+STANDING = Component(share=0.25, days=400.0, km=60.0)
+ERRORS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06)  # m3 m-3, among which SMAP's error is found
+BLIND = 1.15  # on the error where no weather is known: what a season does to a whole region, no record of one tells
+_MOST_BLOCKS = 9  # blocks that SMAP's error is found from
+_FEWEST_VALUES = 60  # retrievals below which the nominal error is taken
+_LIMITS = (-2.5, 4.0)  # spreads that the answer to weather is held within
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What a prior's record says of how coarse soil moisture behaves, learned by ``learn.memory``.
+
+    Attributes:
+        amplitude: spread in time of a coarse cell over the mean spread of its 1 km cells.
+        weights: answer to ``wetting``'s predictors in spreads of the cell; empty where no weather is known.
+        centres: means of the predictors.
+        unexplained: share of the variance that weather leaves, on folds of the record that it was not fitted on.
+        inflation: factor on the estimate's error that made it the errors made, on such folds.
+    """
+
+    amplitude: float = 0.7
+    weights: tuple[float, ...] = ()
+    centres: tuple[float, ...] = ()
+    unexplained: float = 1.0
+    inflation: float = 1.0
+
+    def components(self, *, weather: bool) -> tuple[Component, ...]:
+        """What is left to find out, as components of ``space_time``."""
+        left = min(1.0, self.unexplained) if weather else 1.0
+        return (replace(FAST, share=left * FAST.share), replace(SLOW, share=left * SLOW.share), STANDING)
+
+    def answer(self, predictors: Floats, spread: Floats) -> Floats:
+        """Departure [..., nyc, nxc] that the weather makes, m3 m-3, from predictors [..., nyc, nxc, k]."""
+        sizes = (np.asarray(predictors) - np.asarray(self.centres)) @ np.asarray(self.weights)
+        return np.asarray(np.clip(sizes, *_LIMITS) * spread)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "amplitude": self.amplitude,
+            "weights": list(self.weights),
+            "centres": list(self.centres),
+            "unexplained": self.unexplained,
+            "inflation": self.inflation,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Memory:
+        """The inverse of ``as_dict``; raises KeyError, TypeError or ValueError for what it is not."""
+        return cls(
+            amplitude=float(stored["amplitude"]),
+            weights=tuple(map(float, stored["weights"])),
+            centres=tuple(map(float, stored["centres"])),
+            unexplained=float(stored["unexplained"]),
+            inflation=float(stored["inflation"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Background:
+    """What is known of the coarse cells [nyc, nxc] without SMAP, in the prior's climatology; NaN without land.
+
+    ``level`` is the record's mean, ``seen`` the same through SMAP's footprint, ``spread`` the standard deviation of
+    coarse days, ``day`` the expected departure of the day itself and ``passes`` [n, nyc, nxc] of the days of the
+    passes (0 without weather), m3 m-3. ``weather`` says whether weather made them.
+    """
+
+    level: Floats
+    seen: Floats
+    spread: Floats
+    day: Floats
+    passes: Floats
+    weather: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysed:
+    """A day's coarse field and what it rests on, [nyc, nxc].
+
+    ``value`` and its standard ``error`` are m3 m-3, ``smap`` the share of the variance that SMAP took away (0 to 1).
+    ``observation`` is what SMAP was found to be, ``footprint`` the share of the footprint's effect found in it.
+    """
+
+    value: Floats
+    error: Floats
+    smap: Floats
+    observation: Observation
+    footprint: float
+
+
+def analyse(
+    seen: Floats, ages: NDArray[np.floating], background: Background, memory: Memory, cell_km: float
+) -> Analysed:
+    """The coarse field of a day.
+
+    Args:
+        seen: retrievals in the prior's climatology [n, nyc, nxc], m3 m-3, NaN where none is used.
+        ages: of the passes, days [n].
+        background: what is known without them.
+        memory: learned from the prior's record.
+        cell_km: edge of a coarse cell.
+    """
+    components = memory.components(weather=background.weather)
+    share = footprint_share(seen, background)
+    expected = background.level + share * np.nan_to_num(background.seen - background.level)
+    passes = Passes(values=seen - expected - background.passes, ages=np.asarray(ages, np.float64))
+    observation = find_error(passes, background.spread, components, cell_km, footprint=share * FOOTPRINT)
+    found = interpolate(passes, background.spread, components, observation, cell_km)
+    usual = sum(component.share for component in components) * background.spread**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        smap = np.clip(1.0 - found.error**2 / usual, 0.0, 1.0)
+    return Analysed(
+        value=background.level + background.day + found.anomaly,
+        error=memory.inflation * (1.0 if background.weather else BLIND) * found.error,
+        smap=np.where(np.isfinite(background.spread), smap, np.nan),
+        observation=observation,
+        footprint=share,
+    )
+
+
+def footprint_share(seen: Floats, background: Background) -> float:
+    """How much of the footprint's effect on the level is in the retrievals, 0 to 1: a regression over all cells.
+
+    Both sides are taken off their mean over the cells around, so that neither weather nor bias counts. Retrievals
+    that are matched to the prior's climatology, or that are means of their cells, show none.
+    """
+    with np.errstate(invalid="ignore"):
+        effect = _local(background.seen - background.level)
+        known = np.isfinite(seen).any(axis=0) & np.isfinite(effect)
+        if known.sum() < _FEWEST_VALUES // 4:
+            return 0.0
+        count = np.isfinite(seen).sum(axis=0)
+        departure = np.where(np.isfinite(seen), seen - background.level - background.passes, 0.0).sum(axis=0)
+        mean = _local(np.where(known, departure / np.maximum(count, 1), np.nan))
+    use = known & np.isfinite(mean)
+    power = float((count[use] * effect[use] ** 2).sum())
+    if power <= 0.0:
+        return 0.0
+    slope = float((count[use] * effect[use] * mean[use]).sum()) / power
+    return round(min(max(slope, 0.0), 1.0), 2)
+
+
+def find_error(
+    passes: Passes, spread: Floats, components: tuple[Component, ...], cell_km: float, *, footprint: float
+) -> Observation:
+    """The observation model with the error that makes what was seen likeliest, among ``ERRORS``.
+
+    Taken from the blocks with most retrievals; SMAP's nominal error where there are too few.
+    """
+    blocks = _fullest(passes, spread)
+    nominal = Observation(footprint=footprint)
+    if not blocks:
+        return nominal
+    trials = [replace(nominal, error=error) for error in ERRORS]
+    scores = [sum(log_likelihood(part, land, components, trial, cell_km) for part, land in blocks) for trial in trials]
+    return trials[int(np.argmax(scores))]
+
+
+def _fullest(passes: Passes, spread: Floats) -> list[tuple[Passes, NDArray[np.float64]]]:
+    """Blocks with most retrievals and their surroundings, as ``log_likelihood`` takes them."""
+    width = (2 * REACH + 1) * BLOCK
+    margin = REACH * BLOCK
+    rows, columns = (-(-n // BLOCK) for n in spread.shape)
+    frame = [(margin, count * BLOCK - n + margin) for n, count in zip(spread.shape, (rows, columns), strict=True)]
+    values = np.pad(passes.values, [(0, 0), *frame], constant_values=np.nan)
+    land = np.pad(np.asarray(spread, np.float64), frame, constant_values=np.nan)
+    seen = (np.isfinite(values) & np.isfinite(land)).sum(axis=0)
+    inner = seen[margin : margin + rows * BLOCK, margin : margin + columns * BLOCK]
+    count = inner.reshape(rows, BLOCK, columns, BLOCK).sum(axis=(1, 3))
+    chosen = [k for k in np.argsort(-count, axis=None, kind="stable") if count.flat[k] >= _FEWEST_VALUES]
+    step = max(1, len(chosen) // _MOST_BLOCKS)
+    parts = []
+    for number in chosen[::step][:_MOST_BLOCKS]:
+        row, column = (int(k) * BLOCK for k in np.unravel_index(number, count.shape))
+        cut = slice(row, row + width), slice(column, column + width)
+        parts.append((Passes(values=values[(slice(None), *cut)], ages=passes.ages), land[cut]))
+    return parts
+
+
+def _local(field: Floats) -> Floats:
+    """A field less its mean over the 5 x 5 cells around, NaN where unknown."""
+    known: Bools = np.isfinite(field)
+    total = uniform_filter(np.where(known, field, 0.0), 5, mode="constant")
+    share = uniform_filter(known.astype(np.float64), 5, mode="constant")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(known, field - total / share, np.nan))

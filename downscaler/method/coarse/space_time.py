@@ -1,0 +1,265 @@
+"""Space-time interpolation of coarse anomalies: what SMAP's last passes say of a day, block by block.
+
+Anomalies from the climatological level are taken for a sum of components, each with a share of the variance, a memory
+in days and a reach in kilometres (a Gaussian process with covariance v exp(-|t|/days) exp(-d/km)). A day's estimate is
+the best linear one from the passes of a window of days (Gandin 1963; Bretherton et al. 1976,
+doi:10.1016/0011-7471(76)90001-2) with errors that are smooth within a pass. It is worked out for one block of cells
+after the other, from the block's own cells and the means of the blocks around, so that cost grows with area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+from downscaler.ground.blocks import Floats
+from downscaler.method.coarse.observation import Observation, smear
+
+BLOCK = 4  # coarse cells along one edge of a block
+REACH = 2  # blocks on either side whose means are used
+MOST_PASSES = 16  # newest passes of a window that a block is estimated from
+_FLOOR = 1e-6  # m6 m-6, added to every retrieval's error variance
+_LEAST_SHARE = 0.25  # of a neighbouring block that must be seen for its mean to count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One part of the coarse anomalies: its share of their variance, memory (e-folding, days) and reach (km)."""
+
+    share: float
+    days: float
+    km: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passes:
+    """What SMAP saw: anomalies ``values`` [n, nyc, nxc] of ``ages`` [n] days, m3 m-3, NaN where nothing is used."""
+
+    values: Floats
+    ages: NDArray[np.floating]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpolated:
+    """A day's anomaly and the standard deviation of its error, m3 m-3, both [nyc, nxc]."""
+
+    anomaly: Floats
+    error: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Geometry:
+    """Correlations of one block and its surroundings: groups g are its own cells and its neighbours' means.
+
+    ``seen`` [k, g, g] of what is seen of each component, ``cross`` [k, cells, g] of cells with it, ``smooth`` [g, g]
+    of the errors.
+    """
+
+    seen: NDArray[np.float64]
+    cross: NDArray[np.float64]
+    smooth: NDArray[np.float64]
+
+
+def interpolate(
+    passes: Passes,
+    spread: Floats,
+    components: Sequence[Component],
+    observation: Observation,
+    cell_km: float,
+    *,
+    block: int = BLOCK,
+) -> Interpolated:
+    """The day's anomalies and their errors.
+
+    Args:
+        passes: of the window; the day itself has age 0.
+        spread: standard deviation of the anomalies [nyc, nxc], m3 m-3, NaN where there is no land.
+        components: how anomalies go together in time and space; shares may add up to less or more than 1.
+        observation: SMAP's footprint and errors.
+        cell_km: edge of a coarse cell.
+        block: cells along one edge of a block.
+
+    Returns:
+        Everywhere where ``spread`` is known; without any pass near, 0 and the spread itself.
+    """
+    shape = spread.shape
+    rows, columns = (-(-n // block) for n in shape)
+    margin = REACH * block
+    frame = [(0, 0), *((margin, block * count - n + margin) for n, count in zip(shape, (rows, columns), strict=True))]
+    values = np.pad(passes.values, frame, constant_values=np.nan)
+    deviation = np.pad(np.asarray(spread, np.float64), frame[1:], constant_values=np.nan)
+    geometry = _geometry(tuple(components), observation, cell_km, block)
+    groups = _Groups(values, deviation, block)
+    anomaly, error = np.full(deviation.shape, np.nan), np.full(deviation.shape, np.nan)
+    for row, column in np.ndindex(rows, columns):
+        inside = _block(row + REACH, block), _block(column + REACH, block)
+        if np.isfinite(deviation[inside]).any():
+            data = groups.of(row + REACH, column + REACH)
+            anomaly[inside], error[inside] = _solve(data, passes.ages, geometry, components, observation)
+    within = slice(margin, margin + shape[0]), slice(margin, margin + shape[1])
+    land = np.isfinite(spread)
+    return Interpolated(anomaly=np.where(land, anomaly[within], np.nan), error=np.where(land, error[within], np.nan))
+
+
+def log_likelihood(
+    passes: Passes,
+    spread: Floats,
+    components: Sequence[Component],
+    observation: Observation,
+    cell_km: float,
+    *,
+    block: int = BLOCK,
+) -> float:
+    """Log-likelihood of what a block and its surroundings saw, in arrays of just these blocks; 0 without passes."""
+    geometry = _geometry(tuple(components), observation, cell_km, block)
+    data = _Groups(passes.values, np.asarray(spread, np.float64), block).of(REACH, REACH)
+    use, ages = _used(data, passes.ages)
+    if not use.any():
+        return 0.0
+    covariance = _covariance(data, use, ages, geometry, components, observation)
+    factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
+    seen = data.values[use]
+    fit = float(seen @ cho_solve(factor, seen, check_finite=False))
+    return -0.5 * fit - float(np.log(np.diag(factor[0])).sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Data:
+    """One block's groups: ``values`` [n, g] and ``count`` [n, g] of cells behind each, ``spread`` [g]; own first."""
+
+    values: Floats
+    count: Floats
+    spread: Floats
+    own: Floats
+
+
+class _Groups:
+    """Blocks' own cells and block means of padded arrays."""
+
+    def __init__(self, values: Floats, deviation: Floats, block: int) -> None:
+        self.block, self.values, self.deviation = block, values, deviation
+        known = np.isfinite(values)
+        count = _blocks(known.astype(np.float64), block)
+        total = _blocks(np.where(known, values, 0.0), block)
+        enough = count >= _LEAST_SHARE * block**2
+        self.count = np.where(enough, count, 0.0)
+        self.mean = np.where(enough, total / np.maximum(count, 1.0), np.nan)
+        land = np.isfinite(deviation)
+        cells = _blocks(land.astype(np.float64), block)
+        self.spread = _blocks(np.where(land, deviation, 0.0), block) / np.maximum(cells, 1.0)
+
+    def of(self, row: int, column: int) -> _Data:
+        """The groups around one block, counted in the padded frame."""
+        size = self.block
+        inside = _block(row, size), _block(column, size)
+        near = range(-REACH, REACH + 1)
+        around = [(row + down, column + across) for down in near for across in near if down or across]
+        own = self.values[(slice(None), *inside)].reshape(len(self.values), size * size)
+        deviation = self.deviation[inside].ravel()
+        return _Data(
+            values=np.concatenate([own, np.stack([self.mean[:, i, j] for i, j in around], axis=1)], axis=1),
+            count=np.concatenate(
+                [np.isfinite(own).astype(np.float64), np.stack([self.count[:, i, j] for i, j in around], axis=1)],
+                axis=1,
+            ),
+            spread=np.concatenate([np.nan_to_num(deviation), np.array([self.spread[i, j] for i, j in around])]),
+            own=deviation.reshape(size, size),
+        )
+
+
+def _block(number: int, block: int) -> slice:
+    return slice(number * block, (number + 1) * block)
+
+
+def _blocks(values: Floats, block: int) -> Floats:
+    *lead, ny, nx = values.shape
+    return np.asarray(values.reshape(*lead, ny // block, block, nx // block, block).sum(axis=(-3, -1)))
+
+
+def _used(data: _Data, ages: NDArray[np.floating]) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
+    """Which groups [n, g] of which passes count, and the age of each that does."""
+    use = np.isfinite(data.values)
+    seen = np.flatnonzero(use.any(axis=1))
+    newest = seen[np.argsort(ages[seen], kind="stable")][:MOST_PASSES]
+    chosen = np.zeros(len(ages), bool)
+    chosen[newest] = True
+    use &= chosen[:, None]
+    return use, np.repeat(ages[:, None], use.shape[1], axis=1)[use]
+
+
+def _covariance(
+    data: _Data,
+    use: NDArray[np.bool_],
+    ages: NDArray[np.floating],
+    geometry: _Geometry,
+    components: Sequence[Component],
+    observation: Observation,
+) -> NDArray[np.float64]:
+    """Covariance of what was seen: anomalies and errors."""
+    group = np.nonzero(use)[1]
+    lag = np.abs(ages[:, None] - ages[None])
+    grid = np.ix_(group, group)
+    total = np.zeros(lag.shape)
+    for component, space in zip(components, geometry.seen, strict=True):
+        total += component.share * np.exp(-lag / component.days) * space[grid]
+    spread = data.spread[group]
+    total *= spread[:, None] * spread[None]
+    total += observation.smooth_variance * geometry.smooth[grid] * (lag == 0)
+    total[np.diag_indices_from(total)] += observation.white_variance / data.count[use] + _FLOOR
+    return total
+
+
+def _solve(
+    data: _Data,
+    ages: NDArray[np.floating],
+    geometry: _Geometry,
+    components: Sequence[Component],
+    observation: Observation,
+) -> tuple[Floats, Floats]:
+    """Anomaly and error [block, block] of one block's own cells."""
+    variance = sum(component.share for component in components) * data.own**2
+    use, age = _used(data, ages)
+    if not use.any():
+        return np.zeros(variance.shape), np.sqrt(variance)
+    group = np.nonzero(use)[1]
+    cross = sum(
+        component.share * np.exp(-age / component.days) * space[:, group]
+        for component, space in zip(components, geometry.cross, strict=True)
+    )
+    cross = cross * np.nan_to_num(data.own).ravel()[:, None] * data.spread[group]
+    factor = cho_factor(
+        _covariance(data, use, age, geometry, components, observation),
+        lower=True,
+        overwrite_a=True,
+        check_finite=False,
+    )
+    weights = cho_solve(factor, cross.T, check_finite=False)
+    anomaly = data.values[use] @ weights
+    left = variance.ravel() - np.einsum("cg,gc->c", cross, weights)
+    return anomaly.reshape(variance.shape), np.sqrt(np.maximum(left, _FLOOR)).reshape(variance.shape)
+
+
+@lru_cache(maxsize=32)
+def _geometry(components: tuple[Component, ...], observation: Observation, cell_km: float, block: int) -> _Geometry:
+    blocks = 2 * REACH + 1
+    size = blocks * block
+    y, x = (axis.ravel() for axis in np.mgrid[:size, :size])
+    distance = np.hypot(y[:, None] - y, x[:, None] - x) * cell_km
+    own = (y // block == REACH) & (x // block == REACH)
+    number = (y // block) * blocks + x // block
+    centre = REACH * blocks + REACH
+    means = [np.where(number == k, 1.0 / block**2, 0.0) for k in range(blocks**2) if k != centre]
+    pick = np.concatenate([np.eye(size * size)[own], np.stack(means)])
+    through = pick @ smear(np.zeros((size, size)), cell_km, observation.footprint) if observation.footprint else pick
+    seen, cross = [], []
+    for component in components:
+        correlation = np.exp(-distance / component.km)
+        seen.append(through @ correlation @ through.T)
+        cross.append(correlation[own] @ through.T)
+    errors = np.exp(-distance / observation.smooth_km)
+    return _Geometry(seen=np.stack(seen), cross=np.stack(cross), smooth=pick @ errors @ pick.T)

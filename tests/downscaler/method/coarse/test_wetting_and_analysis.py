@@ -1,0 +1,88 @@
+"""Weather's answer against a slow twin; the footprint and the error of SMAP found in its own passes."""
+
+import numpy as np
+import pytest
+
+from downscaler.method.coarse.analysis import BLIND, FOOTPRINT, Background, Memory, analyse, footprint_share
+from downscaler.method.coarse.observation import Observation, seen_through
+from downscaler.method.coarse.wetting import DECAYS, WARMTH_DAYS, fit_answer, wetting
+
+SHAPE = (12, 12)
+
+
+def test_predictors_are_the_indices_written_out() -> None:
+    rng = np.random.default_rng(1)
+    rain, warmth = rng.gamma(0.3, 8.0, (40, 2)), rng.normal(285, 5, (40, 2))
+    level, usual = np.array([2.0, 3.0]), np.array([284.0, 286.0])
+    made = wetting(rain, warmth, level, usual)
+    for number, keep in enumerate(DECAYS):
+        weights = (1 - keep) * keep ** np.arange(39, -1, -1)
+        index = (weights[:, None] * rain / level).sum(axis=0) + keep**40
+        np.testing.assert_allclose(made[-1, :, number], np.sqrt(index))
+    np.testing.assert_allclose(made[-1, :, -1], (warmth[-WARMTH_DAYS:].mean(axis=0) - usual) / 10.0)
+    np.testing.assert_allclose(made[2, :, -1], (warmth[:3].mean(axis=0) - usual) / 10.0)
+
+
+def test_usual_weather_and_unknown_weather_are_the_same() -> None:
+    level = np.array([2.5])
+    np.testing.assert_allclose(wetting(np.full((9, 1), np.nan), None, level, None)[..., :-1], 1.0)
+    np.testing.assert_allclose(wetting(np.full((9, 1), 2.5), None, level, None)[..., :-1], 1.0)
+
+
+def test_an_answer_is_found_again() -> None:
+    x = np.random.default_rng(2).normal(0, 1, (4000, 3))
+    weights, centre = fit_answer(x + 5.0, x @ [0.5, -0.2, 0.0])
+    np.testing.assert_allclose(weights, [0.5, -0.2, 0.0], atol=0.01)
+    np.testing.assert_allclose(centre, 5.0, atol=0.1)
+
+
+def scene(seed: int) -> tuple[np.ndarray, Background]:
+    """A 1 km level with contrast at all scales, and the background made of it."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(0.2, 0.05, SHAPE)
+    fine = np.repeat(np.repeat(coarse, 9, 0), 9, 1)
+    active = np.ones(fine.shape, bool)
+    nothing = np.zeros((6, *SHAPE))
+    level = seen_through(fine, active, 9, 0.0)
+    seen = seen_through(fine, active, 9, FOOTPRINT)
+    spread = np.full(SHAPE, 0.02)
+    return fine, Background(level=level, seen=seen, spread=spread, day=nothing[0], passes=nothing)
+
+
+@pytest.mark.parametrize(("width", "share"), [(0.0, 0.0), (FOOTPRINT, 1.0)])
+@pytest.mark.parametrize("error", [0.01, 0.04])
+def test_footprint_and_error_are_found_in_the_passes(width: float, share: float, error: float) -> None:
+    fine, background = scene(3)
+    rng, model = np.random.default_rng(4), Observation(footprint=width, error=error)
+    once = model.coarse(fine, np.ones(fine.shape, bool), 9)
+    ages = np.array([0.0, 2.0, 5.0, 7.0, 10.0, 12.0])
+    seen = np.stack([once + model.errors(SHAPE, 9.0, rng) for _ in ages])
+    made = analyse(seen, ages, background, Memory(), 9.0)
+    assert made.footprint == pytest.approx(share, abs=0.15)
+    assert made.observation.error == pytest.approx(error, rel=0.55)
+    if width:
+        worse = np.abs(np.nanmean(seen, axis=0) - background.level).mean()
+        assert np.abs(made.value - background.level).mean() < 0.6 * worse
+    assert ((made.smap >= 0) & (made.smap <= 1)).all()
+
+
+def test_too_few_retrievals_show_no_footprint() -> None:
+    _, background = scene(5)
+    seen = np.full((6, *SHAPE), np.nan)
+    seen[0, 0, :3] = 0.2
+    assert footprint_share(seen, background) == 0.0
+
+
+def test_where_smap_saw_nothing_the_background_stands() -> None:
+    _, background = scene(6)
+    made = analyse(np.full((6, *SHAPE), np.nan), np.arange(6.0), background, Memory(inflation=1.2), 9.0)
+    np.testing.assert_allclose(made.value, background.level)
+    np.testing.assert_allclose(made.error, 1.2 * BLIND * background.spread)
+    np.testing.assert_allclose(made.smap, 0.0, atol=1e-12)
+
+
+def test_memory_survives_json() -> None:
+    memory = Memory(amplitude=0.8, weights=(0.1, 0.2), centres=(1.0, 1.0), unexplained=0.6, inflation=1.1)
+    assert Memory.from_dict(memory.as_dict()) == memory
+    with_weather = sum(c.share for c in memory.components(weather=True))
+    assert with_weather == pytest.approx(0.25 + 0.6 * 0.75)
