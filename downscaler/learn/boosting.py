@@ -50,6 +50,11 @@ class Options:
     device: str = "cpu"
 
 
+def rows_for(cells: int) -> int:
+    """Rows to train a domain of so many active cells on: one for each cell, from 250,000 to 4 million."""
+    return min(max(cells, Options.rows), 4_000_000)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """Which branch: the coarse grid, with forcing or without, with the prior's pattern or (unseen ground) without."""

@@ -289,8 +289,13 @@ def antecedent(forcing: Mapping[str, Floats]) -> dict[str, Floats]:
     fields: dict[str, Floats] = {
         f"precipitation_{n}d": rain[-n:].sum(axis=0, dtype=np.float64) if days >= n else unknown for n in SUMS
     }
-    weights = (API_DECAY ** np.arange(days - 1, -1, -1)).astype(np.result_type(rain, np.float32))
-    fields["precipitation_index"] = np.tensordot(weights, rain, axes=1) if days >= API_DAYS else unknown
+    if days >= API_DAYS:
+        index = np.zeros(rain.shape[1:])
+        for age in range(days):  # day by day, not by a matrix product, whose rounding depends on the window's shape
+            index += np.multiply(rain[days - 1 - age], API_DECAY**age, dtype=np.float64)
+        fields["precipitation_index"] = index
+    else:
+        fields["precipitation_index"] = unknown
     if "air_temperature" in forcing:
         fields["air_temperature_7d"] = np.mean(forcing["air_temperature"][-7:], axis=0, dtype=np.float64)
     return fields

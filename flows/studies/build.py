@@ -77,23 +77,30 @@ def with_daymet(source: PriorSource, folder: Path, settings: Settings) -> PriorS
 def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...] = ("M09", "M36")) -> dict[str, Any]:
     """Train on a prior store for SMAP grids, save the model folder, return its card: data, options, held-out skill."""
     from downscaler import product
-    from downscaler.learn.boosting import Options
+    from downscaler.errors import VadoseError
+    from downscaler.learn.boosting import Options, rows_for
     from downscaler.learn.training import train as fit
     from downscaler.report.model_files import write_report
     from downscaler.stores.model import save_model
     from downscaler.stores.prior import open_prior
 
-    given: dict[str, Any] = {"rows": settings.training_rows, "rounds": settings.training_rounds, "seed": settings.seed}
+    opened = open_prior(prior)
+    rows = settings.training_rows or rows_for(int(opened.attributes["active_cells"]))
+    given: dict[str, Any] = {"rows": rows, "rounds": settings.training_rounds, "seed": settings.seed}
     options = Options(**{name: value for name, value in given.items() if value is not None})
     work = out.parent / f".{out.name}.training"  # kept when it is stopped: the same command goes on from there
-    with console.progress_bar("training") as tell:
-        model = fit(
-            open_prior(prior),
-            grids=[product.COARSE_GRIDS[name] for name in grids],
-            options=options,
-            progress=lambda what, done, total: tell(done, total, f"training: {what}"),
-            work=work,
-        )
+    try:
+        with console.progress_bar("training") as tell:
+            model = fit(
+                opened,
+                grids=[product.COARSE_GRIDS[name] for name in grids],
+                options=options,
+                progress=lambda what, done, total: tell(done, total, f"training: {what}"),
+                work=work,
+            )
+    except VadoseError:  # what cannot be trained leaves nothing
+        shutil.rmtree(work, ignore_errors=True)
+        raise
     save_model(model, out)
     shutil.rmtree(work, ignore_errors=True)
     write_report(out, model.card)
