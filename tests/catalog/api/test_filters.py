@@ -140,6 +140,13 @@ def test_a_time_finds_the_days_that_it_meets(service, moment, found):
     assert days(search(service, datetime=moment, bbox="-99,34,-97,36", filter="gsd > 1")) == found
 
 
+def test_a_collection_that_is_named_twice_is_the_one_that_is_meant(service):
+    items = f"{service}collections/vadose-sm-1km_little-washita/items"
+    same = requests.get(items, params={"collections": "vadose-sm-1km_little-washita"}, timeout=20)
+    assert days(same) == [1, 2, 3]
+    assert requests.get(items, params={"collections": "another"}, timeout=20).status_code == 400
+
+
 def test_a_box_across_the_antimeridian_finds_both_its_sides(service):
     assert days(search(service, bbox="170,30,-90,40")) == [1, 2, 3]
     assert days(search(service, bbox="170,30,-179,40")) == []
