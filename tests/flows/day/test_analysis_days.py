@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import pystac
 import pytest
 import rasterio
 
+from downscaler.errors import NoRetrievalError
 from downscaler.method.coarse.analysis import WINDOW
+from flows.day.inputs import prepare
 from flows.day.jobs import DayJob
 from flows.day.make import run_day
+from flows.day.reading import read as read_granules
 from flows.days.plan import make_period
 from flows.days.state import survey
 
@@ -40,6 +44,17 @@ def days_of(folder: Path) -> list[dt.date]:
     return sorted({dt.date.fromisoformat(f.name.split("_")[5]) for f in folder.glob("*.h5")})
 
 
+def covered(job: DayJob) -> list[dt.date]:
+    """Days on which SMAP has a retrieval of the domain."""
+    assert job.folder is not None
+    inputs, found = prepare(job.each()[0]), []
+    for date in days_of(job.folder):
+        with suppress(NoRetrievalError):
+            read_granules(date, job.each()[0], inputs)
+            found.append(date)
+    return found
+
+
 def items(job: DayJob) -> dict[str, dict[dt.date, pystac.Item]]:
     found: dict[str, dict[dt.date, pystac.Item]] = {name: {} for name in COLLECTIONS}
     for item in pystac.Catalog.from_file(f"{job.catalog}/catalog.json").get_items(recursive=True):
@@ -56,14 +71,15 @@ def read(item: pystac.Item, name: str) -> np.ndarray:
 
 def test_a_day_has_both_products_and_a_day_without_granule_its_analysis(job: DayJob, chain: Any) -> None:
     assert job.folder is not None
-    last = days_of(job.folder)[-1]
+    seen = covered(job)[-1]
+    last = seen + dt.timedelta(days=1)
     for file in job.folder.glob(f"*_{last:%Y%m%d}_*.h5"):
         file.unlink()
-    made = make_period(job, last - dt.timedelta(days=1), last)
+    made = make_period(job, seen, last)
     assert [outcome.status for outcome in made].count("published") == 3
     found = items(job)
-    assert sorted(map(len, found.values())) == [1, 2]
-    assert last in found[COLLECTIONS[1]]
+    assert list(found[COLLECTIONS[0]]) == [seen]
+    assert sorted(found[COLLECTIONS[1]]) == [seen, last]
     whole = chain.prior.data["active"].values.astype(bool)
     for date, item in found[COLLECTIONS[1]].items():
         value, age, share = (read(item, name) for name in ("soil_moisture", "smap_age", "smap_share"))
@@ -75,23 +91,21 @@ def test_a_day_has_both_products_and_a_day_without_granule_its_analysis(job: Day
         assert inside[whole].all()
         named = [entry for entry in item.properties["vadose:inputs"] if entry["kind"] == "granule"]
         assert len(named) > 3  # every granule of the window
-    assert [state.state for state in survey(job.each()[1], last - dt.timedelta(days=1), last)] == ["published"] * 2
+    assert [state.state for state in survey(job.each()[1], seen, last)] == ["published"] * 2
 
 
 def test_a_late_granule_makes_stale_what_it_would_change(job: DayJob) -> None:
     assert job.folder is not None
     analysis = job.each()[1]
-    last = days_of(job.folder)[-1]
-    near, far = (days_of(job.folder)[-1 - back] for back in (1, 12))
-    late = {day: list(job.folder.glob(f"*_{day:%Y%m%d}_*.h5")) for day in (near, far)}
+    near, last = covered(job)[-2:]
+    late = list(job.folder.glob(f"*_{near:%Y%m%d}_*.h5"))
     away = job.folder.parent / "away"
     away.mkdir()
-    for files in late.values():
-        for file in files:
-            file.rename(away / file.name)
+    for file in late:
+        file.rename(away / file.name)
     first = run_day(last, analysis)
     assert first.status == "published"
-    for file in late[near]:
+    for file in late:
         (away / file.name).rename(file)
     [state] = survey(analysis, last, last)
     assert state.state == "stale"
