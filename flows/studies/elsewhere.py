@@ -86,6 +86,7 @@ def _judge_day(position: int, what: Elsewhere, active: Bools, all_days: Evaluati
     from downscaler.ground.grid import M09
     from downscaler.method.baselines import baselines
     from downscaler.method.coarse.analysis import WINDOW
+    from downscaler.method.day_of_year import on_days
     from downscaler.method.features import Ground
 
     theta = what.truth.data["soil_moisture"].isel(time=position).values.astype(np.float64)
@@ -99,7 +100,8 @@ def _judge_day(position: int, what: Elsewhere, active: Bools, all_days: Evaluati
     made = _fields(reading.day, what)
     coarse = reading.day.data["soil_moisture"].values
     bounds = {"analysis": (made["lower"], made["upper"])}
-    season = what.prior.data["soil_moisture_mean"].isel(dayofyear=_date(position, what).timetuple().tm_yday - 1).values
+    of_year = np.array([_date(position, what).timetuple().tm_yday])
+    season = on_days(what.prior.data["soil_moisture_climatology"].values, of_year)[0]
     all_days.add(truth, coarse, {"analysis": made["soil_moisture"], "calendar": season.astype(np.float64)}, bounds)
     if today is None:
         return

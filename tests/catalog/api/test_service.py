@@ -323,7 +323,7 @@ def test_edr_gives_a_valid_coverage(address):
         ({"start": "2015-04-02", "end": "2015-04-01"}, 400, "after"),
         ({"start": "0001-01-01", "end": "9999-12-31"}, 400, "at most 10 years"),
         ({"end": "0001-01-01"}, 200, ""),
-        ({"collection": "none"}, 404, "No collection"),
+        ({"collection": "none"}, 404, "Unknown collection"),
         ({"f": "xml"}, 400, "f:"),
         ({"star": "2015-04-01"}, 400, "No parameter 'star'. Those here are: lon, lat, start, end, collection, f."),
     ],

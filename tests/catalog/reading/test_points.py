@@ -84,10 +84,10 @@ def test_a_bucket_is_read_like_a_folder(root, at, bucket):
     key = days[1].keys["soil_moisture"]
     with objects.staging() as staging:
         objects.apply([Write(key=key, content=folder.get(key)[:3000])], staging)
-    with pytest.raises(CatalogError, match=f"cannot be read.*{key}"):
+    with pytest.raises(CatalogError, match=f"{key} cannot be read"):
         sample_days(bucket, DOMAIN, found, *at)
     objects.delete([key])
-    with pytest.raises(CatalogError, match=f"missing from the catalogue. Got: {bucket}/{key}"):
+    with pytest.raises(CatalogError, match=f"{key} is missing from the catalogue"):
         sample_days(bucket, DOMAIN, found, *at)
 
 

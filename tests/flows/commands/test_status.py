@@ -163,6 +163,7 @@ def test_a_half_orbit_that_came_later_makes_its_day_stale() -> None:
 
     class Nothing:
         records = ()
+        domain = product.LITTLE_WASHITA
 
     properties = {
         "vadose:inputs": [{"kind": "granule", "name": offer(1).file, "sha256": "a"}],

@@ -266,6 +266,7 @@ def earthdata(
     authority.cert_pem.write_to_path(str(pem))
     for name in [n for n in os.environ if n.startswith(("VADOSE_", "EARTHDATA_")) or n == "NETRC"]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("VADOSE_PRODUCTS", "conserving")  # each granule is fetched for one product
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
     monkeypatch.setenv("EARTHDATA_TOKEN", TOKEN)

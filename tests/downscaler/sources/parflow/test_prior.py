@@ -32,7 +32,9 @@ def test_a_prior_holds_what_its_schema_declares(prior, domain):
         assert variable.dims == FIELDS[name].dims
         assert variable.dtype == FIELDS[name].read_dtype
         assert variable.attrs["units"] == FIELDS[name].units
-    assert {n for n, f in FIELDS.items() if f.required} | {"precipitation"} == set(prior.data.data_vars)
+    assert {n for n, f in FIELDS.items() if f.required} | {"precipitation", "precipitation_level"} == set(
+        prior.data.data_vars
+    )
     assert prior.domain == domain
     assert prior.period[0].isoformat() == "2016-12-20"
     affine = domain.geobox().affine
