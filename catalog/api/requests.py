@@ -37,7 +37,8 @@ def known_parameters(request: Request) -> None:
     """
     allowed = list(dict.fromkeys(_parameters(request.scope["route"].dependant)))
     unknown = sorted(set(request.query_params) - set(allowed))
-    if unknown and request.query_params.get("collections") == request.path_params.get("collection_id"):
+    named = request.query_params.get("collections")
+    if named is not None and "collections" in unknown and named == request.path_params.get("collection_id"):
         unknown.remove("collections")  # pystac-client names the collection again whose items it asks for
     if unknown:
         raise bad(f"No parameter {unknown[0][:40]!r}. Those here are: {', '.join(allowed)}.")

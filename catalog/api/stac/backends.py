@@ -123,7 +123,7 @@ def _of_objects(model: Any) -> Any:
         if not isinstance(values, dict):
             raise ValueError("A search is a JSON object")  # noqa: TRY004 - pydantic tells of ValueErrors alone
         known = {field.alias or name for name, field in cls.model_fields.items()}
-        if unknown := sorted(set(values) - known):
+        if unknown := sorted(set(values) - known - set(cls.model_fields)):  # the second: a search by address, inside
             raise ValueError(f"No term {unknown[0][:40]!r}. Those here are: {', '.join(sorted(known))}")
         return values
 

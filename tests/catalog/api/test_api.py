@@ -202,7 +202,7 @@ def test_queryables_name_what_items_have(api):
         ({"bbox": "-1000,-90,1000,90"}, "-180 to 180|Bounding box"),
         ({"bbox": "nan,0,1,1"}, ""),
         ({"bbox": "1,2,3"}, "4 or 6"),
-        ({"datetime": "yesterday"}, "RFC3339"),
+        ({"datetime": "yesterday"}, "RFC 3339"),
         ({"datetime": "2015-04-02T00:00:00Z/2015-04-01T00:00:00Z"}, "before"),
         ({"datetime": "2015-99-01T00:00:00Z"}, ""),
         ({"limit": 0}, "greater than"),

@@ -174,7 +174,7 @@ def test_who_takes_over_between_check_and_commit_wins(
         def check(self) -> None:
             publish(place, other, DOMAIN, whole_tiles(DOMAIN, seed=1))
 
-    with pytest.raises(CatalogError, match="came first"):
+    with pytest.raises(CatalogError, match="was faster"):
         publish(place, record, DOMAIN, whole_tiles(DOMAIN, seed=2), claim=Stopped())  # type: ignore[arg-type]
 
 

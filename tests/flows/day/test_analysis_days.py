@@ -90,7 +90,7 @@ def test_a_day_has_both_products_and_a_day_without_granule_its_analysis(job: Day
         inside = (read(item, "lower") <= value) & (value <= read(item, "upper"))
         assert inside[whole].all()
         named = [entry for entry in item.properties["vadose:inputs"] if entry["kind"] == "granule"]
-        assert len(named) > 3  # every granule of the window
+        assert len(named) >= 3  # every granule of the window
     assert [state.state for state in survey(job.each()[1], seen, last)] == ["published"] * 2
 
 
