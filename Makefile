@@ -7,6 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed$(if $(TOLD),-$(shell $(TOLD) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))
 DEMO ?= build/demo
+export POOL_TYPE BASE TAG BUILD_ARGS
 DAYS ?= 12
 PORT ?= 8080
 PYTEST_ARGS ?=
@@ -14,7 +15,7 @@ CRASH_ARGS ?=
 CASES_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs docs-reference help setup demo browser test test-integration test-all test-cpu test-slow fuzz crash cases bench lint format serve deploy worker lock clean
+.PHONY: docs docs-reference help setup demo image browser test test-integration test-all test-cpu test-slow fuzz crash cases bench lint format serve deploy worker lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -93,16 +94,12 @@ browser:  ## build STAC Browser and the map's state and county lines into build/
 serve: setup  ## serve the demo catalogue over HTTP with range requests (DEMO=DIR PORT=N)
 	$(BIN)/vadose serve $(DEMO)/catalog --port $(PORT)
 
-POOL_TYPE ?= process
-deploy: setup  ## work pool, queues, deployments and automations on the Prefect server of PREFECT_API_URL
-	@test -n "$$PREFECT_API_URL" || { echo "set PREFECT_API_URL to the server's address, such as http://127.0.0.1:4200/api" >&2; exit 1; }
-	@n=0; until $(BIN)/prefect work-pool ls >/dev/null 2>&1; do n=$$((n + 1)); \
-		test $$n -lt 10 || { echo "no Prefect server answers at $$PREFECT_API_URL" >&2; exit 1; }; sleep 2; done
-	$(BIN)/prefect --no-prompt work-pool inspect vadose >/dev/null 2>&1 || $(BIN)/prefect work-pool create vadose --type $(POOL_TYPE)
-	$(BIN)/prefect work-queue inspect schedule --pool vadose >/dev/null 2>&1 || $(BIN)/prefect work-queue create schedule --pool vadose --limit 1 --priority 1
-	$(BIN)/prefect work-queue inspect backfill --pool vadose >/dev/null 2>&1 || $(BIN)/prefect work-queue create backfill --pool vadose --limit 2 --priority 10
-	$(BIN)/prefect --no-prompt deploy --all --prefect-file deploy/prefect.yaml
-	$(BIN)/vadose automations
+deploy: setup  ## work pool, queues, deployments and automations on the Prefect server of PREFECT_API_URL (POOL_TYPE=process)
+	@PATH="$(abspath $(BIN)):$$PATH" deploy/setup.sh
+
+TARGETS ?= worker api
+image:  ## container images by docker, podman or buildah (TARGETS="worker api gpu" BASE=IMAGE TAG=TAG)
+	@deploy/image/build.sh $(TARGETS)
 
 # The worker's own Python makes the runs, and it looks for the next twice a second (left alone: every 10 s).
 worker: setup  ## work on the pool `vadose` of PREFECT_API_URL's server

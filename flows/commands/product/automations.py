@@ -20,16 +20,20 @@ def automations(
             metavar="TYPE/NAME", help="Notification block; unset, `notification_block`, else no notification is sent."
         ),
     ] = None,
-    silent_days: Annotated[float, typer.Option(min=0.1, help="Alert after this many days without a new item.")] = 4.0,
+    silent_days: Annotated[
+        float | None, typer.Option(min=0.1, help="Alert after this many days without a new item; at first 4.")
+    ] = None,
     failed_days: Annotated[
-        int, typer.Option(min=1, help="Alert when this many days failed, each for the first time ...")
-    ] = 3,
-    within_days: Annotated[float, typer.Option(min=0.1, help="... within this many days.")] = 4.0,
+        int | None,
+        typer.Option(min=1, help="Alert when this many days failed, each for the first time ...; at first 3."),
+    ] = None,
+    within_days: Annotated[float | None, typer.Option(min=0.1, help="... within this many days; at first 4.")] = None,
 ) -> None:
     """Create or update alerts on the Prefect server that PREFECT_API_URL names.
 
     Alerts: no new item for days, several failed days, a validation whose gain is below `validation_gain`. A further
-    automation marks a run as crashed when its process stops sending heartbeats.
+    automation marks a run as crashed when its process stops sending heartbeats. What is not given stays as it stands on
+    the server, and a paused automation stays paused.
     """
     from flows.settings import load_settings
 
@@ -41,12 +45,14 @@ def automations(
         )
     from flows.server.automations import Bounds, apply
 
-    bounds = Bounds(
-        silent=dt.timedelta(days=silent_days),
-        failed_days=failed_days,
-        failed_within=dt.timedelta(days=within_days),
-    )
+    told = {
+        "silent": silent_days and dt.timedelta(days=silent_days),
+        "failed_days": failed_days,
+        "failed_within": within_days and dt.timedelta(days=within_days),
+    }
+    given = {name: value for name, value in told.items() if value is not None}
     chosen = block or settings.notification_block
-    for name, done in apply(bounds, chosen):
+    for name, done in apply(Bounds(**given), chosen, told=given.keys()):
         console.say(f"{name}: {done}")
-    console.say(f"notifications go to {chosen}" if chosen else "no notifications are sent: give --block TYPE/NAME")
+    told_where = "new automations send no notifications: give --block TYPE/NAME to change that"
+    console.say(f"notifications go to {chosen}" if chosen else told_where)

@@ -190,7 +190,7 @@ def test_operators_are_told_of_failed_days_low_gain_and_silence(
 ) -> None:
     block = webhook(site, inbox)
     bounds = Bounds(silent=dt.timedelta(seconds=20), failed_days=3, failed_within=dt.timedelta(hours=1))
-    assert {done for _, done in apply(bounds, block)} == {"made"}
+    assert {done for _, done in apply(bounds, block)} == {"created"}
     assert {done for _, done in apply(bounds, block)} == {"updated"}
     names = {automation["name"] for automation in post(site, "automations/filter", {})}
     assert {"vadose: no new item", "vadose: days failed", "vadose: run went silent", "vadose: run never began"} <= names

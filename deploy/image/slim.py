@@ -1,0 +1,68 @@
+"""Takes out of an environment what one image does not need: slim.py EXTRA...
+
+Kept are vadose with the named extras and all that these need, by the packages' own declarations. Tests and C headers of
+packages go too. Run by the environment's own Python; removes files, so only for an image being built.
+"""
+
+import re
+import shutil
+import sys
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+_USELESS = ("tests", "test")  # folders inside packages
+_HEADERS = ("pyarrow/include", "numpy/_core/include")
+
+
+def needed(installed: dict[str, Distribution], name: str, extras: frozenset[str]) -> set[str]:
+    """Names of all that a distribution with extras needs, itself among them."""
+    seen: dict[str, frozenset[str]] = {}
+    todo = [(name, extras)]
+    while todo:
+        name, extras = todo.pop()
+        if name not in installed or (name in seen and extras <= seen[name]):
+            continue
+        seen[name] = seen.get(name, frozenset()) | extras
+        for text in installed[name].requires or ():
+            wanted = Requirement(text)
+            held = [{"extra": extra} for extra in ("", *seen[name])]
+            if wanted.marker is None or any(wanted.marker.evaluate(one) for one in held):
+                todo.append((canonicalize_name(wanted.name), frozenset(wanted.extras)))
+    return set(seen)
+
+
+def remove(distribution: Distribution) -> None:
+    """Delete the files of one distribution and the folders that they leave empty."""
+    folders = set()
+    for file in distribution.files or ():
+        path = Path(str(distribution.locate_file(file)))
+        path.unlink(missing_ok=True)
+        folders.add(path.parent)
+    for folder in sorted(folders, key=lambda path: -len(path.parts)):
+        if re.search(r"site-packages/.", str(folder)) and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def main(extras: list[str]) -> None:
+    """Slim the environment of this interpreter."""
+    installed = {canonicalize_name(found.name): found for found in distributions()}
+    kept = needed(installed, "vadose", frozenset(extras))
+    site = Path(str(installed["vadose"].locate_file("")))
+    for name in sorted(installed.keys() - kept):
+        remove(installed[name])
+    for left in site.glob("*.dist-info"):  # metadata that no record lists
+        if not (left / "METADATA").is_file():
+            shutil.rmtree(left)
+    for package in site.iterdir():
+        for folder in [path for kind in _USELESS for path in package.glob(f"**/{kind}") if path.is_dir()]:
+            shutil.rmtree(folder, ignore_errors=True)
+    for headers in _HEADERS:
+        shutil.rmtree(site / headers, ignore_errors=True)
+    print(f"{len(kept)} distributions kept, {len(installed) - len(kept)} taken out", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
