@@ -83,6 +83,18 @@ def earlier(job: DayJob) -> DayJob:
     return replace(job, granules=()) if job.folder is not None else job
 
 
+def in_window(date: dt.date, job: DayJob, days: int) -> list[str]:
+    """Files on offer for a day and those before it that its analysis draws on, with a retrieval here or without.
+
+    An analysis has looked at all of them: only what is not among them came later. Raises what stops a search.
+    """
+    place = None if job.granules else supply(job)
+    if place is None:
+        return [path.name for path in job.granules]
+    offered = place.offers(date - dt.timedelta(days=days - 1), date)
+    return [offer.file for _, offers in sorted(offered.items()) for offer in offers]
+
+
 def at_hand(job: DayJob) -> DayJob:
     """The job that reads what is here and downloads nothing: the folder, or what the cache holds."""
     if job.download is None or job.granules:

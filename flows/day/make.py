@@ -97,13 +97,17 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim:
     from catalog.reading.days import find_item
     from downscaler.day.downscale import tiles
     from downscaler.day.record import run_record
+    from downscaler.method.coarse.analysis import WINDOW
+    from flows.day.granules import in_window
 
     domain = inputs.domain
     item = None if job.force else find_item(job.catalog, domain, date)
     if item and (why := withdrawn(item)):
         return DayOutcome(date=date, status="current", reason=f"withdrawn: {why}; --force publishes it again")
+    looked_at = (
+        in_window(date, job, WINDOW) if job.is_analysis else []
+    )  # before it is read: what comes meanwhile is late
     reading = read(date, job, inputs, offers)  # locate, fetch, open, fill
-    looked_at = [entry.name for entry in reading.day.inputs if entry.kind == "granule"] if job.is_analysis else []
     run = run_record(reading, inputs, [*looked_at, *(offer.file for offer in offers)])
     settled = None if job.force or claim.inherited else already_there(run, domain, job.catalog)
     if settled is None and job.is_analysis and not (job.force or claim.inherited):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,7 +45,7 @@ def automations(
         )
     from flows.server.automations import Bounds, apply
 
-    told = {
+    told: dict[str, Any] = {
         "silent": silent_days and dt.timedelta(days=silent_days),
         "failed_days": failed_days,
         "failed_within": within_days and dt.timedelta(days=within_days),

@@ -183,7 +183,7 @@ for text in sys.argv[4:]:
     try:
         print(publish(uri, run, domain, helpers.whole_tiles(domain, seed=ord(letter))).status, flush=True)
     except CatalogError as error:
-        print("first" if "came first" in str(error) else error, flush=True)
+        print("first" if "was faster" in str(error) else error, flush=True)
 """
 
 

@@ -91,7 +91,8 @@ def test_a_day_has_both_products_and_a_day_without_granule_its_analysis(job: Day
         assert inside[whole].all()
         named = [entry for entry in item.properties["vadose:inputs"] if entry["kind"] == "granule"]
         assert len(named) >= 3  # every granule of the window
-    assert [state.state for state in survey(job.each()[1], seen, last)] == ["published"] * 2
+    states = survey(job.each()[1], seen, last)
+    assert [(state.state, state.why) for state in states] == [("published", "")] * 2
 
 
 def test_a_late_granule_makes_stale_what_it_would_change(job: DayJob) -> None:

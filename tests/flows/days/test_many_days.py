@@ -87,7 +87,8 @@ def command(job: DayJob, *arguments: object) -> list[str]:
 
 
 def start(job: DayJob, *arguments: object) -> subprocess.Popen[str]:
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(Path(job.catalog).parent), "OMP_NUM_THREADS": "1"}
+    base = {"PATH": "/usr/bin:/bin", "HOME": str(Path(job.catalog).parent), "OMP_NUM_THREADS": "1"}
+    environment = base | {"VADOSE_PRODUCTS": "conserving"}
     return subprocess.Popen(
         command(job, *arguments), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

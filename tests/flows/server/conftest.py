@@ -145,7 +145,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, pace: dict[str, str]) -> Iter
     port = free_port()
     small = {"VADOSE_TRAINING_ROWS": "20000", "VADOSE_TRAINING_ROUNDS": "20"}
     base = {"PATH": f"{PREFECT.parent}:{os.environ['PATH']}", "HOME": os.environ["HOME"]}
-    environment = {**base, **QUIET, "PREFECT_HOME": str(folder / "prefect")}
+    environment = {**base, **QUIET, "PREFECT_HOME": str(folder / "prefect"), "VADOSE_PRODUCTS": "conserving"}
     last = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     made = Site(folder, {**environment, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}, last)
     elsewhere = os.environ.get("VADOSE_PREFECT_DATABASE")  # an empty PostgreSQL, to see the same there
