@@ -27,7 +27,7 @@ def test_a_backfill_killed_three_times_ends_as_an_undisturbed_one(tmp_path: Path
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VADOSE_")}
     environment["VADOSE_PRODUCTS"] = "conserving"
-    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "3 passed, 0 failed" in done.stdout
     assert [line.split()[0] for line in done.stdout.splitlines() if " killed after " in line] == [

@@ -298,7 +298,7 @@ def test_no_answer_in_time(kind: str, run: Any, earthdata: Any, granule: Path) -
     ended = run(earthdata_timeout=0.3)
     assert ended.code == 84
     assert "0.3 s" in ended.err
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60  # not the minutes of a client left alone
 
 
 @pytest.mark.parametrize(
