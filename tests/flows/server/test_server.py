@@ -69,8 +69,8 @@ def test_a_scheduled_run_appears_completes_and_its_days_stand(
     run = wait_for("a completed scheduled run", lambda: completed(client))
     site.deploy(UNSCHEDULED)
     days = site.items()
-    assert max(days) == str(site.last)
-    assert len(days) >= 8  # SMAP does not see the place every day
+    assert dt.date.fromisoformat(max(days)) > site.last - dt.timedelta(days=3)  # SMAP does not see the place every day
+    assert len(days) >= 8
     assert {item["properties"]["version"] for item in days.values()} == {"1"}
     assert validate_catalog(site.catalog)
     assert run.deployment_id == client.read_deployment_by_name(DAILY).id
