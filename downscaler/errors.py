@@ -247,6 +247,36 @@ class BackfillError(VadoseError):
     exit_code = 60
 
 
+class StarvedError(VadoseError):
+    """The product lacks input: no granule of the last days is on offer."""
+
+    exit_code = 61
+
+
+class FailingError(VadoseError):
+    """A day of the last days failed."""
+
+    exit_code = 62
+
+
+class LateError(VadoseError):
+    """The newest day that should be published by now is not."""
+
+    exit_code = 63
+
+
+class ServerAwayError(VadoseError):
+    """The Prefect server does not answer, or answers with errors of its own, for minutes."""
+
+    exit_code = 64
+
+
+class SharedMemoryError(VadoseError):
+    """Processes cannot be started: shared memory (/dev/shm) cannot be written."""
+
+    exit_code = 65
+
+
 class ClimatologyError(VadoseError):
     """A SMAP climatology cannot be used, or does not match the other inputs."""
 

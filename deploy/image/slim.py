@@ -1,7 +1,7 @@
 """Takes out of an environment what one image does not need: slim.py EXTRA...
 
-Kept are vadose with the named extras and all that these need, by the packages' own declarations. Tests and C headers of
-packages go too. Run by the environment's own Python; removes files, so only for an image being built.
+Kept are vadose with the named extras and what these need, by the declarations of the packages. Tests and sources in C
+go too. Run by the Python of that environment; it removes files, so only in an image that is being built.
 """
 
 import re
@@ -14,7 +14,17 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _USELESS = ("tests", "test")  # folders inside packages
-_HEADERS = ("pyarrow/include", "numpy/_core/include")
+_SOURCES = (".c", ".cpp", ".h", ".hpp", ".pyx", ".pxd", ".pyi", ".a")
+# Parts of packages that nothing here loads: Arrow's own clients of Flight and S3 (obstore speaks to buckets).
+_PARTS = ("pyarrow/*flight*", "pyarrow/libarrow_s3*", "pyarrow/_s3fs*")
+_BOTOCORE = (
+    "s3",
+    "s3control",
+    "sts",
+    "sso",
+    "sso-oidc",
+    "signin",
+)  # services whose descriptions stay: buckets and log-ins
 
 
 def needed(installed: dict[str, Distribution], name: str, extras: frozenset[str]) -> set[str]:
@@ -59,8 +69,13 @@ def main(extras: list[str]) -> None:
     for package in site.iterdir():
         for folder in [path for kind in _USELESS for path in package.glob(f"**/{kind}") if path.is_dir()]:
             shutil.rmtree(folder, ignore_errors=True)
-    for headers in _HEADERS:
-        shutil.rmtree(site / headers, ignore_errors=True)
+    for path in [found for pattern in _PARTS for found in site.glob(pattern)]:
+        path.unlink()
+    for path in [found for found in site.rglob("*") if found.suffix in _SOURCES and found.is_file()]:
+        path.unlink()
+    for service in (site / "botocore" / "data").glob("*/"):
+        if service.is_dir() and service.name not in _BOTOCORE:
+            shutil.rmtree(service)
     print(f"{len(kept)} distributions kept, {len(installed) - len(kept)} taken out", file=sys.stderr)
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 
+from downscaler.errors import SharedMemoryError
 from flows import logs
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -18,7 +19,21 @@ def one_worker() -> ProcessPoolExecutor:
     """A process that does one thing at a time, so that its death tells what killed it."""
     # spawn: forking after GDAL and XGBoost have started their threads deadlocks.
     lines = (logs.chosen(), logs.run_name())
-    return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_begin, initargs=lines)
+    with shared_memory():
+        return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_begin, initargs=lines)
+
+
+@contextmanager
+def shared_memory() -> Iterator[None]:
+    """Tells of locks between processes that cannot be made as SharedMemoryError; the system's error names no path."""
+    try:
+        yield
+    except OSError as error:  # PermissionError, or ENOSYS and ENOSPC where it is missing or full
+        raise SharedMemoryError(
+            "Processes cannot share locks",
+            value=f"/dev/shm: {error.strerror or error}",  # noqa: S108  (only named)
+            remedy="Mount a writable tmpfs at /dev/shm (in a container: --shm-size), or work with one process.",
+        ) from error
 
 
 def _begin(form: logs.Format, run: str) -> None:

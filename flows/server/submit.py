@@ -11,8 +11,9 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
@@ -23,9 +24,9 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments import run_deployment
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from downscaler.errors import ConfigError, VadoseError
+from downscaler.errors import ConfigError, ServerAwayError, VadoseError
 from flows.day.jobs import DayOutcome, Status
 from flows.days.run import LIVES
 
@@ -37,10 +38,13 @@ QUEUE = "backfill"
 QUEUE_PRIORITY = 10  # the schedule's own queue has 1 and goes first
 QUEUE_LIMIT = 2  # days at once, where the queue is made here; an operator's own limit is left as it is
 POLL = 2.0  # seconds
+PATIENCE = 900.0  # s that the server may be away: it is started anew, or its machine
+PAUSE = 5.0  # s between two tries then
 _PAGE = 100  # days asked for in one request
 STATE_NAMES: dict[Status, str] = {"published": "Published", "current": "Current", "no-coverage": "NoCoverage"}
 """What a completed run of one day is called, so that server and submitter see what became of the day."""
 _BY_NAME = {name: status for status, name in STATE_NAMES.items()}
+T = TypeVar("T")
 Hear = Callable[[DayOutcome], None]
 
 
@@ -54,7 +58,8 @@ def submit(
 ) -> list[DayOutcome]:
     """Submit days as runs of a deployment, wait for all and return their outcomes in order of date.
 
-    A day whose run crashed, which says that its process or worker died, is submitted once more.
+    A day whose run crashed (its process or worker died) or was deleted by somebody is submitted once more. A server
+    that is away for less than ``PATIENCE`` is waited for.
 
     Args:
         days: the days.
@@ -65,20 +70,29 @@ def submit(
 
     Raises:
         ConfigError: the server has no such deployment, or it has no work pool.
+        ServerAwayError: the server did not answer for ``PATIENCE``.
     """
     with get_client(sync_client=True) as client:
-        where = _deployment(client, deployment)
-        ensure_queue(client, where)
-        waiting = {_submit_day(client, where, day, force): day for day in days}
+        where = patiently(lambda: _deployment(client, deployment))
+        patiently(lambda: ensure_queue(client, where))
+        ids = {day: uuid.uuid4() for day in days} if force else {}  # a key that a repeated request brings again
+
+        def begin(day: dt.date) -> uuid.UUID:
+            return patiently(lambda: _submit_day(client, where, day, ids.get(day)))
+
+        waiting = {begin(day): day for day in days}
         outcomes, lives = [], dict.fromkeys(days, LIVES)
         while waiting:
-            for run in _ended(client, list(waiting)):
-                day = waiting.pop(run.id)
+            for key, run in patiently(lambda: _ended(client, list(waiting))).items():
+                day = waiting.pop(key)
                 lives[day] -= 1
-                if lives[day] and run.state and run.state.is_crashed():  # its process died, now or before it was joined
-                    waiting[_submit_day(client, where, day, force)] = day
+                # Its process died, now or before it was joined, or the run is no more.
+                if lives[day] and (run is None or (run.state and run.state.is_crashed())):
+                    if force:
+                        ids[day] = uuid.uuid4()
+                    waiting[begin(day)] = day
                     continue
-                outcomes.append(outcome_of(day, run))
+                outcomes.append(outcome_of(day, run) if run else _deleted(day))
                 if progress:
                     progress(outcomes[-1])
             if waiting:
@@ -116,16 +130,55 @@ def ensure_queue(client: SyncPrefectClient, where: DeploymentResponse, limit: in
     )
 
 
-def _submit_day(client: SyncPrefectClient, where: DeploymentResponse, day: dt.date, force: bool) -> uuid.UUID:
-    """A run of the day: the one that is alive, else a new one after the last.
+def patiently(
+    call: Callable[[], T],
+    *,
+    patience: float = PATIENCE,
+    pause: float = PAUSE,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """The result of a call to the server, repeated while nothing answers or the server has errors of its own.
+
+    Args:
+        call: asks the server; may be repeated without harm.
+        patience: s, how long the server may be away.
+        pause: s, between two tries.
+        sleep: waits.
+        clock: s, from any time on.
+
+    Raises:
+        ServerAwayError: it was away for longer.
+    """
+    began = clock()
+    while True:
+        try:
+            return call()
+        except (httpx.TransportError, PrefectHTTPStatusError) as error:
+            theirs = isinstance(error, PrefectHTTPStatusError) and error.response.status_code < 500  # it did answer
+            if theirs:
+                raise
+            if clock() - began >= patience:
+                raise ServerAwayError(
+                    "The Prefect server does not answer",
+                    value=f"for {patience / 60:g} min: {type(error).__name__}",
+                    remedy="Start it again and repeat the command: days whose runs are alive are joined.",
+                ) from error
+        sleep(pause)
+
+
+def _submit_day(
+    client: SyncPrefectClient, where: DeploymentResponse, day: dt.date, forced: uuid.UUID | None
+) -> uuid.UUID:
+    """A run of the day: the one that is alive, else a new one after the last; a forced one is known by its own key.
 
     The key holds the last run that ended, so of two submissions at once both get the same new run.
     """
-    tag = f"day:{day}"
+    tag, force = f"day:{day}", forced is not None
     last = None if force else _last_run(client, where, tag)
     if last is not None and not _is_final(last):
         return last.id
-    after = uuid.uuid4() if force else last.id if last else "none"
+    after = forced or (last.id if last else "none")
     run = run_deployment(
         where.id,
         parameters={"day": day.isoformat(), "force": force},
@@ -153,13 +206,19 @@ def _is_final(run: FlowRun) -> bool:
     return run.state is not None and run.state.is_final()
 
 
-def _ended(client: SyncPrefectClient, runs: Sequence[Any]) -> list[FlowRun]:
-    """Those of some runs that ended."""
-    found: list[FlowRun] = []
+def _ended(client: SyncPrefectClient, runs: Sequence[uuid.UUID]) -> dict[uuid.UUID, FlowRun | None]:
+    """Those of some runs that ended, by their identifiers; None where the server knows the run no more."""
+    found: dict[uuid.UUID, FlowRun] = {}
     for first in range(0, len(runs), _PAGE):
         page = FlowRunFilter(id=FlowRunFilterId(any_=list(runs[first : first + _PAGE])))
-        found += client.read_flow_runs(flow_run_filter=page, limit=_PAGE)
-    return [run for run in found if _is_final(run)]
+        found |= {run.id: run for run in client.read_flow_runs(flow_run_filter=page, limit=_PAGE)}
+    return {key: found.get(key) for key in runs if key not in found or _is_final(found[key])}
+
+
+def _deleted(day: dt.date) -> DayOutcome:
+    return DayOutcome(
+        date=day, status="failed", reason="its runs were deleted on the server", error="Deleted", exit_code=1
+    )
 
 
 def outcome_of(day: dt.date, run: FlowRun) -> DayOutcome:

@@ -24,7 +24,7 @@ from downscaler.report.playground import make_report
 from downscaler.report.playground_text import Truth
 from downscaler.stores.prior import open_prior
 from flows import console
-from flows.days.workers import end_with_parent
+from flows.days.workers import end_with_parent, shared_memory
 
 if TYPE_CHECKING:
     from downscaler.playground.findings import Finding
@@ -113,9 +113,13 @@ def _in_processes(cells: Sequence[Cell], shared: Shared, workers: int) -> Iterat
     before = {name: os.environ.get(name) for name in _SINGLE}
     os.environ.update(_SINGLE)  # read by the libraries when a worker starts
     # spawn: forking after XGBoost and BLAS have started their threads deadlocks
-    pool = ProcessPoolExecutor(
-        max_workers=min(workers, len(cells)), mp_context=get_context("spawn"), initializer=_start, initargs=(shared,)
-    )
+    with shared_memory():
+        pool = ProcessPoolExecutor(
+            max_workers=min(workers, len(cells)),
+            mp_context=get_context("spawn"),
+            initializer=_start,
+            initargs=(shared,),
+        )
     try:
         for future in as_completed([pool.submit(_work_here, cell) for cell in cells]):
             yield future.result()

@@ -28,8 +28,15 @@ class FolderSupply:
     near_real_time: bool = False
 
     def offers(self, start: dt.date, end: dt.date) -> Offers:
-        """The current granules of each day; raises GranuleMissingError without the folder."""
-        return by_day(_all(self.folder), start, end, self.short_name, near_real_time=self.near_real_time)
+        """The current granules of each day; raises GranuleMissingError without the folder or any granule in it."""
+        found = _all(self.folder)
+        if not found:  # an unmounted disk must not look like a quiet fortnight
+            raise GranuleMissingError(
+                "The folder of granules holds no granule at all",
+                value=self.folder,
+                remedy="Is its disk mounted? Check `granules` in vadose.toml.",
+            )
+        return by_day(found, start, end, self.short_name, near_real_time=self.near_real_time)
 
     def fetch(self, offer: Offer) -> Path:
         """Nothing is to be fetched."""

@@ -36,23 +36,33 @@ def status(
     days: Annotated[int | None, typer.Option(min=1, max=366, help="Days to look back; unset, `look_back`.")] = None,
     until: Annotated[dt.date | None, day_option("Last UTC day of the list; unset, today.")] = None,
     json: Json = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="For a monitor: exit with 61 without input, 62 after failures, 63 if late.")
+    ] = False,
 ) -> None:
     """Show the state of each of the last days: published, stale, due, waiting, missing, no coverage, failed, withdrawn.
 
     Makes and downloads nothing. `vadose run` without a date makes the due and stale days, and retries some failed
     ones.
+
+    With `--check` the exit code tells a monitor how the product stands: 0 well, 61 no granule of these days is on
+    offer, 62 a day failed, 63 the newest day that should be published by now is not.
     """
     from flows.day.jobs import job_of
+    from flows.days.health import require_health
     from flows.days.state import look_back
     from flows.settings import load_settings
 
     last = makeable(until or today())[0]
     settings = load_settings(context.obj.config, **inputs.settings(), look_back=days)
-    states = look_back(job_of(settings), last, settings.look_back)
+    job = job_of(settings)
+    states = look_back(job, last, settings.look_back)
     if json:
         console.say_json([asdict(state) for state in states])
     else:
         console.out.print(state_table(states))
+    if check:
+        require_health(states, dt.datetime.now(dt.UTC), job.latency)
 
 
 def state_table(states: Sequence[DayState]) -> console.Table:
