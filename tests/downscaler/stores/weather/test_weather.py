@@ -13,7 +13,7 @@ import pytest
 import zarr
 
 from downscaler import product
-from downscaler.errors import PriorCoverageError, WeatherGapError, WeatherUnreadableError, WeatherValueError
+from downscaler.errors import PriorCoverageError, WeatherGapError, WeatherUnreadableError
 from downscaler.ground.grid import Domain, Span, Window
 from downscaler.sources.weather import SOURCES, open_weather_source
 from downscaler.stores.weather import add_days, build_weather, describe, open_weather
@@ -322,5 +322,3 @@ def test_record_is_plain_json(store: Path, hours: Path) -> None:
     assert told["date"] == str(DAY)
     assert len(told["inputs"]) == 24
     assert {"name", "sha256", "size"} <= set(told["inputs"][0])
-    with pytest.raises(WeatherValueError):
-        raise WeatherValueError("x")
