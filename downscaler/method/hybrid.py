@@ -27,6 +27,7 @@ from downscaler.method.applicability import Applicability
 from downscaler.method.coarse.analysis import Memory
 from downscaler.method.conserve import HALO, RAMP_SHARE, noise_gain, noise_surface, redistribute
 from downscaler.method.features import Fields, Ground, matrix, with_gaps
+from downscaler.method.following import Response, follow
 from downscaler.method.forcing import HeldWeather, forcing_until
 from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
@@ -286,6 +287,9 @@ def _estimate_window(
 ) -> Estimate:
     """The estimate on the ``inner`` part of a window that was grown by what its surfaces draw on."""
     ground = Ground(data, day.grid)
+    if "slow_departure" in prepared and (response := Response.of(data, day.grid)) is not None:
+        memory = model.memory.get(day.grid.name, Memory())
+        return _followed(ground, response, memory, prepared.isel(_coarse_window(grown, ground.ratio).slices), inner)
     held = weather.on(day.domain, grown) if weather is not None else None
     forcing = forcing_until(data, day.date, held, weather.days if weather is not None else ())
     branch = model.branch(day.grid, forcing=forcing is not None)
@@ -301,6 +305,34 @@ def _estimate_window(
     kept = coarse["kept"].values
     return estimate(
         branch, ground, fields, kept, error, noise=scale * noise, scale=scale, inner=inner, analysed=analysed
+    )
+
+
+def _followed(ground: Ground, response: Response, memory: Memory, coarse: xr.Dataset, inner: Window) -> Estimate:
+    """An analysed day by its cells' own response, on the ``inner`` part of a window; no tree is asked."""
+    scale, value = coarse["scale"].values, coarse["in_prior"].values
+    fields = {
+        "value": value,
+        "error": coarse["soil_moisture_error"].values / scale,
+        "slow": coarse["slow_departure"].values,
+        "slow_error": coarse["slow_error"].values,
+        "joint": coarse["joint_error"].values,
+    }
+    made = follow(ground, response, fields, memory)
+    kept, factor = coarse["kept"].values, ground.surface(scale)
+    guess = ground.surface(kept) + factor * (made.soil_moisture - ground.surface(value))
+    cut, cut_coarse = _cuts(inner, ground.ratio)
+    use = (ground.active & np.isfinite(spread_blocks(kept, ground.ratio)))[cut]
+    bounds = ground.residual[cut], ground.porosity[cut]
+    theta, clipped = redistribute(np.where(use, guess[cut], np.nan), kept[cut_coarse], use, *bounds, ground.ratio)
+    below, above = (np.where(use, (factor * side)[cut], np.nan) for side in (made.below, made.above))
+    return Estimate(
+        soil_moisture=theta,
+        lower=np.maximum(theta - below, THETA_MIN),
+        upper=np.minimum(theta + above, THETA_MAX),
+        uncertainty=(below + above) / (2.0 * Z90),
+        clipped=clipped,
+        outside=use & made.outside[cut],
     )
 
 

@@ -28,6 +28,7 @@ ERRORS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06)  # m3 m-3, among whi
 BLIND = 1.15  # on the error where no weather is known: what a season does to a whole region, no record of one tells
 _MOST_BLOCKS = 9  # blocks that SMAP's error is found from
 _FEWEST_VALUES = 60  # retrievals below which the nominal error is taken
+_Z90 = 1.6448536269514722  # standard normal quantile of 0.95
 _LIMITS = (-2.5, 4.0)  # spreads that the answer to weather is held within
 
 
@@ -41,6 +42,8 @@ class Memory:
         centres: means of the predictors.
         unexplained: share of the variance that weather leaves, on folds of the record that it was not fitted on.
         inflation: factor on the estimate's error that made it the errors made, on such folds.
+        stretch: standard errors from the 1 km value down and up to the ends of the 90 % interval, for SMAP cells drier
+            than usual, usual and wetter (``following.CENTRES``), on such folds.
     """
 
     amplitude: float = 0.7
@@ -48,6 +51,7 @@ class Memory:
     centres: tuple[float, ...] = ()
     unexplained: float = 1.0
     inflation: float = 1.0
+    stretch: tuple[tuple[float, ...], tuple[float, ...]] = ((_Z90,) * 3, (_Z90,) * 3)
 
     def components(self, *, weather: bool) -> tuple[Component, ...]:
         """What is left to find out, as components of ``space_time``."""
@@ -67,6 +71,7 @@ class Memory:
             "centres": list(self.centres),
             "unexplained": self.unexplained,
             "inflation": self.inflation,
+            "stretch": [list(side) for side in self.stretch],
         }
 
     @classmethod
@@ -78,7 +83,16 @@ class Memory:
             centres=tuple(map(float, stored["centres"])),
             unexplained=float(stored["unexplained"]),
             inflation=float(stored["inflation"]),
+            **_stretch(stored),
         )
+
+
+def _stretch(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a stored memory; models trained before it was learned have none."""
+    if "stretch" not in stored:
+        return {}
+    below, above = (tuple(map(float, side)) for side in stored["stretch"])
+    return {"stretch": (below, above)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +100,16 @@ class Background:
     """What is known of the coarse cells [nyc, nxc] without SMAP, in the prior's climatology; NaN without land.
 
     ``level`` is the record's mean, ``seen`` the same through SMAP's footprint, ``spread`` the standard deviation of
-    coarse days, ``day`` the expected departure of the day itself and ``passes`` [n, nyc, nxc] of the days of the
-    passes (0 without weather), m3 m-3. ``weather`` says whether weather made them.
+    coarse days, ``day`` the expected departure of the day itself, ``slow`` its running mean and ``passes``
+    [n, nyc, nxc] the departure on the days of the passes (0 without weather), m3 m-3. ``weather`` says whether weather
+    made them.
     """
 
     level: Floats
     seen: Floats
     spread: Floats
     day: Floats
+    slow: Floats
     passes: Floats
     weather: bool = False
 
@@ -102,12 +118,17 @@ class Background:
 class Analysed:
     """A day's coarse field and what it rests on, [nyc, nxc].
 
-    ``value`` and its standard ``error`` are m3 m-3, ``smap`` the share of the variance that SMAP took away (0 to 1).
+    ``value`` and its standard ``error`` are m3 m-3, ``slow`` is the running mean of the departure from the level
+    (``response.running_mean``) with its standard error, ``joint`` the covariance of the two errors (m6 m-6), ``smap``
+    the share of the variance that SMAP took away (0 to 1).
     ``observation`` is what SMAP was found to be, ``footprint`` the share of the footprint's effect found in it.
     """
 
     value: Floats
     error: Floats
+    slow: Floats
+    slow_error: Floats
+    joint: Floats
     smap: Floats
     observation: Observation
     footprint: float
@@ -134,9 +155,13 @@ def analyse(
     usual = sum(component.share for component in components) * background.spread**2
     with np.errstate(invalid="ignore", divide="ignore"):
         smap = np.clip(1.0 - found.error**2 / usual, 0.0, 1.0)
+    factor = memory.inflation * (1.0 if background.weather else BLIND)
     return Analysed(
         value=background.level + background.day + found.anomaly,
-        error=memory.inflation * (1.0 if background.weather else BLIND) * found.error,
+        error=factor * found.error,
+        slow=background.slow + found.slow,
+        slow_error=factor * found.slow_error,
+        joint=factor**2 * found.joint,
         smap=np.where(np.isfinite(background.spread), smap, np.nan),
         observation=observation,
         footprint=share,
