@@ -20,12 +20,12 @@ from downscaler.ground.grid import M09, Domain, EaseGrid
 from downscaler.ground.prior import Prior
 from downscaler.method.coarse.analysis import FOOTPRINT, WINDOW, Analysed, Background, Memory, analyse
 from downscaler.method.coarse.observation import CELL_KM
+from downscaler.method.coarse.response import slow_weights
 from downscaler.method.coarse.wetting import HISTORY, wetting
 from downscaler.method.coarse_prior import CoarseLevels, Weather, coarse_days, coarse_levels, coarse_weather
 from downscaler.method.day_of_year import HALF_WINDOW
 from downscaler.method.gapfill import NO_AGE, empty_day, last_retrieval, of_last
 from downscaler.method.pattern import ratio_to_m01
-from downscaler.method.response import slow_weights
 from downscaler.product import THETA_MAX, THETA_MIN
 
 KNOWN_SHARE = 0.9  # of the days from the first pass on whose weather must be known for it to be used

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from downscaler.ground.blocks import Bools, Floats, block_mean
 from downscaler.ground.grid import EaseGrid
 from downscaler.method.coarse.analysis import WINDOW, Memory
+from downscaler.method.coarse.following import CENTRES, Response, deviation, wetness
 from downscaler.method.coarse.observation import CELL_KM, Observation
+from downscaler.method.coarse.response import FOLDS, GAP, SHORTEST, fit, left
 from downscaler.method.coarse.space_time import Interpolated, Passes, interpolate
 from downscaler.method.conserve import smooth_surface
-from downscaler.method.following import CENTRES, Response, deviation, wetness
 from downscaler.method.pattern import ratio_to_m01
-from downscaler.method.response import FOLDS, GAP, SHORTEST, fit, left
 from downscaler.product import INTERVAL
 
 _EVERY = 7  # of the 1 km cells, one is looked at
@@ -76,9 +76,7 @@ def _quantile(sizes: Floats, share: float) -> float:
     return float(np.quantile(sizes, min(1.0, np.ceil((len(sizes) + 1) * share) / len(sizes)), method="higher"))
 
 
-def judged(
-    data: xr.Dataset, grid: EaseGrid, memory: Memory, count: int, rng: np.random.Generator
-) -> Iterator[Judged]:
+def judged(data: xr.Dataset, grid: EaseGrid, memory: Memory, count: int, rng: np.random.Generator) -> Iterator[Judged]:
     """Some days of a tile, each analysed with the statistics of the fifths of the record that it is not in.
 
     Args:
@@ -100,7 +98,8 @@ def judged(
         others = np.flatnonzero((days < days[held[0]] - GAP) | (days > days[held[-1]] + GAP))
         fold = _Fold.of(fine, coarse, days, active, ratio, others, memory)
         late = held[days[held] - days[0] >= WINDOW]
-        for position in late[np.unique(np.linspace(0, len(late) - 1, max(1, count // FOLDS)).astype(int))]:
+        step = max(1, FOLDS * len(late) // max(count, 1))
+        for position in late[step // 2 :: step]:
             yield fold.judge(fine[position], coarse, days, int(position), rng)
 
 

@@ -25,9 +25,9 @@ from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
 from downscaler.method.applicability import Applicability
 from downscaler.method.coarse.analysis import Memory
+from downscaler.method.coarse.following import Response, follow
 from downscaler.method.conserve import HALO, RAMP_SHARE, noise_gain, noise_surface, redistribute
 from downscaler.method.features import Fields, Ground, matrix, with_gaps
-from downscaler.method.following import Response, follow
 from downscaler.method.forcing import HeldWeather, forcing_until
 from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01

@@ -146,7 +146,6 @@ def analyse(
         cell_km: edge of a coarse cell.
     """
     components = memory.components(weather=background.weather)
-    ages = np.asarray(ages, np.float64)
     sensor, observation = find_sensor(seen, ages, background, components, cell_km)
     passes = _departures(seen, ages, background, sensor)
     found = interpolate(passes, background.spread, components, observation, cell_km)
@@ -168,7 +167,7 @@ def analyse(
 
 @dataclass(frozen=True, kw_only=True)
 class Sensor:
-    """What a retrieval may be: ``level``, the share of the footprint's effect on the level, 0 to 1, and its ``width``, km."""
+    """What a retrieval may be: share ``level`` of the footprint's effect on the level (0 to 1), and ``width``, km."""
 
     level: float
     width: float
@@ -182,15 +181,15 @@ SENSORS = (
 )
 
 
-def _departures(seen: Floats, ages: NDArray[np.float64], background: Background, sensor: Sensor) -> Passes:
+def _departures(seen: Floats, ages: NDArray[np.floating], background: Background, sensor: Sensor) -> Passes:
     """Retrievals less what is expected of them."""
     expected = background.level + sensor.level * np.nan_to_num(background.seen - background.level)
-    return Passes(values=seen - expected - background.passes, ages=ages)
+    return Passes(values=seen - expected - background.passes, ages=np.asarray(ages, np.float64))
 
 
 def find_sensor(
     seen: Floats,
-    ages: NDArray[np.float64],
+    ages: NDArray[np.floating],
     background: Background,
     components: tuple[Component, ...],
     cell_km: float,

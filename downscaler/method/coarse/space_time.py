@@ -19,7 +19,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from downscaler.ground.blocks import Floats
 from downscaler.method.coarse.observation import Observation, smear
-from downscaler.method.response import slow_weights
+from downscaler.method.coarse.response import slow_weights
 
 BLOCK = 4  # coarse cells along one edge of a block
 REACH = 2  # blocks on either side whose means are used

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from downscaler import product
+from downscaler.method.coarse.response import response_names
 from downscaler.method.pattern import QUANTILES, sensitivity_name
-from downscaler.method.response import response_names
 
 KIND = "vadose-prior"
 SHARD = 288  # cells of a file: eight M36 cells, the tile of the model
@@ -84,7 +84,9 @@ def _response_fields() -> tuple[PriorField, ...]:
         made += [
             _field(now, STATIC, "1", f"Slope on the {grid.name} cell's departure from its level today"),
             _field(slow, STATIC, "1", f"Slope on the running mean of the {grid.name} cell's departure"),
-            _field(error, STATIC, "m3 m-3", f"Error left, of fifths of the record predicted from the others ({grid.name})"),
+            _field(
+                error, STATIC, "m3 m-3", f"Error left, of fifths of the record predicted from the others ({grid.name})"
+            ),
         ]
     return tuple(made)
 
@@ -115,7 +117,7 @@ FIELDS: dict[str, PriorField] = {
         _field("porosity", STATIC, "m3 m-3", "Porosity of the top layer", required=True),
         _field("residual", STATIC, "m3 m-3", "Residual water content of the top layer", required=True),
         *_pattern_fields(),  # made by downscaler.method.pattern
-        *_response_fields(),  # made by downscaler.method.response
+        *_response_fields(),  # made by downscaler.method.coarse.response
         _field("elevation", STATIC, "m", "Surface elevation"),
         _field("slope_x", STATIC, "1", "Topographic slope eastward"),
         _field("slope_y", STATIC, "1", "Topographic slope northward"),

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from downscaler.errors import PriorSchemaError
 from downscaler.ground.grid import M01, Span, Window
 from downscaler.ground.regrid import Overlap
+from downscaler.method.coarse.response import responses
 from downscaler.method.day_of_year import DAYS, Climatology, coefficients
 from downscaler.method.pattern import pattern_statistics
-from downscaler.method.response import responses
 from downscaler.sources.parflow.names import CLASS_NAMES
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.sources.parflow.units import check_weather

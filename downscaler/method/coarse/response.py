@@ -33,7 +33,7 @@ def response_names(grid: EaseGrid) -> tuple[str, str, str]:
 
 
 def running_mean(departures: Floats, days: NDArray[np.integer]) -> Floats:
-    """Exponential running mean [n, ...] of departures [n, ...] on ``days`` [n], ascending; unknown ones are passed over."""
+    """Exponential running mean [n, ...] of departures [n, ...] on ``days`` [n], ascending; unknown ones are skipped."""
     made = np.empty(departures.shape)
     state, before = np.nan_to_num(departures[0]), days[0]
     for number, (today, day) in enumerate(zip(departures, days, strict=True)):

@@ -11,8 +11,8 @@ import xarray as xr
 from downscaler.ground.blocks import Bools, Floats
 from downscaler.ground.grid import EaseGrid
 from downscaler.method.coarse.analysis import Memory
+from downscaler.method.coarse.response import response_names
 from downscaler.method.features import Ground
-from downscaler.method.response import response_names
 
 CENTRES = (-1.0, 0.0, 1.0)  # departures in spreads at which the interval's factors are known: dry, usual, wet
 _BEYOND = 2.0  # distances between the record's median and its outer quantiles, beyond which a day is unlike the record
@@ -66,7 +66,9 @@ def follow(ground: Ground, response: Response, coarse: Mapping[str, Floats], mem
     slow = ground.surface(coarse["slow"])
     variance, slow_variance = (ground.surface(np.square(coarse[name])) for name in ("error", "slow_error"))
     theta = ground.level + response.now * today + response.slow * slow
-    told = deviation(response, np.maximum(variance, 0.0), np.maximum(slow_variance, 0.0), ground.surface(coarse["joint"]))
+    told = deviation(
+        response, np.maximum(variance, 0.0), np.maximum(slow_variance, 0.0), ground.surface(coarse["joint"])
+    )
     place = wetness(today, memory.amplitude * ground.smooth_sd)
     below, above = (told * np.interp(np.nan_to_num(place), CENTRES, side) for side in memory.stretch)
     return Followed(
