@@ -183,8 +183,9 @@ def _train(prior: Prior, grids: Sequence[EaseGrid], options: Options, progress: 
         branches[kind.grid.name, kind.forcing] = branch
         skill[branch.name] = figures
     steps.finish()
-    memory = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
-    return Model(branches=branches, memory=memory, card=_card(prior, split, options, skill))
+    learned = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
+    card = _card(prior, split, options, skill) | {"analysis": {name: figures for name, (_, figures) in learned.items()}}
+    return Model(branches=branches, memory={name: memory for name, (memory, _) in learned.items()}, card=card)
 
 
 class _Steps:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -287,9 +287,6 @@ def _estimate_window(
 ) -> Estimate:
     """The estimate on the ``inner`` part of a window that was grown by what its surfaces draw on."""
     ground = Ground(data, day.grid)
-    if "slow_departure" in prepared and (response := Response.of(data, day.grid)) is not None:
-        memory = model.memory.get(day.grid.name, Memory())
-        return _followed(ground, response, memory, prepared.isel(_coarse_window(grown, ground.ratio).slices), inner)
     held = weather.on(day.domain, grown) if weather is not None else None
     forcing = forcing_until(data, day.date, held, weather.days if weather is not None else ())
     branch = model.branch(day.grid, forcing=forcing is not None)
@@ -303,13 +300,22 @@ def _estimate_window(
     signal, noise = ground.split(matched, nominal, branch.roughness, pattern=branch.pattern)
     fields = ground.fields | ground.day(signal, day.date, forcing if branch.forcing else None)
     kept = coarse["kept"].values
-    return estimate(
+    made = estimate(
         branch, ground, fields, kept, error, noise=scale * noise, scale=scale, inner=inner, analysed=analysed
     )
+    response = Response.of(data, day.grid) if "slow_departure" in prepared else None
+    if response is None:
+        return made
+    return _joined(made, ground, response, model.memory.get(day.grid.name, Memory()), coarse, inner)
 
 
-def _followed(ground: Ground, response: Response, memory: Memory, coarse: xr.Dataset, inner: Window) -> Estimate:
-    """An analysed day by its cells' own response, on the ``inner`` part of a window; no tree is asked."""
+def _joined(
+    trees: Estimate, ground: Ground, response: Response, memory: Memory, coarse: xr.Dataset, inner: Window
+) -> Estimate:
+    """An analysed day: the mean of what the trees make of it and of what its cells' own response does.
+
+    Two estimates that err in different ways, with equal weights; the interval is the response's, which is the wider.
+    """
     scale, value = coarse["scale"].values, coarse["in_prior"].values
     fields = {
         "value": value,
@@ -324,15 +330,16 @@ def _followed(ground: Ground, response: Response, memory: Memory, coarse: xr.Dat
     cut, cut_coarse = _cuts(inner, ground.ratio)
     use = (ground.active & np.isfinite(spread_blocks(kept, ground.ratio)))[cut]
     bounds = ground.residual[cut], ground.porosity[cut]
-    theta, clipped = redistribute(np.where(use, guess[cut], np.nan), kept[cut_coarse], use, *bounds, ground.ratio)
+    followed, clipped = redistribute(np.where(use, guess[cut], np.nan), kept[cut_coarse], use, *bounds, ground.ratio)
+    theta = 0.5 * (trees.soil_moisture + followed)
     below, above = (np.where(use, (factor * side)[cut], np.nan) for side in (made.below, made.above))
-    return Estimate(
+    return replace(
+        trees,
         soil_moisture=theta,
         lower=np.maximum(theta - below, THETA_MIN),
         upper=np.minimum(theta + above, THETA_MAX),
         uncertainty=(below + above) / (2.0 * Z90),
-        clipped=clipped,
-        outside=use & made.outside[cut],
+        clipped=trees.clipped & clipped,
     )
 
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from downscaler.ground.blocks import Bools, Floats
+from downscaler.ground.blocks import Floats
 from downscaler.ground.grid import EaseGrid
 from downscaler.method.coarse.analysis import Memory
 from downscaler.method.coarse.response import response_names
 from downscaler.method.features import Ground
 
 CENTRES = (-1.0, 0.0, 1.0)  # departures in spreads at which the interval's factors are known: dry, usual, wet
-_BEYOND = 2.0  # distances between the record's median and its outer quantiles, beyond which a day is unlike the record
 _LEAST_SPREAD = 0.005  # m3 m-3
 
 
@@ -43,12 +42,11 @@ class Response:
 
 @dataclass(frozen=True, kw_only=True)
 class Followed:
-    """A window's soil moisture, distances to the ends of its 90 % interval (m3 m-3), and where a day is unlike any."""
+    """A window's soil moisture and the distances to the ends of its 90 % interval, m3 m-3."""
 
     soil_moisture: Floats
     below: Floats
     above: Floats
-    outside: Bools
 
 
 def follow(ground: Ground, response: Response, coarse: Mapping[str, Floats], memory: Memory) -> Followed:
@@ -71,9 +69,7 @@ def follow(ground: Ground, response: Response, coarse: Mapping[str, Floats], mem
     )
     place = wetness(today, memory.amplitude * ground.smooth_sd)
     below, above = (told * np.interp(np.nan_to_num(place), CENTRES, side) for side in memory.stretch)
-    return Followed(
-        soil_moisture=theta, below=below, above=above, outside=np.abs(np.nan_to_num(ground.position(surface))) > _BEYOND
-    )
+    return Followed(soil_moisture=theta, below=below, above=above)
 
 
 def deviation(response: Response, variance: Floats, slow_variance: Floats, joint: Floats) -> Floats:
