@@ -358,7 +358,7 @@ def test_kilometres_that_are_not_told_and_degrees_are_refused(tmp_path):
         _ = open_source("netcdf", tmp_path / "km.nc").lattice
     data["x"].attrs = {"units": "degrees_east"}
     data.to_netcdf(tmp_path / "deg.nc")
-    with pytest.raises(PriorSchemaError, match="no length on a map"):
+    with pytest.raises(PriorSchemaError, match="not a length on a map"):
         open_source("netcdf", tmp_path / "deg.nc")
 
 
