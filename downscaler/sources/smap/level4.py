@@ -21,7 +21,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from downscaler.errors import GranuleError, GranuleLayoutError, GranuleMissingError, GranuleNameError, NoRetrievalError
+from downscaler.errors import GranuleLayoutError, GranuleMissingError, GranuleNameError, NoRetrievalError
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import M09, Domain, Window
 from downscaler.product import THETA_MIN
@@ -259,12 +259,7 @@ def _dataset(
 
 def check_level4(path: Path, wanted: GranuleName) -> None:
     """Raise GranuleLayoutError unless a downloaded file is the field that its name in the archive says."""
-    try:
-        moments = [field.moment for field in open_fields(path)]
-    except GranuleNameError:
-        return
-    except GranuleError:
-        raise
+    moments = [field.moment for field in open_fields(path)]
     if moments != [wanted.start]:
         raise GranuleLayoutError(
             "The file is a different granule than its name states", value=", ".join(map(str, moments))

@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 _TO_EASE = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
 _TO_DEGREES = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
 _SAMPLE = 256  # cells whose stated latitude and longitude are compared with the grid's own
-_INSIDE = 0.35  # cells from a centre; beyond, a warp that is good to an eighth of a cell may have taken the next one
+_INSIDE = 0.375  # cells from a centre; beyond, a warp good to an eighth of a cell may have taken the next one
 _TOLERANCE = 0.1  # cells; the files' float32 degrees are good to 1e-4 of a 9 km cell
 
 
@@ -240,9 +240,8 @@ def _one_pixel_a_cell(
     spans = (np.ptp(part[inside]) + 1 if inside.any() else 0 for part in (row, column))
     lost = int(np.prod([int(span) for span in spans])) - int(keep.sum())
     if lost > 0:
-        _LOG.info(
-            "%s was resampled: %d cells of %s have no pixel of their own", granule.path.name, lost, granule.grid.name
-        )
+        told = "%s was resampled: %d of %d cells have no pixel of their own; ask for the native projection"
+        _LOG.warning(told, granule.path.name, lost, lost + int(keep.sum()))
     return keep
 
 

@@ -129,7 +129,7 @@ def test_a_renamed_stack_is_known_by_its_title(tmp_path: Path) -> None:
     named = stack(tmp_path / "mine.nc", field()[None], {"y": Y, "x": X}, title="SPL3SMP_E.006 for aid0001")
     assert read_day([named], DEMO).date == DAY
     nameless = stack(tmp_path / "other.nc", field()[None], {"y": Y, "x": X})
-    with pytest.raises(GranuleNameError, match="SPL3SMP_E.006_9km_aid0001.nc"):
+    with pytest.raises(GranuleNameError, match=r"SPL3SMP_E\.006_9km_aid0001\.nc"):
         read_day([nameless], DEMO)
 
 
