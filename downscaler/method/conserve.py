@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.ground.blocks import Bools, Floats, Scalar, block_mean, spread_blocks
+from downscaler.ground.blocks import Bools, Floats, Scalar, block_mean, block_sum, spread_blocks
 from downscaler.product import CONSERVATION_TOLERANCE, THETA_MAX, THETA_MIN
 
 ITERATIONS = 3
@@ -58,15 +58,26 @@ def bilinear(coarse: Floats, ratio: int) -> Floats:
 
 
 def _interpolate(coarse: Floats, down: NDArray[np.float64], across: NDArray[np.float64]) -> Floats:
-    valid = np.isfinite(coarse)
-    if valid.all():
-        whole: Floats = down @ coarse @ across.T
-        return whole
-    total = down @ np.where(valid, coarse, 0.0) @ across.T
-    weight = down @ valid.astype(np.float64) @ across.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        surface: Floats = np.where(weight > 1e-9, total / weight, np.nan)
-    return surface
+    return _Between(np.isfinite(coarse), down, across)(coarse)
+
+
+class _Between:
+    """Interpolation of fields that are missing in the same cells, whose weights are summed up once."""
+
+    def __init__(self, valid: Bools, down: NDArray[np.float64], across: NDArray[np.float64]) -> None:
+        self._valid, self._down, self._across = valid, down, across
+        self._weight: Floats | None = None
+        if not valid.all():
+            weight = down @ valid.astype(np.float64) @ across.T
+            self._weight = np.where(weight > 1e-9, weight, np.nan)
+
+    def __call__(self, coarse: Floats) -> Floats:
+        if self._weight is None:
+            whole: Floats = self._down @ coarse @ self._across.T
+            return whole
+        total = self._down @ np.where(self._valid, coarse, 0.0) @ self._across.T
+        surface: Floats = total / self._weight
+        return surface
 
 
 def smooth_surface(coarse: Floats, active: Bools, ratio: int, iterations: int = ITERATIONS) -> Floats:
@@ -134,12 +145,18 @@ def _project(
     down: NDArray[np.float64],
     across: NDArray[np.float64],
 ) -> Floats:
-    surface = _interpolate(coarse, down, across)
-    for _ in range(iterations):
-        misfit = coarse - block_mean(np.nan_to_num(surface), active, ratio)
-        if not np.isfinite(misfit).any():
-            break
-        surface = surface + np.nan_to_num(_interpolate(misfit, down, across))
+    between = _Between(np.isfinite(coarse), down, across)
+    surface = between(coarse)
+    land = np.where(active, 1.0, 0.0)
+    count = block_sum(land, ratio)
+    known = np.isfinite(coarse) & (count > 0)
+    if not np.array_equal(known, np.isfinite(coarse)):
+        between = _Between(known, down, across)
+    for _ in range(iterations if known.any() else 0):
+        filled = surface if np.isfinite(surface).all() else np.where(np.isfinite(surface), surface, 0.0)
+        misfit = coarse - block_sum(filled * land, ratio) / np.maximum(count, 1.0)
+        change = between(misfit)
+        surface = surface + np.where(np.isfinite(change), change, 0.0)
     return surface
 
 
