@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,11 +107,15 @@ class Prior:
                 remedy="Copy it again or build it again: vadose prior build.",
             ) from error
 
-    def window(self, domain: Domain, local: Window) -> xr.Dataset:
-        """The store on an M01 window counted from the upper left corner of ``domain``; lazy."""
+    def window(self, domain: Domain, local: Window, names: Sequence[str] | None = None) -> xr.Dataset:
+        """The store on an M01 window counted from the upper left corner of ``domain``; lazy.
+
+        With ``names`` of these variables alone, those that there are.
+        """
         origin = domain.window(M01).relative_to(self.domain.window(M01))
         rows, columns = local.rows.shifted(origin.rows.start), local.columns.shifted(origin.columns.start)
-        return self.data.isel(Window(rows=rows, columns=columns).slices)
+        data = self.data if names is None else self.data[[name for name in names if name in self.data]]
+        return data.isel(Window(rows=rows, columns=columns).slices)
 
 
 _NEAR = 8  # days apart that are read in one piece: a store reads pieces six times as fast as lists of days

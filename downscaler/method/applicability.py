@@ -15,7 +15,7 @@ from downscaler.errors import ModelFeatureError, ModelUnreadableError, TrainingE
 from downscaler.ground.blocks import Bools, Floats
 
 Rows = NDArray[np.float32]
-_CHUNK = 32_768  # rows searched at once: bounds memory to some 50 MB
+_CHUNK = 8192  # rows searched at once: what is compared stays in the processor's cache
 _PAIRS = 512  # references compared with all others at once
 _FEW = 12  # coordinates of the first search: those in which the references lie furthest apart
 # Slacks of the searches of ``outside``, ever more exact, each on the rows that the one before left open.

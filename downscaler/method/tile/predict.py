@@ -26,6 +26,8 @@ from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, tile_weather
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
+_FORCING = ("active", "precipitation", "air_temperature")  # of the prior, as far as it has them
+_COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed")
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
 
@@ -124,7 +126,7 @@ class _Day:
         self._keep_weather = keeping.weather or _in_memory()
         self._ratio = ratio_to_m01(day.grid)
         self._whole = day.domain.window().relative_to(day.domain.window())
-        self._active: Bools = prior.window(day.domain, self._whole)["active"].values.astype(bool)
+        self._active: Bools = prior.window(day.domain, self._whole, ("active",))["active"].values.astype(bool)
         self._weather = WeatherOfDay(day.domain, self._ratio, self._active)
         self._seen = np.isfinite(prepared["kept"].values)
         own = prior.data["time"].values.astype("datetime64[D]")
@@ -182,7 +184,7 @@ class _Day:
         name = f"{day.grid.name}-{day.date}-{held.key if held else ''}/{_place(window)}"
 
         def make() -> Arrays:
-            data = self._prior.window(day.domain, window)
+            data = self._prior.window(day.domain, window, _FORCING)
             on = held.on(day.domain, window) if held else None
             with self._prior.reading(window):
                 return tile_weather(data, day.date, self._ratio, on, held.days if held else ())
@@ -205,7 +207,8 @@ class _Day:
         if self._model.branch(self._day.grid, forcing=True).forcing:
             weather = self._weather.on(window, grown, land, self._weather_of(window))
         branch = self._model.branch(self._day.grid, forcing=weather is not None)
-        coarse = self._prepared.isel(grown.coarser(self._ratio).slices)
+        there = [name for name in _COARSE if name in self._prepared]
+        coarse = self._prepared[there].isel(grown.coarser(self._ratio).slices)
         days = {} if weather is None or not branch.forcing else weather
         return _estimate_land(branch, land, coarse, inner, days, self._day)
 
