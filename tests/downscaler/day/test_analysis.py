@@ -13,7 +13,7 @@ from downscaler.errors import NoRetrievalError
 from downscaler.ground.blocks import block_mean
 from downscaler.ground.grid import M09
 from downscaler.method.coarse.response import response_names
-from downscaler.method.hybrid import predict
+from downscaler.method.tile.predict import predict
 from downscaler.product import CONSERVATION_TOLERANCE
 from downscaler.sources.smap import find_granules, read_day
 
