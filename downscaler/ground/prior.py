@@ -85,7 +85,7 @@ class Prior:
                 remedy=f"Build one with: vadose prior build --domain {domain.name} ...",
             )
         whole = Window(rows=Span(start=0, stop=domain.shape(M01).y), columns=Span(start=0, stop=domain.shape(M01).x))
-        if not bool(self.window(domain, whole)["active"].any()):
+        if not bool(self.window(domain, whole, ("active",))["active"].any()):
             raise PriorCoverageError(
                 f"The prior {self.path} has no active cell in the domain {domain.name!r}",
                 value=_extent(domain),
