@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import xarray as xr
@@ -24,12 +21,11 @@ from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, tile_weather
+from downscaler.parts import in_turn
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
 _FORCING = ("active", "precipitation", "air_temperature")  # of the prior, as far as it has them
 _COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed")
-_Item = TypeVar("_Item")
-_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,25 +73,6 @@ def predict(
     work = _Day(model, prior, day, _prepared(day, matching), weather, keeping or Keeping())
     work.learn_weather(windows, threads)
     yield from in_turn(work.tile, windows, threads)
-
-
-def in_turn(make: Callable[[_Item], _Made], items: Iterable[_Item], threads: int) -> Iterator[_Made]:
-    """What is made of each item, in their order; at most ``threads`` at once, and few made in advance."""
-    if threads <= 1:
-        yield from map(make, items)
-        return
-    ahead: deque[Future[_Made]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                ahead.append(pool.submit(make, item))
-                if len(ahead) > threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
 
 
 def _prepared(day: CoarseDay, matching: Matching | None) -> xr.Dataset:
