@@ -103,7 +103,7 @@ class _Day:
         self._keep_weather = keeping.weather or _in_memory()
         self._ratio = ratio_to_m01(day.grid)
         self._whole = day.domain.window().relative_to(day.domain.window())
-        self._active: Bools = prior.window(day.domain, self._whole, ("active",))["active"].values.astype(bool)
+        self._active: Bools = prior.active(day.domain)
         self._weather = WeatherOfDay(day.domain, self._ratio, self._active)
         self._seen = np.isfinite(prepared["kept"].values)
         own = prior.data["time"].values.astype("datetime64[D]")
