@@ -16,12 +16,12 @@ import downscaler
 from downscaler.errors import TrainingError
 from downscaler.ground.grid import M09, M36, EaseGrid, domain_attributes
 from downscaler.ground.prior import Prior
+from downscaler.learn import applicability
 from downscaler.learn.boosting import Kind, Options, Survey, Tick, days_each, grow, survey, view_of
 from downscaler.learn.calibration import Ledger, Split, split_days
 from downscaler.learn.memory import learn_memory
 from downscaler.learn.samples import Draw, Part, TileRecord, draw_placed
 from downscaler.learn.tiles import Tiles, days_with_data
-from downscaler.method import applicability
 from downscaler.method.applicability import Applicability
 from downscaler.method.features import FEATURES, with_gaps
 from downscaler.method.forcing import forcing_until

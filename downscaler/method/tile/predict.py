@@ -24,8 +24,8 @@ from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
 from downscaler.method.tile.analysed import followed
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
-from downscaler.method.tile.turns import in_turn
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, tile_weather
+from downscaler.parts import in_turn
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
 _FORCING = ("active", "precipitation", "air_temperature")  # of the prior, as far as it has them
@@ -107,7 +107,7 @@ class _Day:
         self._keep_weather = keeping.weather or _in_memory()
         self._ratio = ratio_to_m01(day.grid)
         self._whole = day.domain.window().relative_to(day.domain.window())
-        self._active: Bools = prior.window(day.domain, self._whole, ("active",))["active"].values.astype(bool)
+        self._active: Bools = prior.active(day.domain)
         self._weather = WeatherOfDay(day.domain, self._ratio, self._active)
         self._seen = np.isfinite(prepared["kept"].values)
         own = prior.data["time"].values.astype("datetime64[D]")
