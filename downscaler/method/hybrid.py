@@ -27,11 +27,11 @@ from downscaler.method.applicability import Applicability
 from downscaler.method.coarse.analysis import Memory
 from downscaler.method.conserve import HALO, RAMP_SHARE, noise_gain, noise_surface, redistribute
 from downscaler.method.features import Fields, Ground, matrix, with_gaps
-from downscaler.method.forcing import HeldWeather, forcing_until
+from downscaler.method.forcing import WARMTH, HeldWeather, borrowed, forcing_until, own_days
 from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
-from downscaler.product import THETA_MAX, THETA_MIN
+from downscaler.product import THETA_MAX, THETA_MIN, Flag
 
 TILE = 8  # M36 cells along one edge of a tile
 DEFAULT_ERROR = 0.04  # m3 m-3, SMAP's mission requirement, where a granule gives no error of its own
@@ -186,10 +186,15 @@ def _cuts(inner: Window | None, ratio: int) -> tuple[tuple[slice, slice], tuple[
 
 @dataclass(frozen=True)
 class DaysOfWeather:
-    """Weather beside the prior for a day: which days there are, and how they are read on a window of a domain."""
+    """Weather beside the prior for a day: which days there are, and how they are read on a window of a domain.
+
+    ``preliminary`` are those of the days whose rain is to be superseded, ``told`` is what a model card says of it.
+    """
 
     days: tuple[dt.date, ...]
     read: Callable[[str, Sequence[dt.date], Domain, Window], Floats] = field(compare=False, repr=False)
+    preliminary: frozenset[dt.date] = frozenset()
+    told: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def on(self, domain: Domain, window: Window) -> HeldWeather:
         """The same on one tile."""
@@ -252,8 +257,10 @@ def _predict_window(
     ratio = ratio_to_m01(day.grid)
     here = prepared.isel(_coarse_window(window, ratio).slices)
     data = prior.window(day.domain, grown)
+    told = Flag(0)
     if np.isfinite(here["kept"].values).any() and bool(prior.window(day.domain, window)["active"].any()):
-        result = _estimate_window(model, data, day, prepared, weather, window.relative_to(grown), grown)
+        forcing, told = _weather(model, data, day, weather, grown)
+        result = _estimate_window(model, data, day, prepared, forcing, window.relative_to(grown), grown)
     else:  # nothing to downscale: no ground is read and no tree asked
         result = _nothing(window)
     stale = np.datetime64(day.date) not in data["time"].values.astype("datetime64[D]")
@@ -263,7 +270,12 @@ def _predict_window(
         "lower": result.lower,
         "upper": result.upper,
         "quality_flag": quality(
-            here, result.soil_moisture, clipped=result.clipped, outside=result.outside, stale=stale, ratio=ratio
+            here,
+            result.soil_moisture,
+            clipped=result.clipped,
+            outside=result.outside,
+            everywhere=told | (Flag.STALE_PRIOR if stale else Flag(0)),
+            ratio=ratio,
         ),
         "observation_time": minutes(here, day.date, result.soil_moisture, ratio),
     }
@@ -275,19 +287,36 @@ def _predict_window(
     return Tile(window=window, fields=fields)
 
 
+def _weather(
+    model: Model, data: xr.Dataset, day: CoarseDay, weather: DaysOfWeather | None, window: Window
+) -> tuple[Mapping[str, Floats] | None, Flag]:
+    """The antecedent weather of a window, and what its flags tell: that it is preliminary, or that there is none.
+
+    A model that was trained without weather lacks none.
+    """
+    held = weather.on(day.domain, window) if weather is not None else None
+    days = weather.days if weather is not None else ()
+    forcing = forcing_until(data, day.date, held, days)
+    branch = model.branches.get((day.grid.name, True))
+    if branch is None:
+        return forcing, Flag(0)
+    if forcing is None or ("air_temperature_7d" in branch.features and WARMTH not in forcing):
+        return None, Flag.WITHOUT_WEATHER
+    early = weather is not None and not weather.preliminary.isdisjoint(borrowed(day.date, own_days(data), days))
+    return forcing, Flag.PRELIMINARY_WEATHER if early else Flag(0)
+
+
 def _estimate_window(
     model: Model,
     data: xr.Dataset,
     day: CoarseDay,
     prepared: xr.Dataset,
-    weather: DaysOfWeather | None,
+    forcing: Mapping[str, Floats] | None,
     inner: Window,
     grown: Window,
 ) -> Estimate:
     """The estimate on the ``inner`` part of a window that was grown by what its surfaces draw on."""
     ground = Ground(data, day.grid)
-    held = weather.on(day.domain, grown) if weather is not None else None
-    forcing = forcing_until(data, day.date, held, weather.days if weather is not None else ())
     branch = model.branch(day.grid, forcing=forcing is not None)
     coarse = prepared.isel(_coarse_window(grown, ground.ratio).slices)
     error = coarse["soil_moisture_error"].values

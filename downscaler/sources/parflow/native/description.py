@@ -80,32 +80,36 @@ class Description:
         return Lattice(name=name, crs=crs, lower_left=xy_(float(corner[0]), float(corner[1])), shape=shape, cell=cell)
 
 
-def read_description(folder: Path) -> Description:
-    """Read and check ``prior.toml`` in a folder.
+def read_description(folder: Path, name: str = FILE_NAME, ways: Sequence[Sequence[str]] = _WAYS) -> Description:
+    """Read and check ``prior.toml`` in a folder, or its like of another name.
+
+    ``ways`` are the sets of files of which one has to be told.
 
     Raises PriorUnreadableError when it is missing or no TOML, PriorSchemaError for unknown keys and wrong values.
     """
-    path = folder / FILE_NAME
+    path = folder / name
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PriorUnreadableError(
-            f"The folder has no {FILE_NAME}",
+            f"The folder has no {name}",
             value=folder,
-            allowed=f"a folder of .pfb files with a {FILE_NAME} that gives [grid], [time] and [files]",
+            allowed=f"a folder of .pfb files with a {name} that gives [grid], [time] and [files]",
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PriorUnreadableError(f"{FILE_NAME} cannot be read", value=f"{path}: {error}") from error
+        raise PriorUnreadableError(f"{name} cannot be read", value=f"{path}: {error}") from error
     _check_keys(tables, path)
     grid, files = dict(tables["grid"]), dict(tables["files"])
     saturation = tables.get("soil", {}).get("residual_saturation")
     residual = saturation is not None or "residual_saturation" in files
-    if "lattice" not in grid or not any(set(way) <= files.keys() and (len(way) < 4 or residual) for way in _WAYS):
+    if "lattice" not in grid or not any(set(way) <= files.keys() and (len(way) < 4 or residual) for way in ways):
         raise PriorSchemaError(
             f"{path} lacks required keys",
             value=f"[grid] {sorted(grid)}, [files] {sorted(files)}",
             allowed="[grid] lattice; [files] soil_moisture, or saturation and porosity, or pressure, porosity, "
-            "van_genuchten_alpha, van_genuchten_n and residual_saturation (which [soil] may give)",
+            "van_genuchten_alpha, van_genuchten_n and residual_saturation (which [soil] may give)"
+            if ways is _WAYS
+            else f"[grid] lattice; [files] {' or '.join(' and '.join(way) for way in ways)}",
         )
     return Description(
         path=path,
