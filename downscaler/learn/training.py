@@ -196,9 +196,10 @@ def _train(
         branches[kind.grid.name, kind.forcing] = branch
         skill[branch.name] = figures
     steps.finish()
-    memory = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
-    card = _card(prior, split, options, skill) | ({} if weather is None else {"weather": dict(weather.told)})
-    return Model(branches=branches, memory=memory, card=card)
+    learned = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
+    card = _card(prior, split, options, skill) | {"analysis": {name: figures for name, (_, figures) in learned.items()}}
+    card |= {} if weather is None else {"weather": dict(weather.told)}
+    return Model(branches=branches, memory={name: memory for name, (memory, _) in learned.items()}, card=card)
 
 
 class _Steps:

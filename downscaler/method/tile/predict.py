@@ -15,7 +15,6 @@ from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
 from downscaler.method.coarse.analysis import Memory
 from downscaler.method.coarse.following import Response
-from downscaler.method.coarse.response import SHORTEST, response_names
 from downscaler.method.conserve import HALO, noise_gain, noise_surface
 from downscaler.method.features import Ground, coarse_predictors
 from downscaler.method.forcing import borrowed, own_days
@@ -23,7 +22,7 @@ from downscaler.method.hybrid import DEFAULT_ERROR, TILE, Answer, Branch, Estima
 from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
-from downscaler.method.tile.analysed import followed
+from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, tile_weather
 from downscaler.parts import in_turn
@@ -32,7 +31,7 @@ from downscaler.product import Flag
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
 WARM_WEEK = "air_temperature_7d"
 _FORCING = ("active", "precipitation", "air_temperature")  # of the prior, as far as it has them
-_COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed")
+_COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed", *ANALYSED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +116,10 @@ class _Day:
         self._everywhere = Flag(0) if np.datetime64(day.date) in own else Flag.STALE_PRIOR
         lent = borrowed(day.date, own_days(prior.data), weather.days) if weather else []
         self._early = weather is not None and not weather.preliminary.isdisjoint(lent)
-        named = all(name in prior.data for name in response_names(day.grid))
-        self._follows = "slow_departure" in prepared and named and len(own) >= SHORTEST
 
     def learn_weather(self, windows: list[Window], threads: int) -> None:
         """The antecedent weather of all tiles that a tile with retrievals draws on."""
-        if self._follows or not self._model.branch(self._day.grid, forcing=True).forcing:
+        if not self._model.branch(self._day.grid, forcing=True).forcing:
             return
         near = np.zeros(self._active.shape, bool)
         for window in windows:
@@ -181,25 +178,13 @@ class _Day:
 
     def _land(self, window: Window, grown: Window) -> Land:
         def make() -> Arrays:
-            ground = Ground(self._prior.window(self._day.domain, grown), self._day.grid)
-            return Land.of(ground, window.relative_to(grown)).arrays()
+            data, grid = self._prior.window(self._day.domain, grown), self._day.grid
+            return Land.of(Ground(data, grid), window.relative_to(grown), Response.of(data, grid)).arrays()
 
-        return Land.from_arrays(self._keep_land(f"{self._day.grid.name}-{_place(window)}", make))
-
-    def _followed(self, window: Window, grown: Window) -> Estimate | None:
-        """An analysed day by what the prior holds of how its cells follow SMAP's; None where it holds nothing."""
-        data, grid = self._prior.window(self._day.domain, grown), self._day.grid
-        response = Response.of(data, grid)
-        if response is None:
-            return None
-        coarse = self._prepared.isel(grown.coarser(self._ratio).slices)
-        memory = self._model.memory.get(grid.name, Memory())
-        return followed(Ground(data, grid), response, memory, coarse, window.relative_to(grown))
+        return Land.from_arrays(self._keep_land(f"{self._day.grid.name}-{_place(window)}-response", make))
 
     def _estimate(self, window: Window, grown: Window) -> tuple[Estimate, Flag]:
         """The estimate of a tile, and what its flags tell of the weather."""
-        if self._follows and (made := self._followed(window, grown)) is not None:
-            return made, Flag.PRELIMINARY_WEATHER if self._early else Flag(0)
         land = self._land(window, grown)
         inner = window.relative_to(grown)
         kept = spread_blocks(self._seen[window.coarser(self._ratio).index], self._ratio).ravel()
@@ -209,12 +194,15 @@ class _Day:
         there = [name for name in _COARSE if name in self._prepared]
         coarse = self._prepared[there].isel(grown.coarser(self._ratio).slices)
         days = {} if weather is None or not branch.forcing else weather
-        return _estimate_land(branch, land, coarse, inner, days, self._day), told
+        made = _estimate_land(branch, land, coarse, inner, days, self._day)
+        if "slow_departure" in coarse and land.response.size:
+            made = joined(made, land, self._model.memory.get(self._day.grid.name, Memory()), coarse, inner)
+        return made, told
 
     def _weather_on(self, window: Window, grown: Window, land: Land) -> tuple[dict[str, Floats] | None, Flag]:
         """The antecedent weather of a tile's land, and whether it is preliminary, or none though the model asks it."""
         branch = self._model.branch(self._day.grid, forcing=True)
-        if self._follows or not branch.forcing:
+        if not branch.forcing:
             return None, Flag(0)
         weather = self._weather.on(window, grown, land, self._weather_of(window))
         if weather is None or (WARM_WEEK in branch.features and WARM_WEEK not in weather):
