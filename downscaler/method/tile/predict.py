@@ -13,15 +13,19 @@ from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Window
 from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
+from downscaler.method.coarse.analysis import Memory
+from downscaler.method.coarse.following import Response
+from downscaler.method.coarse.response import SHORTEST, response_names
 from downscaler.method.conserve import HALO, noise_gain, noise_surface
 from downscaler.method.features import Ground, coarse_predictors
 from downscaler.method.hybrid import DEFAULT_ERROR, TILE, Answer, Branch, Estimate, Model, check_features, finish
 from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
+from downscaler.method.tile.analysed import followed
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
+from downscaler.method.tile.turns import in_turn
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, tile_weather
-from downscaler.parts import in_turn
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
 _FORCING = ("active", "precipitation", "air_temperature")  # of the prior, as far as it has them
@@ -108,10 +112,12 @@ class _Day:
         self._seen = np.isfinite(prepared["kept"].values)
         own = prior.data["time"].values.astype("datetime64[D]")
         self._stale = np.datetime64(day.date) not in own
+        named = all(name in prior.data for name in response_names(day.grid))
+        self._follows = "slow_departure" in prepared and named and len(own) >= SHORTEST
 
     def learn_weather(self, windows: list[Window], threads: int) -> None:
         """The antecedent weather of all tiles that a tile with retrievals draws on."""
-        if not self._model.branch(self._day.grid, forcing=True).forcing:
+        if self._follows or not self._model.branch(self._day.grid, forcing=True).forcing:
             return
         near = np.zeros(self._active.shape, bool)
         for window in windows:
@@ -175,13 +181,25 @@ class _Day:
 
         return Land.from_arrays(self._keep_land(f"{self._day.grid.name}-{_place(window)}", make))
 
+    def _followed(self, window: Window, grown: Window) -> Estimate | None:
+        """An analysed day by what the prior holds of how its cells follow SMAP's; None where it holds nothing."""
+        data, grid = self._prior.window(self._day.domain, grown), self._day.grid
+        response = Response.of(data, grid)
+        if response is None:
+            return None
+        coarse = self._prepared.isel(grown.coarser(self._ratio).slices)
+        memory = self._model.memory.get(grid.name, Memory())
+        return followed(Ground(data, grid), response, memory, coarse, window.relative_to(grown))
+
     def _estimate(self, window: Window, grown: Window) -> Estimate:
+        if self._follows and (made := self._followed(window, grown)) is not None:
+            return made
         land = self._land(window, grown)
         inner = window.relative_to(grown)
         kept = spread_blocks(self._seen[window.coarser(self._ratio).index], self._ratio).ravel()
         land = land.part(kept[land.cells])
         weather = None
-        if self._model.branch(self._day.grid, forcing=True).forcing:
+        if not self._follows and self._model.branch(self._day.grid, forcing=True).forcing:
             weather = self._weather.on(window, grown, land, self._weather_of(window))
         branch = self._model.branch(self._day.grid, forcing=weather is not None)
         there = [name for name in _COARSE if name in self._prepared]

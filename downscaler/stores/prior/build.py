@@ -30,7 +30,7 @@ from downscaler.parts import Parts, alone, resumed
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.sources.parflow.units import check_not_traces
 from downscaler.stores.prior.layout import StoreWriter
-from downscaler.stores.prior.schema import FIELDS, KIND, LEVELS
+from downscaler.stores.prior.schema import FIELDS, KIND, LEVELS, RESPONSES
 from downscaler.stores.prior.store import is_prior, open_prior, swap
 from downscaler.stores.prior.tile import TileBuilder
 
@@ -106,6 +106,7 @@ def _fill(
 ) -> None:
     index = topographic_wetness(source)
     names = [n for n, f in FIELDS.items() if f.required or n in source.daily or n in source.statics]
+    names += list(RESPONSES)
     names += [level for name, level in LEVELS.items() if name in source.daily]
     names += ["topographic_wetness"] if index is not None else []
     parts.part(_STORE, lambda folder: StoreWriter.create(folder, domain, source.days, names))
