@@ -7,14 +7,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 from downscaler.errors import BusyError, StorageFullError
 
@@ -24,8 +22,6 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 _PLAN = "plan.json"
-_Item = TypeVar("_Item")
-_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -119,22 +115,3 @@ def cores() -> int:
     if told.isdigit() and int(told) > 0:
         return int(told)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def in_turn(make: Callable[[_Item], _Made], items: Iterable[_Item], threads: int) -> Iterator[_Made]:
-    """What is made of each item, in their order; at most ``threads`` at once, and few made in advance."""
-    if threads <= 1:
-        yield from map(make, items)
-        return
-    ahead: deque[Future[_Made]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                ahead.append(pool.submit(make, item))
-                if len(ahead) > threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()

@@ -24,8 +24,8 @@ from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
 from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
+from downscaler.method.tile.turns import in_turn
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, tile_weather
-from downscaler.parts import in_turn
 from downscaler.product import Flag
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
