@@ -17,6 +17,7 @@ from downscaler.method.coarse.analysis import Memory
 from downscaler.method.coarse.following import Response
 from downscaler.method.conserve import HALO, noise_gain, noise_surface
 from downscaler.method.features import Ground, coarse_predictors
+from downscaler.method.forcing import borrowed, own_days
 from downscaler.method.hybrid import DEFAULT_ERROR, TILE, Answer, Branch, Estimate, Model, check_features, finish
 from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
@@ -25,8 +26,10 @@ from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
 from downscaler.method.tile.turns import in_turn
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, tile_weather
+from downscaler.product import Flag
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
+WARM_WEEK = "air_temperature_7d"
 _FORCING = ("active", "precipitation", "air_temperature")  # of the prior, as far as it has them
 _COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed", *ANALYSED)
 
@@ -106,11 +109,13 @@ class _Day:
         self._keep_weather = keeping.weather or _in_memory()
         self._ratio = ratio_to_m01(day.grid)
         self._whole = day.domain.window().relative_to(day.domain.window())
-        self._active: Bools = prior.window(day.domain, self._whole, ("active",))["active"].values.astype(bool)
+        self._active: Bools = prior.active(day.domain)
         self._weather = WeatherOfDay(day.domain, self._ratio, self._active)
         self._seen = np.isfinite(prepared["kept"].values)
         own = prior.data["time"].values.astype("datetime64[D]")
-        self._stale = np.datetime64(day.date) not in own
+        self._everywhere = Flag(0) if np.datetime64(day.date) in own else Flag.STALE_PRIOR
+        lent = borrowed(day.date, own_days(prior.data), weather.days) if weather else []
+        self._early = weather is not None and not weather.preliminary.isdisjoint(lent)
 
     def learn_weather(self, windows: list[Window], threads: int) -> None:
         """The antecedent weather of all tiles that a tile with retrievals draws on."""
@@ -127,16 +132,16 @@ class _Day:
     def tile(self, window: Window) -> Tile:
         """One tile of the product."""
         grown = self._grown(window)
+        told = self._everywhere
         if self._has_work(window):
             with self._prior.reading(grown):
-                result = self._estimate(window, grown)
+                result, of_weather = self._estimate(window, grown)
+            told |= of_weather
         else:  # nothing to downscale: no ground is read and no tree asked
             result = _nothing(window)
         here = self._prepared.isel(window.coarser(self._ratio).slices)
         theta = result.soil_moisture
-        flags = quality(
-            here, theta, clipped=result.clipped, outside=result.outside, stale=self._stale, ratio=self._ratio
-        )
+        flags = quality(here, theta, clipped=result.clipped, outside=result.outside, everywhere=told, ratio=self._ratio)
         fields = {
             "soil_moisture": theta,
             "uncertainty": result.uncertainty,
@@ -178,22 +183,31 @@ class _Day:
 
         return Land.from_arrays(self._keep_land(f"{self._day.grid.name}-{_place(window)}-response", make))
 
-    def _estimate(self, window: Window, grown: Window) -> Estimate:
+    def _estimate(self, window: Window, grown: Window) -> tuple[Estimate, Flag]:
+        """The estimate of a tile, and what its flags tell of the weather."""
         land = self._land(window, grown)
         inner = window.relative_to(grown)
         kept = spread_blocks(self._seen[window.coarser(self._ratio).index], self._ratio).ravel()
         land = land.part(kept[land.cells])
-        weather = None
-        if self._model.branch(self._day.grid, forcing=True).forcing:
-            weather = self._weather.on(window, grown, land, self._weather_of(window))
+        weather, told = self._weather_on(window, grown, land)
         branch = self._model.branch(self._day.grid, forcing=weather is not None)
         there = [name for name in _COARSE if name in self._prepared]
         coarse = self._prepared[there].isel(grown.coarser(self._ratio).slices)
         days = {} if weather is None or not branch.forcing else weather
-        trees = _estimate_land(branch, land, coarse, inner, days, self._day)
-        if "slow_departure" not in coarse or not land.response.size:
-            return trees
-        return joined(trees, land, self._model.memory.get(self._day.grid.name, Memory()), coarse, inner)
+        made = _estimate_land(branch, land, coarse, inner, days, self._day)
+        if "slow_departure" in coarse and land.response.size:
+            made = joined(made, land, self._model.memory.get(self._day.grid.name, Memory()), coarse, inner)
+        return made, told
+
+    def _weather_on(self, window: Window, grown: Window, land: Land) -> tuple[dict[str, Floats] | None, Flag]:
+        """The antecedent weather of a tile's land, and whether it is preliminary, or none though the model asks it."""
+        branch = self._model.branch(self._day.grid, forcing=True)
+        if not branch.forcing:
+            return None, Flag(0)
+        weather = self._weather.on(window, grown, land, self._weather_of(window))
+        if weather is None or (WARM_WEEK in branch.features and WARM_WEEK not in weather):
+            return None, Flag.WITHOUT_WEATHER
+        return weather, Flag.PRELIMINARY_WEATHER if self._early else Flag(0)
 
 
 def _estimate_land(
