@@ -17,7 +17,7 @@ from downscaler.learn.rows import Rows
 from downscaler.learn.sampling import choose_cells, choose_days
 from downscaler.method.denoise import roughness
 from downscaler.method.features import Fields, Ground, matrix
-from downscaler.method.forcing import forcing_until
+from downscaler.method.forcing import HeldWeather, forcing_until
 from downscaler.method.pattern import pattern_statistics
 
 _STATISTICS_DAYS = 400  # days of a tile that its statistics are of
@@ -96,11 +96,21 @@ class TileRecord:
         grid: coarse grid.
         known: positions of the days whose statistics may be used.
         statistics: of these days where they are at hand, see ``record_statistics``.
+        held: weather beside the record on this tile, and its days; None where the record's own is all there is.
     """
 
     def __init__(
-        self, data: xr.Dataset, grid: EaseGrid, known: NDArray[np.intp], statistics: Statistics | None = None
+        self,
+        data: xr.Dataset,
+        grid: EaseGrid,
+        known: NDArray[np.intp],
+        statistics: Statistics | None = None,
+        held: tuple[HeldWeather, Sequence[dt.date]] | None = None,
     ) -> None:
+        self._held: HeldWeather | None = None
+        self._held_days: Sequence[dt.date] = ()
+        if held is not None:
+            self._held, self._held_days = held
         found = dict(statistics or record_statistics(data, known))
         self._wet_days, self._wetness = (np.asarray(found.pop(name), np.float64) for name in ("days", "wetness"))
         self.data = data.assign({name: (("y", "x"), field) for name, field in found.items()})
@@ -115,7 +125,7 @@ class TileRecord:
         error = 0.0 if added is None else how.error
         coarse = true if added is None else np.clip(true + added, 0.001, 0.95)
         signal, noise = self.ground.split(coarse, np.full(true.shape, error), how.roughness, pattern=how.pattern)
-        weather = forcing_until(self.data, date) if how.forcing else None
+        weather = forcing_until(self.data, date, self._held, self._held_days) if how.forcing else None
         fields = self.ground.fields | self.ground.day(signal, date, weather)
         return DayRecord(date=date, theta=theta, true=true, coarse=coarse, noise=noise, fields=fields, active=active)
 
