@@ -12,7 +12,7 @@ from downscaler.errors import WeatherError
 from downscaler.ground.grid import M01, Span, Window
 from downscaler.ground.prior import Prior
 from downscaler.method.forcing import RAIN, own_days
-from downscaler.method.rain_matching import RainTally
+from downscaler.method.weather.rain_matching import RainTally
 from downscaler.sources.parflow.hydrodata.datasets import RUNS
 from downscaler.sources.weather import WeatherSource
 from downscaler.stores.weather.bring import OnGrid

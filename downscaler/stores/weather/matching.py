@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from downscaler.errors import WeatherUnreadableError
-from downscaler.method.rain_matching import RainMatching
+from downscaler.method.weather.rain_matching import RainMatching
 from downscaler.records import sync
 from downscaler.stores.weather.layout import MATCHINGS, OWN, UNMATCHED
 

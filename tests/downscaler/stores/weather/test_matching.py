@@ -11,7 +11,7 @@ import pytest
 
 from downscaler.errors import WeatherUnreadableError
 from downscaler.ground.grid import M01, Span, Window
-from downscaler.method.rain_matching import WET
+from downscaler.method.weather.rain_matching import WET
 from downscaler.sources.weather import open_weather_source
 from downscaler.stores.weather import (
     add_days,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downscaler.method.rain_matching import LEAST_DAYS, RATIOS, REGION, WET, RainMatching, RainTally
+from downscaler.method.weather.rain_matching import LEAST_DAYS, RATIOS, REGION, WET, RainMatching, RainTally
 
 SHAPE = (36, 36)
 

@@ -1,0 +1,1 @@
+"""Weather of other sources, made like that which the prior ran on."""
