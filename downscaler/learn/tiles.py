@@ -17,7 +17,8 @@ from downscaler.ground.grid import EaseGrid, Window
 from downscaler.ground.prior import Prior
 from downscaler.learn.samples import Statistics, TileRecord, record_statistics
 from downscaler.method.forcing import HeldWeather
-from downscaler.method.hybrid import TILE, DaysOfWeather
+from downscaler.method.hybrid import TILE
+from downscaler.method.tile.weather import DaysOfWeather
 from downscaler.parts import Parts
 
 _AT_ONCE = 16_000_000  # values of daily fields that a tile holds at once; a longer record is read day by day

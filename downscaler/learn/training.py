@@ -26,8 +26,9 @@ from downscaler.method import applicability
 from downscaler.method.applicability import Applicability
 from downscaler.method.features import FEATURES, with_gaps
 from downscaler.method.forcing import own_days, run_of_days
-from downscaler.method.hybrid import Branch, DaysOfWeather, Model
-from downscaler.parts import Parts, resumed, scratch
+from downscaler.method.hybrid import Branch, Model
+from downscaler.method.tile.weather import DaysOfWeather
+from downscaler.parts import Parts, alone, resumed, scratch
 from downscaler.product import ALGORITHM_VERSION, PRODUCT_VERSION, SCHEMA_VERSION
 
 __all__ = ["Trial", "days_with_data", "fit_branch", "train", "with_weather"]
@@ -149,6 +150,7 @@ def train(
 
     Raises:
         TrainingError: too few days or cells.
+        BusyError: another process trains in ``work``.
         StorageFullError: no room for the rows.
     """
     options = options or Options()
@@ -156,7 +158,8 @@ def train(
     if work is None:
         with scratch() as parts:
             return _train(prior, grids, options, progress, parts, lent)
-    return _train(prior, grids, options, progress, resumed(work, _plan(prior, options, lent)), lent)
+    with alone(work):
+        return _train(prior, grids, options, progress, resumed(work, _plan(prior, options, lent)), lent)
 
 
 def _plan(prior: Prior, options: Options, weather: DaysOfWeather | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pytest
 
 from downscaler.ground.grid import M01, Domain
 from downscaler.ground.prior import Prior
-from downscaler.method.hybrid import DaysOfWeather
+from downscaler.method.tile.weather import DaysOfWeather
 
 CPU_LIMIT, MEMORY_LIMIT, EXTEND_LIMIT = 60.0, 1e9, 120.0
 MORE = 0.10  # share that a published day may cost more with the store
@@ -135,7 +135,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Prior, Prior, object
 def test_a_published_day_with_the_store_against_the_priors_own_weather(made: tuple) -> None:  # type: ignore[type-arg]
     from bench_predict import day_on
 
-    from downscaler.method.hybrid import predict
+    from downscaler.method.tile.predict import predict
     from downscaler.product import QUALITY_FLAG, Flag
 
     whole, early, model, last, work = made
