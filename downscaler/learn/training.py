@@ -17,12 +17,12 @@ import downscaler
 from downscaler.errors import TrainingError
 from downscaler.ground.grid import M09, M36, EaseGrid, domain_attributes
 from downscaler.ground.prior import Prior
+from downscaler.learn import applicability
 from downscaler.learn.boosting import Kind, Options, Survey, Tick, days_each, grow, survey, view_of
 from downscaler.learn.calibration import Ledger, Split, split_days
 from downscaler.learn.memory import learn_memory
 from downscaler.learn.samples import Draw, Part, TileRecord, draw_placed
 from downscaler.learn.tiles import Tiles, days_with_data
-from downscaler.method import applicability
 from downscaler.method.applicability import Applicability
 from downscaler.method.features import FEATURES, with_gaps
 from downscaler.method.forcing import own_days, run_of_days
@@ -196,9 +196,10 @@ def _train(
         branches[kind.grid.name, kind.forcing] = branch
         skill[branch.name] = figures
     steps.finish()
-    memory = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
-    card = _card(prior, split, options, skill) | ({} if weather is None else {"weather": dict(weather.told)})
-    return Model(branches=branches, memory=memory, card=card)
+    learned = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
+    card = _card(prior, split, options, skill) | {"analysis": {name: figures for name, (_, figures) in learned.items()}}
+    card |= {} if weather is None else {"weather": dict(weather.told)}
+    return Model(branches=branches, memory={name: memory for name, (memory, _) in learned.items()}, card=card)
 
 
 class _Steps:

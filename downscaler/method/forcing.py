@@ -127,9 +127,9 @@ def _all_held(data: xr.Dataset, date: dt.date, held: HeldWeather, days: Sequence
     rain = _complete(held(RAIN, run), data, RAIN, run)
     if rain is None:
         return None
-    week = _last(WARMTH, run)
-    values = held(WARMTH, week)
-    warmth = _complete(values, data, WARMTH, week, usual=_mean_of_known(values, data))
+    warm = _last(WARMTH, run)
+    values = held(WARMTH, warm)
+    warmth = _complete(values, data, WARMTH, warm, usual=_mean_of_known(values, data))
     return {RAIN: rain} if warmth is None else {RAIN: rain, WARMTH: warmth}
 
 

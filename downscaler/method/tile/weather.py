@@ -28,7 +28,7 @@ class DaysOfWeather:
     """Weather beside the prior for a day: which days there are, and how they are read on a window of a domain.
 
     ``key`` changes with the numbers; ``preliminary`` are those of the days whose rain is to be superseded; ``told`` is
-    what a model card says of it all.
+    what a model card says of it.
     """
 
     days: tuple[dt.date, ...]

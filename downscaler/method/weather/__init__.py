@@ -1,1 +1,1 @@
-"""Weather of other sources, made like that which the prior ran on."""
+"""Weather of other sources made like the prior's."""

@@ -18,7 +18,7 @@ import xarray as xr
 from downscaler.errors import WeatherGapError, WeatherUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice, from_centres
 from downscaler.records import file_input
-from downscaler.sources.parflow.cf import attributes_of, crs_of, open_dataset, utc_days
+from downscaler.sources.parflow.cf import attributes_of, crs_of, in_metres, open_dataset, utc_days
 from downscaler.sources.parflow.names import find_name
 from downscaler.sources.weather.files import as_weather, below, degrees_lattice
 from downscaler.sources.weather.source import Array, WeatherDay, checked
@@ -52,6 +52,7 @@ class GriddedWeather:
         lat, lon = _axes(first, self._where)
         if lat == "y":
             with as_weather():
+                first = in_metres(first, str(self._where))
                 crs = crs_of(first, str(self._where))
                 return from_centres(first["x"].values, np.sort(first["y"].values), crs, where=str(self._where))
         return degrees_lattice(first[lon].values, first[lat].values, "degrees", self._where)

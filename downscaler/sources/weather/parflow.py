@@ -40,9 +40,7 @@ class ParflowForcing:
     def __init__(self, folder: Path) -> None:
         with as_weather():
             name = FILE_NAME if (folder / FILE_NAME).is_file() or not (folder / PRIOR_FILE).is_file() else PRIOR_FILE
-            self._about: Description = read_description(folder, name, states=False)
-            if "precipitation" not in self._about.files:
-                raise WeatherUnreadableError(f"{self._about.path} names no files of precipitation")
+            self._about: Description = read_description(folder, name=name, ways=(("precipitation",),))
             self._headers: dict[str, dict[Path, PfbHeader]] = {
                 field: {path: read_header(path) for path in sorted(folder.glob(self._about.files[field]))}
                 for field in FORCING

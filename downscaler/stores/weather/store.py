@@ -102,13 +102,14 @@ class Weather:
     def upto(self, date: dt.date) -> DaysOfWeather:
         """The days up to one, as downscaling takes them."""
         held = {day: record for day, record in self.best.items() if day <= date}
-        slots = [(day, record.slot) for day, record in held.items()]
-        key = hashlib.sha256(f"{self.path.resolve()}{slots}".encode()).hexdigest()[:16]
         early = frozenset(day for day, record in held.items() if record.latency != "final")
         digest = hashlib.sha256("".join(f"{r.date}{sorted(r.sha256.items())}" for r in held.values()).encode())
-        titles = sorted({record.title for record in held.values()})
-        told = {"name": self.path.name, "sha256": digest.hexdigest(), "sources": titles}
-        return DaysOfWeather(tuple(held), self.read, key, early, told)
+        told = {
+            "name": self.path.name,
+            "sha256": digest.hexdigest(),
+            "sources": sorted({r.title for r in held.values()}),
+        }
+        return DaysOfWeather(tuple(held), self.read, f"{self.path.resolve()}{digest.hexdigest()}", early, told)
 
     def record(self, dates: Sequence[dt.date]) -> InputRecord:
         """The store's days as an input of a product; ``sha256`` is of the numbers of just these days."""

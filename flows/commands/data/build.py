@@ -152,6 +152,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on days held out of the record."""
+    from downscaler.report.model import expectations
     from flows.settings import load_settings
     from flows.studies.build import make_model
 
@@ -165,6 +166,8 @@ def train(
         console.say_json(card)
         return
     console.out.print(skill_table(card))
+    for _, sentence in expectations(card):
+        console.say(f"analysis, {sentence}")
     console.say(f"model: {settings.model}")
 
 
