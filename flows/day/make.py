@@ -73,10 +73,12 @@ def _run_one(date: dt.date, job: DayJob, planned: int | None, *, wait: bool) -> 
     """One product of a day."""
     from catalog.publish.claims import PATIENCE, claimed
     from catalog.publish.settled import made_since
+    from catalog.store.probe import require_conditional_writes
     from flows.day.attempts import noted
 
     started = time.monotonic()
     inputs = prepare(job)
+    require_conditional_writes(job.catalog)
     domain = inputs.domain
     with claimed(job.catalog, domain, date, patience=PATIENCE if wait else 0.0) as claim:
         asked = planned is not None and not claim.inherited
@@ -112,8 +114,9 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim:
     settled = None if job.force or claim.inherited else already_there(run, domain, job.catalog)
     if settled is None and job.is_analysis and not (job.force or claim.inherited):
         settled = analysis_stands(run, domain, job.catalog, reading.day.data["soil_moisture"].values)
-    if settled:
-        consider(job.catalog, domain, date, run.considered)
+    if settled:  # a newer release of the same bytes, too, is looked at once
+        read_now = (entry.name for entry in run.inputs if entry.kind == "granule")
+        consider(job.catalog, domain, date, {*run.considered, *read_now})
         return DayOutcome(date=date, status="current", reason=settled)
     weather = inputs.weather.upto(date) if inputs.weather is not None else None
     made = tiles(reading.day, inputs.prior, inputs.model, matching=inputs.matching, weather=weather)  # by tile
