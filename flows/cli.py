@@ -28,7 +28,7 @@ from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
 from flows.commands.catalogue import catalog, cube, download, serve, sync  # noqa: E402
 from flows.commands.data import build, climatology, info, weather  # noqa: E402
-from flows.commands.product import automations, demo, doctor, produce, status  # noqa: E402
+from flows.commands.product import automations, demo, doctor, produce, status, webhook  # noqa: E402
 from flows.commands.studies import evaluate, models, playground, validate  # noqa: E402
 
 app = typer.Typer(
@@ -93,6 +93,7 @@ app.command(rich_help_panel=CATALOGUE)(download.download)
 
 app.command(rich_help_panel=SERVICE)(serve.serve)
 app.command(rich_help_panel=SERVICE)(automations.automations)
+app.command(rich_help_panel=SERVICE)(webhook.webhook)
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,9 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim:
     looked_at = (
         in_window(date, job, WINDOW) if job.is_analysis else []
     )  # before it is read: what comes meanwhile is late
+    began, clock = dt.datetime.now(dt.UTC), time.monotonic()
     reading = read(date, job, inputs, offers)  # locate, fetch, open, fill
+    ready = time.monotonic()
     run = run_record(reading, inputs, [*looked_at, *(offer.file for offer in offers)])
     settled = None if job.force or claim.inherited else already_there(run, domain, job.catalog)
     if settled is None and job.is_analysis and not (job.force or claim.inherited):
@@ -123,7 +125,21 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim:
     done = publish(job.catalog, run, domain, made, claim=claim)  # write, publish
     status: Status = "current" if done.status == "unchanged" else "published"
     what = "analysis, revision" if job.is_analysis else "revision"
-    return DayOutcome(date=date, status=status, href=done.item_href, reason=f"{what} {done.revision}")
+    stages = {
+        **_before(run.observed[1], began, offers),
+        "inputs": ready - clock,
+        "publication": time.monotonic() - ready,
+    }
+    return DayOutcome(date=date, status=status, href=done.item_href, reason=f"{what} {done.revision}", stages=stages)
+
+
+def _before(observed: dt.datetime, began: dt.datetime, offers: Sequence[Offer]) -> dict[str, float]:
+    """Seconds from the last observation to the granules' arrival, and from there until the run began with the day."""
+    arrivals = [moment for offer in offers if (moment := offer.arrived()) is not None]
+    if not arrivals:
+        return {}
+    arrived = max(arrivals)
+    return {"archive": (arrived - observed).total_seconds(), "waiting": (began - arrived).total_seconds()}
 
 
 def try_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:

@@ -1,6 +1,7 @@
 """An S3 server as there are older ones: it keeps objects and knows nothing of conditional writes."""
 
 import hashlib
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,16 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, body, ETag=self.tag(), Last_Modified="Mon, 01 Jan 2024 00:00:00 GMT")
 
     do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        """Deletion of several objects, as clients ask for it; nothing else is posted here."""
+        asked = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        bucket, self.server.requests = self.path.split("?")[0].strip("/"), self.server.requests + 1
+        keys = re.findall(r"<Key>(.*?)</Key>", asked)
+        for key in keys:
+            self.server.held.pop(f"/{bucket}/{key}", None)
+        gone = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+        self.answer(200, f"<DeleteResult>{gone}</DeleteResult>".encode(), Content_Type="application/xml")
 
     def do_DELETE(self) -> None:
         self.server.requests += 1
