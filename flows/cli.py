@@ -26,7 +26,7 @@ import typer  # noqa: E402
 from downscaler import __version__  # noqa: E402
 from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
-from flows.commands.catalogue import catalog, cube, download, serve, sync  # noqa: E402
+from flows.commands.catalogue import catalog, completeness, cube, download, serve, sync  # noqa: E402
 from flows.commands.data import build, climatology, info, weather  # noqa: E402
 from flows.commands.product import automations, demo, doctor, produce, status, webhook  # noqa: E402
 from flows.commands.studies import evaluate, models, playground, validate  # noqa: E402
@@ -85,6 +85,7 @@ app.command(rich_help_panel=STUDIES)(playground.playground)
 catalog_app = _group("catalog", CATALOGUE, "The whole catalogue: check, repair, withdraw a day, sync a database.")
 catalog_app.command("check")(catalog.catalog_check)
 catalog_app.command("withdraw")(catalog.catalog_withdraw)
+catalog_app.command("completeness")(completeness.catalog_completeness)
 catalog_app.command("sync")(sync.sync)
 cube_app = _group("cube", CATALOGUE, "A collection's days as one Zarr cube, for time series.")
 cube_app.command("build")(cube.cube_build)

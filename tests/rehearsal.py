@@ -88,6 +88,7 @@ class Rehearsal:
         }
         keys = {name: KEYS[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
         ours |= {"VADOSE_CATALOG": f"s3://{BUCKET}/published", **keys}
+        ours["VADOSE_METRICS_FILE"] = f"{self.folder}/metrics/vadose.prom"
         given = compose_environment("worker", **ours)
         given.pop("EARTHDATA_TOKEN")
         query = {
@@ -147,7 +148,6 @@ class Rehearsal:
         (self.site / "vadose.toml").write_text(
             f'domain = "{WHERE}"\nprior = "{self.folder}/prior"\nmodel = "{self.folder}/model"\n'
             f'granules = "{self.folder}/sample/granules"\nlook_back = 3\nlog_format = "json"\n'
-            f'metrics_file = "{self.folder}/metrics/vadose.prom"\n'
         )
 
     @contextlib.contextmanager
