@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PREFECT, VADOSE = (Path(sys.executable).with_name(name) for name in ("prefect", "vadose"))
 WHERE = "-94.9,34.3,-94.4,34.6"
 UNSCHEDULED: dict[str, dict[str, Any]] = {
-    name: {"schedules": []} for name in ("daily", "validate", "arrivals", "doctor")
+    name: {"schedules": []} for name in ("daily", "validate", "arrivals", "doctor", "completeness")
 }
 PATIENCE = 300.0  # seconds; machines are slow and noisy
 QUIET = {
