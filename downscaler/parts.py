@@ -1,10 +1,11 @@
-"""What long work has finished so far, on disk: each part whole or not there, so that killed work goes on."""
+"""Long work: what has finished so far, on disk, each part whole or not there; and the cores there are for it."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -68,3 +69,11 @@ def scratch() -> Iterator[Parts]:
     """Parts in a temporary folder that goes with the block."""
     with TemporaryDirectory(prefix="vadose-parts-") as folder:
         yield Parts(Path(folder))
+
+
+def cores() -> int:
+    """Threads that this process may keep busy: ``OMP_NUM_THREADS``, else the cores that it may run on."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
