@@ -327,6 +327,26 @@ def service(r: Rehearsal) -> None:
         say(f"/metrics: {lines}")
 
 
+def dump_and_restore(r: Rehearsal, dsn: str) -> None:
+    """Prefect's database saved, brought into another one and vacuumed, by the commands of docs/operate/install.md."""
+    of = {name: dsn.rsplit("/", 1)[0] + f"/{name}" for name in ("prefect", "copy")}
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE copy")
+    dump = r.folder / "prefect.dump"
+    for line in (
+        ("pg_dump", "--format=custom", "--file", dump, of["prefect"]),
+        ("pg_restore", "--clean", "--if-exists", "--no-owner", "--dbname", of["copy"], dump),
+        ("vacuumdb", "--analyze", "--quiet", "--dbname", of["copy"]),
+    ):
+        subprocess.run([*map(str, line)], check=True, timeout=PATIENCE)
+    counts = []
+    for address in of.values():
+        with psycopg.connect(address) as connection:
+            counts.append(connection.execute("SELECT count(*) FROM flow_run").fetchone())
+    assert counts[0] == counts[1] != (0,)
+    say(f"database of {counts[0][0]} runs saved ({dump.stat().st_size / 1e6:.1f} MB), restored and vacuumed")
+
+
 def no_locks(r: Rehearsal) -> None:
     for log in sorted(r.folder.glob("*.log")):
         text = log.read_text(errors="replace").lower()
@@ -350,6 +370,7 @@ def rehearse(r: Rehearsal, dsn: str) -> None:
             finally:
                 workers.close()
             service(r)
+        dump_and_restore(r, dsn)
         before = r.objects()
         shutil.rmtree(r.site)
         shutil.rmtree(r.folder / "prefect", ignore_errors=True)
