@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from downscaler.errors import PriorCoverageError, PriorUnreadableError
 from downscaler.ground.grid import M01, Domain, Span, Window
@@ -110,6 +112,21 @@ class Prior:
         origin = domain.window(M01).relative_to(self.domain.window(M01))
         rows, columns = local.rows.shifted(origin.rows.start), local.columns.shifted(origin.columns.start)
         return self.data.isel(Window(rows=rows, columns=columns).slices)
+
+
+_NEAR = 8  # days apart that are read in one piece: a store reads pieces six times as fast as lists of days
+
+
+def read_days(field: xr.DataArray, at: NDArray[np.intp]) -> NDArray[Any]:
+    """A daily field at positions in time [n, y, x], read in pieces."""
+    places = np.asarray(at, dtype=np.intp)
+    pieces = []
+    for piece in np.split(places, np.flatnonzero(np.abs(np.diff(places)) > _NEAR) + 1):
+        first, last = (int(piece.min()), int(piece.max()) + 1) if len(piece) else (0, 0)
+        values = field.isel(time=slice(first, last)).values
+        whole = len(values) == len(piece) and bool((np.diff(piece) == 1).all())
+        pieces.append(values if whole else values[piece - first])
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def _extent(domain: Domain) -> str:

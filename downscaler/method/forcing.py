@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from downscaler.ground.prior import read_days
 from downscaler.method.features import API_DECAY, FORCING_DAYS, FORCING_MINIMUM, WARMTH_DAYS
 
 Floats = NDArray[np.floating]
@@ -83,7 +84,7 @@ def forcing_until(
     run = run_of_days(date, own, days) if held is not None and len(steps) < FORCING_DAYS else []
     place = {day.item(): n for n, day in enumerate(own)} if run else {}
     if all(day in place for day in run):
-        return {name: data[name].isel(time=_last(name, steps)).values for name in names} if len(steps) else None
+        return {name: read_days(data[name], _last(name, steps)) for name in names} if len(steps) else None
     assert held is not None
     whole_run, made = run, {}
     for name in names:
@@ -95,7 +96,7 @@ def forcing_until(
         whole = np.empty((len(run), *found.shape[1:]), dtype=np.float32)
         whole[[n for n, day in enumerate(run) if day not in place]] = found
         if kept := [day for day in run if day in place]:
-            own_values = data[name].isel(time=[place[day] for day in kept]).values
+            own_values = read_days(data[name], np.array([place[day] for day in kept]))
             whole[[n for n, day in enumerate(run) if day in place]] = own_values
         made[name] = whole
     return made
@@ -163,7 +164,7 @@ def _month_mean(data: xr.Dataset, day: dt.date) -> Floats | None:
     steps = np.flatnonzero(months == day.month)[::5]
     if not steps.size:
         return None
-    found: Floats = data[WARMTH].isel(time=steps).values.mean(axis=0)
+    found: Floats = read_days(data[WARMTH], steps).mean(axis=0)
     return found
 
 

@@ -7,11 +7,12 @@ import json
 import logging
 import shutil
 import uuid
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from threading import Lock
 from zipfile import BadZipFile
 
@@ -69,8 +70,9 @@ class _Scratch:
     """Arrays of one day in a temporary folder; those of another day take their place."""
 
     def __init__(self) -> None:
-        self._folder = TemporaryDirectory(prefix="vadose-weather-")
-        self._kept = KeptArrays(Path(self._folder.name) / "day")
+        folder = Path(mkdtemp(prefix="vadose-weather-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)  # when it is dropped, or at the end
+        self._kept = KeptArrays(folder / "day")
         self._day, self._lock = "", Lock()
 
     def __call__(self, name: str, make: Callable[[], Arrays]) -> Arrays:

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from downscaler.ground.grid import M09
+from downscaler.ground.prior import read_days
 from downscaler.method.features import Ground
 from downscaler.method.forcing import forcing_until
 from downscaler.method.hybrid import DEFAULT_ERROR, estimate
@@ -135,3 +139,11 @@ def test_in_turn_raises_what_was_raised_and_stops():
     with pytest.raises(ValueError, match="four"):
         done.extend(in_turn(fail, range(100), 2))
     assert list(in_turn(lambda n: n, [], 2)) == []
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(0, 39), max_size=25))
+def test_days_read_in_pieces_are_those_asked_for(at):
+    values = np.arange(40 * 6).reshape(40, 2, 3)
+    field = xr.DataArray(values, dims=("time", "y", "x"))
+    np.testing.assert_array_equal(read_days(field, np.array(at, np.intp)), values[at])
