@@ -19,8 +19,8 @@ from flows.settings import Settings
 
 _TOLD = ("numpy", "xgboost-cpu", "rasterio", "prefect", "obstore")
 _CLOCK_WARN, _CLOCK_FAIL = 60.0, 300.0  # s; object stores refuse requests signed more than 15 minutes off
-# Bytes, meant as upper bounds: libraries, model and tiles; what a cell of the domain adds while a day is made. A day of a
-# mirrored continent (14.4 million cells, a sixth of them seen) peaked at 0.62 GB.
+# Bytes, meant as upper bounds: libraries, model and tiles; what a cell of the domain adds while a day is made. A day of
+# a mirrored continent (14.4 million cells, a sixth of them seen) peaked at 0.62 GB.
 _BASE, _PER_CELL = 1.0e9, 250.0
 _STORED = 20.0  # bytes of a cell of a published day, both products, all files (docs/operate/costs.md)
 _GB = 1e9
