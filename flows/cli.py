@@ -26,9 +26,9 @@ import typer  # noqa: E402
 from downscaler import __version__  # noqa: E402
 from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
-from flows.commands.catalogue import catalog, cube, download, serve, sync  # noqa: E402
+from flows.commands.catalogue import catalog, completeness, cube, download, serve, sync  # noqa: E402
 from flows.commands.data import build, climatology, info, weather  # noqa: E402
-from flows.commands.product import automations, demo, produce, status  # noqa: E402
+from flows.commands.product import automations, demo, doctor, produce, status, webhook  # noqa: E402
 from flows.commands.studies import evaluate, models, playground, validate  # noqa: E402
 
 app = typer.Typer(
@@ -59,6 +59,7 @@ app.command(rich_help_panel=PRODUCT)(demo.demo)
 app.command(rich_help_panel=PRODUCT)(produce.run)
 app.command(rich_help_panel=PRODUCT)(produce.backfill)
 app.command(rich_help_panel=PRODUCT)(status.status)
+app.command(rich_help_panel=PRODUCT)(doctor.doctor)
 
 app.command(rich_help_panel=DATA)(build.sample)
 prior_app = _group("prior", DATA, "ParFlow-CLM priors: the 1 km physics that the model learns from.")
@@ -85,6 +86,7 @@ app.command(rich_help_panel=STUDIES)(playground.playground)
 catalog_app = _group("catalog", CATALOGUE, "The whole catalogue: check, repair, withdraw a day, sync a database.")
 catalog_app.command("check")(catalog.catalog_check)
 catalog_app.command("withdraw")(catalog.catalog_withdraw)
+catalog_app.command("completeness")(completeness.catalog_completeness)
 catalog_app.command("sync")(sync.sync)
 cube_app = _group("cube", CATALOGUE, "A collection's days as one Zarr cube, for time series.")
 cube_app.command("build")(cube.cube_build)
@@ -93,6 +95,7 @@ app.command(rich_help_panel=CATALOGUE)(download.download)
 
 app.command(rich_help_panel=SERVICE)(serve.serve)
 app.command(rich_help_panel=SERVICE)(automations.automations)
+app.command(rich_help_panel=SERVICE)(webhook.webhook)
 
 
 @dataclass(frozen=True)

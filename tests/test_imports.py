@@ -21,6 +21,7 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("items",),
         ("reading",),
         ("cube", "download", "publish"),
+        ("metrics",),
         ("check",),  # looks at all that lies in a catalogue, the cubes too, and mends it
         ("api",),
     ),
@@ -41,6 +42,7 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("day",),
         ("days",),
         ("studies",),
+        ("doctor",),
         ("server",),
         ("commands",),
         ("cli",),

@@ -135,7 +135,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Prior, Prior, object
 def test_a_published_day_with_the_store_against_the_priors_own_weather(made: tuple) -> None:  # type: ignore[type-arg]
     from bench_predict import day_on
 
-    from downscaler.method.hybrid import predict
+    from downscaler.method.tile.predict import predict
     from downscaler.product import QUALITY_FLAG, Flag
 
     whole, early, model, last, work = made
