@@ -16,7 +16,7 @@ REHEARSAL_ARGS ?=
 CASES_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs docs-reference help setup demo image browser test test-integration test-all test-cpu test-slow fuzz crash rehearsal cases bench lint format serve deploy worker lock clean
+.PHONY: docs docs-reference help setup demo image browser test test-integration test-all test-cpu test-slow fuzz crash rehearsal cases bench conus lint format serve deploy worker lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -83,6 +83,13 @@ cases: setup  ## run the public oddities of ../shared/cases/inputs against what 
 
 bench: setup  ## run the benchmarks (ratios within one run)
 	$(BIN)/python -m pytest tests/benchmarks -q -s -o python_files='bench_*.py' $(PYTEST_ARGS)
+
+RUN ?= ../shared/data/parflow/upper_verde
+CONUS ?= build/conus
+conus: setup  ## a continent from a basin's run: prior, model, a day, and what each costs (RUN=FOLDER with daily.nc and static.nc)
+	$(BIN)/python -m tests.benchmarks.mirror $(RUN) $(CONUS)/prior --domain conus
+	VADOSE_TRAINING_ROWS=4000000 $(BIN)/vadose train --prior $(CONUS)/prior --out $(CONUS)/model
+	$(BIN)/python -m tests.benchmarks.conus $(CONUS)/prior $(CONUS)/model
 
 lint: setup  ## ruff (format and rules) and mypy
 	$(BIN)/ruff format --check .

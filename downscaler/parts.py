@@ -14,7 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from downscaler.errors import StorageFullError
+from downscaler.errors import BusyError, StorageFullError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
 
 _PLAN = "plan.json"
 
@@ -62,6 +67,39 @@ def resumed(folder: Path, plan: Mapping[str, Any]) -> Parts:
         folder.mkdir(parents=True)
         file.write_text(digest, encoding="utf-8")
     return Parts(folder)
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Be the only process that writes ``out`` within the block; a process that dies lets go.
+
+    Raises:
+        BusyError: another one is at it.
+    """
+    lock = out.with_name(f".{out.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        if fcntl is not None and not _locked(file.fileno(), lock):
+            raise BusyError(
+                "Another process is writing this output",
+                value=out,
+                remedy="Wait until it is done, or choose another output.",
+            )
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _locked(file: int, lock: Path) -> bool:
+    """Whether an open file is ours alone now, and still the one under its name."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(file).st_ino == lock.stat().st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError:  # a file system without locks
+        return True
 
 
 @contextmanager

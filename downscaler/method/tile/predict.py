@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import xarray as xr
@@ -16,18 +13,25 @@ from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Window
 from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
+from downscaler.method.coarse.analysis import Memory
+from downscaler.method.coarse.following import Response
 from downscaler.method.conserve import HALO, noise_gain, noise_surface
 from downscaler.method.features import Ground, coarse_predictors
+from downscaler.method.forcing import borrowed, own_days
 from downscaler.method.hybrid import DEFAULT_ERROR, TILE, Answer, Branch, Estimate, Model, check_features, finish
 from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
+from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
+from downscaler.method.tile.turns import in_turn
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, tile_weather
+from downscaler.product import Flag
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
-_Item = TypeVar("_Item")
-_Made = TypeVar("_Made")
+WARM_WEEK = "air_temperature_7d"
+_FORCING = ("active", "precipitation", "air_temperature")  # of the prior, as far as it has them
+_COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed", *ANALYSED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,25 +81,6 @@ def predict(
     yield from in_turn(work.tile, windows, threads)
 
 
-def in_turn(make: Callable[[_Item], _Made], items: Iterable[_Item], threads: int) -> Iterator[_Made]:
-    """What is made of each item, in their order; at most ``threads`` at once, and few made in advance."""
-    if threads <= 1:
-        yield from map(make, items)
-        return
-    ahead: deque[Future[_Made]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                ahead.append(pool.submit(make, item))
-                if len(ahead) > threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
-
-
 def _prepared(day: CoarseDay, matching: Matching | None) -> xr.Dataset:
     """The day's coarse fields with what prediction adds: ``kept``, the same ``in_prior`` climatology, and ``scale``."""
     data = day.data if "filled" in day.data else day.data.assign(filled=day.data["recommended"] & False)
@@ -124,11 +109,13 @@ class _Day:
         self._keep_weather = keeping.weather or _in_memory()
         self._ratio = ratio_to_m01(day.grid)
         self._whole = day.domain.window().relative_to(day.domain.window())
-        self._active: Bools = prior.window(day.domain, self._whole)["active"].values.astype(bool)
+        self._active: Bools = prior.active(day.domain)
         self._weather = WeatherOfDay(day.domain, self._ratio, self._active)
         self._seen = np.isfinite(prepared["kept"].values)
         own = prior.data["time"].values.astype("datetime64[D]")
-        self._stale = np.datetime64(day.date) not in own
+        self._everywhere = Flag(0) if np.datetime64(day.date) in own else Flag.STALE_PRIOR
+        lent = borrowed(day.date, own_days(prior.data), weather.days) if weather else []
+        self._early = weather is not None and not weather.preliminary.isdisjoint(lent)
 
     def learn_weather(self, windows: list[Window], threads: int) -> None:
         """The antecedent weather of all tiles that a tile with retrievals draws on."""
@@ -145,16 +132,16 @@ class _Day:
     def tile(self, window: Window) -> Tile:
         """One tile of the product."""
         grown = self._grown(window)
+        told = self._everywhere
         if self._has_work(window):
             with self._prior.reading(grown):
-                result = self._estimate(window, grown)
+                result, of_weather = self._estimate(window, grown)
+            told |= of_weather
         else:  # nothing to downscale: no ground is read and no tree asked
             result = _nothing(window)
         here = self._prepared.isel(window.coarser(self._ratio).slices)
         theta = result.soil_moisture
-        flags = quality(
-            here, theta, clipped=result.clipped, outside=result.outside, stale=self._stale, ratio=self._ratio
-        )
+        flags = quality(here, theta, clipped=result.clipped, outside=result.outside, everywhere=told, ratio=self._ratio)
         fields = {
             "soil_moisture": theta,
             "uncertainty": result.uncertainty,
@@ -182,7 +169,7 @@ class _Day:
         name = f"{day.grid.name}-{day.date}-{held.key if held else ''}/{_place(window)}"
 
         def make() -> Arrays:
-            data = self._prior.window(day.domain, window)
+            data = self._prior.window(day.domain, window, _FORCING)
             on = held.on(day.domain, window) if held else None
             with self._prior.reading(window):
                 return tile_weather(data, day.date, self._ratio, on, held.days if held else ())
@@ -191,23 +178,36 @@ class _Day:
 
     def _land(self, window: Window, grown: Window) -> Land:
         def make() -> Arrays:
-            ground = Ground(self._prior.window(self._day.domain, grown), self._day.grid)
-            return Land.of(ground, window.relative_to(grown)).arrays()
+            data, grid = self._prior.window(self._day.domain, grown), self._day.grid
+            return Land.of(Ground(data, grid), window.relative_to(grown), Response.of(data, grid)).arrays()
 
-        return Land.from_arrays(self._keep_land(f"{self._day.grid.name}-{_place(window)}", make))
+        return Land.from_arrays(self._keep_land(f"{self._day.grid.name}-{_place(window)}-response", make))
 
-    def _estimate(self, window: Window, grown: Window) -> Estimate:
+    def _estimate(self, window: Window, grown: Window) -> tuple[Estimate, Flag]:
+        """The estimate of a tile, and what its flags tell of the weather."""
         land = self._land(window, grown)
         inner = window.relative_to(grown)
         kept = spread_blocks(self._seen[window.coarser(self._ratio).index], self._ratio).ravel()
         land = land.part(kept[land.cells])
-        weather = None
-        if self._model.branch(self._day.grid, forcing=True).forcing:
-            weather = self._weather.on(window, grown, land, self._weather_of(window))
+        weather, told = self._weather_on(window, grown, land)
         branch = self._model.branch(self._day.grid, forcing=weather is not None)
-        coarse = self._prepared.isel(grown.coarser(self._ratio).slices)
+        there = [name for name in _COARSE if name in self._prepared]
+        coarse = self._prepared[there].isel(grown.coarser(self._ratio).slices)
         days = {} if weather is None or not branch.forcing else weather
-        return _estimate_land(branch, land, coarse, inner, days, self._day)
+        made = _estimate_land(branch, land, coarse, inner, days, self._day)
+        if "slow_departure" in coarse and land.response.size:
+            made = joined(made, land, self._model.memory.get(self._day.grid.name, Memory()), coarse, inner)
+        return made, told
+
+    def _weather_on(self, window: Window, grown: Window, land: Land) -> tuple[dict[str, Floats] | None, Flag]:
+        """The antecedent weather of a tile's land, and whether it is preliminary, or none though the model asks it."""
+        branch = self._model.branch(self._day.grid, forcing=True)
+        if not branch.forcing:
+            return None, Flag(0)
+        weather = self._weather.on(window, grown, land, self._weather_of(window))
+        if weather is None or (WARM_WEEK in branch.features and WARM_WEEK not in weather):
+            return None, Flag.WITHOUT_WEATHER
+        return weather, Flag.PRELIMINARY_WEATHER if self._early else Flag(0)
 
 
 def _estimate_land(

@@ -12,7 +12,8 @@ from downscaler.method.features import Ground
 from downscaler.method.forcing import forcing_until
 from downscaler.method.hybrid import DEFAULT_ERROR, estimate
 from downscaler.method.tile.land import Land
-from downscaler.method.tile.predict import Keeping, in_turn, predict
+from downscaler.method.tile.predict import Keeping, predict
+from downscaler.method.tile.turns import in_turn
 from downscaler.sources.smap import read_day
 from downscaler.stores.prior.kept import KeptArrays
 
