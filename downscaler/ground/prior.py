@@ -11,7 +11,7 @@ from typing import Any
 
 import xarray as xr
 
-from downscaler.errors import PriorCoverageError, PriorUnreadableError
+from downscaler.errors import BROKEN, PriorCoverageError, PriorUnreadableError, VadoseError
 from downscaler.ground.grid import M01, Domain, Span, Window
 from downscaler.records import InputRecord
 
@@ -95,8 +95,10 @@ class Prior:
         """Reading what lies in a window; raises PriorUnreadableError that names it where a block is damaged."""
         try:
             yield
-        except (ValueError, RuntimeError) as error:
-            if not any(word in str(error).lower() for word in ("checksum", "decompress", "blosc")):
+        except VadoseError:
+            raise
+        except BROKEN as error:
+            if not isinstance(error, OSError) and not _of_codec(error):
                 raise
             rows, columns = window.rows, window.columns
             raise PriorUnreadableError(
@@ -110,6 +112,16 @@ class Prior:
         origin = domain.window(M01).relative_to(self.domain.window(M01))
         rows, columns = local.rows.shifted(origin.rows.start), local.columns.shifted(origin.columns.start)
         return self.data.isel(Window(rows=rows, columns=columns).slices)
+
+
+def _of_codec(error: Exception) -> bool:
+    """Whether an error comes out of the store's reading, not out of what is computed with it."""
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_globals.get("__name__", "").split(".")[0] in ("zarr", "numcodecs"):
+            return True
+        step = step.tb_next
+    return False
 
 
 def _extent(domain: Domain) -> str:

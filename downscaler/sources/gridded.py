@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
-from downscaler.errors import ComparisonError
+from downscaler.errors import ComparisonError, broken_as
 from downscaler.sources import geotiff, hdf5
 
 Floats = NDArray[np.float64]
@@ -48,6 +48,13 @@ def product_at(source: str, dates: Sequence[dt.date], lon: NDArray[np.floating],
         ComparisonError: not there, not readable, no such variable, no coordinates or CRS, or another unit.
     """
     path, _, variable = source.partition("::")
+    with broken_as(ComparisonError, "The product to compare with is damaged", path):
+        return _product_at(path, variable, dates, lon, lat)
+
+
+def _product_at(
+    path: str, variable: str, dates: Sequence[dt.date], lon: NDArray[np.floating], lat: NDArray[np.floating]
+) -> Floats:
     total, count = (np.zeros((len(lon), len(dates))) for _ in range(2))
     number_of = {pd.Timestamp(date): number for number, date in enumerate(dates)}
     units = set()

@@ -13,11 +13,13 @@ import h5py
 import numpy as np
 
 from downscaler.errors import (
+    BROKEN,
     GranuleError,
     GranuleLayoutError,
     GranuleMissingError,
     GranuleNameError,
     GranuleUnreadableError,
+    VadoseError,
 )
 from downscaler.ground.grid import EaseGrid
 from downscaler.product import SIMULATED_LABEL
@@ -101,7 +103,9 @@ def opened(path: Path) -> Iterator[Any]:
         raise GranuleUnreadableError(
             f"The granule cannot be read: {error.what}", value=path, remedy=error.remedy
         ) from error
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+    except VadoseError:
+        raise
+    except BROKEN as error:
         raise GranuleUnreadableError(
             "The granule is damaged",
             value=f"{path} ({path.stat().st_size} bytes; {error})",
