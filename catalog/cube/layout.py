@@ -118,7 +118,7 @@ def unpack(variable: Variable, held: Array) -> NDArray[np.float64]:
     """An array's values as they are in the GeoTIFFs, NaN for quantities where there is nothing."""
     if variable.precision is None or not _is_packed(variable, held.dtype):
         return held.astype(np.float64)
-    return np.where(held == _MISSING, np.nan, held * quantum(variable.precision))
+    return np.where(held == _MISSING, np.nan, held.astype(np.float64) * quantum(variable.precision))
 
 
 def pack(variable: Variable, stored: Array, dtype: np.dtype[Any]) -> Array:

@@ -18,7 +18,7 @@ import h5py
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _OBJECTS = 100_000  # groups and variables of one file; a granule has some hundred
 _LONG_AXIS = 20_000_000  # values of a variable of one dimension, which is read whole
-_HOLLOW, _RATIO = 200_000_000, 3_000  # declared bytes from which a variable has to hold one byte for so many
+_HOLLOW, _RATIO = 100_000_000_000, 3_000  # declared bytes from which a variable has to hold one byte for so many
 
 
 class RefusedFileError(OSError):

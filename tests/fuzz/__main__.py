@@ -25,7 +25,7 @@ def main() -> int:
 
     asked = _arguments()
     seeds = asked.work / "seeds"
-    _seed(seeds)
+    _seed(seeds, light=asked.light)
     known = subjects(seeds)
     wrong = 0
     for name in asked.readers or known:
@@ -43,6 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=10_000, help="of each reader")
     parser.add_argument("--weighted", action="store_true", help="fewer inputs of readers that take longer for each")
+    parser.add_argument("--light", action="store_true", help="leave out what takes a sample and a model")
     parser.add_argument("--readers", nargs="+")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", type=int, default=12, help="kinds of faults to print of a reader")
@@ -50,7 +51,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _seed(folder: Path) -> None:
+def _seed(folder: Path, *, light: bool) -> None:
     """Make the sound inputs once, in a child: what it computes with starts threads that a fork must not inherit."""
     if (folder / "whole").exists():
         return
@@ -64,7 +65,7 @@ def _seed(folder: Path) -> None:
         try:
             from tests.fuzz.seeds import make
 
-            make(folder)
+            make(folder, light=light)
             code = 0
         except BaseException:  # noqa: BLE001
             import traceback

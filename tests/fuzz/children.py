@@ -21,7 +21,10 @@ from typing import Any
 
 MEMORY = 1 << 30  # bytes that one input may make a process ask for
 SECONDS = 10.0  # of computing on one input
-_WAITING = 120.0  # seconds on the clock after which a child waits for something that never comes
+_WAITING, _SETUP = (
+    120.0,
+    900.0,
+)  # seconds on the clock after which a child waits for what never comes, or was not set up
 _FIRST = 60  # seconds of computing on the first input, which imports what all need
 _KEPT = 40  # faulty inputs that are kept of a reader
 
@@ -91,9 +94,9 @@ def _batch(subject: Subject, start: int, stop: int, seed: int, keep: Path, found
         os.close(out)
         _child(subject, range(start, stop), seed, work, into)
     os.close(into)
-    at, buffer, ended = start, b"", False
+    at, buffer, ended, patience = start, b"", False, _SETUP
     while not ended:
-        ready, _, _ = select.select([out], [], [], _WAITING)
+        ready, _, _ = select.select([out], [], [], patience)
         if not ready:
             os.kill(child, signal.SIGKILL)
             _note(found, f"hang: no end after {_WAITING:g} s", work, keep, at)
@@ -104,7 +107,7 @@ def _batch(subject: Subject, start: int, stop: int, seed: int, keep: Path, found
         buffer += part
         *lines, buffer = buffer.split(b"\n")
         for line in lines:
-            told = json.loads(line)
+            told, patience = json.loads(line), _WAITING
             if told["is"] == "started":
                 continue
             at = told["at"] + 1

@@ -56,13 +56,14 @@ def _folder_of(seed: Path, inner: Callable[[Path, random.Random], None]) -> Call
 
 def _inputs(seeds: Path) -> Iterator[Subject]:
     """What archives and people deliver."""
-    granule = next(seeds.glob("*.h5"))
-    yield Subject(name="granule", make=_hdf5_of(granule), read=_granule)
-    yield Subject(name="netcdf", make=_hdf5_of(seeds / "daily.nc"), read=_netcdf(seeds), cost=2)
+    for granule in sorted(seeds.glob("*.h5"))[:1]:
+        yield Subject(name="granule", make=_hdf5_of(granule), read=_granule)
+    if (seeds / "daily.nc").exists():
+        yield Subject(name="netcdf", make=_hdf5_of(seeds / "daily.nc"), read=_netcdf(seeds), cost=2)
+        yield Subject(name="gridded", make=_hdf5_of(seeds / "daily.nc"), read=_product_of("::soil_moisture"))
     yield Subject(name="pfb", make=_copy_of(seeds / "run" / "porosity.pfb", mutating.raw), read=_pfb)
     yield Subject(name="run", make=_folder_of(seeds / "run", mutating.by_suffix), read=_run)
     yield Subject(name="geotiff", make=_tif(seeds), read=_product)
-    yield Subject(name="gridded", make=_hdf5_of(seeds / "daily.nc"), read=_product_of("::soil_moisture"))
     yield Subject(name="stations", make=_stations(seeds / "stations"), read=_read_stations)
     yield Subject(name="settings", make=_settings, read=_read_settings)
     yield Subject(name="info", make=_anything(seeds), read=_info, cost=2)
@@ -226,8 +227,10 @@ def _info(path: Path, _: Any) -> None:
 
 def _stores(seeds: Path) -> Iterator[Subject]:
     """What vadose itself keeps, and others may hand on."""
-    yield Subject(name="zarr", make=_folder_of(seeds / "chain" / "prior", mutating.by_suffix), read=_prior, cost=4)
     yield Subject(name="weather", make=_folder_of(seeds / "weather", mutating.by_suffix), read=_weather)
+    if not (seeds / "chain").exists():
+        return
+    yield Subject(name="zarr", make=_folder_of(seeds / "chain" / "prior", mutating.by_suffix), read=_prior, cost=4)
     yield Subject(name="climatology", make=_hdf5_of(seeds / "climatology.nc"), read=_climatology)
     yield Subject(name="model", make=_model(seeds / "chain" / "model"), read=_load_model, cost=25)
 

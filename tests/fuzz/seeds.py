@@ -12,19 +12,21 @@ from pathlib import Path
 import numpy as np
 
 
-def make(folder: Path) -> None:
-    """Fill the folder."""
+def make(folder: Path, *, light: bool = False) -> None:
+    """Fill the folder; ``light`` leaves out what takes a sample and a model."""
     from tests.conftest import build_chain, small_domain
     from tests.fuzz import stations
 
-    build_chain(folder / "chain")
-    granule = next((folder / "chain" / "sample" / "granules").glob("*.h5"))
-    shutil.copyfile(granule, folder / granule.name)
     stations.write(folder / "stations")
-    _prior_files(folder)
     _native(folder / "run")
     _catalog(folder / "catalog")
     _weather(folder / "weather", small_domain())
+    if light:
+        return
+    build_chain(folder / "chain")
+    granule = next((folder / "chain" / "sample" / "granules").glob("*.h5"))
+    shutil.copyfile(granule, folder / granule.name)
+    _prior_files(folder)
     _climatology(folder)
 
 

@@ -129,7 +129,7 @@ def attempt(server, out, **more):
     try:
         return download(f"{server.address}/catalog.json", out, ALL, fetch=FETCH, limits=TIGHT, **more)
     finally:
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 120  # of a machine that does much else
         assert sum(path.stat().st_size for path in out.rglob("*")) < 1_000_000 if out.exists() else True
 
 
