@@ -16,7 +16,7 @@ REHEARSAL_ARGS ?=
 CASES_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs docs-reference help setup demo image browser test test-integration test-all test-cpu test-slow fuzz crash rehearsal cases bench conus lint format serve deploy worker lock clean
+.PHONY: docs docs-reference help setup demo image browser test test-integration test-all test-cpu test-slow fuzz examples crash rehearsal fencing soak attacks audit licences cases bench conus lint format serve deploy worker lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -65,9 +65,13 @@ test-all: setup  ## run both halves, one after the other
 test-cpu: setup  ## run both halves at once and tell the CPU seconds of each folder (PYTEST_ARGS=...)
 	PYTHONPATH=tests/helpers $(PYTEST) -m "not slow" -p cpu_by_folder $(PYTEST_ARGS)
 
-FUZZ ?= 20
-fuzz: setup  ## try the property tests on new examples, FUZZ=20 times as many; what fails becomes an @example
-	VADOSE_FUZZ=$(FUZZ) $(PYTEST) -m "hypothesis and not slow" $(PYTEST_ARGS)
+FUZZ_ARGS ?= --inputs 10000
+fuzz: setup  ## try every reader and every body of the service on 10,000 changed inputs each (FUZZ_ARGS=...)
+	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+
+EXAMPLES ?= 20
+examples: setup  ## try the property tests on new examples, EXAMPLES=20 times as many; what fails becomes an @example
+	VADOSE_FUZZ=$(EXAMPLES) $(PYTEST) -m "hypothesis and not slow" $(PYTEST_ARGS)
 
 test-slow: setup  ## run the tests that take minutes each (PYTEST_ARGS=...)
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
@@ -77,6 +81,23 @@ crash: setup  ## kill a backfill of 30 days 100 times with kill -9, resume it, c
 
 rehearsal: setup  ## the compose file's services as plain processes: schedule, backfill under kills, restore (REHEARSAL_ARGS=...)
 	PYTHONPATH=tests/helpers $(BIN)/python -m tests.rehearsal $(REHEARSAL_ARGS)
+
+FENCING_ARGS ?= --rounds 200
+fencing: setup  ## stop a run before its commit, let another overtake it, go on: 200 rounds in a folder and on S3
+	$(BIN)/python -m tests.crash.fencing $(FENCING_ARGS)
+
+SOAK_ARGS ?=
+soak: setup  ## 1,000 days with faults; the service under 50 clients for 10 minutes: memory, descriptors, threads flat
+	$(BIN)/python -m tests.soak $(SOAK_ARGS)
+
+attacks: setup  ## the service under each kind of attack: how long its health check and a good search take meanwhile
+	$(BIN)/python -m tests.soak.attacks
+
+audit: setup  ## our code's own risks, hashes of the locks, licences, known vulnerabilities
+	$(BIN)/python -m tests.audit
+
+licences: setup  ## write docs/reference/licences.md from the locks
+	$(BIN)/python -m tests.audit --write
 
 cases: setup  ## run the public oddities of ../shared/cases/inputs against what was expected of each
 	$(BIN)/python -m tests.cases $(CASES_ARGS)

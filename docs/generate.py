@@ -16,6 +16,9 @@ from typing import Any
 import typer
 from rich.text import Text
 
+from catalog.api.limits import Limits
+from catalog.download.guard import Bounds
+from catalog.store.waiting import PATIENCE, SETTING
 from downscaler import errors, product
 from downscaler.errors import VadoseError
 from flows.cli import app
@@ -103,8 +106,24 @@ def settings() -> str:
             "|---|---|---|",
             *rows,
             "",
+            "## Limits\n",
+            "How much of a machine others may take. These are environment variables alone; unknown ones are refused.\n",
+            "| variable | default | meaning |",
+            "|---|---|---|",
+            *_limits(Limits),
+            *_limits(Bounds),
+            f"| {SETTING} | `{PATIENCE:g}` | seconds that the lock of a catalogue's folder is waited for |",
+            "",
         ]
     )
+
+
+def _limits(kind: Any) -> list[str]:
+    prefix = kind.model_config["env_prefix"]
+    return [
+        f"| {prefix}{name.upper()} | `{_toml(field.default)}` | {field.description} |"
+        for name, field in kind.model_fields.items()
+    ]
 
 
 def _toml(value: object) -> str:

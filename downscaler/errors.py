@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+BROKEN: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What Python and libraries raise of a file that is damaged or made to harm; a reader turns it into its own error."""
 
 
 class VadoseError(Exception):
@@ -379,6 +401,12 @@ class ChecksumError(TransferError):
     exit_code = 93
 
 
+class ForeignHostError(TransferError):
+    """A catalogue leads to a host that is not its own and was not allowed."""
+
+    exit_code = 96
+
+
 class NothingFoundError(VadoseError):
     """No published day matches the box and period."""
 
@@ -389,3 +417,24 @@ class BusyError(VadoseError):
     """Another process is writing the same output."""
 
     exit_code = 95
+
+
+@contextmanager
+def broken_as(kind: type[VadoseError], what: str, where: object = None, remedy: str | None = None) -> Iterator[None]:
+    """Turn whatever a damaged or made-up input makes Python and libraries raise into one typed error.
+
+    For the outermost call of a reader alone: what is wrong inside is told by the error's cause.
+
+    Args:
+        kind: of the error.
+        what: one sentence.
+        where: the file or folder.
+        remedy: what to do now.
+    """
+    try:
+        yield
+    except VadoseError:
+        raise
+    except BROKEN as error:
+        told = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise kind(what, value=told if where is None else f"{where}: {told}", remedy=remedy) from error

@@ -210,6 +210,14 @@ DEMO = Domain.from_bounds(
 DOMAINS: dict[str, Domain] = {d.name: d for d in (CONUS, LITTLE_WASHITA, UPPER_VERDE, DEMO)}
 
 
+def ucum(units: str) -> str:
+    """A CF unit as a code of UCUM, which has a full stop between factors: m3.m-3.
+
+    Source: The Unified Code for Units of Measure, https://ucum.org/ucum.
+    """
+    return units.replace(" ", ".")
+
+
 def cf_attributes(variable: Variable, **more: str) -> dict[str, Any]:
     """CF attributes of a variable, those in ``more`` among them; flags with their masks and meanings."""
     found: dict[str, Any] = {

@@ -16,11 +16,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from downscaler.errors import ConfigError
+from downscaler.errors import BROKEN, ConfigError
 
 PREFIX = "VADOSE_"
 _OTHERS = (
     f"{PREFIX}SERVE_",
+    f"{PREFIX}DOWNLOAD_",
     f"{PREFIX}LOCK_SECONDS",
     f"{PREFIX}PGSTAC_DSN",
     f"{PREFIX}WEBHOOK_TOKEN",
@@ -42,6 +43,12 @@ class Settings(BaseSettings):
     )
     prior: Path | None = Field(default=None, description="prior store made by `vadose prior build`")
     model: Path | None = Field(default=None, description="model folder made by `vadose train`")
+    model_sha256: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="digest that the model must have, as `vadose info MODEL` tells it; unset, a model that was not "
+        "trained here is first loaded in a guarded process",
+    )
     granules: Path | None = Field(default=None, description="folder with SMAP granules")
     catalog: str = Field(
         default="build/catalog", description="catalogue to publish in: a folder, file:// or s3://bucket/prefix"
@@ -213,7 +220,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     """Keys of a config file, its relative paths counted from its own folder."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except BROKEN as error:
         raise ConfigError(f"The settings file {path} cannot be read", value=error) from None
     _refuse_unknown(values, list(Settings.model_fields), f"key in {path}")
     for key in _PATHS:

@@ -33,6 +33,9 @@ os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 # Tests are of the days that keep SMAP's retrievals, but for those that ask for the analysis: half the time.
 os.environ.setdefault("VADOSE_PRODUCTS", "conserving")
 
+# Models that tests train are not remembered as this account's own.
+os.environ.setdefault("XDG_STATE_HOME", str(ROOT / "build" / "test-state"))
+
 register_profiles()
 
 

@@ -15,6 +15,20 @@ from starlette.exceptions import HTTPException
 from downscaler.errors import CatalogError, VadoseError
 
 _log = logging.getLogger(__name__)
+_REFUSAL = {
+    "type": "object",
+    "required": ["code", "description"],
+    "properties": {"code": {"type": "string"}, "description": {"type": "string"}},
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {"application/json": {"schema": _REFUSAL}}}
+    for status, text in {
+        400: "The request asks what cannot be: the text says what is allowed",
+        404: "There is no such thing",
+        503: "The catalogue cannot be read, or the service is busy",
+    }.items()
+}
+"""What any route may answer instead, for the OpenAPI document."""
 
 
 def add_error_answers(app: FastAPI) -> None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from catalog.api import files
-from catalog.api.answers import add_error_answers
+from catalog.api.answers import REFUSALS, add_error_answers
 from catalog.api.data import cube, dates, tiles, timeseries
 from catalog.api.limits import Limits
 from catalog.api.limits import limits as read_limits
@@ -71,6 +71,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        responses=REFUSALS,
         license_info={"name": product.LICENSE},
     )
     app.state.store, app.state.catalogue, app.state.limits = store, catalogue, allowed

@@ -32,6 +32,9 @@ _CHUNK = 256 * 1024
 _NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f]+")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _KEPT = re.compile(r"/r\d{3,}/(?!item\.json)")  # what lies in a revision's folder never changes
+_KEPT_NAME = re.compile(
+    r"/([A-Za-z0-9._-]+)/(r\d{3,})/([A-Za-z0-9._-]+)$"
+)  # item, revision and file: a name that tells all
 _EXAMPLE = {"description": "A part of the file (Range)"}
 
 
@@ -79,7 +82,9 @@ def _facts(store: Store, key: str) -> ObjectFacts | None:
 
 def _headers(key: str, facts: ObjectFacts) -> dict[str, str]:
     suffix = "." + key.rpartition(".")[2].lower()
-    return {
+    saved = _KEPT_NAME.search(key)
+    named = {"Content-Disposition": f'inline; filename="{saved[1]}_{saved[2]}_{saved[3]}"'} if saved else {}
+    return named | {
         "Accept-Ranges": "bytes",
         "ETag": f'"{facts.tag}"',
         "Last-Modified": email.utils.formatdate(facts.modified, usegmt=True),

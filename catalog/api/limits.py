@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import resource
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from downscaler.errors import ConfigError
+from catalog.store.settings import from_environment
 
-_PREFIX = "VADOSE_SERVE_"
 _SPARE = 256  # descriptors for the catalogue's files, the search and logs
 
 
 class Limits(BaseSettings):
     """Limits of the service; ``VADOSE_SERVE_CONNECTIONS=100`` sets one."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="VADOSE_SERVE_", extra="forbid")
 
     connections: int = Field(default=512, ge=8, description="connections at a time; the longest unused give way")
     header_seconds: float = Field(default=10.0, gt=0, description="seconds in which a request's head has to come")
@@ -43,15 +41,4 @@ class Limits(BaseSettings):
 
 def limits() -> Limits:
     """The limits as the environment sets them; raises ConfigError."""
-    known = {f"{_PREFIX}{name.upper()}" for name in Limits.model_fields}
-    for name in sorted(name for name in os.environ if name.upper().startswith(_PREFIX)):
-        if name.upper() not in known:
-            raise ConfigError("Unknown environment variable", value=name, allowed=sorted(known))
-    try:
-        return Limits()
-    except ValidationError as error:
-        fault = error.errors()[0]
-        name = f"{_PREFIX}{'_'.join(map(str, fault['loc'])).upper()}"
-        raise ConfigError(
-            "Invalid limit of the service", value=f"{name}={fault['input']}", allowed=fault["msg"]
-        ) from None
+    return from_environment(Limits, "limit of the service")

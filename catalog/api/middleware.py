@@ -6,7 +6,6 @@ import asyncio
 import http
 import ipaddress
 import json
-import re
 import socket
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
@@ -16,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.api.limits import Limits
+from catalog.store.documents import depth_of
 
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; script-src 'self'; "
@@ -29,7 +29,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "cross-origin",  # anybody's page may show the open data
     "Permissions-Policy": "geolocation=(self), camera=(), microphone=()",
 }
-_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _PACKED = ("/catalog/", "/tiles/", "/cube/")  # files with ranges and tags, and what is compressed already
 
 
@@ -134,7 +133,7 @@ class Guard:
             raise Refusal(408, f"A request's body comes within {self._limits.body_seconds:g} s.") from None
         if told is not None and chunked:
             raise Refusal(400, "A request tells the length of its body once: Content-Length or Transfer-Encoding.")
-        if _depth(bytes(body), self._limits.body_depth) > self._limits.body_depth:
+        if depth_of(bytes(body), self._limits.body_depth) > self._limits.body_depth:
             raise Refusal(400, f"A request's JSON nests at most {self._limits.body_depth} deep.")
         waiting: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
@@ -154,17 +153,6 @@ class Compressed:
         """One request."""
         plain = scope["type"] != "http" or scope["path"].startswith(_PACKED)
         await (self.app if plain else self._packing)(scope, receive, send)
-
-
-def _depth(body: bytes, enough: int) -> int:
-    """How deep brackets nest in JSON, outside of its texts; more than ``enough`` is not counted further."""
-    depth = deepest = 0
-    for bracket in re.findall(rb"[\[\]{}]", _TEXTS.sub(b"", body)):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-        if deepest > enough:
-            break
-    return deepest
 
 
 def _as_published(scope: Scope, public: SplitResult) -> Scope:

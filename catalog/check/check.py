@@ -6,7 +6,6 @@ One listing tells what is there; every JSON object is read once. Nothing is writ
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ from catalog.naming import (
     parent_key,
 )
 from catalog.store.base import Store, get_many, open_store
-from catalog.store.documents import resolve
+from catalog.store.documents import parse_json, resolve
 from downscaler.errors import CatalogError
 
 Progress = Callable[[int, int], None]
@@ -104,7 +103,7 @@ def _examine(survey: Survey, key: str, content: bytes | None) -> None:
     """One object: readable, valid, its links leading somewhere; its facts go into the survey."""
     parent = is_parent_key(key)
     try:
-        document = json.loads(content or b"")
+        document = parse_json(content or b"")
         (validate if parent else validate_item)(document)
         facts = None if parent else _facts(key, document)
     except (ValueError, KeyError, TypeError, AttributeError, CatalogError) as error:

@@ -6,7 +6,6 @@ No file that an item names is ever touched, nor one that some item may have name
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -30,7 +29,7 @@ from catalog.items.schema import validate
 from catalog.naming import NO_DAYS, ROOT, DayName, cube_folder, is_archived_key, is_item_key
 from catalog.publish.claims import is_void
 from catalog.store.base import Store
-from catalog.store.documents import Document, read_document, resolve, serialise
+from catalog.store.documents import Document, parse_json, read_document, resolve, serialise
 from catalog.store.objects import Change, Write
 from downscaler import product
 from downscaler.errors import CatalogError, VadoseError
@@ -91,7 +90,7 @@ def _is_named(store: Store, key: str) -> bool:
     """Whether an item in the file's folder, or an archived one below it, names a file."""
     below = key.rpartition("/r")[0]
     for item in (k for k in store.keys(f"{below}/") if is_item_key(k) or is_archived_key(k)):
-        document = json.loads(store.get(item) or b"{}")
+        document = parse_json(store.get(item) or b"{}")
         if key in (resolve(item, asset["href"]) for asset in document.get("assets", {}).values()):
             return True
     return False
@@ -119,7 +118,7 @@ def _flat(store: Store, name: str) -> list[Write]:
         return [item_link(_stem(item)) for item in store.keys(f"{name}/") if is_item_key(item)]
 
     def kept(before: bytes | None) -> Document:
-        document = json.loads(before or b"{}")
+        document = parse_json(before or b"{}")
         document["links"] = [link for link in document["links"] if link["rel"] != "item"]
         return dict(document)
 
@@ -211,7 +210,7 @@ def _rebuilding(build: Callable[[bytes | None], Document], links: Links) -> Chan
 
 def _parsed(content: bytes | None) -> Document:
     try:
-        return dict(json.loads(content or b"{}"))
+        return dict(parse_json(content or b"{}"))
     except (ValueError, TypeError):
         return {}
 

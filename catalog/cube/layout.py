@@ -95,26 +95,40 @@ def date_of(index: int) -> dt.date:
     return FIRST_DAY + dt.timedelta(days=index)
 
 
-def packed_dtype(variable: Variable) -> np.dtype[Any]:
-    """Quantities are multiples of a power of two and fit 16 bits exactly; flags and times are as in the files."""
-    return np.dtype("uint16") if variable.precision is not None else np.dtype(variable.dtype)
+def dtype_of(variable: Variable) -> np.dtype[Any]:
+    """The type of a variable's array: that of the GeoTIFFs, so that every reader finds the same numbers."""
+    return np.dtype(variable.dtype)
 
 
-def packed_fill(variable: Variable) -> int:
-    """What a packed array holds where there is nothing; of the flags it is ``FILL``, so that bits can be tested."""
+def fill_of(variable: Variable, dtype: np.dtype[Any] | None = None) -> float | int:
+    """What an array holds where there is nothing; of the flags it is ``FILL``, so that bits can be tested.
+
+    ``dtype`` is the array's: cubes made by earlier versions hold quantities packed as 16 bits.
+    """
     if variable.precision is not None:
-        return _MISSING
+        return _MISSING if _is_packed(variable, dtype) else math.nan
     return Flag.FILL.value if variable is QUALITY_FLAG else int(variable.nodata)
 
 
-def pack(variable: Variable, stored: Array) -> Array:
-    """A GeoTIFF's values as the cube stores them, any shape; unpacking brings back the very same values.
+def _is_packed(variable: Variable, dtype: np.dtype[Any] | None) -> bool:
+    return dtype is not None and variable.precision is not None and dtype.kind == "u"
 
-    Raises CatalogError when the values are no multiples of the variable's quantum, or of another type.
+
+def unpack(variable: Variable, held: Array) -> NDArray[np.float64]:
+    """An array's values as they are in the GeoTIFFs, NaN for quantities where there is nothing."""
+    if variable.precision is None or not _is_packed(variable, held.dtype):
+        return held.astype(np.float64)
+    return np.where(held == _MISSING, np.nan, held.astype(np.float64) * quantum(variable.precision))
+
+
+def pack(variable: Variable, stored: Array, dtype: np.dtype[Any]) -> Array:
+    """A GeoTIFF's values as an array of the cube stores them, any shape; ``unpack`` brings back the very same values.
+
+    Raises CatalogError when the values are of another type, or cannot be packed into an older cube.
     """
     if stored.dtype != np.dtype(variable.dtype):
         raise CatalogError(f"{variable.name} has another data type", value=stored.dtype, allowed=variable.dtype)
-    if variable.precision is None:
+    if variable.precision is None or not _is_packed(variable, dtype):
         return stored
     step = quantum(variable.precision)
     values = stored.astype(np.float64) / step
@@ -130,16 +144,14 @@ def pack(variable: Variable, stored: Array) -> Array:
 
 
 def attributes(variable: Variable) -> dict[str, Any]:
-    """CF attributes of a variable, with what unpacks it."""
-    found = product.cf_attributes(variable, grid_mapping=GRID_MAPPING, coordinates=f"lat lon {REVISION}")
+    """CF attributes of a variable; the grid mapping is a coordinate too, so that any way of opening keeps it."""
+    found = product.cf_attributes(variable, grid_mapping=GRID_MAPPING, coordinates=f"lat lon {REVISION} {GRID_MAPPING}")
     if variable is QUALITY_FLAG:
         return found
-    found["_FillValue"] = packed_fill(variable)
     if variable.precision is not None:
-        step = quantum(variable.precision)
-        found["scale_factor"] = step  # a power of two: unpacking is exact
-        found["valid_range"] = [round(variable.valid_min / step), math.floor(variable.valid_max / step)]
+        found["valid_range"] = [float(np.float32(v)) for v in (variable.valid_min, variable.valid_max)]
     else:
+        found["_FillValue"] = fill_of(variable)
         found["valid_range"] = [int(variable.valid_min), int(variable.valid_max)]
     if variable is product.SOIL_MOISTURE:
         found["ancillary_variables"] = " ".join(v.name for v in product.VARIABLES if v is not variable)

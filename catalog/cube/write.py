@@ -25,9 +25,9 @@ from catalog.cube.layout import (
     Grid,
     attributes,
     axis_attributes,
+    dtype_of,
+    fill_of,
     pack,
-    packed_dtype,
-    packed_fill,
 )
 from catalog.reading.rasters import open_file
 from catalog.store.base import Store
@@ -66,11 +66,11 @@ def create_arrays(group: zarr.Group, grid: Grid) -> None:
         array = group.create_array(
             variable.name,
             shape=(0, *grid.shape),
-            dtype=packed_dtype(variable),
+            dtype=dtype_of(variable),
             chunks=(DAYS, CHUNK, CHUNK),
             shards=(DAYS, SHARD, SHARD),
             compressors=BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"),
-            fill_value=packed_fill(variable),
+            fill_value=fill_of(variable),
             dimension_names=["time", "y", "x"],
         )
         array.attrs.update(attributes(variable))
@@ -128,7 +128,9 @@ def _write_variable(
             for change in changes:
                 file = files.get(change.index)
                 held[change.index - start] = (
-                    packed_fill(variable) if file is None else pack(variable, _read(file, rows, grid))
+                    fill_of(variable, array.dtype)
+                    if file is None
+                    else pack(variable, _read(file, rows, grid), array.dtype)
                 )
             array[start:stop, rows, :] = held
             tell()

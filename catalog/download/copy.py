@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from catalog.download.origin import Found
 from catalog.items.day import domain_of
 from catalog.items.parents import parent_writes
+from catalog.items.schema import validate_core
 from catalog.naming import DayName
 from catalog.store.base import Write
-from catalog.store.documents import Document, serialise
+from catalog.store.documents import Document, parse_json, serialise
 from catalog.store.folder import FolderStore
 
 _UP = {"root": "../../../../catalog.json", "collection": "../../../collection.json", "parent": "../catalog.json"}
@@ -46,7 +46,7 @@ def _present(target: FolderStore, name: DayName, item: Mapping[str, Any]) -> dic
     """Assets of an earlier copy of the same revision whose files are still here."""
     content = target.get(name.item_key)
     try:
-        earlier = json.loads(content) if content else {}
+        earlier = parse_json(content) if content else {}
     except ValueError:
         return {}
     if earlier.get("properties", {}).get("version") != item["properties"].get("version"):
@@ -63,6 +63,7 @@ def _present(target: FolderStore, name: DayName, item: Mapping[str, Any]) -> dic
 
 def write_copy(target: FolderStore, item: Document) -> None:
     """Write a copied item and the links to it; raises CatalogError when it is none of this product."""
+    validate_core(item)
     name, domain = DayName.of_item(item), domain_of(item)
     own = Write(key=name.item_key, content=serialise(item), commit=True)
     writes = [own, *parent_writes(target, name, domain, item)]

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -18,12 +19,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from catalog.download.copy import copied_item, write_copy
+from catalog.download.guard import Bounds, Guard
 from catalog.download.origin import Found, StoreOrigin, open_origin
 from catalog.download.query import Query
 from catalog.download.transfer import CopyFrom, Fetch, FetchHttp, bring, name_in
 from catalog.naming import DOWNLOAD_LOCK, ROOT, DayName, revision_folder
 from catalog.store.folder import FolderStore
 from downscaler.errors import (
+    CatalogError,
     ChecksumError,
     ConfigError,
     NothingFoundError,
@@ -38,6 +41,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _SHA256 = re.compile(r"1220([0-9a-f]{64})")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SHOWN = 5  # failures that a message names
+_MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +80,10 @@ def download(
     *,
     assets: Sequence[str] = (),
     workers: int = 4,
-    fetch: Fetch | None = None,
+    fetch: FetchHttp | None = None,
     progress: Progress | None = None,
+    allow_hosts: Sequence[str] = (),
+    limits: Bounds | None = None,
 ) -> Downloaded:
     """Download the matching days' files and items from a catalogue into a folder.
 
@@ -89,8 +95,12 @@ def download(
         workers: files at a time.
         fetch: brings files over HTTP, with other patience than the usual.
         progress: called with (bytes here, bytes in all) as items tell them.
+        allow_hosts: hosts beside the catalogue's own that its links may lead to, each NAME or NAME:PORT.
+        limits: how much is taken of the catalogue; by default as the environment says.
 
     Raises:
+        ForeignHostError: the catalogue's links lead to a host that is not its own.
+        CatalogError: the catalogue is broken, or beyond the limits.
         NothingFoundError: no day matches.
         ConfigError: no day has an asset of a wanted name, or the folder is in use or holds another catalogue.
         StorageFullError: the disk is full; what had come stays and is gone on with.
@@ -98,10 +108,10 @@ def download(
             when all were cut short; all else is kept.
         UnreachableError: the catalogue itself does not answer.
     """
-    source = open_origin(origin)
-    if fetch is None:
-        fetch = FetchHttp()
-    bringing: Fetch = CopyFrom(source.store) if isinstance(source, StoreOrigin) else fetch
+    guard = Guard(origin, allow_hosts, limits)
+    source = open_origin(origin, guard)
+    served = (fetch or FetchHttp()).within(guard)
+    bringing: Fetch = CopyFrom(source.store) if isinstance(source, StoreOrigin) else served
     days = _days(source.find(query), query, assets)
     if (out / ROOT).exists() and not (out / DOWNLOAD_LOCK).exists():
         raise ConfigError(
@@ -131,14 +141,23 @@ def _days(found: Sequence[Found], query: Query, assets: Sequence[str]) -> list[_
         files = [_file(one, key) for key in one.item["assets"] if not assets or key in assets]
         if files:
             days.append(_Day(found=one, files=files, waiting=len(files)))
+    _require_apart(days)
     return days
+
+
+def _require_apart(days: Sequence[_Day]) -> None:
+    """Raise CatalogError where two files would be written to one place."""
+    keys = Counter(file.key for day in days for file in day.files)
+    twice = [key for key, number in keys.items() if number > 1]
+    if twice:
+        raise CatalogError("Two files of the catalogue have one name", value=twice[0])
 
 
 def _file(found: Found, key: str) -> _File:
     """An asset as a file to bring; its name is held to be a plain one before it names anything here."""
     asset, name = found.item["assets"][key], DayName.of_item(found.item)
     url = found.address(asset["href"])
-    if not _PLAIN.fullmatch(name_in(url)) or not _PLAIN.fullmatch(name.item_id):
+    if not _PLAIN.fullmatch(name_in(url)) or name_in(url).endswith((".part", ".part.json")):
         raise TransferError("A file name in the catalogue is not a plain file name", value=url)
     told = _SHA256.fullmatch(str(asset.get("file:checksum", "")))
     remote = RemoteFile(
@@ -204,7 +223,18 @@ class _Work:
                 self._tell(size)
             day.whole[file.asset] = file.key
         if day.waiting == 0 and day.whole:
+            self._write_item(day)
+
+    def _write_item(self, day: _Day) -> None:
+        """Write a day's item and what leads to it; of one that is no day of this product the files stay alone."""
+        try:
             write_copy(self.target, copied_item(self.target, day.found, day.whole))
+        except StorageFullError:
+            raise
+        except (VadoseError, *_MISSHAPEN) as error:
+            told = error.what if isinstance(error, VadoseError) else repr(error)[:200]
+            self.failures.append(TransferError(f"An item cannot be copied ({told})", value=day.found.href))
+            day.whole.clear()
 
 
 def _summary(failures: Sequence[VadoseError], total: int) -> TransferError:

@@ -11,22 +11,22 @@ from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
 
+from catalog.download.guard import Guard, GuardedSession
 from catalog.download.query import Query
+from catalog.download.shape import has_shape, require_links
 from catalog.naming import NO_DAYS, DayName
 from catalog.reading.days import items
 from catalog.store.base import Store, open_store
-from catalog.store.documents import Document
+from catalog.store.documents import Document, parse_document
 from downscaler.errors import CatalogError, UnreachableError
 
-BUSY = (429, 500, 502, 503, 504)
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect and between two pieces of an answer."""
-_TRIES = 5
+_TRIES = 6
 _AT_ONCE = 8  # item documents of a static catalogue
 _PAGE = 100  # items of an answer of a search
+_IDLE = 3  # pages without a new item, one after the other
 _ITEM_SEARCH = re.compile(r"https://api\.stacspec\.org/v1\.\d+\.\d+[^/]*/item-search$")
 _PLACES = ("stac", "catalog/catalog.json", "catalog.json")  # below the address of `vadose serve`
 _MONTH = re.compile(r"-(\d{4})(?:-(\d{2}))?$")
@@ -40,12 +40,12 @@ class Found:
     href: str
 
     def address(self, href: str) -> str:
-        """A link of the item, absolute."""
+        """A link of the item, absolute; raises CatalogError where it is no address."""
         if "://" in href:
             return href
         # urljoin knows no s3: it is told of a scheme that it knows, for the while of the joining.
         scheme, _, rest = self.href.partition("://")
-        return f"{scheme}://" + urljoin(f"http://{rest}", href).removeprefix("http://")
+        return f"{scheme}://" + joined(f"http://{rest}", href).removeprefix("http://")
 
 
 class Origin(Protocol):
@@ -56,13 +56,14 @@ class Origin(Protocol):
         ...
 
 
-def open_origin(address: str) -> Origin:
+def open_origin(address: str, guard: Guard | None = None) -> Origin:
     """A served catalogue or STAC API (http, https), a folder, ``file://`` or ``s3://bucket/prefix``.
 
-    Raises UnreachableError when nothing answers or what answers is no catalogue, CatalogError on an unknown scheme.
+    ``guard`` says what may be asked of it; unset, what its own host gives. Raises UnreachableError when nothing answers
+    or what answers is no catalogue, CatalogError on an unknown scheme.
     """
     if urlsplit(address).scheme in ("http", "https"):
-        return _open_served(address)
+        return _open_served(address, guard or Guard(address))
     store = open_store(address)
     if store.get("catalog.json") is None:
         raise UnreachableError(
@@ -83,48 +84,87 @@ class StoreOrigin:
         """All matching days, by links from the root."""
         found = []
         for item in items(self.store.uri):
-            if query.wants(item):
+            if _wanted(item, query, self.store.uri):
                 name = DayName.of_item(item)
                 found.append(Found(item=item, href=f"{self.store.uri}/{name.item_key}"))
         return found
+
+
+def _wanted(item: Document, query: Query, where: str) -> bool:
+    """Whether an item is a day that the query selects; raises CatalogError where it has not the shape of a day."""
+    return item.get("collection") not in NO_DAYS and has_shape(item, where) and query.wants(item)
+
+
+def joined(address: str, href: str) -> str:
+    """A link counted from an address; raises CatalogError where it is no address."""
+    try:
+        return urljoin(address, href)
+    except ValueError as error:
+        raise CatalogError("A link of the catalogue is no address", value=f"{address}: {href[:200]!r}") from error
 
 
 @dataclass(frozen=True)
 class StaticOrigin:
     """A catalogue served as files, walked by its links; years and months out of the period are not opened."""
 
-    session: requests.Session
+    session: GuardedSession
     root: str
 
     def find(self, query: Query) -> list[Found]:
         """All matching days, by links from the root."""
+        limits, hrefs = self.session.guard.limits, set[str]()
+        for href in self._items(self.root, get_json(self.session, self.root), query, {self.root}, limits.link_depth):
+            hrefs.add(href)
+            _require_few(len(hrefs), limits.items, self.root)
+        ordered = sorted(hrefs)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            hrefs = sorted(self._items(self.root, get_json(self.session, self.root), query))
-            documents = pool.map(lambda href: get_json(self.session, href), hrefs)
+            documents = pool.map(lambda href: get_json(self.session, href), ordered)
             return [
-                Found(item=item, href=href) for href, item in zip(hrefs, documents, strict=True) if query.wants(item)
+                Found(item=item, href=href)
+                for href, item in zip(ordered, documents, strict=True)
+                if _wanted(item, query, href)
             ]
 
-    def _items(self, address: str, document: Document, query: Query) -> Iterator[str]:
-        for link in document.get("links", []):
-            href = urljoin(address, link.get("href", ""))
-            if link.get("rel") == "item":
+    def _items(self, address: str, document: Document, query: Query, seen: set[str], deep: int) -> Iterator[str]:
+        """Addresses of the items below a document; ``seen`` were opened already, and at most ``deep`` links lead on."""
+        for link in require_links(document, address):
+            href = joined(address, link["href"])
+            if link["rel"] == "item":
                 yield href
-            elif link.get("rel") == "child":
+            elif link["rel"] == "child" and href not in seen:
+                if deep <= 1:
+                    raise CatalogError(
+                        "The catalogue's links lead deeper than a download follows them",
+                        value=address,
+                        remedy="VADOSE_DOWNLOAD_LINK_DEPTH sets the limit.",
+                    )
+                seen.add(href)
                 child = get_json(self.session, href)
                 if _may_hold(child, query):
-                    yield from self._items(href, child, query)
+                    yield from self._items(href, child, query, seen, deep - 1)
+
+
+def _require_few(number: int, most: int, where: str) -> None:
+    if number > most:
+        raise CatalogError(
+            "The catalogue has more days than one download brings",
+            value=where,
+            allowed=f"{most:,}",
+            remedy="Choose a shorter period, or set VADOSE_DOWNLOAD_ITEMS.",
+        )
 
 
 def _may_hold(document: Document, query: Query) -> bool:
     """Whether days of the query may lie below a collection, year or month."""
     if document.get("type") == "Collection":
-        identifier = document.get("id")
+        identifier = str(document.get("id"))
         return identifier not in NO_DAYS and (not query.collections or identifier in query.collections)
     found = _MONTH.search(str(document.get("id")))
     if found is None:
         return True
     year, month = int(found[1]), int(found[2] or 0)
+    if not (dt.MINYEAR <= year < dt.MAXYEAR and month <= 12):
+        return True
     first = dt.date(year, month or 1, 1)
     following = dt.date(year + 1, 1, 1) if month in (0, 12) else dt.date(year, month + 1, 1)
     return query.in_period(first, following - dt.timedelta(days=1))
@@ -134,35 +174,67 @@ def _may_hold(document: Document, query: Query) -> bool:
 class SearchOrigin:
     """A STAC API with item search."""
 
+    session: GuardedSession
     root: str
 
     def find(self, query: Query) -> list[Found]:
         """All matching days, page by page."""
         import pystac_client
+        from pystac import STACError
         from pystac_client.exceptions import APIError
         from pystac_client.stac_api_io import StacApiIO
 
-        io = StacApiIO(timeout=TIMEOUT, max_retries=_patience())
+        io = StacApiIO(timeout=TIMEOUT)
+        io.session = self.session
+        broken = (KeyError, TypeError, ValueError, AttributeError, LookupError, RecursionError, STACError)
         try:
             client = pystac_client.Client.open(self.root, stac_io=io)
             search = client.search(
                 bbox=query.bbox, datetime=query.interval, collections=list(query.collections) or None, limit=_PAGE
             )
-            documents = [item for item in search.items_as_dicts() if query.wants(item)]
+            found = self._select(search.pages_as_dicts(), query)
         except (APIError, requests.RequestException) as error:
+            if (refusal := self.session.guard.refusal) is not None:  # pystac-client keeps an error's text alone
+                raise refusal from error
             raise UnreachableError("The search of the catalogue failed", value=f"{self.root}: {error}") from error
-        made = [Found(item=item, href=_own_address(item, self.root)) for item in documents]
-        return sorted(made, key=lambda found: str(found.item["id"]))
+        except broken as error:
+            raise CatalogError("An answer of the search is none", value=f"{self.root}: {error!r}"[:300]) from error
+        return [found[key] for key in sorted(found, key=lambda key: key[1])]
+
+    def _select(self, pages: Iterator[Document], query: Query) -> dict[tuple[str, str], Found]:
+        """The wanted items of a search by collection and identifier; of pages that bring nothing new some are read."""
+        seen: set[tuple[str, str]] = set()
+        found: dict[tuple[str, str], Found] = {}
+        idle = 0
+        for page in pages:
+            before = len(seen)
+            for item in _features(page, self.root):
+                key = str(item.get("collection")), str(item.get("id"))
+                seen.add(key)
+                if _wanted(item, query, self.root):
+                    found[key] = Found(item=item, href=_own_address(item, self.root))
+            _require_few(len(seen), self.session.guard.limits.items, self.root)
+            idle = 0 if len(seen) > before else idle + 1
+            if idle >= _IDLE:
+                raise CatalogError("The search's pages go round in a circle", value=self.root)
+        return found
+
+
+def _features(page: Document, where: str) -> list[Document]:
+    features = page.get("features", [])
+    if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
+        raise CatalogError("A page of the search holds no items", value=where)
+    return features
 
 
 def _own_address(item: Mapping[str, Any], root: str) -> str:
     own = [link["href"] for link in item.get("links", []) if link.get("rel") == "self"]
-    return urljoin(root, own[0]) if own else root
+    return joined(root, own[0]) if own else root
 
 
-def _open_served(address: str) -> Origin:
+def _open_served(address: str, guard: Guard) -> Origin:
     """The API at an address or just below it, else the static catalogue there."""
-    session = new_session(_patience())
+    session = GuardedSession(guard, _TRIES)
     last: UnreachableError | None = None
     below = address if address.endswith("/") else f"{address}/"
     for place in (address, *(urljoin(below, name) for name in _PLACES)):
@@ -173,28 +245,14 @@ def _open_served(address: str) -> Origin:
                 raise
             last = last or error
             continue
-        if any(_ITEM_SEARCH.match(uri) for uri in document.get("conformsTo", [])):
-            return SearchOrigin(place)
+        told = document.get("conformsTo")
+        if isinstance(told, list) and any(_ITEM_SEARCH.match(str(uri)) for uri in told):
+            return SearchOrigin(session, place)
         if document.get("type") in ("Catalog", "Collection"):
             return StaticOrigin(session, place)
     raise last or UnreachableError(
         "The address is not a STAC catalogue", value=address, allowed="a catalogue or STAC API"
     )
-
-
-def _patience() -> Retry:
-    return Retry(
-        total=_TRIES, backoff_factor=0.2, status_forcelist=BUSY, allowed_methods={"GET", "POST"}, retry_after_max=30
-    )
-
-
-def new_session(retries: Retry | int = 0) -> requests.Session:
-    """A session with our user agent and optional retries for busy servers."""
-    session = requests.Session()
-    session.headers["User-Agent"] = "vadose"
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retries, pool_maxsize=32))
-    return session
 
 
 def get_json(session: requests.Session, address: str) -> Document:
@@ -213,10 +271,4 @@ def get_json(session: requests.Session, address: str) -> Document:
             value=f"{address}: HTTP {answer.status_code}, {answer.headers.get('Content-Type')}",
             allowed="a catalogue's JSON",
         )
-    try:
-        document = answer.json()
-    except ValueError as error:
-        raise CatalogError("An object of the catalogue is not JSON", value=f"{address}: {error}") from error
-    if not isinstance(document, dict):
-        raise CatalogError("An object of the catalogue is not a JSON object", value=address)
-    return document
+    return parse_document(answer.content, address)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -13,8 +14,10 @@ import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 from urllib3.exceptions import HTTPError
 
-from catalog.download.origin import BUSY, TIMEOUT, new_session
+from catalog.download.guard import BUSY, Bounds, Guard, GuardedSession, bounds
+from catalog.download.origin import TIMEOUT
 from catalog.store.base import Store
+from catalog.store.documents import parse_json
 from downscaler.errors import ChecksumError, TransferError, UnreachableError
 from downscaler.records import sync
 from downscaler.sources.earthdata.checks import fault
@@ -25,6 +28,14 @@ Tell = Callable[[int], None]
 _ATTEMPTS = 6
 _LONGEST_WAIT = 20.0  # s between two attempts
 _PIECE = 1 << 18
+_SPAN = 60.0  # s over which the rate of a file is looked at
+_HOPELESS = (
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.TooManyRedirects,
+)  # what no further attempt makes better
 
 
 class Fetch(Protocol):
@@ -86,12 +97,22 @@ class CopyFrom:
     store: Store
 
     def __call__(self, remote: RemoteFile, part: Path, tell: Tell) -> None:
-        """Copy the object; a bucket's comes in one piece."""
-        content = self.store.get(remote.url.removeprefix(f"{self.store.uri}/"))
-        if content is None:
+        """Copy the object piece by piece; one that has another size than its item tells is refused before."""
+        below = f"{self.store.uri}/"
+        facts = self.store.facts(remote.url.removeprefix(below)) if remote.url.startswith(below) else None
+        if facts is None:
             raise TransferError("A file is missing from the catalogue", value=remote.url)
-        part.write_bytes(content)
-        tell(len(content))
+        if remote.size is not None and facts.size > remote.size:
+            raise _too_large(remote, facts.size)
+        with self.store.reader(remote.url.removeprefix(below)) as source, part.open("wb") as file:
+            while piece := source.read(_PIECE):
+                file.write(piece)
+                tell(len(piece))
+
+
+def _too_large(remote: RemoteFile, most: int) -> TransferError:
+    told = "its item tells" if remote.size is not None else "a file without a told size may be"
+    return TransferError(f"A file is larger than {told}", value=f"{remote.url}: more than {most:,} bytes")
 
 
 class _CutShortError(Exception):
@@ -113,9 +134,14 @@ def _pause(state: RetryCallState) -> float:
 class FetchHttp:
     """Files over HTTP, by ranges: ``If-Range`` keeps bytes of two versions from being joined."""
 
-    session: requests.Session = field(default_factory=new_session)
     timeout: tuple[float, float] = TIMEOUT
     attempts: int = _ATTEMPTS
+    limits: Bounds = field(default_factory=bounds)
+    session: requests.Session | None = None
+
+    def within(self, guard: Guard) -> FetchHttp:
+        """The same, asking only what a guard allows."""
+        return replace(self, session=GuardedSession(guard), limits=guard.limits)
 
     def __call__(self, remote: RemoteFile, part: Path, tell: Tell) -> None:
         """All that is missing; goes on after broken connections, time limits and answers of a busy server."""
@@ -138,10 +164,13 @@ class FetchHttp:
         have, headers = _standing(part, remote)
         if have and have == remote.size:
             return
+        session = self.session or GuardedSession(Guard(remote.url, limits=self.limits))
         try:
-            with self.session.get(remote.url, headers=headers, stream=True, timeout=self.timeout) as answer:
+            with session.get(remote.url, headers=headers, stream=True, timeout=self.timeout) as answer:
                 _refuse(answer, remote, part)
-                _write(answer, part, _begin(answer, part, remote, have), tell)
+                _write(answer, part, _begin(answer, part, remote, have), tell, remote, self.limits)
+        except _HOPELESS as error:
+            raise TransferError("A file's address leads nowhere", value=f"{remote.url}: {error}") from error
         except (requests.RequestException, HTTPError) as error:
             raise _CutShortError(str(error)) from error
         came = part.stat().st_size
@@ -153,7 +182,7 @@ def _standing(part: Path, remote: RemoteFile) -> tuple[int, dict[str, str]]:
     """Bytes that may be kept of an earlier attempt, and the headers that ask for the rest."""
     headers = {"Accept-Encoding": "identity"}
     try:
-        note = json.loads(_note(part).read_text(encoding="utf-8"))
+        note = parse_json(_note(part).read_bytes())
         have = part.stat().st_size
     except (OSError, ValueError):
         note, have = {}, 0
@@ -192,16 +221,35 @@ def _begin(answer: requests.Response, part: Path, remote: RemoteFile, have: int)
     return have
 
 
-def _write(answer: requests.Response, part: Path, have: int, tell: Tell) -> None:
-    """The answer's bytes after the first ``have``, as they come: of a broken connection all that came is kept."""
+def _write(answer: requests.Response, part: Path, have: int, tell: Tell, remote: RemoteFile, limits: Bounds) -> None:
+    """The answer's bytes after the first ``have``, as they come: of a broken connection all that came is kept.
+
+    Raises TransferError when more come than the item tells, and _CutShortError when they hardly come any more.
+    """
+    most, since, came = remote.size if remote.size is not None else limits.file_bytes, time.monotonic(), 0
     with part.open("r+b" if part.exists() else "wb") as file:
         file.truncate(have)
         file.seek(have)
-        while piece := answer.raw.read1(_PIECE, decode_content=False):
+        while piece := answer.raw.read1(min(_PIECE, most - have + 1), decode_content=False):
+            have += len(piece)
+            if have > most:
+                break
             file.write(piece)
             tell(len(piece))
+            came += len(piece)
+            if (span := time.monotonic() - since) > _SPAN:
+                if came / span < limits.file_rate:
+                    raise _CutShortError(f"{came / span:.0f} bytes a second")
+                since, came = time.monotonic(), 0
+    if have > most:
+        tell(-part.stat().st_size)
+        _discard(part)
+        raise _too_large(remote, most)
 
 
 def name_in(url: str) -> str:
-    """The last part of an address's path."""
-    return urlsplit(url).path.rsplit("/", 1)[-1]
+    """The last part of an address's path; empty where it is no address."""
+    try:
+        return urlsplit(url).path.rsplit("/", 1)[-1]
+    except ValueError:
+        return ""

@@ -18,7 +18,7 @@ import rustac
 from catalog.items.schema import validate_core
 from catalog.naming import index_key, index_prefix, is_item_key, partition
 from catalog.store.base import Store, get_many
-from catalog.store.documents import Document
+from catalog.store.documents import Document, parse_json
 from catalog.store.objects import Change, Write
 from downscaler.errors import CatalogError
 
@@ -100,7 +100,10 @@ def encode(items: Iterable[Mapping[str, Any]]) -> bytes:
     documents = [_without_nan(item) for item in sorted(items, key=lambda item: str(item["id"]))]
     with tempfile.TemporaryDirectory(prefix="vadose-") as folder:
         path = Path(folder) / "items.parquet"
-        rustac.write_sync(str(path), documents)
+        try:
+            rustac.write_sync(str(path), documents)
+        except rustac.RustacError as error:
+            raise CatalogError("An item cannot be indexed", value=f"{error}"[:300]) from error
         return path.read_bytes()
 
 
@@ -164,7 +167,7 @@ def _newer(item: Mapping[str, Any], stored: Document | None) -> Document:
 
 def _parse(content: bytes | None) -> Document | None:
     try:
-        item = json.loads(content or b"")
+        item = parse_json(content or b"")
         essence(item)
         validate_core(item)
     except (ValueError, KeyError, TypeError, AttributeError, CatalogError):

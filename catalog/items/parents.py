@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from catalog.items.schema import STAC_VERSION, extension_uri, validate
 from catalog.naming import ROOT, DayName, collection_id, cube_folder, index_key
 from catalog.rasters.thumbnail import colormap
 from catalog.store.base import Store
-from catalog.store.documents import Document, serialise
+from catalog.store.documents import Document, parse_json, serialise
 from catalog.store.objects import Change, Write
 from downscaler import product
 from downscaler.errors import CatalogError
@@ -120,7 +119,7 @@ def _parse(content: bytes | None) -> Document | None:
     if content is None:
         return None
     try:
-        document = json.loads(content)
+        document = parse_json(content)
     except ValueError as error:
         raise CatalogError("A catalogue file is not valid JSON", value=error, remedy="Restore or remove it.") from error
     return document if isinstance(document, dict) else None

@@ -114,14 +114,16 @@ def validate_store(store: Store) -> list[str]:
 
     Raises CatalogError at the first missing, unreadable or invalid one.
     """
-    seen: list[str] = []
+    seen: dict[str, None] = {}
     waiting = ["catalog.json"]
     while waiting:
         key = waiting.pop(0)
+        if key in seen:
+            continue
         document = read_document(store, key)
         (validate_item if document.get("type") == "Feature" else validate)(document)
-        seen.append(key)
+        seen[key] = None
         waiting += [
             resolve(key, link["href"]) for link in document.get("links", []) if link["rel"] in ("child", "item")
         ]
-    return seen
+    return list(seen)

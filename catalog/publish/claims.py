@@ -9,7 +9,6 @@ run that lost its own: a publication looks at it between reading the item that s
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 import os
 import socket
@@ -24,7 +23,7 @@ from typing import Any
 
 from catalog.naming import DayName, collection_id
 from catalog.store.base import Store, Write, open_store
-from catalog.store.documents import Document, serialise
+from catalog.store.documents import Document, parse_json, serialise
 from downscaler.errors import CatalogError, ClaimedError
 from downscaler.ground.grid import Domain
 
@@ -233,7 +232,7 @@ def _started(process: int) -> str | None:
 def _parse(content: bytes | None) -> Document | None:
     """A claim; None where there is none, or none that a run of ours can have made: then it holds nobody off."""
     try:
-        held = json.loads(content or b"")
+        held = parse_json(content or b"")
         until = dt.datetime.fromisoformat(held["until"])
         far = until - dt.datetime.now(dt.UTC) > _LONGEST
         sound = isinstance(held["process"], int) and isinstance(held["started"], str | None)

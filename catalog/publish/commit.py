@@ -12,7 +12,7 @@ from catalog.items.assets import StagedFile
 from catalog.items.schema import validate_item
 from catalog.naming import Revisioned, revision_folder, revision_number, revision_of
 from catalog.store.base import Change, Store, Write
-from catalog.store.documents import Document, serialise
+from catalog.store.documents import Document, parse_json, serialise
 from downscaler.errors import CatalogError
 
 _SUCCESSOR = "successor-version"
@@ -89,7 +89,7 @@ def _same(old: Document, files: Mapping[str, StagedFile]) -> bool:
 def parse_item(content: bytes, name: Revisioned) -> Document:
     """The item that stands in the catalogue; raises CatalogError when it is damaged."""
     try:
-        document = json.loads(content)
+        document = parse_json(content)
         validate_item(document)
     except (ValueError, CatalogError) as error:
         raise CatalogError(
@@ -139,7 +139,7 @@ def _succeeded_by(revision: int) -> Change:
     """A change of an archived item: it is followed by the archived item of a revision, no longer by the latest."""
 
     def change(before: bytes | None) -> bytes:
-        document = json.loads(before or b"{}")
+        document = parse_json(before or b"{}")
         if not document.get("links"):
             raise CatalogError("An earlier revision's item is missing", remedy="Restore it from a copy.")
         others = [link for link in document["links"] if link["rel"] != _SUCCESSOR]

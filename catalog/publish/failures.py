@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from catalog.naming import collection_id
 from catalog.store.base import Write, open_store
-from catalog.store.documents import serialise
+from catalog.store.documents import parse_json, serialise
 from downscaler.ground.grid import Domain
 
 FOLDER = "failures"
@@ -80,7 +79,7 @@ def _key(domain: Domain, date: dt.date) -> str:
 def parse_failure(content: bytes) -> Failure | None:
     """The failure that a record tells; None where it cannot be read."""
     try:
-        document: dict[str, Any] = json.loads(content)
+        document: dict[str, Any] = parse_json(content)
         return Failure(**{**document, "date": dt.date.fromisoformat(document["date"])})
     except (ValueError, KeyError, TypeError):
         return None

@@ -6,7 +6,6 @@ Readings and pairs are not published: networks such as ISMN do not allow their d
 from __future__ import annotations
 
 import datetime as dt
-import json
 import shutil
 from collections.abc import Mapping
 from functools import partial
@@ -25,7 +24,7 @@ from catalog.naming import VALIDATIONS, ValidationName, collection_id, collectio
 from catalog.publish.commit import commit
 from catalog.store.base import Change, Store, Write, open_store
 from catalog.store.disk import storage_errors
-from catalog.store.documents import Document, serialise
+from catalog.store.documents import Document, parse_json, serialise
 from downscaler import __version__, product
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain
@@ -101,7 +100,7 @@ def headline(document: Mapping[str, Any]) -> Document:
 
 def _read(folder: Path) -> Document:
     try:
-        document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+        document = parse_json((folder / DOCUMENT).read_bytes())
         headline(document)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CatalogError(
@@ -196,7 +195,7 @@ def _telling(name: ValidationName, domain: Domain, item: Document) -> Change:
     def change(before: bytes | None) -> bytes:
         if before is None:
             raise CatalogError("The collection to validate is gone", value=collection_id(domain.name))
-        document = json.loads(before)
+        document = parse_json(before)
         document[VALIDATION] = item["properties"][VALIDATION] | {"item": f"../{name.item_key}"}
         validate(document)
         return serialise(document)

@@ -150,10 +150,10 @@ def _finish(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     """Describe the draft, turn it into a COG, read that back, drop the draft."""
     variable, path = draft.variable, draft.path.with_name(f"{draft.variable.name}.tif")
     with rasterio.open(draft.path, "r+") as file:
-        file.set_band_description(1, variable.title)
+        file.set_band_description(1, variable.name)
         file.set_band_unit(1, variable.units)
         file.update_tags(**tags, **_variable_tags(variable))
-        file.update_tags(1, **_variable_tags(variable))
+        file.update_tags(1, **_variable_tags(variable), **_statistics_tags(draft.statistics))
     shape = domain.shape()
     halvings = math.ceil(math.log2(max(shape.x, shape.y) / _SMALLEST_OVERVIEW)) if max(shape.x, shape.y) > 1 else 0
     rasterio.shutil.copy(
@@ -190,6 +190,14 @@ def _variable_tags(variable: Variable) -> dict[str, str]:
         tags["flag_masks"] = ",".join(str(flag.value) for flag in product.Flag)
         tags["flag_meanings"] = " ".join(str(flag.name).lower() for flag in product.Flag)
     return tags | {name: value for name, value in optional.items() if value is not None}
+
+
+def _statistics_tags(statistics: Statistics) -> dict[str, str]:
+    """The band's statistics by GDAL's names, by which QGIS and terra stretch colours at once; none of bit fields."""
+    told = statistics.as_stac()
+    names = {"minimum": "MINIMUM", "maximum": "MAXIMUM", "mean": "MEAN", "stddev": "STDDEV"}
+    found = {f"STATISTICS_{theirs}": f"{told[ours]:.7g}" for ours, theirs in names.items() if ours in told}
+    return found | ({"STATISTICS_VALID_PERCENT": f"{statistics.valid_percent:.4g}"} if found else {})
 
 
 def _verify(path: Path, draft: _Draft) -> None:

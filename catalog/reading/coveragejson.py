@@ -14,8 +14,11 @@ _WGS84 = {"type": "GeographicCRS", "id": "http://www.opengis.net/def/crs/OGC/1.3
 _GREGORIAN = {"type": "TemporalRS", "calendar": "Gregorian"}
 
 
-def coverage(cell: Cell, readings: Sequence[Reading]) -> dict[str, Any]:
-    """The readings of a cell; days are times at 12:00 UTC, what is missing is null."""
+def coverage(cell: Cell, readings: Sequence[Reading], *, simulated: bool | None = None) -> dict[str, Any]:
+    """The readings of a cell; days are times at 12:00 UTC, what is missing is null.
+
+    ``simulated`` says whether any day is; then every parameter's description says so too, which clients show.
+    """
     axes = {
         "x": {"values": [cell.lon]},
         "y": {"values": [cell.lat]},
@@ -28,17 +31,19 @@ def coverage(cell: Cell, readings: Sequence[Reading]) -> dict[str, Any]:
     return {
         "type": "Coverage",
         "domain": {"type": "Domain", "domainType": "PointSeries", "axes": axes, "referencing": referencing},
-        "parameters": {variable.name: _parameter(variable) for variable in _PARAMETERS},
+        "vadose:simulated": simulated,
+        "parameters": {variable.name: _parameter(variable, simulated=bool(simulated)) for variable in _PARAMETERS},
         "ranges": {variable.name: _range(variable, readings) for variable in _PARAMETERS},
     }
 
 
-def _parameter(variable: Variable) -> dict[str, Any]:
+def _parameter(variable: Variable, *, simulated: bool) -> dict[str, Any]:
+    label = f" ({product.SIMULATED_LABEL})" if simulated else ""
     return {
         "type": "Parameter",
-        "description": {"en": variable.description},
+        "description": {"en": variable.description + label},
         "observedProperty": {"label": {"en": variable.title}},
-        "unit": {"symbol": {"value": variable.units, "type": "http://www.opengis.net/def/uom/UCUM/"}},
+        "unit": {"symbol": {"value": product.ucum(variable.units), "type": "http://www.opengis.net/def/uom/UCUM/"}},
     }
 
 

@@ -72,8 +72,12 @@ def items(uri: str | Path, domain: Domain | None = None) -> Iterator[Document]:
     waiting = [ROOT if domain is None else collection_key(domain.name)]
     if store.get(waiting[0]) is None:
         return
+    seen: set[str] = set()
     while waiting:
         key = waiting.pop(0)
+        if key in seen:  # links that lead in a circle, or twice to one object
+            continue
+        seen.add(key)
         document = read_document(store, key)
         if document.get("type") == "Feature":
             if document.get("collection") not in NO_DAYS:
@@ -90,11 +94,15 @@ def collections(store: Store) -> Iterator[tuple[str, Document]]:
             yield key, document
 
 
-def item_keys(store: Store, key: str) -> Iterator[str]:
-    """Keys of the items below a collection or catalogue, in the order of the links."""
+def item_keys(store: Store, key: str, seen: set[str] | None = None) -> Iterator[str]:
+    """Keys of the items below a collection or catalogue, in the order of the links; ``seen`` are passed over."""
+    seen = seen if seen is not None else {key}
     for child in children(store, key):
+        if child in seen:
+            continue
+        seen.add(child)
         if child.endswith(_PARENTS):
-            yield from item_keys(store, child)
+            yield from item_keys(store, child, seen)
         else:
             yield child
 

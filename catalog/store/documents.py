@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,10 @@ from downscaler.errors import CatalogError
 
 Document = dict[str, Any]
 """A JSON object, such as a STAC item or collection."""
+
+
+_DEEPEST = 100  # brackets within brackets of any object of a catalogue: an item has some ten
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def serialise(document: Mapping[str, Any]) -> bytes:
@@ -23,13 +28,40 @@ def read_document(store: Store, key: str) -> Document:
     content = store.get(key)
     if content is None:
         raise CatalogError("A linked object is missing from the catalogue", value=f"{store.uri}/{key}")
+    return parse_document(content, f"{store.uri}/{key}")
+
+
+def parse_document(content: bytes, where: str) -> Document:
+    """A JSON object; raises CatalogError where it is none."""
     try:
-        document = json.loads(content)
+        document = parse_json(content)
     except ValueError as error:
-        raise CatalogError("An object of the catalogue is not JSON", value=f"{store.uri}/{key}: {error}") from error
+        raise CatalogError("An object of the catalogue is not JSON", value=f"{where}: {error}") from error
     if not isinstance(document, dict):
-        raise CatalogError("An object of the catalogue is not a JSON object", value=f"{store.uri}/{key}")
+        raise CatalogError("An object of the catalogue is not a JSON object", value=where)
     return document
+
+
+def parse_json(content: bytes) -> Any:
+    """JSON that may be damaged or made to harm; ValueError also where it nests too deep or holds NaN."""
+    if depth_of(content, _DEEPEST) > _DEEPEST:
+        raise ValueError(f"it nests more than {_DEEPEST} deep")
+    return json.loads(content, parse_constant=_no_number)
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def depth_of(content: bytes, enough: int) -> int:
+    """How deep brackets nest in JSON, outside of its texts; more than ``enough`` is not counted further."""
+    depth = deepest = 0
+    for bracket in re.findall(rb"[\[\]{}]", _TEXTS.sub(b"", content)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+        if deepest > enough:
+            break
+    return deepest
 
 
 def resolve(key: str, href: str) -> str:

@@ -7,6 +7,7 @@ export class Days {
   constructor(changed) {
     this.changed = changed;
     this.list = [];
+    this.withdrawn = new Map();
     this.index = -1;
     find("day").addEventListener("input", (event) => this.go(Number(event.target.value)));
     find("previous").addEventListener("click", () => this.step(-1));
@@ -15,8 +16,9 @@ export class Days {
     find("date").addEventListener("change", (event) => event.target.value && this.nearest(event.target.value));
   }
 
-  /** Take the published days, latest first, and show the wanted one, or the latest. */
-  use(dates, wanted) {
+  /** Take the published days, latest first, and show the wanted one, or the latest; say why one was withdrawn. */
+  use(dates, wanted, withdrawn = []) {
+    this.withdrawn = new Map(withdrawn.map((one) => [one.date, one.reason]));
     this.list = [...dates].reverse();
     this.index = -1;
     const [first, last] = [this.list[0].date, this.list.at(-1).date];
@@ -43,7 +45,14 @@ export class Days {
     this.list.forEach((one, i) => {
       if (apart(one) < apart(this.list[best])) best = i;
     });
-    this.go(best, this.list[best].date === date ? "" : `${date} is not published; the nearest day is `);
+    this.go(best, this.list[best].date === date ? "" : `${this.absence(date)}; the nearest day is `);
+  }
+
+  /** Why a day is not on the list. */
+  absence(date) {
+    if (!this.withdrawn.has(date)) return `${date} is not published`;
+    const reason = this.withdrawn.get(date);
+    return `${date} was withdrawn${reason ? ` (${reason})` : ""}`;
   }
 
   go(index, note = "") {

@@ -109,7 +109,7 @@ async function showArea() {
   else map.move({ lon: state.lon, lat: state.lat, zoom: state.zoom });
   if (![...find("period").options].some((one) => one.value === String(state.days))) state.days = 366;
   find("period").value = String(state.days);
-  days.use(listed.dates, state.date);
+  days.use(listed.dates, state.date, listed.withdrawn);
   if (state.plon !== undefined && state.plat !== undefined) choose({ lon: state.plon, lat: state.plat });
 }
 

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from downscaler.errors import PriorCoverageError, PriorUnreadableError
+from downscaler.errors import BROKEN, PriorCoverageError, PriorUnreadableError, VadoseError
 from downscaler.ground.grid import M01, Domain, Span, Window
 from downscaler.records import InputRecord
 
@@ -105,8 +105,10 @@ class Prior:
         """Reading what lies in a window; raises PriorUnreadableError that names it where a block is damaged."""
         try:
             yield
-        except (ValueError, RuntimeError) as error:
-            if not any(word in str(error).lower() for word in ("checksum", "decompress", "blosc")):
+        except VadoseError:
+            raise
+        except BROKEN as error:
+            if not isinstance(error, OSError) and not _of_codec(error):
                 raise
             rows, columns = window.rows, window.columns
             raise PriorUnreadableError(
@@ -139,6 +141,16 @@ def read_days(field: xr.DataArray, at: NDArray[np.intp]) -> NDArray[Any]:
         whole = len(values) == len(piece) and bool((np.diff(piece) == 1).all())
         pieces.append(values if whole else values[piece - first])
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _of_codec(error: Exception) -> bool:
+    """Whether an error comes out of the store's reading, not out of what is computed with it."""
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_globals.get("__name__", "").split(".")[0] in ("zarr", "numcodecs"):
+            return True
+        step = step.tb_next
+    return False
 
 
 def _extent(domain: Domain) -> str:

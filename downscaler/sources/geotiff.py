@@ -20,7 +20,7 @@ import rasterio
 import rioxarray  # noqa: F401  (xarray's engine for rasters)
 import xarray as xr
 
-from downscaler.errors import ComparisonError
+from downscaler.errors import BROKEN, ComparisonError
 from downscaler.sources import hdf5
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -158,7 +158,7 @@ def _opened(file: Path) -> xr.Dataset:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of files without a transform, which is told below
             return xr.open_dataset(file, engine="rasterio", decode_coords="all", open_kwargs={"driver": "GTiff"})
-    except (OSError, ValueError, rasterio.errors.RasterioError) as error:
+    except (*BROKEN, rasterio.errors.RasterioError) as error:
         raise ComparisonError(
             "The product to compare with cannot be opened", value=f"{file.name}: {str(error).splitlines()[0]}"
         ) from error

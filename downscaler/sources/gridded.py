@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
-from downscaler.errors import ComparisonError
+from downscaler.errors import ComparisonError, broken_as
 from downscaler.sources import geotiff, hdf5, products
 from downscaler.sources.folders import files_below
 from downscaler.sources.lengths import METRES
@@ -66,6 +66,13 @@ def sample_product(
 ) -> Sample:
     """``product_at`` with notes: of products with several fields a day, days that lack any are left out and counted."""
     path, _, variable = source.partition("::")
+    with broken_as(ComparisonError, "The product to compare with is damaged", path):
+        return _sample(path, variable, dates, lon, lat)
+
+
+def _sample(
+    path: str, variable: str, dates: Sequence[dt.date], lon: NDArray[np.floating], lat: NDArray[np.floating]
+) -> Sample:
     total, count = (np.zeros((len(lon), len(dates))) for _ in range(2))
     steps, expected = np.zeros(len(dates), int), 0
     number_of = {pd.Timestamp(date): number for number, date in enumerate(dates)}

@@ -17,6 +17,8 @@ import h5py
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _OBJECTS = 100_000  # groups and variables of one file; a granule has some hundred
+_LONG_AXIS = 20_000_000  # values of a variable of one dimension, which is read whole
+_HOLLOW, _RATIO = 100_000_000_000, 3_000  # declared bytes from which a variable has to hold one byte for so many
 
 
 class RefusedFileError(OSError):
@@ -55,7 +57,10 @@ def opened(path: Path) -> Iterator[Any]:
     except OSError as error:
         raise _refused(path, error) from error
     with file:
-        require_self_contained(file)
+        try:
+            require_self_contained(file)
+        except (RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
+            raise _refused(path, OSError(str(error))) from error
         yield file
 
 
@@ -84,8 +89,26 @@ def require_self_contained(file: Any) -> None:
         raise _points_outside(*stopped)
     for name in names:
         found = file.get(name)
-        if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):
+        if not isinstance(found, h5py.Dataset):
+            continue
+        if found.is_virtual or found.external:
             raise _points_outside(name, "a virtual dataset" if found.is_virtual else str(found.external[0][0]))
+        _require_filled(name, found)
+
+
+def _require_filled(name: str, found: Any) -> None:
+    """Raise RefusedFileError for a variable that declares far more than the file holds of it.
+
+    Deflate packs a thousand bytes into one at best, so what is beyond was never written.
+    """
+    declared, held = found.size or 0, found.id.get_storage_size()
+    declared *= found.dtype.itemsize
+    hollow = declared > _HOLLOW and declared > _RATIO * held
+    if hollow or (found.ndim == 1 and found.size > _LONG_AXIS) or found.ndim > 8:
+        raise RefusedFileError(
+            f"{name} declares {declared:,} bytes, shape {found.shape}, and holds {held:,}",
+            "Take the file as its archive delivers it.",
+        )
 
 
 def _points_outside(name: str, where: str) -> RefusedFileError:

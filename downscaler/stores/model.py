@@ -1,10 +1,16 @@
-"""Model folders: boosters as UBJSON, everything else in model.json with the checksum of each file."""
+"""Model folders: boosters as UBJSON, everything else in model.json with the checksum of each file.
+
+Models are trusted input: they are computed with. Trees are read by native code, so a model that was neither trained
+here nor pinned by its digest is first loaded in a guarded child process (``rehearsal``).
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import json
+import math
 import shutil
 import uuid
 from pathlib import Path
@@ -14,17 +20,20 @@ import numpy as np
 import xgboost as xgb
 
 import downscaler
-from downscaler.errors import ModelFeatureError, ModelUnreadableError
+from downscaler.errors import BROKEN, ModelFeatureError, ModelUnreadableError, VadoseError
 from downscaler.method.applicability import Applicability
 from downscaler.method.coarse.analysis import Memory
 from downscaler.method.features import FEATURES
 from downscaler.method.hybrid import Branch, Model
-from downscaler.product import SCHEMA_VERSION
+from downscaler.product import COARSE_GRIDS, SCHEMA_VERSION
 from downscaler.records import InputRecord, file_sha256
+from downscaler.sources.hdf5 import require_regular
+from downscaler.stores.rehearsal import known, rehearse, remember
 
 MANIFEST = "model.json"
 KIND = "vadose-model"
 _REMEDY = "Train it again: vadose train."
+_LARGEST_MANIFEST, _LARGEST_FILE = 20_000_000, 4_000_000_000  # bytes; CONUS's have 40 kB and some 100 MB
 
 
 def save_model(model: Model, out: Path) -> InputRecord:
@@ -57,7 +66,9 @@ def save_model(model: Model, out: Path) -> InputRecord:
         staging.rename(out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return model_record(out)
+    record = model_record(out)
+    remember(record.sha256)
+    return record
 
 
 def _save_branch(branch: Branch, folder: Path) -> dict[str, Any]:
@@ -89,16 +100,18 @@ def _listed(file: Path) -> dict[str, Any]:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The parsed model.json; raises ModelUnreadableError when there is none or it has another version."""
     file = Path(folder) / MANIFEST
-    try:
-        manifest = json.loads(file.read_text())
-    except FileNotFoundError:
+    if not file.exists():
         raise ModelUnreadableError(
             "Not a model folder",
             value=folder,
             allowed=f"a folder with {MANIFEST}",
             remedy="Create one with `vadose train`.",
-        ) from None
-    except (OSError, ValueError) as error:
+        )
+    try:
+        require_regular(file)
+        with file.open("rb") as stream:
+            manifest = json.loads(stream.read(_LARGEST_MANIFEST), parse_constant=_no_number)
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelUnreadableError("model.json cannot be read", value=f"{file}: {error}", remedy=_REMEDY) from error
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
         raise ModelUnreadableError("model.json does not belong to a vadose model", value=file, remedy=_REMEDY)
@@ -112,23 +125,48 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def load_model(folder: Path) -> Model:
+def load_model(folder: Path, sha256: str | None = None) -> Model:
     """Read a model folder.
 
-    Raises ModelUnreadableError for a missing or changed file, ModelFeatureError for features that this version does
-    not declare.
+    ``sha256`` pins what the model computes with (``digest`` of ``vadose info MODEL``). A model that is neither pinned
+    nor trained here is first loaded in a child process with limits of memory and time.
+
+    Raises ModelUnreadableError for a missing or changed file or another digest, ModelFeatureError for features that
+    this version does not declare.
     """
     folder = Path(folder)
+    digest = manifest_digest(read_manifest(folder))
+    if sha256 is not None and sha256 != digest:
+        raise ModelUnreadableError(
+            "The model is not the one that is pinned",
+            value=f"{folder}: {digest}",
+            allowed=sha256,
+            remedy="Take that model, or set `model_sha256` to the digest that `vadose info MODEL` tells.",
+        )
+    if sha256 is None and not known(digest):
+        rehearse(folder)
+        remember(digest)
+    return read_model(folder, digest)
+
+
+def read_model(folder: Path, digest: str | None = None) -> Model:
+    """A model folder, in this process; ``digest`` is the one that was looked at before. Raises as ``load_model``."""
     manifest = read_manifest(folder)
     try:
+        if digest is not None and manifest_digest(manifest) != digest:
+            raise ModelUnreadableError("The model was replaced while it was read", value=folder)
         branches = [_load_branch(entry, folder) for entry in manifest["branches"]]
         memory = {grid: Memory.from_dict(stored) for grid, stored in manifest.get("memory", {}).items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        card = {key: value for key, value in manifest.items() if key not in ("branches", "memory")}
+        return Model(branches={(b.grid, b.forcing): b for b in branches}, memory=memory, card=card)
+    except VadoseError:
+        raise
+    except BROKEN as error:
         raise ModelUnreadableError(
-            "model.json lacks a required entry", value=f"{folder}: {error!r}", remedy=_REMEDY
+            "A file of the model is damaged, or model.json lacks an entry",
+            value=f"{folder}: {error!r}"[:300],
+            remedy=_REMEDY,
         ) from error
-    card = {key: value for key, value in manifest.items() if key not in ("branches", "memory")}
-    return Model(branches={(b.grid, b.forcing): b for b in branches}, memory=memory, card=card)
 
 
 def _load_branch(entry: dict[str, Any], folder: Path) -> Branch:
@@ -137,7 +175,7 @@ def _load_branch(entry: dict[str, Any], folder: Path) -> Branch:
     if unknown:
         raise ModelFeatureError(
             f"The model {folder} was trained for features that this version does not have",
-            value=", ".join(unknown),
+            value=", ".join(map(str, unknown)),
             allowed=declared,
             remedy=_REMEDY,
         )
@@ -145,33 +183,46 @@ def _load_branch(entry: dict[str, Any], folder: Path) -> Branch:
     boosters = {role: _load_booster(folder, files[role], entry) for role in ("mean", "bounds")}
     area = None
     if "applicability" in files:
-        with np.load(_intact(folder, files["applicability"]), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(_intact(folder, files["applicability"])), allow_pickle=False) as arrays:
             area = Applicability.from_arrays(dict(arrays))
-    low, high = entry["stretch"]
+    low, high = map(float, entry["stretch"])
+    roughness = float(entry["roughness"])
+    if entry["grid"] not in COARSE_GRIDS or not all(isinstance(entry[name], bool) for name in ("forcing", "pattern")):
+        raise ValueError(f"branch {entry['name']}: grid, forcing or pattern")
+    if not all(math.isfinite(value) for value in (low, high, roughness)):
+        raise ValueError(f"branch {entry['name']}: stretch or roughness")
     return Branch(
         grid=entry["grid"],
         forcing=entry["forcing"],
         pattern=entry["pattern"],
-        roughness=float(entry["roughness"]),
+        roughness=roughness,
         features=tuple(entry["features"]),
-        stretch=(float(low), float(high)),
+        stretch=(low, high),
         mean=boosters["mean"],
         bounds=boosters["bounds"],
         applicability=area,
     )
 
 
-def _intact(folder: Path, stored: dict[str, Any]) -> Path:
-    file = folder / str(stored["file"])
-    if not file.is_file() or file_sha256(file) != stored["sha256"]:
-        state = "changed since it was trained" if file.is_file() else "missing"
-        raise ModelUnreadableError(f"A file of the model is {state}", value=file, remedy=_REMEDY)
-    return file
+def _intact(folder: Path, stored: dict[str, Any]) -> bytes:
+    """A file's bytes, which are those that model.json lists."""
+    name = stored["file"]
+    if not isinstance(name, str) or Path(name).name != name:
+        raise ValueError(f"{name!r} is no file name")
+    file = folder / name
+    if not file.exists():
+        raise ModelUnreadableError("A file of the model is missing", value=file, remedy=_REMEDY)
+    require_regular(file)
+    if file.stat().st_size > _LARGEST_FILE:
+        raise ModelUnreadableError("A file of the model is too large", value=file, allowed=f"{_LARGEST_FILE:,} bytes")
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != stored["sha256"]:
+        raise ModelUnreadableError("A file of the model is changed since it was trained", value=file, remedy=_REMEDY)
+    return content
 
 
 def _load_booster(folder: Path, stored: dict[str, Any], entry: dict[str, Any]) -> xgb.Booster:
-    file = _intact(folder, stored)
-    booster = xgb.Booster(model_file=str(file))
+    booster = xgb.Booster(model_file=bytearray(_intact(folder, stored)))
     if booster.feature_names != entry["features"]:
         raise ModelFeatureError(
             "A booster was trained for other features than model.json lists",
@@ -183,41 +234,66 @@ def _load_booster(folder: Path, stored: dict[str, Any], entry: dict[str, Any]) -
 
 
 def model_record(folder: Path) -> InputRecord:
-    """The model as an input of a product; its checksum covers boosters, features and parameters, not the clock."""
+    """The model as an input of a product; its checksum covers boosters, features and parameters, not the clock.
+
+    Raises ModelUnreadableError.
+    """
     manifest = read_manifest(folder)
     file = Path(folder) / MANIFEST
-    return InputRecord(
-        kind="model",
-        name=Path(folder).name,
-        version=str(manifest["algorithm_version"]),
-        sha256=manifest_digest(manifest),
-        size=sum(f["size"] for b in manifest["branches"] for f in b["files"].values()) + file.stat().st_size,
-        title=str(manifest["title"]),
-        attributes={"domain": manifest["domain"], "simulated": manifest["simulated"], "skill": manifest["skill"]},
-    )
+    try:
+        return InputRecord(
+            kind="model",
+            name=Path(folder).name,
+            version=str(manifest["algorithm_version"]),
+            sha256=manifest_digest(manifest),
+            size=sum(int(f["size"]) for b in manifest["branches"] for f in b["files"].values()) + file.stat().st_size,
+            title=str(manifest["title"]),
+            attributes={"domain": manifest["domain"], "simulated": manifest["simulated"], "skill": manifest["skill"]},
+        )
+    except BROKEN as error:
+        raise _lacking(folder, error) from error
+
+
+def _lacking(folder: Path, error: Exception) -> VadoseError:
+    if isinstance(error, VadoseError):
+        return error
+    return ModelUnreadableError("model.json lacks a required entry", value=f"{folder}: {error!r}"[:300], remedy=_REMEDY)
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def manifest_digest(manifest: dict[str, Any]) -> str:
-    """SHA-256 of what a model computes with: its branches, their files and features, and its memory."""
-    parts = [manifest["branches"], *([manifest["memory"]] if manifest.get("memory") else [])]
-    text = "".join(json.dumps(part, sort_keys=True) for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 of what a model computes with: its branches, their files and features, and its memory.
+
+    Raises ModelUnreadableError where there are none.
+    """
+    try:
+        parts = [manifest["branches"], *([manifest["memory"]] if manifest.get("memory") else [])]
+        text = "".join(json.dumps(part, sort_keys=True) for part in parts)
+        return hashlib.sha256(text.encode()).hexdigest()
+    except BROKEN as error:
+        raise ModelUnreadableError("model.json lacks its branches", value=f"{error!r}"[:300], remedy=_REMEDY) from error
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """What ``vadose info`` tells of a model folder."""
+    """What ``vadose info`` tells of a model folder; raises ModelUnreadableError."""
     manifest = read_manifest(folder)
-    return {
-        "kind": "model",
-        "title": manifest["title"],
-        "domain": manifest["domain"],
-        "simulated": manifest["simulated"],
-        "algorithm_version": manifest["algorithm_version"],
-        "created": manifest["created"],
-        "days": manifest["days"],
-        "branches": {
-            b["name"]: {"features": len(b["features"]), "rmse": manifest["skill"][b["name"]]["rmse"]}
-            for b in manifest["branches"]
-        },
-        "digest": manifest_digest(manifest),
-    }
+    try:
+        return {
+            "kind": "model",
+            "title": manifest["title"],
+            "domain": manifest["domain"],
+            "simulated": manifest["simulated"],
+            "algorithm_version": manifest["algorithm_version"],
+            "created": manifest["created"],
+            "days": manifest["days"],
+            "branches": {
+                b["name"]: {"features": len(b["features"]), "rmse": manifest["skill"][b["name"]]["rmse"]}
+                for b in manifest["branches"]
+            },
+            "digest": manifest_digest(manifest),
+        }
+    except BROKEN as error:
+        raise _lacking(folder, error) from error

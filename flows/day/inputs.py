@@ -37,7 +37,8 @@ def prepare(job: DayJob) -> Inputs:
     What was opened for the days before is kept, as long as nothing of it was replaced.
     """
     paths = [path for path in (job.prior, job.model, job.climatology) if path is not None]
-    opened = _opened(job.domain, job.prior, job.model, job.climatology, job.matching, tuple(map(_state, paths)))
+    model = job.model, job.model_sha256
+    opened = _opened(job.domain, job.prior, model, job.climatology, job.matching, tuple(map(_state, paths)))
     if job.weather is None:
         return opened
     from downscaler.stores.weather import open_weather
@@ -58,7 +59,7 @@ def _state(path: Path) -> tuple[int, ...]:
 def _opened(
     domain_name: str,
     prior_path: Path,
-    model_path: Path,
+    pinned_model: tuple[Path, str | None],
     climatology: Path | None,
     method: Literal["mean_std", "cdf"],
     _state: tuple[tuple[int, ...], ...],
@@ -71,8 +72,8 @@ def _opened(
     domain = product.domain(domain_name)
     prior = open_prior(prior_path)
     prior.require(domain)
-    model = load_model(model_path)
-    records = [prior.record(), model_record(model_path)]
+    model = load_model(*pinned_model)
+    records = [prior.record(), model_record(pinned_model[0])]
     climatologies = None
     if climatology is not None:
         from downscaler.stores.climatology import load_statistics, statistics_record

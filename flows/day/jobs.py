@@ -37,7 +37,8 @@ class DayJob:
     catalogue already holds the day from the same inputs. With ``climatology`` SMAP is matched to the prior's; with
     ``gap_fill`` what SMAP did not see is carried forward; ``second_source`` is the model taken for days on which SMAP
     has no retrieval at all. ``products`` are what is made of a day: that which keeps
-    SMAP's retrievals, the analysis, or one after the other. No credential is ever part of a job.
+    SMAP's retrievals, the analysis, or one after the other. ``model_sha256`` pins the model. No
+    credential is ever part of a job.
     """
 
     domain: str
@@ -57,6 +58,7 @@ class DayJob:
     gap_fill: bool = False
     force: bool = False
     products: tuple[Product, ...] = ("conserving",)
+    model_sha256: str | None = None
 
     @property
     def is_analysis(self) -> bool:
@@ -126,6 +128,7 @@ def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force:
         gap_fill=settings.gap_fill,
         force=force,
         products=settings.products,
+        model_sha256=settings.model_sha256,
     )
 
 

@@ -11,6 +11,7 @@ from flows.day.inputs import prepare
 from flows.day.jobs import DayJob, DayOutcome
 from flows.day.make import try_day
 from flows.day.period import makeable, today
+from flows.days.cubes import keep_in_step
 from flows.days.run import Attempt, Days, run_days
 from flows.days.state import DayState, look_back, survey
 
@@ -96,6 +97,7 @@ def make_period(
             hear(outcome)
         made = run_days(plan.work, each, workers=workers, scheduler=scheduler, attempt=attempt, progress=hear)
         outcomes += [*plan.settled, *made]
+        _follow(made, each)
     return sorted(outcomes, key=lambda outcome: outcome.date)
 
 
@@ -118,8 +120,16 @@ def make_last(
     for each in job.each():
         plan = plan_last(each, until, days)
         _begin(plan, each)
-        outcomes += run_days(plan.work, each, attempt=attempt, progress=hear)
+        made = run_days(plan.work, each, attempt=attempt, progress=hear)
+        outcomes += made
+        _follow(made, each)
     return sorted(outcomes, key=lambda outcome: outcome.date, reverse=True)
+
+
+def _follow(made: Sequence[DayOutcome], job: DayJob) -> None:
+    """Let the cube have what was published."""
+    if any(outcome.status == "published" for outcome in made):
+        keep_in_step(job.catalog, job.domain)
 
 
 def _begin(plan: Plan, job: DayJob) -> None:

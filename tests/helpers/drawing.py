@@ -1,4 +1,4 @@
-"""How property tests draw: the same examples each time in the suite, new and more ones in ``make fuzz``."""
+"""How property tests draw: the same examples each time in the suite, new and more ones in ``make examples``."""
 
 import os
 
@@ -16,7 +16,7 @@ def register_profiles() -> None:
     """Choose how this run draws.
 
     A suite that can fail without a change stops work that is right, so it tries the same examples each time.
-    What ``make fuzz`` finds is written down as an ``@example`` of its test.
+    What ``make examples`` finds is written down as an ``@example`` of its test.
     """
     common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "max_examples": examples(100)}
     settings.register_profile("suite", derandomize=True, database=None, **common)

@@ -13,10 +13,9 @@ import zarr
 
 from catalog.api.data.cube import newest_snapshot, session_of
 from catalog.api.data.dates import day_of
-from catalog.cube.layout import DIGEST, index_of, packed_fill
+from catalog.cube.layout import DIGEST, index_of, unpack
 from catalog.cube.repository import cube_errors
 from catalog.cube.write import array_of
-from catalog.rasters.encoding import quantum
 from catalog.reading.rasters import in_parallel
 from catalog.reading.series import WITH_A_VALUE, Cell, Reading, reading
 from downscaler import product
@@ -87,9 +86,6 @@ def _opened(uri: str, collection: str, snapshot: str) -> tuple[zarr.Group, NDArr
     return group, np.asarray(array_of(group, DIGEST)[:])
 
 
-def _physical(name: str, packed: NDArray[Any]) -> NDArray[np.float64]:
+def _physical(name: str, held: NDArray[Any]) -> NDArray[np.float64]:
     """Values as they are in the files, NaN where there is nothing."""
-    variable = next(v for v in product.VARIABLES if v.name == name)
-    if variable.precision is None:
-        return packed.astype(np.float64)
-    return np.where(packed == packed_fill(variable), np.nan, packed * quantum(variable.precision))
+    return unpack(next(v for v in product.VARIABLES if v.name == name), held)

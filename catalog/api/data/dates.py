@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from catalog.api.requests import absent, api_root, bad, base, known_parameters
 from catalog.api.stac.holdings import Catalogue, Holdings
 from catalog.api.stac.shelves import Entry
+from catalog.items.day import REASON
 from catalog.items.links import FILES
 from catalog.naming import NO_DAYS
 
@@ -20,7 +21,7 @@ CollectionQuery = Annotated[str | None, Query(description="A collection; needed 
 
 @router.get("/dates", summary="Published days, latest first", dependencies=[Depends(known_parameters)])
 def dates(request: Request, collection: CollectionQuery = None) -> dict[str, Any]:
-    """Every published day with its item and where to find it."""
+    """Every published day with its item and where to find it; withdrawn days with the reason."""
     catalogue: Catalogue = request.app.state.catalogue
     held = catalogue.now()
     of = chosen_collection(held, collection)
@@ -46,7 +47,12 @@ def dates(request: Request, collection: CollectionQuery = None) -> dict[str, Any
         )
     document = held.collections[of][1]
     extent = document["extent"]["spatial"]["bbox"][0]
-    return {"collection": of, "title": document.get("title"), "bbox": extent, "dates": listed}
+    withdrawn = [
+        {"date": str(day_of(entry)), "item": entry.record["id"], "reason": entry.record["properties"].get(REASON)}
+        for entry in held.withdrawn(of)
+    ]
+    about = {"collection": of, "title": document.get("title"), "bbox": extent}
+    return about | {"dates": listed, "withdrawn": withdrawn}
 
 
 def day_of(entry: Entry) -> dt.date:

@@ -7,11 +7,13 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import numpy as np
 import rasterio
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
+from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rio_tiler.errors import TileOutsideBounds
 from rio_tiler.io import Reader
@@ -33,6 +35,9 @@ router = APIRouter()
 SIZE, DEEPEST = 256, 14
 _CACHED_DIFFERENCES = 4
 _DAY = 86_400
+Zoom = Annotated[int, Path(ge=0, le=DEEPEST)]
+TileNumber = Annotated[int, Path(ge=0, lt=2**DEEPEST)]
+Scale = Annotated[int, Query(ge=1, le=2, description="Pixels to a point: 1 or 2")]
 
 
 @router.get("/layers", summary="Layers of the map with their legends")
@@ -43,41 +48,85 @@ def layers(request: Request) -> dict[str, Any]:
     return {"layers": shown, "tile_size": SIZE, "deepest": DEEPEST}
 
 
+@router.get("/tiles/{collection}/{item}/{asset}/tilejson.json", summary="A layer as TileJSON")
+def tilejson(request: Request, collection: str, item: str, asset: str, scale: Scale = 1) -> dict[str, Any]:
+    """TileJSON 3.0 of one day's layer: address of its tiles, bounds, zooms; ``scale=2`` of tiles twice as fine."""
+    catalogue: Catalogue = request.app.state.catalogue
+    held = catalogue.now()
+    entry = found_entry(held, collection, item)
+    layer = _layer(asset)
+    west, south, east, north = held.collections[collection][1]["extent"]["spatial"]["bbox"][0]
+    size = "@2x" if scale == 2 else ""
+    below = f"{base(request)}tiles/{quote(collection)}/{quote(item)}/{asset}"
+    return {
+        "tilejson": "3.0.0",
+        "name": f"{item} {layer.title}",
+        "version": f"{entry.record['properties'].get('version', 1)}.0.0",
+        "attribution": f"{product.TITLE}, {product.LICENSE}",
+        "scheme": "xyz",
+        "tiles": [f"{below}/{{z}}/{{x}}/{{y}}{size}.png?v={entry.tag}"],
+        "minzoom": 0,
+        "maxzoom": DEEPEST,
+        "bounds": [west, south, east, north],
+        "center": [round((west + east) / 2, 4), round((south + north) / 2, 4), 7],
+    }
+
+
+@router.get(
+    "/tiles/{collection}/{item}/{asset}/{z}/{x}/{y}@2x.png", summary="A map tile, 512 x 512", response_class=Response
+)
+def fine_tile(
+    request: Request, collection: str, item: str, asset: str, z: Zoom, x: TileNumber, y: TileNumber
+) -> Response:
+    """The same as a plain tile, with 512 x 512 pixels for screens that have two to a point."""
+    return _tile(request, collection, item, asset, (x, y, z), 2 * SIZE)
+
+
 @router.get("/tiles/{collection}/{item}/{asset}/{z}/{x}/{y}.png", summary="A map tile", response_class=Response)
 def tile(
     request: Request,
     collection: str,
     item: str,
     asset: Annotated[str, Path(description=f"One of {', '.join(LAYERS)}")],
-    z: Annotated[int, Path(ge=0, le=DEEPEST)],
-    x: Annotated[int, Path(ge=0, lt=2**DEEPEST)],
-    y: Annotated[int, Path(ge=0, lt=2**DEEPEST)],
+    z: Zoom,
+    x: TileNumber,
+    y: TileNumber,
 ) -> Response:
     """A PNG of 256 x 256 pixels in Web Mercator; transparent where nothing is published."""
+    return _tile(request, collection, item, asset, (x, y, z), SIZE)
+
+
+def _layer(asset: str) -> Layer:
+    if asset not in LAYERS:
+        raise absent(f"No layer {asset[:80]!r}. Available: {', '.join(LAYERS)}.")
+    return LAYERS[asset]
+
+
+def _tile(request: Request, collection: str, item: str, asset: str, at: tuple[int, int, int], size: int) -> Response:
+    x, y, z = at
     catalogue: Catalogue = request.app.state.catalogue
     entry = found_entry(catalogue.now(), collection, item)
-    if asset not in LAYERS:
-        raise absent(f"No layer {asset!r}. Available: {', '.join(LAYERS)}.")
+    layer = _layer(asset)
     if max(x, y) >= 2**z:
         raise absent(f"Zoom {z} has tiles 0 to {2**z - 1}, not {x}, {y}.")
-    tag = '"' + hashlib.sha256(f"{entry.tag}/{asset}/{z}/{x}/{y}".encode()).hexdigest()[:24] + '"'
+    tag = '"' + hashlib.sha256(f"{entry.tag}/{asset}/{z}/{x}/{y}/{size}".encode()).hexdigest()[:24] + '"'
     headers = {"ETag": tag, "Cache-Control": f"public, max-age={_DAY if request.query_params.get('v') else 0}"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(_draw(catalogue, entry, LAYERS[asset], (x, y, z)), media_type="image/png", headers=headers)
+    return Response(_draw(catalogue, entry, layer, at, size), media_type="image/png", headers=headers)
 
 
-def _draw(catalogue: Catalogue, entry: Entry, layer: Layer, at: tuple[int, int, int]) -> bytes:
+def _draw(catalogue: Catalogue, entry: Entry, layer: Layer, at: tuple[int, int, int], size: int) -> bytes:
     x, y, z = at
     try:
         with (
             _raster(catalogue, entry, layer.name) as file,
             Reader(None, dataset=file, options={"unscale": True}) as source,
         ):
-            image = source.tile(x, y, z, tilesize=SIZE, resampling_method="nearest", reproject_method="nearest")
+            image = source.tile(x, y, z, tilesize=size, resampling_method="nearest", reproject_method="nearest")
             values, mask = image.array.data[0], np.ma.getmaskarray(image.array)[0]
     except TileOutsideBounds:
-        values, mask = np.zeros((SIZE, SIZE)), np.ones((SIZE, SIZE), bool)
+        values, mask = np.zeros((size, size)), np.ones((size, size), bool)
     return render(layer, values, mask)
 
 
@@ -97,17 +146,9 @@ def _raster(catalogue: Catalogue, entry: Entry, name: str) -> Iterator[rasterio.
         with open_raster(catalogue.store, keys[name]) as file:
             yield file
         return
-    profile, values = _difference_of(catalogue, entry)
-    with MemoryFile() as memory:
-        with memory.open(driver="GTiff", dtype="float32", count=1, nodata=float("nan"), **profile) as target:
-            target.write(values, 1)
-        with memory.open() as file:
-            yield file
-
-
-def _difference_of(catalogue: Catalogue, entry: Entry) -> tuple[dict[str, Any], Any]:
-    profile, values = _differences(catalogue)(tuple(entry.files.items()))
-    return profile, values
+    content = _differences(catalogue)(tuple(entry.files.items()))
+    with MemoryFile(content) as memory, memory.open() as file:
+        yield file
 
 
 @functools.lru_cache(maxsize=8)
@@ -115,8 +156,8 @@ def _differences(catalogue: Catalogue) -> Any:
     """Of each catalogue, differences to SMAP of the last items asked for."""
 
     @functools.lru_cache(maxsize=_CACHED_DIFFERENCES)
-    def difference(files: tuple[tuple[str, str], ...]) -> tuple[dict[str, Any], Any]:
-        """Raster profile and values [y, x] of an item's difference to SMAP, m3/m3."""
+    def difference(files: tuple[tuple[str, str], ...]) -> bytes:
+        """An item's difference to SMAP, m3/m3, as a GeoTIFF in tiles with overviews, as the plain rasters have."""
         keys = dict(files)  # a revision's files never change
         grid = read_document(catalogue.store, keys["provenance"]).get("parameters", {}).get("smap_grid")
         if grid not in COARSE_GRIDS:
@@ -126,6 +167,17 @@ def _differences(catalogue: Catalogue) -> Any:
             profile = {k: file.profile[k] for k in ("width", "height", "crs", "transform")}
         with open_raster(catalogue.store, keys[product.QUALITY_FLAG.name]) as file:
             filled = (file.read(1) & int(Flag.GAP_FILLED)) != 0
-        return profile, less_smap(theta, filled, ratio_to_m01(COARSE_GRIDS[grid]))
+        return _as_tiff(profile, less_smap(theta, filled, ratio_to_m01(COARSE_GRIDS[grid])))
 
     return difference
+
+
+def _as_tiff(profile: dict[str, Any], values: Any) -> bytes:
+    layout: dict[str, Any] = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": float("nan")}
+    blocks = {"tiled": True, "blockxsize": SIZE, "blockysize": SIZE}
+    with MemoryFile() as memory:
+        with memory.open(**layout, **blocks, **profile) as target:
+            target.write(values, 1)
+            halvings = max(int(max(values.shape) // SIZE).bit_length(), 1)
+            target.build_overviews([2**n for n in range(1, halvings + 1)], Resampling.nearest)
+        return bytes(memory.getbuffer())

@@ -30,6 +30,7 @@ _MEDIA: dict[str, Format] = {
     "application/json": "json",
 }
 _COLUMNS = ("date", "soil_moisture", "uncertainty", "lower", "upper", "quality_flag", "flags", "item")
+_NOTES = ("units", "simulated")  # of every line, so that a table that is cut or joined keeps them
 _POINT = re.compile(r"\s*POINT\s*\(\s*(-?[\d.]{1,20})\s+(-?[\d.]{1,20})\s*\)\s*", re.IGNORECASE)
 FormatQuery = Annotated[Format | None, Query(alias="f", description="Format; without it the Accept header decides")]
 
@@ -108,7 +109,8 @@ def _answer(
     first, last = checked_period(*span, latest=latest)
     wanted = [day for day in days if first <= day_of(day) <= last]
     readings = _readings(catalogue, document, wanted, cell)
-    simulated = any(day.record["properties"].get("vadose:simulated") for day in wanted)
+    told = {day.record["properties"].get("vadose:simulated") for day in wanted}
+    simulated = None if not told else any(told)  # of no day nothing is known
     return _written(form or _accepted(request) or "json", of, cell, readings, simulated=simulated)
 
 
@@ -129,13 +131,13 @@ def _accepted(request: Request) -> Format | None:
     return None
 
 
-def _written(form: Format, of: str, cell: Cell, readings: list[Reading], *, simulated: bool) -> Response:
+def _written(form: Format, of: str, cell: Cell, readings: list[Reading], *, simulated: bool | None) -> Response:
     if form == "csv":
         name = f"{of}_{cell.lat:.3f}_{cell.lon:.3f}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(as_csv(readings), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(as_csv(readings, simulated=simulated), media_type="text/csv; charset=utf-8", headers=headers)
     if form == "CoverageJSON":
-        content = coverage(cell, readings)
+        content = coverage(cell, readings, simulated=simulated)
         return JSONResponse(content, media_type="application/prs.coverage+json")
     rows = [asdict(r) | {"date": r.date.isoformat(), "flags": list(r.flags)} for r in readings]
     units = product.SOIL_MOISTURE.units
@@ -152,12 +154,16 @@ def _written(form: Format, of: str, cell: Cell, readings: list[Reading], *, simu
     )
 
 
-def as_csv(readings: list[Reading]) -> str:
-    """A header and one line a day; several flags are parted by a space, what is missing is empty."""
+def as_csv(readings: list[Reading], *, simulated: bool | None) -> str:
+    """A header and one line a day; several flags are parted by a space, what is missing is empty.
+
+    Every line tells the unit of soil moisture, its uncertainty and interval, and whether the data are simulated.
+    """
+    notes = [product.SOIL_MOISTURE.units, str(bool(simulated)).lower()]
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow([*_COLUMNS, *_NOTES])
     for reading in readings:
         row = asdict(reading) | {"flags": " ".join(reading.flags)}
-        writer.writerow([row[name] for name in _COLUMNS])
+        writer.writerow([*(row[name] for name in _COLUMNS), *notes])
     return lines.getvalue()

@@ -110,10 +110,18 @@ def _tell_openapi(app: FastAPI) -> None:
     """Serve the OpenAPI document, which is of version 3.1, as what it is."""
 
     def document(_request: Request) -> Response:
-        return Response(json.dumps(app.openapi()), media_type=OPENAPI)
+        return Response(json.dumps(_as_answered(app.openapi())), media_type=OPENAPI)
 
     route = next(route for route in app.router.routes if isinstance(route, Route) and route.path == app.openapi_url)
     route.app = request_response(document)
+
+
+def _as_answered(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without FastAPI's own 422: what does not fit its description is answered with 400."""
+    for methods in document.get("paths", {}).values():
+        for operation in methods.values():
+            operation.get("responses", {}).pop("422", None)
+    return document
 
 
 def _of_objects(model: Any) -> Any:

@@ -30,7 +30,7 @@ from catalog.items.schema import validate_core
 from catalog.naming import NO_DAYS, ROOT
 from catalog.reading.days import children
 from catalog.store.base import Store, get_many
-from catalog.store.documents import Document, read_document
+from catalog.store.documents import Document, parse_json, read_document
 from downscaler.errors import CatalogError, VadoseError
 
 TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated", "published")
@@ -91,10 +91,16 @@ class Holdings:
 
     def days(self, collection: str) -> list[Entry]:
         """The published days of a collection that stand, latest first; withdrawn ones are none of them."""
+        return [entry for entry in self._of(collection) if not entry.withdrawn]
+
+    def withdrawn(self, collection: str) -> list[Entry]:
+        """The withdrawn days of a collection, latest first."""
+        return [entry for entry in self._of(collection) if entry.withdrawn]
+
+    def _of(self, collection: str) -> list[Entry]:
         shelf = self.shelves.get(collection)
         held = shelf.entries() if shelf is not None and collection not in NO_DAYS else ()
-        days = [entry for entry in held if not entry.withdrawn]
-        return sorted(days, key=lambda entry: str(entry.record["properties"]["datetime"]), reverse=True)
+        return sorted(held, key=lambda entry: str(entry.record["properties"]["datetime"]), reverse=True)
 
 
 def _schema(name: str, value: object) -> Document:
@@ -213,7 +219,7 @@ def _row(record: Document) -> Document:
 
 def _text(content: bytes | None, key: str) -> str | None:
     try:
-        document = json.loads(content or b"")
+        document = parse_json(content or b"")
         validate_core(document)
         own = (key.split("/", 1)[0], Path(key).stem) == (document["collection"], document["id"])
         item = served_item(root(document, key), f"{PLACE}stac/") if own else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from downscaler.errors import StationError
+from downscaler.errors import BROKEN, StationError
 from downscaler.ground.grid import Domain
 from downscaler.sources import hdf5
 from downscaler.sources.folders import files_below
@@ -94,8 +94,10 @@ def _read(file: Path, *, domain: Domain | None, deepest: float) -> Iterator[Read
             yield None, FileReport(file=file.name, problem="no station file of a known format")
             return
         yield from reader.read(file, domain=domain, deepest=deepest)
-    except (StationError, OSError) as error:
+    except StationError as error:
         yield None, FileReport(file=file.name, problem=str(error))
+    except BROKEN as error:
+        yield None, FileReport(file=file.name, problem=f"damaged ({type(error).__name__}: {str(error)[:200]})")
 
 
 def is_known(path: Path) -> bool:

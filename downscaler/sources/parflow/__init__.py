@@ -10,6 +10,7 @@ from downscaler.sources.parflow.describe import describe, describe_folder, is_ru
 from downscaler.sources.parflow.native import NativeSource
 from downscaler.sources.parflow.netcdf import open_netcdf
 from downscaler.sources.parflow.source import PriorSource, SourceInfo
+from downscaler.sources.parflow.typed import TypedSource, typed
 from downscaler.sources.parflow.zarrstore import open_zarr
 
 __all__ = ["SOURCES", "PriorSource", "SourceInfo", "describe", "describe_folder", "is_run", "open_source"]
@@ -40,4 +41,5 @@ def open_source(kind: str, path: Path, statics: Path | None = None) -> PriorSour
     readers = dict(SOURCES)
     if kind not in readers:
         raise ConfigError("Unknown kind of ParFlow-CLM source", value=repr(kind), allowed=readers)
-    return readers[kind](Path(path), Path(statics) if statics is not None else None)
+    with typed(Path(path)):
+        return TypedSource(readers[kind](Path(path), Path(statics) if statics is not None else None), Path(path))

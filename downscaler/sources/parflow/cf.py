@@ -11,7 +11,7 @@ import xarray as xr
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from downscaler.errors import PriorSchemaError, PriorUnreadableError
+from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError
 from downscaler.sources import hdf5
 from downscaler.sources.lengths import METRES
 
@@ -145,7 +145,7 @@ def open_dataset(path: Path) -> xr.Dataset:
         raise PriorUnreadableError(
             f"A NetCDF file cannot be read: {error.what}", value=path, remedy=error.remedy
         ) from error
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except BROKEN as error:
         raise PriorUnreadableError(
             "A ParFlow-CLM file cannot be opened",
             value=f"{path}: {error}",

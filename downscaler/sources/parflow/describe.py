@@ -12,6 +12,7 @@ from downscaler.sources.parflow.native import NativeSource, names_states
 from downscaler.sources.parflow.netcdf import SUFFIXES, open_netcdf
 from downscaler.sources.parflow.pfb import describe as describe_pfb
 from downscaler.sources.parflow.source import PriorSource
+from downscaler.sources.parflow.typed import typed
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -19,7 +20,11 @@ def describe(path: Path) -> dict[str, Any]:
 
     Raises PriorUnreadableError for damaged files, PriorSchemaError for a NetCDF without a map projection.
     """
-    path = Path(path)
+    with typed(Path(path)):
+        return _describe(Path(path))
+
+
+def _describe(path: Path) -> dict[str, Any]:
     if path.suffix == ".pfb":
         return describe_pfb(path)
     data = open_dataset(path)
@@ -45,7 +50,8 @@ def is_run(folder: Path) -> bool:
 
 def _opens(folder: Path) -> bool:
     try:
-        open_netcdf(folder).close()
+        with typed(folder):
+            open_netcdf(folder).close()
     except (PriorSchemaError, PriorUnreadableError):
         return False
     return True
@@ -54,9 +60,10 @@ def _opens(folder: Path) -> bool:
 def describe_folder(folder: Path) -> dict[str, Any]:
     """What a ParFlow run in a folder is: period, lattice, fields, notes; raises the errors of its reader."""
     native = names_states(folder)
-    source = NativeSource(folder) if native else open_netcdf(folder)
-    kind = "parflow-native" if native else "parflow-netcdf"
-    return {"kind": kind, "name": folder.name, "title": source.info.title, **_run_facts(source)}
+    with typed(folder):
+        source = NativeSource(folder) if native else open_netcdf(folder)
+        kind = "parflow-native" if native else "parflow-netcdf"
+        return {"kind": kind, "name": folder.name, "title": source.info.title, **_run_facts(source)}
 
 
 def _run_facts(source: PriorSource) -> dict[str, Any]:

@@ -12,7 +12,14 @@ import numpy as np
 import xarray as xr
 
 from downscaler import product
-from downscaler.errors import GranuleError, GranuleGridError, GranuleMissingError, NoRetrievalError
+from downscaler.errors import (
+    GranuleError,
+    GranuleGridError,
+    GranuleMissingError,
+    GranuleUnreadableError,
+    NoRetrievalError,
+    broken_as,
+)
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Domain, EaseGrid
 from downscaler.sources.smap.composite import MERGE_RULE, NAMES, Retrievals, merge
@@ -61,6 +68,11 @@ def read_day(
     GranuleNameError, GranuleGridError (also for granules of several products) and NoRetrievalError when nothing in
     the domain is recommended.
     """
+    with broken_as(GranuleUnreadableError, "A granule is damaged", ", ".join(Path(p).name for p in paths[:3])):
+        return _read_day(paths, domain, date, allow_empty=allow_empty)
+
+
+def _read_day(paths: Sequence[Path], domain: Domain, date: dt.date | None, *, allow_empty: bool) -> CoarseDay:
     granules, superseded = current([granule for p in paths for granule in open_granules(Path(p))])
     day, granules = _of_day(granules, date)
     grid = _one_grid(granules)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from downscaler.errors import (
+    BROKEN,
     GranuleError,
     GranuleLayoutError,
     GranuleMissingError,
     GranuleNameError,
     GranuleUnreadableError,
+    VadoseError,
 )
 from downscaler.ground.grid import EaseGrid
 from downscaler.product import SIMULATED_LABEL
@@ -89,7 +91,9 @@ def opened(path: Path) -> Iterator[Any]:
         raise GranuleUnreadableError(
             f"The granule cannot be read: {error.what}", value=path, remedy=error.remedy
         ) from error
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+    except VadoseError:
+        raise
+    except BROKEN as error:
         raise GranuleUnreadableError(
             "The granule is damaged",
             value=f"{path} ({path.stat().st_size} bytes; {error})",

@@ -14,11 +14,12 @@ import numpy as np
 import xarray as xr
 
 import downscaler
-from downscaler.errors import ClimatologyError, DomainError, StorageFullError
+from downscaler.errors import BROKEN, ClimatologyError, DomainError, StorageFullError
 from downscaler.ground.grid import Domain, Span, Window
 from downscaler.method.seasonal import SEASONS, CoarseStatistics
 from downscaler.product import COARSE_GRIDS, SCHEMA_VERSION
 from downscaler.records import InputRecord
+from downscaler.sources import hdf5
 
 KIND = "vadose-coarse-climatology"
 _REMEDY = "Build it again: vadose climatology build."
@@ -32,6 +33,8 @@ _LAYERS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         {"long_name": "median-unbiased quantiles of soil moisture", "units": "m3 m-3"},
     ),
 }
+
+_UNFIT: tuple[type[Exception], ...] = (*BROKEN, DomainError)
 
 
 def save_statistics(statistics: CoarseStatistics, out: Path) -> InputRecord:
@@ -115,7 +118,7 @@ def load_statistics(path: Path) -> CoarseStatistics:
             simulated=data.attrs["simulated"] == "true",
             notes=tuple(json.loads(data.attrs["notes"])),
         )
-    except (KeyError, ValueError, TypeError, DomainError) as error:
+    except _UNFIT as error:
         raise ClimatologyError(
             "A coarse climatology lacks required variables", value=f"{path}: {error}", remedy=_REMEDY
         ) from error
@@ -135,9 +138,10 @@ def _opened(path: Path) -> xr.Dataset:
     if not path.is_file():
         raise ClimatologyError("Climatology not found", value=path, remedy=_REMEDY)
     try:
+        hdf5.check(path)
         with xr.open_dataset(path, engine="netcdf4") as data:
             loaded = data.load()
-    except (OSError, ValueError, RuntimeError) as error:
+    except BROKEN as error:
         raise ClimatologyError(
             "The climatology is not a NetCDF file, or is truncated or damaged",
             value=f"{path} ({error})",

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from downscaler import product
-from downscaler.errors import PriorSchemaError, PriorUnreadableError
+from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError, broken_as
 from downscaler.ground.grid import M01, domain_of
 from downscaler.ground.prior import Prior
 from downscaler.sources import parflow
@@ -23,9 +23,9 @@ def is_prior(path: Path) -> bool:
     """Whether a folder says that it is a prior store."""
     try:
         metadata = json.loads((path / "zarr.json").read_text())
-    except (OSError, ValueError):
+        return bool(metadata["attributes"]["kind"] == KIND)
+    except BROKEN:
         return False
-    return isinstance(metadata, dict) and metadata.get("attributes", {}).get("kind") == KIND
 
 
 def open_prior(path: Path | str) -> Prior:
@@ -35,6 +35,11 @@ def open_prior(path: Path | str) -> Prior:
     schema version or lacks a variable.
     """
     path = Path(path)
+    with broken_as(PriorUnreadableError, "The prior store is damaged", path, "Build it again: vadose prior build."):
+        return _open(path)
+
+
+def _open(path: Path) -> Prior:
     if not is_prior(path):
         raise PriorUnreadableError(
             "Not a prior store",
@@ -43,7 +48,7 @@ def open_prior(path: Path | str) -> Prior:
         )
     try:
         data = _decoded(xr.open_zarr(path, consolidated=False, chunks=None, decode_cf=False))
-    except (OSError, ValueError, KeyError) as error:
+    except BROKEN as error:
         raise PriorUnreadableError(
             "The prior store cannot be opened", value=f"{path}: {error}", remedy="Build it again: vadose prior build."
         ) from error

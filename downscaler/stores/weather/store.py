@@ -16,7 +16,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from downscaler.errors import PriorCoverageError, WeatherUnreadableError
+from downscaler.errors import BROKEN, PriorCoverageError, WeatherUnreadableError, broken_as
 from downscaler.ground.grid import M01, Domain, Window, domain_of
 from downscaler.method.tile.weather import DaysOfWeather
 from downscaler.records import InputRecord
@@ -31,6 +31,7 @@ from downscaler.stores.weather.layout import (
 )
 
 Array = NDArray[np.float32]
+_REMEDY = "Copy it again, or build it again: vadose weather build."
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Weather:
                 try:
                     numbers = np.ascontiguousarray(self._arrays[name][record.slot])
                     found = hashlib.sha256(numbers.tobytes()).hexdigest()
-                except (OSError, ValueError, RuntimeError) as error:
+                except BROKEN as error:
                     found = str(error)
                 if found != digest:
                     bad.append(f"{record.date} {record.source} {name}")
@@ -151,9 +152,9 @@ def is_weather(path: Path) -> bool:
     """Whether a folder says that it is a weather store."""
     try:
         metadata = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return bool(metadata["attributes"]["kind"] == KIND)
+    except BROKEN:
         return False
-    return isinstance(metadata, dict) and metadata.get("attributes", {}).get("kind") == KIND
 
 
 def open_weather(path: Path | str) -> Weather:
@@ -163,6 +164,11 @@ def open_weather(path: Path | str) -> Weather:
         WeatherUnreadableError: there is no store, it has another version, or a day's record is damaged.
     """
     path = Path(path)
+    with broken_as(WeatherUnreadableError, "The weather store is damaged", path, _REMEDY):
+        return _open(path)
+
+
+def _open(path: Path) -> Weather:
     if not is_weather(path):
         raise WeatherUnreadableError(
             "Not a weather store",
@@ -185,7 +191,7 @@ def _records(path: Path) -> list[DayRecord]:
     for file in sorted((path / RECORDS).glob("*.json")):
         try:
             found.append(parse_record(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except BROKEN as error:
             raise WeatherUnreadableError(
                 "The record of a day is damaged",
                 value=f"{file}: {error}",
@@ -197,6 +203,11 @@ def _records(path: Path) -> list[DayRecord]:
 def describe(path: Path) -> dict[str, Any]:
     """What ``vadose info`` tells of a weather store; raises as ``open_weather``."""
     weather = open_weather(path)
+    with broken_as(WeatherUnreadableError, "The weather store is damaged", path, _REMEDY):
+        return _described(weather)
+
+
+def _described(weather: Weather) -> dict[str, Any]:
     days = list(weather.best)
     gaps = [(a, b) for a, b in pairwise(days) if (b - a).days > 1]
     preliminary = [str(day) for day, record in weather.best.items() if record.latency != "final"]

@@ -98,7 +98,10 @@ def catalog_withdraw(
     """Mark a published day as withdrawn. Its item, files and links stay, with the reason."""
     from catalog.publish.withdraw import withdraw
     from downscaler import product
+    from flows.days.cubes import keep_in_step
     from flows.settings import load_settings
 
     settings = load_settings(context.obj.config, domain=domain, catalog=out)
-    console.say(withdraw(settings.catalog, product.domain(settings.domain), date, reason))
+    done = withdraw(settings.catalog, product.domain(settings.domain), date, reason)
+    keep_in_step(settings.catalog, settings.domain)
+    console.say(done)

@@ -30,6 +30,14 @@ Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to download into.
 Start = Annotated[dt.date | None, day_option("First day; unset, all.")]
 End = Annotated[dt.date | None, day_option("Last day; unset, all.")]
 Workers = Annotated[int, typer.Option(min=1, max=32, help="Files downloaded at the same time.")]
+AllowHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="NAME[:PORT]",
+        help="Host beside the catalogue's own that its links may lead to; may be repeated.",
+    ),
+]
 
 
 def download(
@@ -41,11 +49,12 @@ def download(
     asset: Assets = None,
     collection: Collections = None,
     workers: Workers = 4,
+    allow_host: AllowHosts = None,
 ) -> None:
     """Download days with their items into a folder that is itself a small catalogue.
 
     Complete files are not downloaded again; interrupted ones resume. Whole files are downloaded: --bbox selects days,
-    it does not crop rasters.
+    it does not crop rasters. Only the catalogue's own host and port are asked, and hosts that --allow-host names.
     """
     from catalog.download.download import download as bring
     from catalog.download.query import Query
@@ -53,7 +62,9 @@ def download(
     first, last = ordered(start, end)
     query = Query(bbox=bbox, start=first, end=last, collections=tuple(collection or ()))
     with console.progress_bar("bytes", remaining=True) as tell:
-        done = bring(catalog, out, query, assets=asset or (), workers=workers, progress=tell)
+        done = bring(
+            catalog, out, query, assets=asset or (), workers=workers, progress=tell, allow_hosts=allow_host or ()
+        )
     console.say(
         f"{out / 'catalog.json'}: {done.days} days; {done.brought} files downloaded "
         f"({done.nbytes / 1e6:.1f} MB), {done.present} already present"

@@ -104,6 +104,7 @@ def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[Day
         card = build.make_model(job.prior, job.model, settings, grids=("M09",))  # the sample is SPL3SMP_E
     console.out.print(model_table(card))
     outcomes = publish_days(job, days)
+    build_cube(job)
     console.out.print(produce.outcome_table(outcomes))
     return outcomes
 
@@ -123,6 +124,20 @@ def publish_days(job: DayJob, days: int) -> list[DayOutcome]:
     stood = [outcome.date for outcome in outcomes if outcome.date in first and outcome.status == "current"]
     console.say(f"the backfill left {len(stood)} of the scheduled run's {len(first)} days as they stood")
     return [first.get(outcome.date, outcome) for outcome in outcomes]
+
+
+def build_cube(job: DayJob) -> None:
+    """The days as one cube, from which the service answers time series; not without its optional packages."""
+    from importlib.util import find_spec
+
+    from catalog.cube.update import collections_with_days, update_cube
+
+    if find_spec("icechunk") is None:
+        console.say("no cube: it needs pip install 'vadose[cube]'")
+        return
+    with stage("building the cube for time series"):
+        for collection, days in collections_with_days(job.catalog).items():
+            update_cube(job.catalog, collection, days, create=True)
 
 
 def write_figures(figures: Mapping[str, Mapping[str, Interval]], file: Path) -> None:

@@ -68,9 +68,13 @@ def run_one(settings: Settings, date: dt.date, granule: Sequence[Path] | None = 
     from flows.day.jobs import job_of
     from flows.day.make import run_day
     from flows.day.period import makeable
+    from flows.days.cubes import keep_in_step
 
     makeable(date)
-    outcome = run_day(date, job_of(settings, granule, force=force))
+    job = job_of(settings, granule, force=force)
+    outcome = run_day(date, job)
+    for each in job.each() if outcome.status == "published" else ():
+        keep_in_step(each.catalog, each.domain)
     console.say(f"{outcome.date} {outcome.status}: {outcome.href or settings.catalog} ({outcome.reason})")
 
 

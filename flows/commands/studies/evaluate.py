@@ -87,7 +87,7 @@ def evaluate(
     settings = load_settings(context.obj.config, prior=prior, seed=seed)
     if settings.prior is None:
         raise ConfigError("The evaluation needs a prior", remedy="Give --prior PRIOR.")
-    opened, loaded = open_prior(settings.prior), None if model is None else load_model(model)
+    opened, loaded = open_prior(settings.prior), None if model is None else load_model(model, settings.model_sha256)
     if truth is not None:
         how = {"footprint": footprint, "error": noise, "smooth_share": smooth_share, "smooth_km": smooth_km}
         document = _elsewhere(opened, loaded, truth, {**how, "revisit": _revisit(revisit)}, settings, weather)

@@ -43,7 +43,7 @@ def explain(
     settings = load_settings(context.obj.config, prior=prior, model=model, seed=seed)
     if settings.prior is None or settings.model is None:
         raise ConfigError("The explanation needs a prior and a model", remedy="Give --prior PRIOR --model MODEL.")
-    opened, loaded = open_prior(settings.prior), load_model(settings.model)
+    opened, loaded = open_prior(settings.prior), load_model(settings.model, settings.model_sha256)
     found = list(explanations(opened, loaded, rows=rows, seed=settings.seed, branches=branch))
     if out is not None:
         write_explanations(out, found, simulated=opened.simulated)

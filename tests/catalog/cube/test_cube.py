@@ -11,16 +11,17 @@ import numpy as np
 import pyproj
 import pytest
 import rasterio
+import rioxarray  # noqa: F401  (the accessor)
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog import publish
-from catalog.cube.layout import index_of, pack, packed_fill
+from catalog.cube.layout import index_of, pack, unpack
 from catalog.cube.repository import open_repository
 from catalog.cube.update import collections_with_days, open_cube, update_cube
 from catalog.naming import DayName, collection_id, cube_folder
-from catalog.rasters.encoding import encode, quantum
+from catalog.rasters.encoding import encode
 from downscaler import product
 from downscaler.errors import CatalogError, CubeError
 from downscaler.product import Flag
@@ -93,6 +94,9 @@ def test_the_cube_is_the_files_value_for_value(two_days):
 
 def test_any_zarr_reader_opens_it_and_cf_says_what_it_is(two_days, domain):
     store = open_repository(two_days, NAME).readonly_session("main").store
+    with xr.open_zarr(store, consolidated=False, chunks=None) as cube:
+        assert cube.soil_moisture.dtype == np.float32
+        assert cube.soil_moisture.rio.crs.to_epsg() == 6933
     with xr.open_dataset(store, engine="zarr", consolidated=False) as cube:
         assert pyproj.CRS.from_cf(cube.crs.attrs) == pyproj.CRS("EPSG:6933")
         assert cube.crs.attrs["grid_mapping_name"] == "lambert_cylindrical_equal_area"
@@ -245,13 +249,14 @@ def test_days_before_smap_are_refused():
 def test_packing_is_exact(values):
     variable = product.SOIL_MOISTURE
     stored = encode(variable, np.array([np.nan if v is None else v for v in values]))
-    packed = pack(variable, stored)
-    unpacked = np.where(packed == packed_fill(variable), np.nan, packed * np.float32(quantum(variable.precision)))
-    assert np.array_equal(unpacked.astype("float32"), stored, equal_nan=True)
+    for dtype in ("float32", "uint16"):  # the second of cubes that earlier versions made
+        held = pack(variable, stored, np.dtype(dtype))
+        assert held.dtype == dtype
+        assert np.array_equal(unpack(variable, held).astype("float32"), stored, equal_nan=True)
 
 
 def test_what_cannot_be_held_exactly_is_refused():
     with pytest.raises(CatalogError, match="exactly"):
-        pack(product.SOIL_MOISTURE, np.array([0.1], "float32"))
+        pack(product.SOIL_MOISTURE, np.array([0.1], "float32"), np.dtype("uint16"))
     with pytest.raises(CatalogError, match="another data type"):
-        pack(product.QUALITY_FLAG, np.array([1], "int16"))
+        pack(product.QUALITY_FLAG, np.array([1], "int16"), np.dtype("uint16"))

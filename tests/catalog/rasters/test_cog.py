@@ -64,7 +64,7 @@ def test_rasters_are_tiled_with_overviews_and_say_what_they_hold(build):
             assert file.dtypes == (variable.dtype,)
             assert file.nodata == variable.nodata or (np.isnan(file.nodata) and np.isnan(variable.nodata))
             assert file.units == (variable.units,)
-            assert file.descriptions == (variable.title,)
+            assert file.descriptions == (variable.name,)
             assert (file.scales, file.offsets) == ((1.0,), (0.0,))
             assert file.tags()["SIMULATED"] == product.SIMULATED_LABEL
             assert file.tags()["caveats"].startswith("A caveat.")

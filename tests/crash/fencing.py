@@ -1,0 +1,259 @@
+"""Stop a run before its commit, let another with newer inputs overtake it, let the first one go on: the newer stands.
+
+``python -m tests.crash.fencing --rounds 200`` from the root of the checkout; a folder and a bucket of an S3 server on
+loopback, each so many rounds. Exit code 1 when once the older result lies over the newer one, or a check finds a fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
+DAY = dt.date(2015, 4, 1)
+LEASE = 1.5  # seconds; of operation 120
+POINTS = 16  # a publication renames or puts fewer objects than this
+_FRESH = 10  # rounds of one catalogue
+_BLOCKED = 4.0  # seconds after which a run that was stopped while it held the folder's lock goes on
+_PATIENCE = 600.0  # seconds; of a machine that does much else
+REFUSED, PUBLISHED = 7, 0
+
+
+@dataclass
+class Rounds:
+    """What became of the rounds in one kind of store."""
+
+    kind: str
+    outcomes: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """One line of the report."""
+        told = ", ".join(f"{number} {what}" for what, number in sorted(self.outcomes.items()))
+        return f"{self.kind}: {sum(self.outcomes.values())} rounds ({told}), {len(self.faults)} faults"
+
+
+def run(kind: str, place: str, rounds: int, seed: int) -> Rounds:
+    """So many rounds in catalogues below a place."""
+    done, chance = Rounds(kind), random.Random(f"{kind} {seed}")
+    for number in range(rounds):
+        uri = f"{place}/{number // _FRESH}"
+        done.outcomes[one_round(uri, number, chance, done.faults)] += 1
+        if number % _FRESH == _FRESH - 1 or number == rounds - 1:
+            done.faults += [f"{uri}: {fault}" for fault in _in_child(checked, uri)]
+    return done
+
+
+def one_round(uri: str, number: int, chance: random.Random, faults: list[str]) -> str:
+    """One run is stopped, another overtakes it, the first one goes on; what the first one came to."""
+    older, newer = _digest(f"{number} older"), _digest(f"{number} newer")
+    point = chance.randrange(POINTS)
+    first = _fork(uri, older, point)
+    _, status = os.waitpid(first, os.WUNTRACED)
+    stopped = os.WIFSTOPPED(status)
+    second = _fork(uri, newer, None)
+    deadline, waited, code = time.monotonic() + _PATIENCE, time.monotonic(), None
+    held = False
+    while code is None:
+        ended, told = os.waitpid(second, os.WNOHANG)
+        code = os.waitstatus_to_exitcode(told) if ended else None
+        if code is None and stopped and not held and time.monotonic() - waited > LEASE + _BLOCKED:
+            os.kill(first, signal.SIGCONT)  # it holds the folder's lock: nobody can overtake it
+            held = True
+        if time.monotonic() > deadline:
+            os.kill(second, signal.SIGKILL)
+            os.waitpid(second, 0)
+            code = -9
+        time.sleep(0.02)
+    if stopped:
+        os.kill(first, signal.SIGCONT)
+        _, status = os.waitpid(first, 0)
+    late = os.waitstatus_to_exitcode(status)
+    if code != PUBLISHED:
+        faults.append(f"{uri}, round {number}, point {point}: the second run ended with {code}")
+    (stands,) = _in_child(lambda place: [standing(place)], uri)
+    if stands != newer:
+        what = "the older inputs stand" if stands == older else f"{stands} stands"
+        faults.append(f"{uri}, round {number}, point {point}: {what}")
+    if late not in (PUBLISHED, REFUSED):
+        faults.append(f"{uri}, round {number}, point {point}: the first run ended with {late}")
+    if not stopped:
+        return "not stopped, published before"
+    return "stopped with the lock, published before" if late == PUBLISHED else "overtaken and refused"
+
+
+def _in_child(look: Callable[[str], list[Any]], uri: str) -> list[Any]:
+    """What a look at a catalogue finds, from a child: a store's threads must not be there when a run is forked."""
+    out, into = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            os.write(into, json.dumps(look(uri)).encode())
+        os._exit(0)
+    os.close(into)
+    with os.fdopen(out, "rb") as stream:
+        content = stream.read()
+    os.waitpid(child, 0)
+    return list(json.loads(content)) if content else ["the look at the catalogue failed"]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _fork(uri: str, granule: str, stop_before: int | None) -> int:
+    """A run in a process of its own; one that stops itself before an object is renamed or put, of that number."""
+    child = os.fork()
+    if child:
+        return child
+    code = 9
+    try:
+        code = _publish(uri, granule, stop_before)
+    except BaseException:  # noqa: BLE001
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _publish(uri: str, granule: str, stop_before: int | None) -> int:
+    from catalog import publish
+    from catalog.publish.claims import claimed
+    from downscaler import product
+    from downscaler.errors import CatalogError, ClaimedError
+    from tests.catalog.conftest import run_record, whole_tiles
+
+    domain = product.LITTLE_WASHITA
+    seed = int(granule[:6], 16)
+    with claimed(uri, domain, DAY, lease=LEASE, patience=_PATIENCE) as claim:
+        if stop_before is not None:
+            _stop_before(stop_before)
+        try:
+            publish(uri, run_record(domain, DAY, granule=granule), domain, whole_tiles(domain, seed=seed), claim=claim)
+        except ClaimedError:
+            return REFUSED
+        except CatalogError as error:
+            return REFUSED if "faster" in str(error) else 8
+    return PUBLISHED
+
+
+def _stop_before(number: int) -> None:
+    """Stop this process before the rename, or the put into a bucket, of a number; number 0 is now."""
+    seen = 0
+
+    def look(frame: Any, event: str, called: Any) -> None:
+        nonlocal seen
+        name = getattr(called, "__name__", "")
+        if event == "c_call" and (name in ("rename", "replace") or (name == "put" and frame.f_code.co_name == "put")):
+            seen += 1
+            if seen == number:
+                sys.setprofile(None)
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+    if number == 0:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    sys.setprofile(look)
+
+
+def standing(uri: str) -> str | None:
+    """SHA-256 of the granule that the standing item was made from."""
+    from catalog.reading.days import find_item
+    from downscaler import product
+
+    item = find_item(uri, product.LITTLE_WASHITA, DAY)
+    inputs = item["properties"]["vadose:inputs"] if item else []
+    return next((str(record["sha256"]) for record in inputs if record["kind"] == "granule"), None)
+
+
+def checked(uri: str) -> list[str]:
+    """What the catalogue's own check finds wrong, after its repair has swept what the refused runs left."""
+    from catalog.check.check import check
+    from catalog.check.repair import repair
+
+    faults = [f"{finding.kind} {finding.key}" for finding in check(uri).findings if finding.fault]
+    _, after = repair(uri, min_age=dt.timedelta(0))
+    return faults + [f"after repair: {finding.kind} {finding.key}" for finding in after.findings if finding.fault]
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[str]:
+    """A bucket of an S3 server on loopback, in a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    line = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    os.environ |= {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ALLOW_HTTP": "true",
+    }
+    try:
+        _until_open(port)
+        import boto3
+
+        client = boto3.client("s3", endpoint_url=address, region_name="us-east-1")
+        client.create_bucket(Bucket="fencing")
+        client.close()
+        yield "s3://fencing"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _until_open(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError("the S3 server does not start")
+        time.sleep(0.1)
+
+
+def main() -> int:
+    """Run the rounds that the arguments ask for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.fencing", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200, help="in each kind of store")
+    parser.add_argument("--stores", nargs="+", choices=("folder", "bucket"), default=("folder", "bucket"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=Path("build/fencing"))
+    asked = parser.parse_args()
+    done = []
+    if "folder" in asked.stores:
+        shutil.rmtree(asked.work, ignore_errors=True)
+        asked.work.mkdir(parents=True)
+        done.append(run("folder", str(asked.work.resolve()), asked.rounds, asked.seed))
+        print(done[-1].line(), flush=True)
+    if "bucket" in asked.stores:
+        with s3_server() as place:
+            done.append(run("bucket", place, asked.rounds, asked.seed))
+        print(done[-1].line(), flush=True)
+    for fault in (fault for one in done for fault in one.faults):
+        print(f"  {fault}")
+    return 1 if any(one.faults for one in done) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,356 @@
+"""Every reader of what others may have made: how its inputs are changed, and how they are read as production does."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.fuzz import mutating
+from tests.fuzz.children import Subject
+
+PERIOD = (dt.date(2015, 1, 1), dt.date(2024, 12, 31))
+
+
+def subjects(seeds: Path) -> dict[str, Subject]:
+    """All readers by name."""
+    from tests.fuzz.service import service_subjects
+
+    made = [*_inputs(seeds), *_stores(seeds), *_catalogue(seeds), *service_subjects(seeds)]
+    return {subject.name: subject for subject in made}
+
+
+def _copy_of(seed: Path, change: Callable[[bytes, random.Random], bytes]) -> Callable[[Path, random.Random], Path]:
+    def make(folder: Path, chance: random.Random) -> Path:
+        path = folder / seed.name
+        path.write_bytes(change(seed.read_bytes(), chance))
+        return path
+
+    return make
+
+
+def _hdf5_of(seed: Path) -> Callable[[Path, random.Random], Path]:
+    def make(folder: Path, chance: random.Random) -> Path:
+        mutating.hdf5(seed, folder / seed.name, chance)
+        return folder / seed.name
+
+    return make
+
+
+def _folder_of(seed: Path, inner: Callable[[Path, random.Random], None]) -> Callable[[Path, random.Random], Path]:
+    def make(folder: Path, chance: random.Random) -> Path:
+        mutating.folder(seed, folder / seed.name, chance, inner)
+        return folder / seed.name
+
+    return make
+
+
+def _inputs(seeds: Path) -> Iterator[Subject]:
+    """What archives and people deliver."""
+    for granule in sorted(seeds.glob("*.h5"))[:1]:
+        yield Subject(name="granule", make=_hdf5_of(granule), read=_granule)
+    if (seeds / "daily.nc").exists():
+        yield Subject(name="netcdf", make=_hdf5_of(seeds / "daily.nc"), read=_netcdf(seeds), cost=2)
+        yield Subject(name="gridded", make=_hdf5_of(seeds / "daily.nc"), read=_product_of("::soil_moisture"))
+    yield Subject(name="pfb", make=_copy_of(seeds / "run" / "porosity.pfb", mutating.raw), read=_pfb)
+    yield Subject(name="run", make=_folder_of(seeds / "run", mutating.by_suffix), read=_run)
+    yield Subject(name="geotiff", make=_tif(seeds), read=_product)
+    yield Subject(name="stations", make=_stations(seeds / "stations"), read=_read_stations)
+    yield Subject(name="settings", make=_settings, read=_read_settings)
+    yield Subject(name="info", make=_anything(seeds), read=_info, cost=2)
+
+
+def _granule(path: Path, _: Any) -> None:
+    from downscaler.sources.smap.day import read_smap
+    from tests.conftest import small_domain
+
+    read_smap([path], small_domain())
+
+
+def _netcdf(seeds: Path) -> Callable[[Path, Any], None]:
+    def read(path: Path, _: Any) -> None:
+        from downscaler.sources.parflow import open_source
+
+        _read_source(open_source("netcdf", path, seeds / "static.nc"))
+
+    return read
+
+
+def _read_source(source: Any) -> None:
+    """What building a prior asks of a source: its days and statics over a window."""
+    from downscaler.ground.grid import Span
+    from downscaler.ground.lattice import IJWindow
+
+    try:
+        shape = source.lattice.shape
+        window = IJWindow(j=Span(start=0, stop=min(5, shape.y)), i=Span(start=0, stop=min(5, shape.x)))
+        assert source.info
+        for name in source.daily:
+            source.read_days(name, slice(0, len(source.days)), window)
+        for name in source.statics:
+            source.read_static(name, window)
+    finally:
+        source.close()
+
+
+def _pfb(path: Path, _: Any) -> None:
+    from downscaler.sources.parflow.pfb import describe, read_layers
+
+    read_layers(path)
+    describe(path)
+
+
+def _run(path: Path, _: Any) -> None:
+    from downscaler.sources.parflow import describe_folder, open_source
+
+    describe_folder(path)
+    _read_source(open_source("pfb", path))
+
+
+def _tif(seeds: Path) -> Callable[[Path, random.Random], Path]:
+    source = next((seeds / "catalog").rglob("r002/soil_moisture.tif"), None) or next(
+        (seeds / "catalog").rglob("*soil_moisture*.tif")
+    )
+
+    def make(folder: Path, chance: random.Random) -> Path:
+        path = folder / f"x_{chance.choice(['20150401', '20150402', '2015'])}.tif"
+        path.write_bytes(mutating.raw(source.read_bytes(), chance))
+        return path
+
+    return make
+
+
+def _product(path: Path, _: Any, variable: str = "") -> None:
+    from downscaler.sources.gridded import product_at
+
+    days = [dt.date(2015, 4, 1), dt.date(2015, 4, 2), dt.date(2024, 1, 22)]
+    product_at(f"{path}{variable}", days, np.array([-98.0, -94.5]), np.array([34.8, 34.5]))
+
+
+def _product_of(variable: str) -> Callable[[Path, Any], None]:
+    return lambda path, made: _product(path, made, variable)
+
+
+def _stations(folder: Path) -> Callable[[Path, random.Random], Path]:
+    files = sorted(folder.iterdir())
+
+    def make(into: Path, chance: random.Random) -> Path:
+        seed = chance.choice(files)
+        if seed.suffix == ".zip":
+            mutating.zipped(seed, into / seed.name, chance, mutating.texts)
+        else:
+            (into / seed.name).write_bytes(mutating.texts(seed.read_bytes(), chance))
+        return into / seed.name
+
+    return make
+
+
+def _read_stations(path: Path, _: Any) -> None:
+    from downscaler.ground.grid import Domain
+    from downscaler.sources.insitu import describe, read_stations
+
+    wide = Domain.from_bounds("wide", "The South", west=-110.0, south=28.0, east=-80.0, north=45.0)
+    list(read_stations(path, domain=wide, period=PERIOD, deepest=1.0))
+    describe(path)
+
+
+SETTINGS = """
+domain = "demo"
+prior = "build/prior"
+model = "build/model"
+smap_product = "SPL3SMP_E"
+smap_version = "006"
+smap_latency = 50.5
+near_real_time = false
+cache_limit = 20
+matching = "cdf"
+products = "conserving,analysis"
+stations = ["scan", "ismn.zip"]
+validation_days = 300
+workers = 2
+catalog = "s3://bucket/prefix"
+catalog_url = "https://x.example/y"
+seed = 3
+"""
+
+
+def _settings(folder: Path, chance: random.Random) -> Path:
+    path = folder / "vadose.toml"
+    path.write_bytes(mutating.texts(SETTINGS.encode(), chance))
+    return path
+
+
+def _read_settings(path: Path, _: Any) -> None:
+    from flows.day.jobs import job_of
+    from flows.settings import Settings, load_settings
+
+    job_of(load_settings(path))
+    chance = random.Random(path.read_bytes())
+    variable = f"VADOSE_{chance.choice(list(Settings.model_fields)).upper()}"
+    value = chance.choice([text for text in mutating.ODD_TEXTS if "\0" not in text])
+    value = value.encode("utf-8", "replace").decode()
+    os.environ[variable] = value
+    try:
+        load_settings(path)
+    finally:
+        del os.environ[variable]
+
+
+def _anything(seeds: Path) -> Callable[[Path, random.Random], Path]:
+    files = [*seeds.glob("*.*"), *(seeds / "stations").iterdir(), *(seeds / "run").iterdir()]
+    files = sorted(path for path in files if path.is_file() and path.stat().st_size < 3_000_000)
+
+    def make(folder: Path, chance: random.Random) -> Path:
+        seed = chance.choice(files)
+        name = chance.choice([seed.name, *(f"x{other.suffix}" for other in files), "x"])
+        change = mutating.texts if seed.suffix in {".csv", ".txt", ".toml"} else mutating.raw
+        (folder / name).write_bytes(change(seed.read_bytes(), chance))
+        return folder / name
+
+    return make
+
+
+def _info(path: Path, _: Any) -> None:
+    from flows.commands.data.info import describe
+
+    describe(path)
+
+
+def _stores(seeds: Path) -> Iterator[Subject]:
+    """What vadose itself keeps, and others may hand on."""
+    yield Subject(name="weather", make=_folder_of(seeds / "weather", mutating.by_suffix), read=_weather)
+    if not (seeds / "chain").exists():
+        return
+    yield Subject(name="zarr", make=_folder_of(seeds / "chain" / "prior", mutating.by_suffix), read=_prior, cost=4)
+    yield Subject(name="climatology", make=_hdf5_of(seeds / "climatology.nc"), read=_climatology)
+    yield Subject(name="model", make=_model(seeds / "chain" / "model"), read=_load_model, cost=25)
+
+
+def _prior(path: Path, _: Any) -> None:
+    from downscaler.ground.grid import Span, Window
+    from downscaler.stores.prior import describe, open_prior
+
+    prior = open_prior(path)
+    describe(path)
+    shape = prior.domain.shape()
+    corner = Window(rows=Span(start=0, stop=min(36, shape.y)), columns=Span(start=0, stop=min(36, shape.x)))
+    with prior.reading(corner):
+        prior.window(prior.domain, corner).load()
+
+
+def _weather(path: Path, _: Any) -> None:
+    from downscaler.stores.weather import describe, open_weather
+
+    open_weather(path).damaged()
+    describe(path)
+
+
+def _climatology(path: Path, _: Any) -> None:
+    from downscaler.stores.climatology import describe, load_statistics, statistics_record
+
+    load_statistics(path)
+    describe(path)
+    statistics_record(path)
+
+
+def _model(seed: Path) -> Callable[[Path, random.Random], Path]:
+    """A model whose changed files are listed with their new checksums: the trees are to be read, not refused."""
+
+    def make(folder: Path, chance: random.Random) -> Path:
+        path = folder / "model"
+        mutating.folder(seed, path, chance, mutating.by_suffix)
+        if chance.random() < 0.8 and (path / "model.json").is_file():
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, OSError):
+                manifest = json.loads((path / "model.json").read_bytes())
+                for branch in manifest["branches"]:
+                    for stored in branch["files"].values():
+                        content = (path / stored["file"]).read_bytes()
+                        stored |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+                (path / "model.json").unlink()
+                (path / "model.json").write_text(json.dumps(manifest))
+        return path
+
+    return make
+
+
+def _load_model(path: Path, _: Any) -> None:
+    from downscaler.stores.model import describe, load_model, model_record
+
+    describe(path)
+    model_record(path)
+    load_model(path)
+
+
+def _catalogue(seeds: Path) -> Iterator[Subject]:
+    """What lies in a catalogue of our own or of others."""
+    yield Subject(name="claims", make=_claim(seeds / "catalog"), read=_claims)
+    yield Subject(name="catalog", make=_folder_of(seeds / "catalog", mutating.by_suffix), read=_catalog, cost=8)
+    yield Subject(name="downloads", make=_folder_of(seeds / "catalog", mutating.by_suffix), read=_download, cost=4)
+    yield Subject(name="index", make=_copy_of(next((seeds / "catalog").rglob("*.parquet")), mutating.raw), read=_index)
+
+
+def _claim(seed: Path) -> Callable[[Path, random.Random], Path]:
+    file = next((seed / "claims").rglob("*.json"))
+
+    def make(folder: Path, chance: random.Random) -> Path:
+        names = ["20150401.json"] * 6 + ["99999999.json", "2015-04-01.json", "x", "٢٠١٥٠٤٠١.json", "20150401.JSON"]
+        path = folder / "catalog" / "claims" / file.parent.name / chance.choice(names)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(mutating.as_json(mutating.document(json.loads(file.read_bytes()), chance), chance))
+        if chance.random() < 0.1:
+            path.unlink()
+            path.mkdir()
+        return folder / "catalog"
+
+    return make
+
+
+def _claims(path: Path, _: Any) -> None:
+    from catalog.publish.claims import claimed, left, sweep
+    from catalog.store.base import open_store
+    from downscaler import product
+
+    left(open_store(path), product.LITTLE_WASHITA)
+    sweep(path, product.LITTLE_WASHITA)
+    with claimed(path, product.LITTLE_WASHITA, dt.date(2015, 4, 1), patience=0):
+        pass
+
+
+def _catalog(path: Path, _: Any) -> None:
+    from catalog.check.check import check
+    from catalog.reading.days import items, validate_catalog
+    from catalog.reading.open import open_catalog
+    from downscaler.errors import VadoseError
+
+    check(path)
+    for look in (lambda: list(items(path)), lambda: validate_catalog(path)):
+        with contextlib.suppress(VadoseError):
+            look()
+    opened = open_catalog(path)
+    opened.open(dt.date(2015, 4, 2))
+
+
+def _download(path: Path, _: Any) -> None:
+    from catalog.download.download import download
+    from catalog.download.query import Query
+
+    out = path.with_name("out")
+    try:
+        download(str(path), out, Query(), assets=["upper"], workers=1)
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def _index(path: Path, _: Any) -> None:
+    from catalog.items.index import decode
+
+    decode(path.read_bytes(), path.name)
