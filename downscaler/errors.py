@@ -371,3 +371,9 @@ class NothingFoundError(VadoseError):
     """No published day matches the box and period."""
 
     exit_code = 94
+
+
+class ZoneError(VadoseError):
+    """A file of polygons cannot be read, or none of them lies in the domain."""
+
+    exit_code = 95

@@ -102,7 +102,7 @@ def _definition(variable: Variable) -> dict[str, Any]:
         "type": pystac.MediaType.COG.value,
         "title": variable.title,
         "description": variable.description,
-        "roles": ["data"] if variable is product.SOIL_MOISTURE else ["data", "metadata"],
+        "roles": ["data"] if variable.name == product.SOIL_MOISTURE.name else ["data", "metadata"],
         "bands": [_band(variable)],
         **own,
     }

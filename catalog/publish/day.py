@@ -62,9 +62,11 @@ def publish(
     with store.staging() as folder:
         tags = file_tags(run.date, simulated=run.simulated, caveats=run.caveats)
         rasters = build_rasters(folder, domain, tiles, tags, variables=product.variables_of(domain.name))
-        if rasters[product.SOIL_MOISTURE.name].statistics.count == 0:
+        shown = product.variables_of(domain.name)[0]
+        if rasters[shown.name].statistics.count == 0:
             raise CatalogError(
-                f"{run.date} has no soil moisture in {domain.name}", remedy="There is nothing to publish."
+                f"{run.date} has no {shown.name.replace('_', ' ')} in {domain.name}",
+                remedy="There is nothing to publish.",
             )
         with storage_errors(folder):
             files = _write_others(folder, run, domain, rasters)

@@ -125,7 +125,9 @@ def _title(figure: Figure, axes: Any, domain: Domain, run: RunRecord) -> None:
     inch = 1 / figure.get_size_inches()[1]
     left, right = axes.get_position().x0, axes.get_position().x1
     figure.text(left, 1 - 0.28 * inch, domain.title, fontsize=11, color=_INK, fontweight="bold")
-    figure.text(right, 1 - 0.28 * inch, f"{run.date:%Y-%m-%d}", fontsize=11, color=_INK, ha="right")
+    last = product.last_day(domain.name, run.date)
+    span = f"{run.date}" if last == run.date else f"{run.date} to {last}"
+    figure.text(right, 1 - 0.28 * inch, span, fontsize=11, color=_INK, ha="right")
     figure.text(left, 1 - 0.47 * inch, product.TITLE, fontsize=7.5, color=_GREY_INK)
     figure.text(right, 1 - 0.47 * inch, "grey: no value", fontsize=7.5, color=_GREY_INK, ha="right")
 
