@@ -60,6 +60,7 @@ app.command(rich_help_panel=PRODUCT)(produce.run)
 app.command(rich_help_panel=PRODUCT)(produce.backfill)
 app.command(rich_help_panel=PRODUCT)(status.status)
 app.command(rich_help_panel=PRODUCT)(composite.composite)
+app.command(rich_help_panel=PRODUCT)(composite.percentile)
 app.command(rich_help_panel=PRODUCT)(zones.zones)
 
 app.command(rich_help_panel=DATA)(build.sample)

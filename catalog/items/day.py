@@ -18,7 +18,7 @@ from catalog.items.provenance import fingerprint, software
 from catalog.items.schema import extension_uri
 from catalog.naming import DayName, collection_id, revision_folder
 from catalog.rasters.cog import Raster
-from catalog.rasters.thumbnail import RANGE
+from catalog.rasters.thumbnail import look_of
 from downscaler import __version__, product
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import CRS, M36, Domain, Span, Window
@@ -176,14 +176,15 @@ def _processing(domain_name: str) -> dict[str, Any]:
         "processing:version": __version__,
         "processing:software": software(),
         "sci:publications": [{"doi": product.METHOD_DOI, "citation": product.METHOD_CITATION}],
-        "renders": {product.SOIL_MOISTURE.name: render()},
+        "renders": {product.variables_of(domain_name)[0].name: render(domain_name)},
     }
 
 
-def render() -> dict[str, Any]:
-    """How a tile server draws soil moisture; the collection adds the colours."""
-    name = product.SOIL_MOISTURE.name
-    return {"title": product.SOIL_MOISTURE.title, "assets": [name], "rescale": [list(RANGE)], "nodata": "nan"}
+def render(domain_name: str) -> dict[str, Any]:
+    """How a tile server draws the first variable of a domain's items; the collection adds the colours."""
+    shown = product.variables_of(domain_name)[0]
+    span = list(look_of(domain_name).range)
+    return {"title": shown.title, "assets": [shown.name], "rescale": [span], "nodata": "nan"}
 
 
 def _own(run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
         "extent": _extent(domain, item, old),
         "summaries": grid | _summaries(simulated),
         "item_assets": item_asset_definitions(domain.name),
-        "renders": {product.SOIL_MOISTURE.name: render() | {"colormap": colormap()}},
+        "renders": {kind.variables[0].name: render(domain.name) | {"colormap": colormap(domain.name)}},
         "sci:publications": [{"doi": product.METHOD_DOI, "citation": product.METHOD_CITATION}],
         **{key: value for key, value in (old or {}).items() if key in KEPT},
         "links": [

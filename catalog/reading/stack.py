@@ -24,7 +24,7 @@ from catalog.store.documents import read_document, resolve
 from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain, Span, Window
-from downscaler.records import InputRecord
+from downscaler.records import InputRecord, RunRecord
 
 Read = Callable[[Window], dict[str, NDArray[Any]]]
 BLOCK = 512  # pixels, the blocks of the files: each is decompressed once
@@ -122,6 +122,24 @@ def _stacked(day: DayName, item: Mapping[str, Any], names: Sequence[str]) -> Sta
         simulated=simulated,
         caveats=caveats,
         observed=(first, last),
+    )
+
+
+def gathered_record(
+    first: dt.date, target: Domain, days: Sequence[StackedDay], parameters: Mapping[str, Any]
+) -> RunRecord:
+    """The record of a run that makes an item of ``target`` from published days, which are its inputs.
+
+    What a user has to know of any of the days is to be known of the item.
+    """
+    return RunRecord(
+        date=first,
+        domain_name=target.name,
+        inputs=tuple(day.record for day in days),
+        observed=(min(day.observed[0] for day in days), max(day.observed[1] for day in days)),
+        simulated=any(day.simulated for day in days),
+        caveats=tuple(dict.fromkeys(caveat for day in days for caveat in day.caveats)),
+        parameters=parameters,
     )
 
 

@@ -24,6 +24,7 @@ DROUGHT = {"D0": (0.20, 0.30), "D1": (0.10, 0.20), "D2": (0.05, 0.10), "D3": (0.
 """Percentiles of the classes of the US Drought Monitor (Svoboda et al., 2002, doi:10.1175/1520-0477-83.8.1181)."""
 WET = {f"W{name[1]}": (1.0 - high, 1.0 - low) for name, (low, high) in DROUGHT.items()}
 """The same, mirrored, for the wet side."""
+_ENOUGH = 10  # values of the archive that a pixel needs for its mean and variance
 _NODES = 15  # of the value's distribution
 _STEPS = 200  # of a percentile in the table
 
@@ -66,15 +67,32 @@ def join(archive: Floats, sigma: Floats, archive_years: float, prior: Floats, pr
     """
     if not len(archive):
         return Reference(values=prior, weights=np.full(len(prior), 1.0 / len(prior)), years=prior_years)
-    share, mean, spread = archive_share(archive_years), np.nanmean(archive, axis=0), np.nanstd(archive, axis=0)
-    wide = np.sqrt(spread**2 + np.nanmean(sigma**2, axis=0))
-    matched = mean + (prior - prior.mean(axis=0)) * _ratio(wide, prior.std(axis=0))
+    share, own, level = archive_share(archive_years), prior.std(axis=0), prior.mean(axis=0)
+    mean, spread, count = _moments(archive)
+    noise = _moments(sigma**2)[0]
+    enough = count >= _ENOUGH  # elsewhere the prior stands as it is
+    wide = np.where(enough, np.sqrt(spread**2 + noise), own)
+    mean = np.where(enough, mean, level)
     counts = [share / len(archive)] * len(archive) + [(1.0 - share) / len(prior)] * len(prior)
     return Reference(
-        values=np.concatenate([mean + (archive - mean) * _ratio(wide, spread), matched]),
+        values=np.concatenate(
+            [
+                np.where(enough, mean + (archive - mean) * _ratio(wide, spread), np.nan),
+                mean + (prior - level) * _ratio(wide, own),
+            ]
+        ),
         weights=np.asarray(counts),
         years=share * archive_years + (1.0 - share) * prior_years,
     )
+
+
+def _moments(values: Floats) -> tuple[Floats, Floats, NDArray[np.intp]]:
+    """Mean, standard deviation and number of known values over the first axis; 0 where none is known."""
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+    squares = np.where(known, values - mean, 0.0) ** 2
+    return mean, np.sqrt(squares.sum(axis=0) / np.maximum(count, 1)), count
 
 
 def _ratio(wanted: Floats, present: Floats) -> Floats:
@@ -95,6 +113,15 @@ def percentile(value: Floats, reference: Reference) -> Floats:
         below += weight * np.where(known, (member < value) + 0.5 * (member == value), 0.0)
     with np.errstate(invalid="ignore"):
         return np.where(np.isfinite(value) & (total > 0), below / np.where(total > 0, total, 1.0), np.nan)
+
+
+def anomaly(value: Floats, reference: Reference) -> Floats:
+    """Departure of a value from the climatology's mean, m3 m-3; NaN where either is unknown."""
+    known = np.isfinite(reference.values)
+    weights = reference.weights.reshape(-1, *[1] * (reference.values.ndim - 1)) * known
+    total = weights.sum(axis=0)
+    mean = (weights * np.where(known, reference.values, 0.0)).sum(axis=0) / np.where(total > 0, total, 1.0)
+    return np.asarray(np.where(total > 0, value - mean, np.nan))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,9 +65,9 @@ def zone_weights(polygons: Sequence[shapely.Geometry], domain: Domain) -> ZoneWe
         raise MissingExtraError("Zones need exactextract", remedy="pip install 'vadose[zones]'") from error
     box, shape = domain.geobox().extent.boundingbox, (domain.shape().y, domain.shape().x)
     projected = [_projected(polygon) for polygon in polygons]
-    raster = NumPyRasterSource(np.zeros(shape, np.uint8), box.left, box.bottom, box.right, box.top, srs_wkt=CRS)
+    raster = NumPyRasterSource(np.zeros(shape, np.uint8), box.left, box.bottom, box.right, box.top)
     features = [{"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(one)} for one in projected]
-    source = JSONFeatureSource({"type": "FeatureCollection", "features": features}, srs_wkt=CRS)
+    source = JSONFeatureSource(features)  # a list: given a collection, exactextract 0.3 crashes
     found = [answer["properties"] for answer in exact_extract(raster, source, ["cell_id", "coverage"])]
     cells = [np.asarray(told["cell_id"], np.int64).ravel() for told in found]
     shares = [np.asarray(told["coverage"], np.float64).ravel() for told in found]

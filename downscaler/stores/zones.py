@@ -27,11 +27,10 @@ _UNITS = {
     "spread": ("m3 m-3", "Area-weighted standard deviation of the cells"),
     "cover": ("1", "Share of the polygon's area with a value"),
 }
-_TEXT = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
-        pa.field("zone", _TEXT, metadata={"comment": "Identifier of the polygon"}),
-        pa.field("name", _TEXT, metadata={"comment": "Name of the polygon"}),
+        pa.field("zone", pa.string(), metadata={"comment": "Identifier of the polygon"}),
+        pa.field("name", pa.string(), metadata={"comment": "Name of the polygon"}),
         pa.field("date", pa.date32(), metadata={"comment": "UTC day, or the first day of a composite"}),
         *(
             pa.field(name, pa.float32(), metadata={"units": units, "comment": text})
@@ -95,7 +94,7 @@ def write_year(path: Path, made: Sequence[pa.Table], about: YearOfZones) -> None
         parts.append(
             pq.read_table(path, schema=SCHEMA, filters=[("date", "in", kept)]) if kept else SCHEMA.empty_table()
         )
-    table = pa.concat_tables(parts).unify_dictionaries().sort_by([("zone", "ascending"), ("date", "ascending")])
+    table = pa.concat_tables(parts).sort_by([("zone", "ascending"), ("date", "ascending")])
     told = {**vars(about), "days": dict(sorted(about.days.items())), "caveats": list(about.caveats)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
@@ -119,7 +118,7 @@ def read_zone(folder: Path, layer: str, zone: str, period: tuple[dt.date, dt.dat
     files = sorted((folder / layer).glob("[0-9][0-9][0-9][0-9].parquet"))
     wanted = [file for file in files if period is None or period[0].year <= int(file.stem) <= period[1].year]
     found = [pq.read_table(file, schema=SCHEMA, filters=[("zone", "==", zone)]) for file in wanted]
-    table = pa.concat_tables(found).unify_dictionaries() if found else SCHEMA.empty_table()
+    table = pa.concat_tables(found) if found else SCHEMA.empty_table()
     if not table.num_rows:
         raise ZoneError("There is no series of that zone", value=f"{layer}: {zone}", allowed="see: vadose zones --help")
     if period is not None:

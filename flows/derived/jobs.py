@@ -1,61 +1,66 @@
-"""The job of a derived collection and how its items stand: small frozen records."""
+"""What every derived collection's job can tell, and how its items stand: small frozen records."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-from downscaler.errors import ConfigError
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from catalog.reading.stack import StackedDay
     from downscaler.ground.grid import Domain
+    from downscaler.ground.tiles import Tile
     from downscaler.product import Kind
-    from flows.settings import Settings
+    from downscaler.records import RunRecord
 
 Source = Literal["analysis", "conserving"]
 State = Literal["published", "stale", "due", "running", "empty", "withdrawn"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class CompositeJob:
-    """Composites of one length: 3day, weekly or monthly.
+class DerivedJob(Protocol):
+    """Makes the items of one kind from published days; ``force`` makes what stands anew, withdrawn ones too."""
 
-    ``source`` names the days that are gathered; without it the analyses where the catalogue holds any, else the
-    SMAP-conserving days. With ``force`` what stands is made anew, and what was withdrawn published again.
-    """
+    @property
+    def catalog(self) -> str:
+        """The catalogue, to read and to publish in."""
+        ...
 
-    catalog: str
-    domain: str
-    length: str
-    source: Source | None = None
-    force: bool = False
+    @property
+    def force(self) -> bool:
+        """Whether what stands is made anew."""
+        ...
 
     @property
     def kind(self) -> Kind:
         """What the items are."""
-        from downscaler.product import COMPOSITES
-
-        return COMPOSITES[self.length]
-
-    @property
-    def ground(self) -> Domain:
-        """The domain of the SMAP-conserving days."""
-        from downscaler import product
-
-        return product.domain(self.domain)
+        ...
 
     @property
     def target(self) -> Domain:
-        """The domain under whose name the composites are published."""
-        from downscaler import product
+        """The domain under whose name the items are published."""
+        ...
 
-        return product.under(self.kind, self.ground)
+    def source(self) -> Domain:
+        """The domain whose days are gathered; raises CatalogError where it has none."""
+        ...
+
+    def gather(self, source: Domain, first: dt.date) -> list[StackedDay]:
+        """The published days that the item beginning on a day is made from, none where it cannot be made."""
+        ...
+
+    def record(self, days: Sequence[StackedDay], source: Domain, first: dt.date) -> RunRecord:
+        """The record of the run that makes it from them."""
+        ...
+
+    def tiles(self, days: Sequence[StackedDay], source: Domain, first: dt.date) -> Iterator[Tile]:
+        """Its rasters, window by window."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeriodState:
-    """How one period stands; ``work`` says whether making it now would change it, ``revision`` is 0 without an item.
+    """How one item stands; ``work`` says whether making it now would change it, ``revision`` is 0 without one.
 
     A period is ``running`` until its last day is published or past, ``empty`` without a published day.
     """
@@ -67,18 +72,3 @@ class PeriodState:
     revision: int = 0
     why: str = ""
     work: bool = False
-
-
-def composite_jobs(
-    settings: Settings, lengths: tuple[str, ...], source: Source | None = None, *, force: bool = False
-) -> list[CompositeJob]:
-    """One job for each length; raises ConfigError for an unknown one."""
-    from downscaler.product import COMPOSITES
-
-    unknown = [length for length in lengths if length not in COMPOSITES]
-    if unknown:
-        raise ConfigError("Unknown composite", value=unknown[0], allowed=list(COMPOSITES))
-    return [
-        CompositeJob(catalog=settings.catalog, domain=settings.domain, length=length, source=source, force=force)
-        for length in lengths
-    ]

@@ -1,48 +1,46 @@
-"""Makes composites: each published like a day, with its own claim; one that fails stops no other."""
+"""Makes derived items: each published like a day, with its own claim; one that fails stops no other."""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flows.day.jobs import DayOutcome
 from flows.day.make import outcome_of
-from flows.derived.jobs import CompositeJob, PeriodState, composite_jobs
-from flows.derived.state import READ, gathered, run_record, survey
+from flows.derived.composites import composite_jobs
+from flows.derived.jobs import DerivedJob, PeriodState
+from flows.derived.state import survey
 
 if TYPE_CHECKING:
-    from catalog.reading.stack import Read, StackedDay
-    from downscaler.ground.grid import Domain
-    from downscaler.ground.tiles import Tile
     from flows.settings import Settings
 
 Hear = Callable[[DayOutcome], None]
-Attempt = Callable[[dt.date, CompositeJob], DayOutcome]
-"""Makes one composite and never raises; ``try_composite``, or the same as a Prefect task."""
+Attempt = Callable[[dt.date, DerivedJob], DayOutcome]
+"""Makes one item and never raises; ``try_item``, or the same as a Prefect task."""
 
 
-def try_composite(first: dt.date, job: CompositeJob) -> DayOutcome:
-    """``make_composite`` that never raises: the error becomes the outcome."""
+def try_item(first: dt.date, job: DerivedJob) -> DayOutcome:
+    """``make_item`` that never raises: the error becomes the outcome."""
     started = time.monotonic()
     try:
-        return make_composite(first, job)
+        return make_item(first, job)
     except Exception as error:  # noqa: BLE001  (told as the period's failure, the other periods go on)
         return replace(outcome_of(error, first), seconds=time.monotonic() - started)
 
 
-def make_composites(
-    job: CompositeJob,
+def make_items(
+    job: DerivedJob,
     start: dt.date,
     end: dt.date,
     *,
     today: dt.date,
-    attempt: Attempt = try_composite,
+    attempt: Attempt = try_item,
     hear: Hear = lambda _: None,
 ) -> list[DayOutcome]:
-    """Make the composites of one length that a period lacks or whose days changed; an outcome for each of them.
+    """Make the items that a period lacks or whose days changed; an outcome for each of them.
 
     Periods that stand are told as ``current``, running and empty ones not at all. ``hear`` is told of each. Raises as
     ``survey``.
@@ -57,18 +55,18 @@ def make_composites(
 
 
 def keep_in_step(
-    settings: Settings, start: dt.date, end: dt.date, *, today: dt.date, attempt: Attempt = try_composite
+    settings: Settings, start: dt.date, end: dt.date, *, today: dt.date, attempt: Attempt = try_item
 ) -> list[DayOutcome]:
     """The composites of the settings, made where the days from start to end need it; only those made are told."""
     made = []
     for job in composite_jobs(settings, settings.composites or ()):
-        outcomes = make_composites(job, start, end, today=today, attempt=attempt)
+        outcomes = make_items(job, start, end, today=today, attempt=attempt)
         made += [outcome for outcome in outcomes if outcome.status != "current"]
     return made
 
 
 def _settled(state: PeriodState) -> DayOutcome | None:
-    """What is told of a period that needs no work; None where it has no composite."""
+    """What is told of a period that needs no work; None where it has no item."""
     if not state.revision:
         return None
     withdrawn = f"withdrawn: {state.why}; --force publishes it again"
@@ -76,8 +74,8 @@ def _settled(state: PeriodState) -> DayOutcome | None:
     return DayOutcome(date=state.first, status="current", reason=why)
 
 
-def make_composite(first: dt.date, job: CompositeJob) -> DayOutcome:
-    """Publish the composite of the period that begins on a day.
+def make_item(first: dt.date, job: DerivedJob) -> DayOutcome:
+    """Publish the item that begins on a day.
 
     Raises:
         CatalogError: no day of it is published, or a day's files are missing or damaged.
@@ -85,36 +83,19 @@ def make_composite(first: dt.date, job: CompositeJob) -> DayOutcome:
     """
     from catalog.publish.claims import claimed
     from catalog.publish.day import publish
-    from catalog.reading.stack import open_stack, source_of
-    from catalog.store.base import open_store
     from downscaler.errors import CatalogError
 
-    started, target = time.monotonic(), job.target
-    source = source_of(job.catalog, job.ground, job.source)
+    started, source, target = time.monotonic(), job.source(), job.target
     with claimed(job.catalog, target, first) as claim:
-        days = gathered(job, source, first)
+        days = job.gather(source, first)
         if not days:
             raise CatalogError(f"No day of the period from {first} is published", value=source.name)
-        with open_stack(open_store(job.catalog), source, days, READ) as read:
-            made = tiles(read, days, source)
-            done = publish(job.catalog, run_record(days, source, job), target, made, claim=claim)
+        run = job.record(days, source, first)
+        done = publish(job.catalog, run, target, job.tiles(days, source, first), claim=claim)
     return DayOutcome(
         date=first,
         status="current" if done.status == "unchanged" else "published",
         href=done.item_href,
-        reason=f"{job.length}, revision {done.revision}, {len(days)} days",
+        reason=f"{job.kind.title}, revision {done.revision}, of {len(days)} days",
         seconds=time.monotonic() - started,
     )
-
-
-def tiles(read: Read, days: Sequence[StackedDay], domain: Domain) -> Iterator[Tile]:
-    """The composite window by window, so that memory does not grow with the domain."""
-    from catalog.reading.stack import windows
-    from downscaler.derived.composite import ErrorMemory, composite
-    from downscaler.ground.tiles import Tile
-
-    times, memory = [day.date.toordinal() for day in days], ErrorMemory.of(domain.name)
-    for window in windows(domain):
-        found = read(window)
-        theta, sigma, flags = (found[name] for name in READ)
-        yield Tile(window=window, fields=composite(theta, sigma, flags, times, memory))

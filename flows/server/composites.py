@@ -15,20 +15,21 @@ from flows.day.jobs import DayOutcome
 from flows.day.make import outcome_of
 from flows.day.period import makeable, today
 from flows.days.run import require_no_failure
-from flows.derived.jobs import CompositeJob, composite_jobs
-from flows.derived.make import keep_in_step, make_composite, make_composites
+from flows.derived.composites import composite_jobs
+from flows.derived.jobs import DerivedJob
+from flows.derived.make import keep_in_step, make_item, make_items
 from flows.server import artifacts
 from flows.server.retries import DAY_LIMIT, PATIENT
 from flows.settings import Settings, load_settings
 
 
-@task(task_run_name="{job.length} {first}", timeout_seconds=DAY_LIMIT, **PATIENT)
-def publish_composite(first: dt.date, job: CompositeJob) -> DayOutcome:
+@task(task_run_name="{job.kind.title} {first}", timeout_seconds=DAY_LIMIT, **PATIENT)
+def publish_composite(first: dt.date, job: DerivedJob) -> DayOutcome:
     """The composite of the period that begins on a day; fails with the typed error of what was wrong."""
-    return make_composite(first, job)
+    return make_item(first, job)
 
 
-def attempt(first: dt.date, job: CompositeJob) -> DayOutcome:
+def attempt(first: dt.date, job: DerivedJob) -> DayOutcome:
     """One composite's task with its retries, whose failure is an outcome."""
     state = cast("State", publish_composite(first, job, return_state=True))
     try:
@@ -65,7 +66,7 @@ def composites(
     logs.in_prefect(settings.log_format)
     outcomes: list[DayOutcome] = []
     for job in composite_jobs(settings, lengths, force=force):
-        outcomes += make_composites(job, start, end, today=today(), attempt=attempt)
+        outcomes += make_items(job, start, end, today=today(), attempt=attempt)
     _show(outcomes, settings, start, end)
     require_no_failure(outcomes)
     return outcomes

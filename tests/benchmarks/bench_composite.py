@@ -29,9 +29,8 @@ from catalog.store.base import open_store
 from downscaler import product
 from downscaler.derived.composite import error_autocorrelation
 from downscaler.ground.grid import M01, Domain, Span, Window
-from flows.derived.jobs import CompositeJob
-from flows.derived.make import make_composite, tiles
-from flows.derived.state import READ
+from flows.derived.composites import READ, CompositeJob
+from flows.derived.make import make_item
 
 MONDAY = dt.date(2024, 5, 20)
 
@@ -51,13 +50,13 @@ def measure(side: int) -> None:
             for part in windows(domain):
                 read(part)
             reading = time.process_time() - began
-        with open_stack(open_store(folder), domain, days, READ) as read:
-            began = time.process_time()
-            for _ in tiles(read, days, domain):
-                pass
-            composing = time.process_time() - began
+        job = CompositeJob(catalog=folder, domain=domain.name, length="weekly")
         began = time.process_time()
-        make_composite(MONDAY, CompositeJob(catalog=folder, domain=domain.name, length="weekly"))
+        for _ in job.tiles(days, domain, MONDAY):
+            pass
+        composing = time.process_time() - began
+        began = time.process_time()
+        make_item(MONDAY, job)
         whole = time.process_time() - began
         size = sum(FileFacts.of(path).size for path in Path(folder).rglob("*.tif")) / 1e6
     pixels = (side * M01.per_m36) ** 2 / 1e6

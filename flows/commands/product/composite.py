@@ -1,21 +1,23 @@
-"""``vadose composite``: 3-day, weekly and monthly means of published days."""
+"""``vadose composite`` and ``vadose percentile``: what is made from published days, in collections of its own."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from flows import console
-from flows.commands.options import DomainName, Json, PublishTo, day_argument, ordered
+from flows.commands.options import DomainName, Json, PriorPath, PublishTo, day_argument, ordered
 from flows.commands.product.produce import say_day, say_summary
 from flows.day.period import today
 
 if TYPE_CHECKING:
-    from flows.derived.jobs import CompositeJob, PeriodState, State
+    from flows.derived.jobs import DerivedJob, PeriodState, State
+    from flows.settings import Settings
 
 _COLOURS: dict[State, str] = {
     "published": "green",
@@ -53,36 +55,74 @@ def composite(
     withdrawn since. A period that has not ended is left for later. Without START and END all periods with a published
     day are looked at.
     """
-    from catalog.reading.stack import source_of, span_of
     from downscaler.product import COMPOSITES
-    from flows import logs
-    from flows.days.run import require_no_failure
-    from flows.derived.jobs import composite_jobs
-    from flows.derived.make import make_composites
-    from flows.derived.state import survey
+    from flows.derived.composites import composite_jobs
     from flows.settings import load_settings
 
     ordered(start, end)
     settings = load_settings(context.obj.config, domain=domain, catalog=out)
-    logs.start(settings.log_format)
     jobs = composite_jobs(settings, tuple(length or COMPOSITES), of, force=force)
+    _derive(jobs, settings, start, end, status=status, json=json)
+
+
+def percentile(
+    context: typer.Context,
+    start: Annotated[dt.date | None, day_argument("START", "First UTC day; unset, the first analysis.")] = None,
+    end: Annotated[dt.date | None, day_argument("END", "Last UTC day; unset, the last analysis.")] = None,
+    prior: PriorPath = None,
+    domain: DomainName = None,
+    out: PublishTo = None,
+    force: Annotated[bool, typer.Option("--force", help="Make current and withdrawn percentiles again.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show how each day stands; make nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Make percentiles, anomalies and drought-class probabilities of the analyses, in a collection of their own.
+
+    A day is compared with the same season of ten earlier years and, while there are fewer, with the prior. Only what is
+    missing or stale is made: a day is stale when its analysis, one of the earlier years' or the prior changed.
+    """
+    from flows.derived.percentiles import percentile_job
+    from flows.settings import load_settings
+
+    ordered(start, end)
+    settings = load_settings(context.obj.config, domain=domain, catalog=out, prior=prior)
+    _derive([percentile_job(settings, force=force)], settings, start, end, status=status, json=json)
+
+
+def _derive(
+    jobs: Sequence[DerivedJob],
+    settings: Settings,
+    start: dt.date | None,
+    end: dt.date | None,
+    *,
+    status: bool,
+    json: bool,
+) -> None:
+    """Make what is missing or stale of each job, or only show it; raises BackfillError when an item failed."""
+    from catalog.reading.stack import span_of
+    from flows import logs
+    from flows.days.run import require_no_failure
+    from flows.derived.make import make_items
+    from flows.derived.state import survey
+
+    logs.start(settings.log_format)
     outcomes = []
     for job in jobs:
-        first, last = span_of(job.catalog, source_of(job.catalog, job.ground, job.source))
+        first, last = span_of(job.catalog, job.source())
         first, last = start or first, end or last
         if status:
             _show(survey(job, first, last, today()), job, json=json)
             continue
         console.say(f"{job.kind.title}, {first} to {last}")
-        made = make_composites(job, first, last, today=today(), hear=say_day)
+        made = make_items(job, first, last, today=today(), hear=say_day)
         say_summary(made, "no period with a published day has ended")
         outcomes += made
     require_no_failure(outcomes)
 
 
-def _show(states: list[PeriodState], job: CompositeJob, *, json: bool) -> None:
+def _show(states: list[PeriodState], job: DerivedJob, *, json: bool) -> None:
     if json:
-        console.say_json([{"length": job.length, **asdict(state)} for state in states])
+        console.say_json([{"kind": job.kind.title, **asdict(state)} for state in states])
         return
     made = console.table(f"Periods, {job.kind.title}", "first day", "last day", "state", "days>", "rev>", "why")
     for state in states:

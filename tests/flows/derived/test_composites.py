@@ -18,9 +18,9 @@ from catalog.reading.rasters import read_rasters
 from downscaler import product
 from downscaler.derived.composite import ErrorMemory, composite
 from downscaler.errors import CatalogError
-from flows.derived.jobs import CompositeJob
-from flows.derived.make import make_composites
-from flows.derived.state import READ, survey
+from flows.derived.composites import READ, CompositeJob
+from flows.derived.make import make_items
+from flows.derived.state import survey
 
 MONDAY = dt.date(2024, 5, 20)
 DAYS = [MONDAY + dt.timedelta(days=n) for n in range(8)]
@@ -38,7 +38,7 @@ def make_all(root: Path, **more: object) -> dict[str, str]:
     return {
         f"{length} {outcome.date}": outcome.status
         for length in LENGTHS
-        for outcome in make_composites(job(root, length, **more), DAYS[0], DAYS[-1], today=TODAY)
+        for outcome in make_items(job(root, length, **more), DAYS[0], DAYS[-1], today=TODAY)
     }
 
 
@@ -175,7 +175,7 @@ def test_analyses_come_first_and_without_days_there_is_a_clear_error(root: Path,
     publish_day(root, DAYS[0], product.analysis_of(PLACE))
     (state,) = survey(job(root, "weekly"), MONDAY, MONDAY, TODAY)
     assert (state.state, state.days) == ("stale", 1)
-    (state,) = survey(job(root, "weekly", source="conserving"), MONDAY, MONDAY, TODAY)
+    (state,) = survey(job(root, "weekly", of="conserving"), MONDAY, MONDAY, TODAY)
     assert state.state == "published"
     with pytest.raises(CatalogError, match="no published days"):
         survey(job(tmp_path / "empty", "weekly"), MONDAY, MONDAY, TODAY)
