@@ -1,7 +1,7 @@
 """The root zone on genuine ParFlow-CLM layers: learned from a year, judged in folds and another season.
 
-``python -m tests.benchmarks.bench_rootzone DATA [EVERY]``; DATA holds upper_verde and upper_verde_year, EVERY takes each
-such cell only.
+``python -m tests.benchmarks.bench_rootzone DATA [EVERY]``; DATA holds upper_verde and upper_verde_year, EVERY takes
+each such cell only.
 """
 
 from __future__ import annotations
