@@ -373,7 +373,13 @@ class NothingFoundError(VadoseError):
     exit_code = 94
 
 
+class BusyError(VadoseError):
+    """Another process is writing the same output."""
+
+    exit_code = 95
+
+
 class ZoneError(VadoseError):
     """A file of polygons cannot be read, or none of them lies in the domain."""
 
-    exit_code = 95
+    exit_code = 96

@@ -41,6 +41,8 @@ def quality(
     bits |= np.where(coarse["filled"].values, Flag.GAP_FILLED, 0).astype(np.uint16)
     if "analysed" in coarse:
         bits |= np.where(coarse["age_days"].values < 0, Flag.WITHOUT_SMAP, 0).astype(np.uint16)
+    if "modelled" in coarse:
+        bits |= np.where(coarse["modelled"].values, Flag.SMAP_L4, 0).astype(np.uint16)
     fine = spread_blocks(bits, ratio)
     published = np.isfinite(theta)
     fine = fine | np.where(published, 0, Flag.FILL).astype(np.uint16)

@@ -72,7 +72,7 @@ def _of_file(path: Path) -> Callable[[Path], dict[str, Any]] | None:
 def _hdf5(path: Path) -> Callable[[Path], dict[str, Any]]:
     """A granule by its groups, else a NetCDF file; one that is refused is told by the granule's reader."""
     from downscaler.sources import hdf5
-    from downscaler.sources.smap.granule import GROUP
+    from downscaler.sources.smap.layout import GROUP
 
     try:
         with hdf5.opened(path) as file:
