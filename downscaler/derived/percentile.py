@@ -158,11 +158,11 @@ def standing(value: Floats, sigma: Floats, reference: Reference, *, interval: fl
     below = {edge: table[:, int(np.rint(edge * _STEPS))][places].mean(axis=0) for edge in edges}
     classes = {name: below[high] - below[low] for name, (low, high) in (DROUGHT | WET).items()}
     lower, upper = (_quantile(table, places, grid, tail) for tail in (tails, 1.0 - tails))
-    blank = np.where(missing, np.nan, 0.0)
+    blank, estimate = np.where(missing, np.nan, 0.0), percentile(value, reference)
     return Standing(
-        percentile=percentile(value, reference),
-        lower=lower + blank,
-        upper=upper + blank,
+        percentile=estimate,
+        lower=np.minimum(lower + blank, estimate),  # a driest value ever seen lies at 0, its interval would not
+        upper=np.maximum(upper + blank, estimate),
         classes={name: shown + blank for name, shown in classes.items()},
     )
 

@@ -14,6 +14,7 @@ from catalog.naming import DayName
 from catalog.publish.day import consider
 from catalog.publish.withdraw import withdraw
 from catalog.reading.days import find_item, items, validate_catalog
+from catalog.reading.open import open_catalog
 from catalog.reading.rasters import read_rasters
 from downscaler import product
 from downscaler.derived.composite import ErrorMemory, composite
@@ -91,6 +92,13 @@ def test_pixels_and_records_are_those_of_the_days(made: Path) -> None:
     assert [json.loads((key.parent / href).read_text())["id"][-8:] for href in hrefs] == [
         f"{d:%Y%m%d}" for d in DAYS[:7]
     ]
+
+
+def test_a_notebook_opens_them(made: Path) -> None:
+    found = open_catalog(made).open(MONDAY, f"weekly_{PLACE.name}")
+    assert set(found.data_vars) >= {variable.name for variable in product.COMPOSITE_VARIABLES}
+    assert int(found["days"].max()) == 7
+    assert found["soil_moisture"].attrs["cell_methods"] == "area: mean time: mean"
 
 
 def test_the_catalogue_with_composites_is_sound(made: Path) -> None:
