@@ -12,10 +12,11 @@ DAYS ?= 12
 PORT ?= 8080
 PYTEST_ARGS ?=
 CRASH_ARGS ?=
+REHEARSAL_ARGS ?=
 CASES_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs docs-reference help setup demo image browser test test-integration test-all test-cpu test-slow fuzz crash cases bench lint format serve deploy worker lock clean
+.PHONY: docs docs-reference help setup demo image browser test test-integration test-all test-cpu test-slow fuzz crash rehearsal cases bench conus lint format serve deploy worker lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -74,11 +75,21 @@ test-slow: setup  ## run the tests that take minutes each (PYTEST_ARGS=...)
 crash: setup  ## kill a backfill of 30 days 100 times with kill -9, resume it, compare (CRASH_ARGS=...)
 	$(BIN)/python -m tests.crash --kills 100 $(CRASH_ARGS)
 
+rehearsal: setup  ## the compose file's services as plain processes: schedule, backfill under kills, restore (REHEARSAL_ARGS=...)
+	PYTHONPATH=tests/helpers $(BIN)/python -m tests.rehearsal $(REHEARSAL_ARGS)
+
 cases: setup  ## run the public oddities of ../shared/cases/inputs against what was expected of each
 	$(BIN)/python -m tests.cases $(CASES_ARGS)
 
 bench: setup  ## run the benchmarks (ratios within one run)
 	$(BIN)/python -m pytest tests/benchmarks -q -s -o python_files='bench_*.py' $(PYTEST_ARGS)
+
+RUN ?= ../shared/data/parflow/upper_verde
+CONUS ?= build/conus
+conus: setup  ## a continent from a basin's run: prior, model, a day, and what each costs (RUN=FOLDER with daily.nc and static.nc)
+	$(BIN)/python -m tests.benchmarks.mirror $(RUN) $(CONUS)/prior --domain conus
+	VADOSE_TRAINING_ROWS=4000000 $(BIN)/vadose train --prior $(CONUS)/prior --out $(CONUS)/model
+	$(BIN)/python -m tests.benchmarks.conus $(CONUS)/prior $(CONUS)/model
 
 lint: setup  ## ruff (format and rules) and mypy
 	$(BIN)/ruff format --check .

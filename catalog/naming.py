@@ -16,6 +16,7 @@ MODELS = "vadose-models"
 VALIDATIONS = "vadose-validation"
 NO_DAYS = (MODELS, VALIDATIONS)  # collections whose items are no days
 CUBES = "cubes"
+REPORTS = "reports"
 DOWNLOAD_LOCK = ".download.lock"
 """Marks a folder of downloads, and is held by the one under way."""
 _PREFIX = "vadose-sm-1km"

@@ -211,6 +211,12 @@ class DatabaseError(CatalogError):
     exit_code = 43
 
 
+class ConditionalWriteError(CatalogError):
+    """The object store has no conditional writes: two runs could overwrite each other's days."""
+
+    exit_code = 45
+
+
 class StationError(VadoseError):
     """A station archive cannot be read."""
 
@@ -275,6 +281,12 @@ class SharedMemoryError(VadoseError):
     """Processes cannot be started: shared memory (/dev/shm) cannot be written."""
 
     exit_code = 65
+
+
+class DoctorError(VadoseError):
+    """Something that the product needs is not as it must be."""
+
+    exit_code = 66
 
 
 class ClimatologyError(VadoseError):

@@ -26,9 +26,9 @@ import typer  # noqa: E402
 from downscaler import __version__  # noqa: E402
 from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
-from flows.commands.catalogue import catalog, cube, download, serve, sync  # noqa: E402
+from flows.commands.catalogue import catalog, completeness, cube, download, serve, sync  # noqa: E402
 from flows.commands.data import build, climatology, info, weather  # noqa: E402
-from flows.commands.product import automations, composite, demo, produce, status, zones  # noqa: E402
+from flows.commands.product import automations, composite, demo, doctor, produce, status, webhook, zones  # noqa: E402
 from flows.commands.studies import evaluate, models, playground, validate  # noqa: E402
 
 app = typer.Typer(
@@ -62,6 +62,7 @@ app.command(rich_help_panel=PRODUCT)(status.status)
 app.command(rich_help_panel=PRODUCT)(composite.composite)
 app.command(rich_help_panel=PRODUCT)(composite.percentile)
 app.command(rich_help_panel=PRODUCT)(zones.zones)
+app.command(rich_help_panel=PRODUCT)(doctor.doctor)
 
 app.command(rich_help_panel=DATA)(build.sample)
 prior_app = _group("prior", DATA, "ParFlow-CLM priors: the 1 km physics that the model learns from.")
@@ -73,6 +74,7 @@ _group("climatology", DATA, "SMAP's own climatology, used to match SMAP to the p
 weather_app = _group("weather", DATA, "Weather stores: rain and air temperature for days that the prior lacks.")
 weather_app.command("build")(weather.weather_build)
 weather_app.command("extend")(weather.weather_extend)
+weather_app.command("match")(weather.weather_match)
 weather_app.command("check")(weather.weather_check)
 app.command(rich_help_panel=DATA)(info.info)
 
@@ -87,6 +89,7 @@ app.command(rich_help_panel=STUDIES)(playground.playground)
 catalog_app = _group("catalog", CATALOGUE, "The whole catalogue: check, repair, withdraw a day, sync a database.")
 catalog_app.command("check")(catalog.catalog_check)
 catalog_app.command("withdraw")(catalog.catalog_withdraw)
+catalog_app.command("completeness")(completeness.catalog_completeness)
 catalog_app.command("sync")(sync.sync)
 cube_app = _group("cube", CATALOGUE, "A collection's days as one Zarr cube, for time series.")
 cube_app.command("build")(cube.cube_build)
@@ -95,6 +98,7 @@ app.command(rich_help_panel=CATALOGUE)(download.download)
 
 app.command(rich_help_panel=SERVICE)(serve.serve)
 app.command(rich_help_panel=SERVICE)(automations.automations)
+app.command(rich_help_panel=SERVICE)(webhook.webhook)
 
 
 @dataclass(frozen=True)

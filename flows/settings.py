@@ -19,10 +19,15 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from downscaler.errors import ConfigError
 
 PREFIX = "VADOSE_"
-_OTHERS = (f"{PREFIX}SERVE_", f"{PREFIX}LOCK_SECONDS", f"{PREFIX}PGSTAC_DSN")  # read where they are used
+_OTHERS = (
+    f"{PREFIX}SERVE_",
+    f"{PREFIX}LOCK_SECONDS",
+    f"{PREFIX}PGSTAC_DSN",
+    f"{PREFIX}WEBHOOK_TOKEN",
+)  # read where they are used
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
-_PATHS = ("prior", "model", "granules", "cache", "climatology", "weather", "catalog")
+_PATHS = ("prior", "model", "granules", "cache", "climatology", "weather", "catalog", "metrics_file")
 _SERVICES = ("scan", "snotel")  # what `stations` names beside paths
 
 
@@ -136,6 +141,10 @@ class Settings(BaseSettings):
         default=None,
         pattern=r"^https?://",
         description="address at which `catalog` is served, for links on Prefect's pages; unset, links are paths",
+    )
+    metrics_file: Path | None = Field(
+        default=None,
+        description="file of metrics that each run writes for Prometheus's node exporter, NAME.prom; unset, none",
     )
     notification_block: str | None = Field(
         default=None,

@@ -51,7 +51,9 @@ def make(case: Path, work: Path) -> None:
 
 
 def published(granules: Path, work: Path, *, day: str = "2024-05-23") -> Outcome:
-    return vadose("run", day, *RUN, "--granules", granules, "--out", work / "OUT", cwd=work)
+    return vadose(
+        "run", day, *RUN, "--granules", granules, "--out", work / "OUT", cwd=work, VADOSE_PRODUCTS="conserving"
+    )
 
 
 def prior(kind: str, path: str, domain: str, work: Path) -> tuple[Outcome, xr.Dataset | None]:

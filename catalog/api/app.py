@@ -17,6 +17,7 @@ from catalog.api.data import cube, dates, tiles, timeseries
 from catalog.api.data import zones as zone_routes
 from catalog.api.limits import Limits
 from catalog.api.limits import limits as read_limits
+from catalog.api.metrics import add_metrics
 from catalog.api.middleware import HEALTH, Compressed, Guard
 from catalog.api.pages import add_pages
 from catalog.api.stac.backends import add_stac
@@ -81,6 +82,7 @@ def create_app(
     for part in (files, tiles, dates, timeseries, cube, zone_routes):
         app.include_router(part.router)
     _add_health(app)
+    add_metrics(app, store)
     add_pages(app, Path(browser) if browser else None)
     add_error_answers(app)
     app.add_middleware(Compressed)

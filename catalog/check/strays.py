@@ -9,13 +9,13 @@ import datetime as dt
 from collections.abc import Mapping
 
 from catalog.check.survey import Survey
-from catalog.naming import CUBES, DOWNLOAD_LOCK, index_prefix, is_archived_key, is_item_key, is_parent_key
+from catalog.naming import CUBES, DOWNLOAD_LOCK, REPORTS, index_prefix, is_archived_key, is_item_key, is_parent_key
 from catalog.publish.claims import FOLDER as CLAIMS
 from catalog.publish.claims import is_void
 from catalog.publish.failures import FOLDER as FAILURES
 from catalog.store.folder import STAGING, FolderStore
 
-_BESIDE = (f"{FAILURES}/", f"{STAGING}/", f"{CUBES}/")
+_BESIDE = (f"{FAILURES}/", f"{STAGING}/", f"{CUBES}/", f"{REPORTS}/")
 
 
 def check_beside(survey: Survey, min_age: dt.timedelta) -> None:

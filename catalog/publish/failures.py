@@ -48,7 +48,7 @@ def record_failure(uri: str | Path, domain: Domain, failure: Failure) -> None:
     store, key = open_store(uri), _key(domain, failure.date)
 
     def change(before: bytes | None) -> bytes:
-        earlier = _parse(before) if before is not None else None
+        earlier = parse_failure(before) if before is not None else None
         again = earlier is not None and earlier.error == failure.error and dict(earlier.inputs) == dict(failure.inputs)
         attempts = earlier.attempts + 1 if earlier is not None and again else 1
         stamp = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
@@ -69,7 +69,7 @@ def clear_failure(uri: str | Path, domain: Domain, date: dt.date) -> None:
 def failures(uri: str | Path, domain: Domain) -> dict[dt.date, Failure]:
     """All failures of a domain by day; a record that cannot be read is left out."""
     store = open_store(uri)
-    found = (_parse(store.get(key) or b"") for key in store.keys(f"{FOLDER}/{collection_id(domain.name)}/"))
+    found = (parse_failure(store.get(key) or b"") for key in store.keys(f"{FOLDER}/{collection_id(domain.name)}/"))
     return {failure.date: failure for failure in found if failure is not None}
 
 
@@ -77,7 +77,8 @@ def _key(domain: Domain, date: dt.date) -> str:
     return f"{FOLDER}/{collection_id(domain.name)}/{date:%Y%m%d}.json"
 
 
-def _parse(content: bytes) -> Failure | None:
+def parse_failure(content: bytes) -> Failure | None:
+    """The failure that a record tells; None where it cannot be read."""
     try:
         document: dict[str, Any] = json.loads(content)
         return Failure(**{**document, "date": dt.date.fromisoformat(document["date"])})

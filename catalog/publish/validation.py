@@ -77,7 +77,7 @@ def publish_validation(uri: str | Path, domain: Domain, folder: Path) -> str:
 
 
 def headline(document: Mapping[str, Any]) -> Document:
-    """The figures that belong in a catalogue: pairs, the product's skill, and its paired gains with intervals."""
+    """The figures that belong in a catalogue: pairs, skill, paired gains with intervals, coverage of the interval."""
     ground = document["representativeness"]
     told: Document = {
         "period": list(document["period"]),
@@ -91,6 +91,8 @@ def headline(document: Mapping[str, Any]) -> Document:
             for baseline, gain in document["gains"].items()
         },
     }
+    if document.get("interval_coverage") is not None:
+        told["interval_coverage"] = document["interval_coverage"]
     if "refused" not in ground:
         told["share_of_domain"] = ground["share_of_domain"]
         told["reweighted"] = {m: ground["reweighted"]["estimates"]["product"][m] for m in ("rmsd", "ubrmsd", "r")}

@@ -31,6 +31,8 @@ _FLAG_COLOURS: dict[Flag, str] = {
     Flag.OUTSIDE_APPLICABILITY: "#d7301f",
     Flag.CLIPPED: "#7a5195",
     Flag.WITHOUT_SMAP: "#bf812d",
+    Flag.WITHOUT_WEATHER: "#e7b98a",
+    Flag.PRELIMINARY_WEATHER: "#c7e9c0",
     Flag.STALE_PRIOR: "#f2e394",
 }
 """By precedence: of several flags a pixel is drawn in the colour of the first."""

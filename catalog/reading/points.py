@@ -127,6 +127,28 @@ def sample_days(
     )
 
 
+def sample_interval(
+    uri: str | Path,
+    domain: Domain,
+    days: Sequence[PublishedDay],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    *,
+    workers: int = 2,
+) -> tuple[Array, Array]:
+    """Lower and upper end of the published interval at given cells [sites, days], m3 m-3; NaN where none is published.
+
+    Arguments and errors as of ``sample_days``.
+    """
+    store, ends = open_store(uri), (product.LOWER.name, product.UPPER.name)
+
+    def read(day: PublishedDay) -> Array:
+        return np.stack([_blocks(store, day.keys[end], domain, rows, columns)[rows, columns] for end in ends])
+
+    found = np.stack(list(_in_order(read, days, workers))).astype(np.float64)  # [days, ends, sites]
+    return found[:, 0].T, found[:, 1].T
+
+
 def _in_order(work: Callable[[Any], Any], days: Sequence[Any], workers: int) -> Iterator[Any]:
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(max_workers=workers) as pool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from downscaler.day.gaps import Reading
 from downscaler.day.inputs import Inputs
+from downscaler.day.weather import KNOWN_SHARE
 from downscaler.ground.blocks import Floats
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import M09, Domain, EaseGrid
@@ -28,7 +29,6 @@ from downscaler.method.gapfill import NO_AGE, empty_day, last_retrieval, of_last
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.product import THETA_MAX, THETA_MIN
 
-KNOWN_SHARE = 0.9  # of the days from the first pass on whose weather must be known for it to be used
 SEASONS = 3  # years of record from which on its season is asked beside SMAP
 _LEAST = 0.005  # m3 m-3, below any soil's moisture
 _PAST, _STEP = 120, 5  # days that the running mean looks back where no SMAP is asked, and between days of season

@@ -23,18 +23,19 @@ from downscaler.sources.smap.level4 import RULE
 def run_record(reading: Reading, inputs: Inputs, considered: Sequence[str] = ()) -> RunRecord:
     """The record of a day's run; ``considered`` names the granules of the day that were on offer, used or not."""
     day = reading.day
+    analysis, weather = is_analysis(inputs.domain.name), inputs.weather
     parameters: dict[str, Any] = {"smap_grid": day.grid.name, "smap_merge_rule": MERGE_RULE}
     if inputs.climatologies:
         parameters["matching"] = inputs.climatologies.parameters
     if reading.filling:
-        parameters["analysis" if is_analysis(inputs.domain.name) else "gap_fill"] = reading.filling
+        parameters["analysis" if analysis else "gap_fill"] = reading.filling
     if is_near_real_time(day):
         parameters["smap_stream"] = "near-real-time"
     if is_modelled(day):
         parameters |= {"smap_stream": MODELLED[0], "smap_merge_rule": RULE}
     climatology = inputs.climatologies is not None and inputs.climatologies.smap.simulated
     made_up = simulated_parts(day, inputs.prior, inputs.model, climatology=climatology)
-    beside = weather_record(day.date, inputs.weather, inputs.prior) if inputs.weather is not None else None
+    beside = weather_record(day.date, weather, inputs.prior, analysis=analysis) if weather is not None else None
     return RunRecord(
         date=day.date,
         domain_name=inputs.domain.name,
@@ -43,7 +44,7 @@ def run_record(reading: Reading, inputs: Inputs, considered: Sequence[str] = ())
         simulated=bool(made_up),
         caveats=(
             *caveats(day, inputs.prior, made_up),
-            *weather_caveats(day.date, inputs.weather, inputs.prior, inputs.model),
+            *weather_caveats(day.date, weather, inputs.prior, inputs.model, analysis=analysis),
             *reading.caveats,
         ),
         parameters=parameters,

@@ -26,6 +26,7 @@ class Prior:
     data: xr.Dataset
     domain: Domain
     attributes: Mapping[str, Any] = field(repr=False)
+    _active: dict[Window, NDArray[np.bool_]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def title(self) -> str:
@@ -84,13 +85,20 @@ class Prior:
                 allowed=f"a prior that holds {_extent(domain)}",
                 remedy=f"Build one with: vadose prior build --domain {domain.name} ...",
             )
-        whole = Window(rows=Span(start=0, stop=domain.shape(M01).y), columns=Span(start=0, stop=domain.shape(M01).x))
-        if not bool(self.window(domain, whole)["active"].any()):
+        if not self.active(domain).any():
             raise PriorCoverageError(
                 f"The prior {self.path} has no active cell in the domain {domain.name!r}",
                 value=_extent(domain),
                 remedy="Choose a domain inside the model's land mask.",
             )
+
+    def active(self, domain: Domain) -> NDArray[np.bool_]:
+        """Cells of a domain with a record [y, x]; read once."""
+        if domain.m36 not in self._active:
+            rows, columns = (Span(start=0, stop=size) for size in (domain.shape(M01).y, domain.shape(M01).x))
+            whole = self.window(domain, Window(rows=rows, columns=columns), ("active",))
+            self._active[domain.m36] = whole["active"].values.astype(bool)
+        return self._active[domain.m36]
 
     @contextmanager
     def reading(self, window: Window) -> Iterator[None]:

@@ -17,10 +17,11 @@ from downscaler.learn.rows import Rows
 from downscaler.learn.sampling import choose_cells, choose_days
 from downscaler.method.denoise import roughness
 from downscaler.method.features import Fields, Ground, matrix
-from downscaler.method.forcing import forcing_until
+from downscaler.method.forcing import HeldWeather, forcing_until
 from downscaler.method.pattern import pattern_statistics
 
-_STATISTICS_DAYS = 400  # days of a tile held at once for its statistics
+_STATISTICS_DAYS = 400  # days of a tile that its statistics are of
+_BAND = 2 * M01.per_m36  # rows of a tile held at once for them, as the store keeps them
 BLOCK_CELLS = 27  # product cells along one edge of a block of ground: three M09 cells
 Statistics = Mapping[str, NDArray[np.generic]]
 
@@ -70,16 +71,18 @@ def record_statistics(data: xr.Dataset, known: NDArray[np.intp]) -> Statistics:
     bounded. ``days`` are their positions and ``wetness`` their means over the tile, m3 m-3.
     """
     chosen = known[:: max(1, len(known) // _STATISTICS_DAYS)]
-    theta = read_days(data["soil_moisture"], chosen)
     active = data["active"].values.astype(bool)
-    strips = [slice(top, top + M01.per_m36) for top in range(0, len(active), M01.per_m36)]
-    found = [pattern_statistics(theta[:, strip], active[strip]) for strip in strips]
-    with np.errstate(invalid="ignore"):
-        total, count = np.zeros(len(chosen)), np.zeros(len(chosen))
-        for strip in strips:
-            known_here = active[strip] & np.isfinite(theta[:, strip])
-            total += np.where(known_here, theta[:, strip], 0.0).sum(axis=(1, 2), dtype=np.float64)
+    found = []
+    total, count = np.zeros(len(chosen)), np.zeros(len(chosen))
+    for top in range(0, len(active), _BAND):
+        band = read_days(data["soil_moisture"].isel(y=slice(top, top + _BAND)), chosen)
+        for row in range(0, band.shape[1], M01.per_m36):
+            theta, land = band[:, row : row + M01.per_m36], active[top + row : top + row + M01.per_m36]
+            found.append(pattern_statistics(theta, land))
+            known_here = land & np.isfinite(theta)
+            total += np.where(known_here, theta, 0.0).sum(axis=(1, 2), dtype=np.float64)
             count += known_here.sum(axis=(1, 2))
+    with np.errstate(invalid="ignore"):
         wetness = total / count
     whole = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
     return {**whole, "days": chosen, "wetness": wetness}
@@ -93,11 +96,21 @@ class TileRecord:
         grid: coarse grid.
         known: positions of the days whose statistics may be used.
         statistics: of these days where they are at hand, see ``record_statistics``.
+        held: weather beside the record on this tile, and its days; None where the record's own is all there is.
     """
 
     def __init__(
-        self, data: xr.Dataset, grid: EaseGrid, known: NDArray[np.intp], statistics: Statistics | None = None
+        self,
+        data: xr.Dataset,
+        grid: EaseGrid,
+        known: NDArray[np.intp],
+        statistics: Statistics | None = None,
+        held: tuple[HeldWeather, Sequence[dt.date]] | None = None,
     ) -> None:
+        self._held: HeldWeather | None = None
+        self._held_days: Sequence[dt.date] = ()
+        if held is not None:
+            self._held, self._held_days = held
         found = dict(statistics or record_statistics(data, known))
         self._wet_days, self._wetness = (np.asarray(found.pop(name), np.float64) for name in ("days", "wetness"))
         self.data = data.assign({name: (("y", "x"), field) for name, field in found.items()})
@@ -112,7 +125,7 @@ class TileRecord:
         error = 0.0 if added is None else how.error
         coarse = true if added is None else np.clip(true + added, 0.001, 0.95)
         signal, noise = self.ground.split(coarse, np.full(true.shape, error), how.roughness, pattern=how.pattern)
-        weather = forcing_until(self.data, date) if how.forcing else None
+        weather = forcing_until(self.data, date, self._held, self._held_days) if how.forcing else None
         fields = self.ground.fields | self.ground.day(signal, date, weather)
         return DayRecord(date=date, theta=theta, true=true, coarse=coarse, noise=noise, fields=fields, active=active)
 

@@ -124,21 +124,29 @@ def _all_held(data: xr.Dataset, date: dt.date, held: HeldWeather, days: Sequence
     run = run_of_days(date, np.array([], dtype="datetime64[D]"), days)
     if not run:
         return None
-    made = {}
-    for name in (RAIN, WARMTH):
-        found = _complete(held(name, _last(name, run)), data, name, _last(name, run))
-        if found is None and name == RAIN:
-            return None
-        if found is not None:
-            made[name] = found
-    return made
+    rain = _complete(held(RAIN, run), data, RAIN, run)
+    if rain is None:
+        return None
+    warm = _last(WARMTH, run)
+    values = held(WARMTH, warm)
+    warmth = _complete(values, data, WARMTH, warm, usual=_mean_of_known(values, data))
+    return {RAIN: rain} if warmth is None else {RAIN: rain, WARMTH: warmth}
 
 
-def _complete(values: Floats, data: xr.Dataset, name: str, days: Sequence[dt.date]) -> Floats | None:
+def _mean_of_known(values: Floats, data: xr.Dataset) -> Floats | None:
+    """The mean [y, x] of those days whose field covers the soil; None without one."""
+    active = data["active"].values > 0
+    whole = [day for day in values if (np.isfinite(day) & active).sum() >= _COVER * active.sum()]
+    return np.nanmean(np.stack(whole), axis=0) if whole and active.any() else None
+
+
+def _complete(
+    values: Floats, data: xr.Dataset, name: str, days: Sequence[dt.date], *, usual: Floats | None = None
+) -> Floats | None:
     """Fields without holes where the prior has soil: few missing cells take the others' mean.
 
-    A day without temperature takes the prior's mean of its month. None where rain is missing on too many cells, or
-    where nothing can stand in.
+    A day without temperature takes the prior's mean of its month, or where the prior has none the ``usual`` one. None
+    where rain is missing on too many cells, or where nothing can stand in.
     """
     active = data["active"].values > 0
     made = np.array(values, dtype=np.float32)
@@ -148,10 +156,11 @@ def _complete(values: Floats, data: xr.Dataset, name: str, days: Sequence[dt.dat
         share = known.sum() / cells
         if share < _COVER and active.any():
             stand_in = _month_mean(data, day) if name == WARMTH else None
-            if stand_in is None:
+            if (stand_in := usual if stand_in is None else stand_in) is None:
                 return None
             made[n] = np.where(np.isfinite(made[n]), made[n], stand_in)
-        elif share < 1.0 and known.any():
+            known = np.isfinite(made[n]) & active
+        if 0 < known.sum() < cells:
             made[n] = np.where(np.isfinite(made[n]), made[n], made[n][known].mean())
     return made
 
@@ -168,7 +177,7 @@ def _month_mean(data: xr.Dataset, day: dt.date) -> Floats | None:
     return found
 
 
-def index_change(before: Floats, after: Floats, ages: Sequence[int], block: int) -> float:
+def index_change(before: Floats, after: Floats, ages: Sequence[int], block: int, *, decay: float = API_DECAY) -> float:
     """How much a change of rain moves the antecedent precipitation index over the SMAP cell where it moves it most.
 
     Args:
@@ -176,11 +185,13 @@ def index_change(before: Floats, after: Floats, ages: Sequence[int], block: int)
         after: the same as it is now.
         ages: days from each of them to the day that is made.
         block: product cells along a SMAP cell's edge.
+        decay: k of the index, d-1.
 
     Returns:
-        The largest |sum of change x k^age| of a block mean, mm; k = ``API_DECAY``.
+        The largest |sum of change x k^age| of a block mean, mm. An index of another decay than ``API_DECAY`` is
+        scaled so that steady rain gives the same: by (1 - k) / (1 - ``API_DECAY``).
     """
-    weights = API_DECAY ** np.asarray(ages, dtype=np.float64)
+    weights = (1.0 - decay) / (1.0 - API_DECAY) * decay ** np.asarray(ages, dtype=np.float64)
     change = np.tensordot(weights, np.nan_to_num(after) - np.nan_to_num(before), axes=1)
     rows, columns = (size // block * block for size in change.shape)
     blocks = change[:rows, :columns].reshape(rows // block, block, columns // block, block).mean(axis=(1, 3))

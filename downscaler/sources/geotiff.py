@@ -39,6 +39,11 @@ def claims(path: Path) -> bool:
     return bool(_files(path))
 
 
+def days_of(path: Path) -> list[dt.date | None]:
+    """The date in the name of each GeoTIFF, None where it names none."""
+    return [_date(file.name) for file in _files(path)]
+
+
 def _files(path: Path) -> list[Path]:
     found = sorted(path.iterdir()) if path.is_dir() else [path]
     return [file for file in found if file.suffix.lower() in _SUFFIXES]

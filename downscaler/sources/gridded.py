@@ -22,6 +22,7 @@ from pyproj.exceptions import CRSError
 from downscaler.errors import ComparisonError
 from downscaler.sources import geotiff, hdf5, products
 from downscaler.sources.folders import files_below
+from downscaler.sources.lengths import METRES
 
 Floats = NDArray[np.float64]
 _NAMES = ("soil_moisture", "sm", "ssm", "surface_soil_moisture", "theta", "swvl1")
@@ -196,6 +197,19 @@ def _field(data: xr.Dataset, variable: str | None, path: str) -> xr.DataArray:
             f"{path} lacks coordinates", value=", ".join(lacking), allowed="time, y and x (or latitude and longitude)"
         )
     field.attrs["geographic"] = any(str(name).lower().startswith(("lat", "lon")) for name in renamed)
+    return field if field.attrs["geographic"] else _in_metres(field, path)
+
+
+def _in_metres(field: xr.DataArray, path: str) -> xr.DataArray:
+    """The field with projected x and y in metres, as its projection has them; subset services write kilometres."""
+    for axis in ("x", "y"):
+        told = str(field[axis].attrs.get("units", "m")).strip().lower()
+        if told.startswith(("deg", "°")):
+            continue
+        if told not in METRES:
+            raise ComparisonError(f"{axis} of {path} is no length on a map", value=repr(told), allowed="m or km")
+        if METRES[told] != 1.0:
+            field = field.assign_coords({axis: field[axis] * METRES[told]})
     return field
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -80,6 +81,37 @@ def fields_of(files: Sequence[Path], dates: Sequence[dt.date], box: Box) -> Iter
         raise ComparisonError("A file of SMAP L4 cannot be read", value=error) from error
 
 
+def describe(path: Path) -> dict[str, Any]:
+    """What a product to compare with is: kind, files and days; of GeoTIFFs the dates in their names."""
+    from downscaler.sources import geotiff
+
+    files = files_of(path)
+    if not files:
+        days = geotiff.days_of(path)
+        return {"kind": "product", "product": "GeoTIFF", "name": path.name, **_days(days), "files": len(days)}
+    kind = str(kind_of(files[0]))
+    if kind == "SME2":
+        moments = [_moment(file).date() for file in _newest(files)]
+        return {"kind": "product", "product": kind, "name": path.name, **_days(moments), "files": len(files)} | {
+            "notes": [UNVERIFIED]
+        }
+    per_day = Counter(field.moment.date() for file in files for field in open_fields(file))
+    short = [day.isoformat() for day, count in sorted(per_day.items()) if count < FIELDS_A_DAY]
+    told = {"kind": "product", "product": kind, "name": path.name, **_days(list(per_day)), "files": len(files)}
+    return told | {"incomplete_days": short}
+
+
+def _days(days: Sequence[dt.date | None]) -> dict[str, Any]:
+    known = [day for day in days if day is not None]
+    period = [min(known).isoformat(), max(known).isoformat()] if known else None
+    return {"days": len(set(known)), "period": period}
+
+
+def _moment(path: Path) -> dt.datetime:
+    with hdf5.opened(path) as file:
+        return _start(file, path)
+
+
 def _level4(field: Field, box: Box) -> xr.DataArray:
     with hdf5.opened(field.granule.path) as file:
         dataset = find(file, field.group, "soil_moisture")
@@ -145,7 +177,7 @@ def _fill(dataset: Any) -> float:
     return float(given[0]) if given.size else FLOAT_FILL
 
 
-def _inside(centres: NDArray[np.float64], low: float, high: float) -> slice:
+def _inside(centres: NDArray[np.floating], low: float, high: float) -> slice:
     """The part of an axis between two bounds, with a cell more on either side."""
     found = np.flatnonzero((centres >= low) & (centres <= high))
     step = abs(float(centres[1] - centres[0])) if centres.size > 1 else 0.0
@@ -161,8 +193,8 @@ def _require_fractions(dataset: Any, path: Path) -> None:
 
 def _array(
     values: NDArray[np.float64],
-    y: NDArray[np.float64],
-    x: NDArray[np.float64],
+    y: NDArray[np.floating],
+    x: NDArray[np.floating],
     moment: dt.datetime,
     *,
     expected_a_day: int = 0,

@@ -27,6 +27,7 @@ OTHERS = (
     "PGPASSWORD",
     "PREFECT_API_KEY",
     "PREFECT_API_AUTH_STRING",
+    "VADOSE_WEBHOOK_TOKEN",
 )
 ADDRESSES = ("VADOSE_PGSTAC_DSN", "DATABASE_URL", "PREFECT_API_DATABASE_CONNECTION_URL")  # with a password inside
 _SHORTEST = 4  # characters of a credential for Earthdata; shorter ones would hide parts of words

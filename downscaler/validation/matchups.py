@@ -124,6 +124,25 @@ def collocate(
     )
 
 
+def coverage(matchups: Matchups, lower: Floats, upper: Floats) -> float | None:
+    """Share of the station values of all pairs that lie in the published interval, ends included.
+
+    Stations are points and the product is a mean over a cell: where both are right, fewer than the interval's
+    probability lie inside.
+
+    Args:
+        matchups: with their pairs.
+        lower: [sites, days], m3 m-3.
+        upper: [sites, days], m3 m-3.
+
+    Returns:
+        A fraction; None without a pair that has an interval.
+    """
+    used = matchups.pairs & np.isfinite(lower) & np.isfinite(upper)
+    inside = (matchups.stations >= lower) & (matchups.stations <= upper)
+    return float(inside[used].mean()) if used.any() else None
+
+
 def retrievals_at(day: CoarseDay, lon: Sequence[float], lat: Sequence[float]) -> pd.DataFrame:
     """What one day of SMAP says of given places, straight from its granule.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -79,7 +79,8 @@ class DayJob:
 class DayOutcome:
     """What became of one day; ``error`` is the class and ``exit_code`` the code of what stopped it.
 
-    A day is ``claimed`` where another run was making it, and nobody waited for that.
+    A day is ``claimed`` where another run was making it, and nobody waited for that. ``stages`` are the seconds that a
+    published day took, from the observation on, by stage (``flows.days.metrics``).
     """
 
     date: dt.date
@@ -89,6 +90,7 @@ class DayOutcome:
     error: str | None = None
     exit_code: int = 0
     seconds: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force: bool = False) -> DayJob:

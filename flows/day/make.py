@@ -20,7 +20,9 @@ from flows.logs import DAYS
 
 if TYPE_CHECKING:
     from catalog.publish.claims import Claim
+    from downscaler.day.gaps import Reading
     from downscaler.day.inputs import Inputs
+    from downscaler.records import RunRecord
     from downscaler.sources.smap import Offer
 
 _LOG = logging.getLogger(DAYS)
@@ -73,10 +75,12 @@ def _run_one(date: dt.date, job: DayJob, planned: int | None, *, wait: bool) -> 
     """One product of a day."""
     from catalog.publish.claims import PATIENCE, claimed
     from catalog.publish.settled import made_since
+    from catalog.store.probe import require_conditional_writes
     from flows.day.attempts import noted
 
     started = time.monotonic()
     inputs = prepare(job)
+    require_conditional_writes(job.catalog)
     domain = inputs.domain
     with claimed(job.catalog, domain, date, patience=PATIENCE if wait else 0.0) as claim:
         asked = planned is not None and not claim.inherited
@@ -92,45 +96,75 @@ def _run_one(date: dt.date, job: DayJob, planned: int | None, *, wait: bool) -> 
 def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim: Claim) -> DayOutcome:
     """The sentence; a day that was inherited is made though it stands, since a run died that was making it."""
     from catalog.items.day import withdrawn
-    from catalog.publish.day import consider, publish
-    from catalog.publish.settled import already_there, analysis_stands
+    from catalog.publish.day import consider
     from catalog.reading.days import find_item
-    from downscaler.day.downscale import tiles
     from downscaler.day.record import run_record
     from downscaler.method.coarse.analysis import WINDOW
-    from downscaler.parts import cores
-    from downscaler.stores.prior.kept import keeping
     from flows.day.granules import in_window
 
-    domain = inputs.domain
-    item = None if job.force else find_item(job.catalog, domain, date)
+    item = None if job.force else find_item(job.catalog, inputs.domain, date)
     if item and (why := withdrawn(item)):
         return DayOutcome(date=date, status="current", reason=f"withdrawn: {why}; --force publishes it again")
     looked_at = (
         in_window(date, job, WINDOW) if job.is_analysis else []
     )  # before it is read: what comes meanwhile is late
+    began, clock = dt.datetime.now(dt.UTC), time.monotonic()
     reading = read(date, job, inputs, offers)  # locate, fetch, open, fill
     run = run_record(reading, inputs, [*looked_at, *(offer.file for offer in offers)])
-    settled = None if job.force or claim.inherited else already_there(run, domain, job.catalog)
-    if settled is None and job.is_analysis and not (job.force or claim.inherited):
-        settled = analysis_stands(run, domain, job.catalog, reading.day.data["soil_moisture"].values)
-    if settled:
-        consider(job.catalog, domain, date, run.considered)
+    settled = None if job.force or claim.inherited else _settled(job, inputs, reading, run)
+    if settled:  # a newer release of the same bytes, too, is looked at once
+        read_now = (entry.name for entry in run.inputs if entry.kind == "granule")
+        consider(job.catalog, inputs.domain, date, {*run.considered, *read_now})
         return DayOutcome(date=date, status="current", reason=settled)
-    weather = inputs.weather.upto(date) if inputs.weather is not None else None
+    stages = {**_before(run.observed[1], began, offers), "inputs": time.monotonic() - clock}
+    return _publish(job, inputs, reading, run, claim, stages)
+
+
+def _settled(job: DayJob, inputs: Inputs, reading: Reading, run: RunRecord) -> str | None:
+    """Why the day needs no work; None where it does."""
+    from catalog.publish.settled import already_there, analysis_stands
+
+    settled = already_there(run, inputs.domain, job.catalog)
+    if settled is None and job.is_analysis:
+        return analysis_stands(run, inputs.domain, job.catalog, reading.day.data["soil_moisture"].values)
+    return settled
+
+
+def _publish(
+    job: DayJob, inputs: Inputs, reading: Reading, run: RunRecord, claim: Claim, stages: dict[str, float]
+) -> DayOutcome:
+    """Predict, write and publish; ``stages`` are the seconds of what came before."""
+    from catalog.publish.day import publish
+    from downscaler.day.downscale import tiles
+    from downscaler.parts import cores
+    from downscaler.stores.prior.kept import keeping
+
+    clock = time.monotonic()
     made = tiles(  # by tile
         reading.day,
         inputs.prior,
         inputs.model,
         matching=inputs.matching,
-        weather=weather,
-        keeping=keeping(inputs.prior, domain),
+        weather=inputs.weather.upto(run.date) if inputs.weather is not None else None,
+        keeping=keeping(inputs.prior, inputs.domain),
         threads=cores(),
     )
-    done = publish(job.catalog, run, domain, made, claim=claim)  # write, publish
+    done = publish(job.catalog, run, inputs.domain, made, claim=claim)  # write, publish
     status: Status = "current" if done.status == "unchanged" else "published"
     what = "analysis, revision" if job.is_analysis else "revision"
-    return DayOutcome(date=date, status=status, href=done.item_href, reason=f"{what} {done.revision}")
+    stages = stages | {"publication": time.monotonic() - clock}
+    return DayOutcome(
+        date=run.date, status=status, href=done.item_href, reason=f"{what} {done.revision}", stages=stages
+    )
+
+
+def _before(observed: dt.datetime, began: dt.datetime, offers: Sequence[Offer]) -> dict[str, float]:
+    """Seconds from the last observation to the granules' arrival, and from there until the run began with the day."""
+    arrivals = [moment for offer in offers if (moment := offer.arrived()) is not None]
+    if not arrivals:
+        return {}
+    arrived = max(arrivals)
+    return {"archive": (arrived - observed).total_seconds(), "waiting": (began - arrived).total_seconds()}
 
 
 def try_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:

@@ -125,8 +125,10 @@ def make_last(
 def _begin(plan: Plan, job: DayJob) -> None:
     """Check what the days are made with before any is touched; clear what dead runs left where no day stands."""
     from catalog.publish.claims import sweep
+    from catalog.store.probe import require_conditional_writes
     from downscaler import product
 
     if plan.work:
         prepare(job)
+        require_conditional_writes(job.catalog)
     sweep(job.catalog, product.domain(job.domain))

@@ -193,8 +193,7 @@ def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], 
     recorded = properties["vadose:inputs"]
     used = [entry["name"] for entry in recorded if entry["kind"] == "granule"]
     considered = properties.get("vadose:granules_considered", ())
-    looked_at = considered if product.is_analysis(inputs.domain.name) else ()  # it stood with them
-    newer = [offer for offer in nearby if newer_release([offer.file], used) and offer.file not in looked_at]
+    newer = [offer for offer in nearby if newer_release([offer.file], used) and offer.file not in considered]
     if newer:
         yield f"newer granule {_newest(newer)}"
     known = {*used, *considered}

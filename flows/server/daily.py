@@ -7,7 +7,7 @@ may pass is tried again by the task (``retries``); ``artifacts`` and ``events`` 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +21,7 @@ from flows import logs
 from flows.day.jobs import DayJob, DayOutcome, job_of
 from flows.day.make import outcome_of, run_day
 from flows.day.period import makeable, today
+from flows.days.metrics import write_metrics
 from flows.days.plan import make_last, make_period, plan_period
 from flows.days.run import judge, require_no_failure
 from flows.server import artifacts, events
@@ -128,9 +129,15 @@ def daily(
         outcomes = make_last(job, days or settings.look_back, last=until, attempt=telling, hear=hear)
         artifacts.show_days(outcomes, settings, f"The days up to {until}")
         compose_after(settings, until - dt.timedelta(days=(days or settings.look_back) - 1), until)
+        _measure(job, outcomes, settings)
         _validate_after(outcomes, settings)
         require_no_failure(outcomes)  # days without granules are what the archive lacks, no failure
         return outcomes
+
+
+def _measure(job: DayJob, outcomes: Sequence[DayOutcome], settings: Settings) -> None:
+    if settings.metrics_file is not None:
+        write_metrics(settings.metrics_file, job, outcomes, settings.look_back)
 
 
 def _one_day(day: dt.date, job: DayJob, telling: Telling) -> State:

@@ -86,6 +86,13 @@ def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...
     from downscaler.stores.prior import open_prior
 
     opened = open_prior(prior)
+    weather = None
+    if settings.weather is not None:
+        from downscaler.stores.weather import open_weather
+
+        store = open_weather(settings.weather)
+        store.require(opened.domain)
+        weather = store.upto(opened.period[1])
     rows = settings.training_rows or rows_for(int(opened.attributes["active_cells"]))
     given: dict[str, Any] = {"rows": rows, "rounds": settings.training_rounds, "seed": settings.seed}
     options = Options(**{name: value for name, value in given.items() if value is not None})
@@ -99,6 +106,7 @@ def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...
                     options=options,
                     progress=lambda what, done, total: tell(done, total, f"training: {what}"),
                     work=work,
+                    weather=weather,
                 )
         except VadoseError:  # what cannot be trained leaves nothing
             shutil.rmtree(work, ignore_errors=True)

@@ -59,7 +59,7 @@ def run_validation(job: ValidationJob, tell: Tell = lambda _done, _total, _what:
     sites, reports = read_sites(job, domain, days, tell)
     matchups = match_up(job, domain, days, sites, prior, tell)
     extras = _extras(job, domain, days, matchups, prior, third, reports)
-    findings = _judge(job, domain, matchups, extras)
+    findings = _judge(job, domain, matchups, extras, _coverage(job, domain, days, matchups))
     write_validation(job.out, findings, extras.represented, relief(prior, domain) if prior else None)
     href = publish_validation(job.catalog, domain, job.out) if job.publish else None
     return Validated(out=job.out, href=href, document=findings.document)
@@ -216,8 +216,16 @@ def _other(source: str, domain: Domain, matchups: Matchups) -> Sample:
     return Sample(theta=values)
 
 
-def _judge(job: ValidationJob, domain: Domain, matchups: Matchups, extras: Extras) -> Findings:
+def _coverage(job: ValidationJob, domain: Domain, days: Sequence[PublishedDay], matchups: Matchups) -> float | None:
+    from catalog.reading.points import sample_interval
+    from downscaler.validation.matchups import coverage
+    from downscaler.validation.sites import cells
+
+    return coverage(matchups, *sample_interval(job.catalog, domain, days, *cells(matchups.sites)))
+
+
+def _judge(job: ValidationJob, domain: Domain, matchups: Matchups, extras: Extras, inside: float | None) -> Findings:
     from downscaler.validation.summary import facts_of, summarise
 
-    facts = facts_of(domain, window=job.window, deepest=job.deepest)
+    facts = facts_of(domain, window=job.window, deepest=job.deepest) | {"interval_coverage": inside}
     return summarise(matchups, extras, facts=facts, min_pairs=job.min_pairs, seed=job.seed)

@@ -24,7 +24,7 @@ import xgboost as xgb
 from catalog.publish.day import publish
 from downscaler.day.downscale import tiles
 from downscaler.ground.coarse_day import CoarseDay
-from downscaler.ground.grid import M09
+from downscaler.ground.grid import M09, Domain
 from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import QUANTILES
 from downscaler.method.coarse_prior import coarse_days
@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 from big_catalog import run_record
 
 from tests.benchmarks.bench_predict import day_on
+from tests.benchmarks.mirror import PARTS
 
 TREES, BOUNDS, DEPTH = 200, 66, 8
 _SAMPLE = 60_000
@@ -53,9 +54,9 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def a_day(prior: Prior, seen: float) -> CoarseDay:
-    """The last day of a prior as SMAP might see it, the western ``seen`` of its cells."""
-    domain, date = prior.domain, prior.period[1]
+def a_day(prior: Prior, domain: Domain, seen: float) -> CoarseDay:
+    """The last day of a prior on a domain as SMAP might see it, the western ``seen`` of its cells."""
+    date = prior.period[1]
     day = replace(day_on(domain, seed=1), date=date)
     means, _ = coarse_days(prior, domain, M09, [date])
     values = np.clip(means[0] + np.random.default_rng(1).normal(0.0, _ERROR, means[0].shape), 0.02, 0.6)
@@ -122,22 +123,25 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--seen", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--domain", choices=PARTS, help="a part of the prior; unset, all of it")
     given = parser.parse_args()
     prior, model = open_prior(given.prior), load_model(given.model)
-    day, found = a_day(prior, given.seen), {"seen": given.seen, "threads": given.threads}
+    domain = PARTS[given.domain] if given.domain else prior.domain
+    day, found = a_day(prior, domain, given.seen), {"seen": given.seen, "threads": given.threads}
     _listening()
     for name in ("first day", "next day"):
         with TemporaryDirectory(dir=given.prior.parent) as folder:
             counts: list[int] = []
             begun, wall = cpu(), time.perf_counter()
-            made = tiles(day, prior, model, keeping=kept.keeping(prior, prior.domain), threads=given.threads)
-            publish(folder, run_record(prior.domain, day.date), prior.domain, counted(made, counts))
+            made = tiles(day, prior, model, keeping=kept.keeping(prior, domain), threads=given.threads)
+            publish(folder, run_record(domain, day.date), domain, counted(made, counts))
             size = sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file())
             found[name] = {"cpu": cpu() - begun, "wall": time.perf_counter() - wall, "peak": peak(), "bytes": size}
             kept._keeping.cache_clear()  # the weather is read again, as on another day
     found["cells"] = sum(counts)
     found["raw"] = raw_trees(model, given.threads) * found["cells"] / 1e6
     found["ratio"] = found["next day"]["cpu"] / found["raw"]
+    found["pixels"] = domain.shape().x * domain.shape().y
     print(json.dumps(found, indent=1))
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
 BIN = Path(sys.executable).parent
-OURS = ("prefect", "setup", "worker", "api", "api-pgstac", "demo")
+OURS = ("prefect", "setup", "worker", "api", "api-pgstac", "webhook", "demo")
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +65,14 @@ def test_memory_is_limited_wherever_a_service_stays(services):
 
 
 def test_no_page_without_a_log_in_is_open_to_others(services):
-    for name in ("prefect", "api-pgstac"):
+    for name in ("prefect", "api-pgstac", "webhook"):
         assert all(port.startswith("127.0.0.1:") for port in services[name]["ports"])
 
 
 def test_settings_in_the_environment_are_settings(services):
     told = {key for service in services.values() for key in service.get("environment", {}) if key.startswith("VADOSE_")}
     known = {f"VADOSE_{name}".upper() for name in Settings.model_fields}
-    assert told <= known | {"VADOSE_CONFIG", "VADOSE_PGSTAC_DSN"}
+    assert told <= known | {"VADOSE_CONFIG", "VADOSE_PGSTAC_DSN", "VADOSE_WEBHOOK_TOKEN"}
 
 
 def test_servers_are_of_the_versions_that_the_tests_run():

@@ -8,20 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from downscaler.ground.blocks import Bools, Floats
+from downscaler.ground.blocks import Floats
 from downscaler.ground.grid import EaseGrid
 from downscaler.method.coarse.analysis import Memory
 from downscaler.method.coarse.response import response_names
-from downscaler.method.features import Ground
 
 CENTRES = (-1.0, 0.0, 1.0)  # departures in spreads at which the interval's factors are known: dry, usual, wet
-_BEYOND = 2.0  # distances between the record's median and its outer quantiles, beyond which a day is unlike the record
 _LEAST_SPREAD = 0.005  # m3 m-3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """How each 1 km cell [ny, nx] follows its SMAP cell, see ``response.responses``."""
+    """How each 1 km cell follows its SMAP cell, see ``response.responses``; arrays of any one shape."""
 
     now: Floats
     slow: Floats
@@ -40,40 +38,46 @@ class Response:
         usual = float(np.sqrt(np.nanmean(error**2)))
         return cls(now=np.nan_to_num(now, nan=1.0), slow=np.nan_to_num(slow), error=np.nan_to_num(error, nan=usual))
 
+    def stacked(self) -> Floats:
+        """Slope today, slope on the running mean and error [3, ...]."""
+        return np.stack([self.now, self.slow, self.error])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usual:
+    """What is usual of the same cells: level, and surfaces through the block means of level and of spread, m3 m-3."""
+
+    level: Floats
+    smooth_level: Floats
+    smooth_sd: Floats
+
 
 @dataclass(frozen=True, kw_only=True)
 class Followed:
-    """A window's soil moisture, distances to the ends of its 90 % interval (m3 m-3), and where a day is unlike any."""
+    """Soil moisture of the cells and the distances to the ends of its 90 % interval, m3 m-3."""
 
     soil_moisture: Floats
     below: Floats
     above: Floats
-    outside: Bools
 
 
-def follow(ground: Ground, response: Response, coarse: Mapping[str, Floats], memory: Memory) -> Followed:
-    """A day's fields [ny, nx], before block means are kept exactly.
+def follow(usual: Usual, response: Response, surfaces: Mapping[str, Floats], memory: Memory) -> Followed:
+    """A day's cells, before block means are kept exactly.
 
     Args:
-        ground: the window's static side.
-        response: its cells'.
-        coarse: ``value`` and its ``error``, ``slow`` and ``slow_error`` (m3 m-3) and ``joint`` (m6 m-6) of
-            ``analysis.Analysed`` [nyc, nxc], NaN where nothing is known.
+        usual: of the cells.
+        response: of the same cells.
+        surfaces: smooth surfaces on the cells through ``value`` and ``slow`` (m3 m-3), ``variance``, ``slow_variance``
+            and ``joint`` (m6 m-6) of ``analysis.Analysed``.
         memory: with the interval's factors.
     """
-    surface = ground.surface(coarse["value"])
-    today = surface - ground.smooth_level
-    slow = ground.surface(coarse["slow"])
-    variance, slow_variance = (ground.surface(np.square(coarse[name])) for name in ("error", "slow_error"))
-    theta = ground.level + response.now * today + response.slow * slow
-    told = deviation(
-        response, np.maximum(variance, 0.0), np.maximum(slow_variance, 0.0), ground.surface(coarse["joint"])
-    )
-    place = wetness(today, memory.amplitude * ground.smooth_sd)
-    below, above = (told * np.interp(np.nan_to_num(place), CENTRES, side) for side in memory.stretch)
-    return Followed(
-        soil_moisture=theta, below=below, above=above, outside=np.abs(np.nan_to_num(ground.position(surface))) > _BEYOND
-    )
+    today = surfaces["value"] - usual.smooth_level
+    variance, slow_variance = (np.maximum(surfaces[name], 0.0) for name in ("variance", "slow_variance"))
+    told = deviation(response, variance, slow_variance, surfaces["joint"])
+    place = np.nan_to_num(wetness(today, memory.amplitude * usual.smooth_sd))
+    below, above = (told * np.interp(place, CENTRES, side) for side in memory.stretch)
+    theta = usual.level + response.now * today + response.slow * surfaces["slow"]
+    return Followed(soil_moisture=theta, below=below, above=above)
 
 
 def deviation(response: Response, variance: Floats, slow_variance: Floats, joint: Floats) -> Floats:

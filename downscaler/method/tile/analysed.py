@@ -1,51 +1,67 @@
-"""An analysed day on a tile: each cell by its own response to its SMAP cell. No tree is asked."""
+"""An analysed day on a tile: what the trees make of it and what its cells' own response does, with equal weights."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
-from downscaler.ground.blocks import spread_blocks
+from downscaler.ground.blocks import Floats
 from downscaler.ground.grid import Window
 from downscaler.method.coarse.analysis import Memory
-from downscaler.method.coarse.following import Response, follow
+from downscaler.method.coarse.following import Response, Usual, follow
 from downscaler.method.conserve import redistribute
-from downscaler.method.features import Ground
 from downscaler.method.hybrid import Z90, Estimate
+from downscaler.method.tile.land import Land
 from downscaler.product import THETA_MAX, THETA_MIN
 
+ANALYSED = ("slow_departure", "slow_error", "joint_error")
+"""What an analysed day has beside the coarse fields of every day."""
 
-def followed(ground: Ground, response: Response, memory: Memory, coarse: xr.Dataset, inner: Window) -> Estimate:
-    """An analysed day by its cells' own response, on the ``inner`` part of a window.
+
+def joined(trees: Estimate, land: Land, memory: Memory, coarse: xr.Dataset, inner: Window) -> Estimate:
+    """The mean of two estimates that err in different ways; the interval is that of the response, which is the wider.
 
     Args:
-        ground: the window's static side.
-        response: its cells'.
+        trees: the hybrid's estimate on the ``inner`` part of the window.
+        land: its cells that are published.
         memory: the model's, with the interval's factors.
-        coarse: the day's fields of the window, with those of ``analysis.Analysed``.
+        coarse: the day's fields of the window, with those of ``ANALYSED``.
         inner: the part that is wanted, counted in the window.
     """
-    scale, value = coarse["scale"].values, coarse["in_prior"].values
-    fields = {
-        "value": value,
-        "error": coarse["soil_moisture_error"].values / scale,
-        "slow": coarse["slow_departure"].values,
-        "slow_error": coarse["slow_error"].values,
-        "joint": coarse["joint_error"].values,
+
+    def listed(field: Floats) -> Floats:
+        return np.asarray(land.surface(field)[inner.index].ravel()[land.cells])
+
+    def on_grid(values: Floats) -> Floats:
+        grid = np.full(inner.shape.y * inner.shape.x, np.nan)
+        grid[land.cells] = values
+        return grid.reshape(inner.shape.y, inner.shape.x)
+
+    scale, kept = coarse["scale"].values, coarse["kept"].values
+    surfaces = {
+        "value": listed(coarse["in_prior"].values),
+        "variance": listed(np.square(coarse["soil_moisture_error"].values / scale)),
+        "slow": listed(coarse["slow_departure"].values),
+        "slow_variance": listed(np.square(coarse["slow_error"].values)),
+        "joint": listed(coarse["joint_error"].values),
     }
-    made = follow(ground, response, fields, memory)
-    kept, factor = coarse["kept"].values, ground.surface(scale)
-    guess = ground.surface(kept) + factor * (made.soil_moisture - ground.surface(value))
-    cut, cut_coarse = inner.index, inner.coarser(ground.ratio).index
-    use = (ground.active & np.isfinite(spread_blocks(kept, ground.ratio)))[cut]
-    bounds = ground.residual[cut], ground.porosity[cut]
-    theta, clipped = redistribute(np.where(use, guess[cut], np.nan), kept[cut_coarse], use, *bounds, ground.ratio)
-    below, above = (np.where(use, (factor * side)[cut], np.nan) for side in (made.below, made.above))
-    return Estimate(
+    usual = Usual(level=land.static("level"), smooth_level=land.smooth_level, smooth_sd=land.smooth_sd)
+    now, slow, error = land.response
+    made = follow(usual, Response(now=now, slow=slow, error=error), surfaces, memory)
+    factor = listed(scale)
+    guess = on_grid(listed(kept) + factor * (made.soil_moisture - surfaces["value"]))
+    limits = on_grid(land.residual), on_grid(land.porosity)
+    target = kept[inner.coarser(land.ratio).index]
+    followed, clipped = redistribute(guess, target, np.isfinite(guess), *limits, land.ratio)
+    theta = 0.5 * (trees.soil_moisture + followed)
+    below, above = (on_grid(factor * side) for side in (made.below, made.above))
+    return replace(
+        trees,
         soil_moisture=theta,
         lower=np.maximum(theta - below, THETA_MIN),
         upper=np.minimum(theta + above, THETA_MAX),
         uncertainty=(below + above) / (2.0 * Z90),
-        clipped=clipped,
-        outside=use & made.outside[cut],
+        clipped=trees.clipped & clipped,
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Bools, Floats
 from downscaler.ground.grid import Window
+from downscaler.method.coarse.following import Response
 from downscaler.method.conserve import smooth_surface
 from downscaler.method.denoise import noise_part
 from downscaler.method.features import FEATURES, MISSING, Ground
@@ -44,6 +45,8 @@ class Land:
         quantiles: each cell's own [3, n].
         active: land of the tile and the halo around it [gy, gx].
         coarse_level: mean level of its SMAP cells [gyc, gxc], m3 m-3.
+        response: how its cells follow their SMAP cell [3, n], see ``coarse.following.Response``; [3, 0] where the prior
+            does not tell.
     """
 
     cells: NDArray[np.intp]
@@ -56,10 +59,11 @@ class Land:
     active: Bools
     coarse_level: Floats
     ratio: int
+    response: Floats
 
     @classmethod
-    def of(cls, ground: Ground, inner: Window) -> Land:
-        """The land of the ``inner`` part of a window's ground."""
+    def of(cls, ground: Ground, inner: Window, response: Response | None = None) -> Land:
+        """The land of the ``inner`` part of a window's ground, and the response of that window's cells."""
         cells = np.flatnonzero(ground.active[inner.index])
 
         def listed(field: NDArray[Any]) -> NDArray[Any]:
@@ -79,6 +83,7 @@ class Land:
             active=ground.active,
             coarse_level=ground.coarse_level,
             ratio=ground.ratio,
+            response=np.zeros((3, 0)) if response is None else listed(response.stacked()),
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -123,7 +128,7 @@ class Land:
         kept: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in ("cells", "statics", "smooth_level", "smooth_sd"):
             kept[name] = kept[name][chosen]
-        for name in ("smooth_quantiles", "quantiles"):
+        for name in ("smooth_quantiles", "quantiles", *(["response"] if self.response.size else [])):
             kept[name] = kept[name][:, chosen]
         return Land(**kept)
 

@@ -15,21 +15,23 @@ from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
 from downscaler.method.coarse.analysis import Memory
 from downscaler.method.coarse.following import Response
-from downscaler.method.coarse.response import SHORTEST, response_names
 from downscaler.method.conserve import HALO, noise_gain, noise_surface
 from downscaler.method.features import Ground, coarse_predictors
+from downscaler.method.forcing import borrowed, own_days
 from downscaler.method.hybrid import DEFAULT_ERROR, TILE, Answer, Branch, Estimate, Model, check_features, finish
 from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
-from downscaler.method.tile.analysed import followed
+from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
 from downscaler.method.tile.turns import in_turn
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, tile_weather
+from downscaler.product import Flag
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
+WARM_WEEK = "air_temperature_7d"
 _FORCING = ("active", "precipitation", "air_temperature")  # of the prior, as far as it has them
-_COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed")
+_COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed", *ANALYSED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,17 +109,17 @@ class _Day:
         self._keep_weather = keeping.weather or _in_memory()
         self._ratio = ratio_to_m01(day.grid)
         self._whole = day.domain.window().relative_to(day.domain.window())
-        self._active: Bools = prior.window(day.domain, self._whole, ("active",))["active"].values.astype(bool)
+        self._active: Bools = prior.active(day.domain)
         self._weather = WeatherOfDay(day.domain, self._ratio, self._active)
         self._seen = np.isfinite(prepared["kept"].values)
         own = prior.data["time"].values.astype("datetime64[D]")
-        self._stale = np.datetime64(day.date) not in own
-        named = all(name in prior.data for name in response_names(day.grid))
-        self._follows = "slow_departure" in prepared and named and len(own) >= SHORTEST
+        self._everywhere = Flag(0) if np.datetime64(day.date) in own else Flag.STALE_PRIOR
+        lent = borrowed(day.date, own_days(prior.data), weather.days) if weather else []
+        self._early = weather is not None and not weather.preliminary.isdisjoint(lent)
 
     def learn_weather(self, windows: list[Window], threads: int) -> None:
         """The antecedent weather of all tiles that a tile with retrievals draws on."""
-        if self._follows or not self._model.branch(self._day.grid, forcing=True).forcing:
+        if not self._model.branch(self._day.grid, forcing=True).forcing:
             return
         near = np.zeros(self._active.shape, bool)
         for window in windows:
@@ -130,16 +132,16 @@ class _Day:
     def tile(self, window: Window) -> Tile:
         """One tile of the product."""
         grown = self._grown(window)
+        told = self._everywhere
         if self._has_work(window):
             with self._prior.reading(grown):
-                result = self._estimate(window, grown)
+                result, of_weather = self._estimate(window, grown)
+            told |= of_weather
         else:  # nothing to downscale: no ground is read and no tree asked
             result = _nothing(window)
         here = self._prepared.isel(window.coarser(self._ratio).slices)
         theta = result.soil_moisture
-        flags = quality(
-            here, theta, clipped=result.clipped, outside=result.outside, stale=self._stale, ratio=self._ratio
-        )
+        flags = quality(here, theta, clipped=result.clipped, outside=result.outside, everywhere=told, ratio=self._ratio)
         fields = {
             "soil_moisture": theta,
             "uncertainty": result.uncertainty,
@@ -176,36 +178,36 @@ class _Day:
 
     def _land(self, window: Window, grown: Window) -> Land:
         def make() -> Arrays:
-            ground = Ground(self._prior.window(self._day.domain, grown), self._day.grid)
-            return Land.of(ground, window.relative_to(grown)).arrays()
+            data, grid = self._prior.window(self._day.domain, grown), self._day.grid
+            return Land.of(Ground(data, grid), window.relative_to(grown), Response.of(data, grid)).arrays()
 
-        return Land.from_arrays(self._keep_land(f"{self._day.grid.name}-{_place(window)}", make))
+        return Land.from_arrays(self._keep_land(f"{self._day.grid.name}-{_place(window)}-response", make))
 
-    def _followed(self, window: Window, grown: Window) -> Estimate | None:
-        """An analysed day by what the prior holds of how its cells follow SMAP's; None where it holds nothing."""
-        data, grid = self._prior.window(self._day.domain, grown), self._day.grid
-        response = Response.of(data, grid)
-        if response is None:
-            return None
-        coarse = self._prepared.isel(grown.coarser(self._ratio).slices)
-        memory = self._model.memory.get(grid.name, Memory())
-        return followed(Ground(data, grid), response, memory, coarse, window.relative_to(grown))
-
-    def _estimate(self, window: Window, grown: Window) -> Estimate:
-        if self._follows and (made := self._followed(window, grown)) is not None:
-            return made
+    def _estimate(self, window: Window, grown: Window) -> tuple[Estimate, Flag]:
+        """The estimate of a tile, and what its flags tell of the weather."""
         land = self._land(window, grown)
         inner = window.relative_to(grown)
         kept = spread_blocks(self._seen[window.coarser(self._ratio).index], self._ratio).ravel()
         land = land.part(kept[land.cells])
-        weather = None
-        if not self._follows and self._model.branch(self._day.grid, forcing=True).forcing:
-            weather = self._weather.on(window, grown, land, self._weather_of(window))
+        weather, told = self._weather_on(window, grown, land)
         branch = self._model.branch(self._day.grid, forcing=weather is not None)
         there = [name for name in _COARSE if name in self._prepared]
         coarse = self._prepared[there].isel(grown.coarser(self._ratio).slices)
         days = {} if weather is None or not branch.forcing else weather
-        return _estimate_land(branch, land, coarse, inner, days, self._day)
+        made = _estimate_land(branch, land, coarse, inner, days, self._day)
+        if "slow_departure" in coarse and land.response.size:
+            made = joined(made, land, self._model.memory.get(self._day.grid.name, Memory()), coarse, inner)
+        return made, told
+
+    def _weather_on(self, window: Window, grown: Window, land: Land) -> tuple[dict[str, Floats] | None, Flag]:
+        """The antecedent weather of a tile's land, and whether it is preliminary, or none though the model asks it."""
+        branch = self._model.branch(self._day.grid, forcing=True)
+        if not branch.forcing:
+            return None, Flag(0)
+        weather = self._weather.on(window, grown, land, self._weather_of(window))
+        if weather is None or (WARM_WEEK in branch.features and WARM_WEEK not in weather):
+            return None, Flag.WITHOUT_WEATHER
+        return weather, Flag.PRELIMINARY_WEATHER if self._early else Flag(0)
 
 
 def _estimate_land(

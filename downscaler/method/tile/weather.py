@@ -7,7 +7,7 @@ cells: so no tile reads the days of another.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,12 +27,15 @@ from downscaler.method.tile.land import Arrays, Land
 class DaysOfWeather:
     """Weather beside the prior for a day: which days there are, and how they are read on a window of a domain.
 
-    ``key`` changes with the numbers.
+    ``key`` changes with the numbers; ``preliminary`` are those of the days whose rain is to be superseded; ``told`` is
+    what a model card says of it.
     """
 
     days: tuple[dt.date, ...]
     read: Callable[[str, Sequence[dt.date], Domain, Window], Floats] = field(compare=False, repr=False)
     key: str = ""
+    preliminary: frozenset[dt.date] = frozenset()
+    told: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def on(self, domain: Domain, window: Window) -> HeldWeather:
         """The same on one tile."""

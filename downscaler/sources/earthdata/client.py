@@ -172,6 +172,17 @@ class Account:
 
         return _guarded("search", self._endpoints, found)
 
+    def first_bytes(self, url: str, count: int) -> bytes:
+        """The first ``count`` bytes of a file, by a ranged request; raises as ``download``."""
+
+        def read() -> bytes:
+            asked = {"Range": f"bytes=0-{count - 1}"}
+            with self._auth.get_session() as session, session.get(url, headers=asked, stream=True) as answer:
+                answer.raise_for_status()
+                return bytes(next(answer.iter_content(count), b""))[:count]
+
+        return _guarded("download", self._endpoints, read)
+
     def download(self, url: str, folder: Path, *, force: bool) -> Path:
         """Bring one file into a folder; what it holds is not verified.
 

@@ -5,9 +5,10 @@ Source: Unified Metadata Model for granules (UMM-G) 1.6.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -20,13 +21,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 class RemoteFile:
     """One file of an archive: name, address, size and checksum.
 
-    ``size`` in bytes and ``checksum`` (algorithm, hexadecimal value) are None where the archive does not tell.
+    ``size`` in bytes, ``checksum`` (algorithm, hexadecimal value) and ``revised`` (last change of the record) are
+    None where the archive does not tell.
     """
 
     name: str
     url: str
     size: int | None = None
     checksum: tuple[str, str] | None = None
+    revised: dt.datetime | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> str:
@@ -59,7 +62,17 @@ def remote_file(record: Mapping[str, Any], suffix: str) -> RemoteFile:
     if not _PLAIN.fullmatch(name) or ".." in name:
         raise GranuleNameError("A file name from the archive is not a plain file name", value=repr(name))
     matching = [part for part in parts if part.get("Name") == name] or (parts if len(parts) == 1 else [{}])
-    return RemoteFile(name=name, url=url, size=_size(matching[0]), checksum=_checksum(matching[0]))
+    return RemoteFile(
+        name=name, url=url, size=_size(matching[0]), checksum=_checksum(matching[0]), revised=_revised(record)
+    )
+
+
+def _revised(record: Mapping[str, Any]) -> dt.datetime | None:
+    try:
+        moment = dt.datetime.fromisoformat(str(record.get("meta", {}).get("revision-date")))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 def _parts(information: Any) -> Iterator[Mapping[str, Any]]:

@@ -109,11 +109,16 @@ def _agreement(said: str, endpoints: Endpoints) -> AgreementError:
 
 
 def token_expired() -> dt.datetime | None:
-    """Expiry of the token in EARTHDATA_TOKEN (a JSON web token) if it has passed; None otherwise or if unknown."""
+    """Expiry of the token in EARTHDATA_TOKEN if it has passed; None otherwise or if unknown."""
+    moment = token_expiry()
+    return moment if moment is not None and moment < dt.datetime.now(dt.UTC) else None
+
+
+def token_expiry() -> dt.datetime | None:
+    """When the token in EARTHDATA_TOKEN (a JSON web token) ends; None where it does not tell."""
     try:
         body = os.environ.get("EARTHDATA_TOKEN", "").split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        moment = dt.datetime.fromtimestamp(float(claims["exp"]), dt.UTC)
+        return dt.datetime.fromtimestamp(float(claims["exp"]), dt.UTC)
     except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError):
         return None
-    return moment if moment < dt.datetime.now(dt.UTC) else None

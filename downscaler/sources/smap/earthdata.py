@@ -51,15 +51,24 @@ class EarthdataSupply:
 
         Raises AcquisitionError and its kin, GranuleNameError when not one record of several can be used.
         """
+        found = list(self._usable(self._search(self._query(start, end))))
+        return by_day(found, start, end, self.product, near_real_time=self.near_real_time)
+
+    def arrived(self, since: dt.datetime, start: dt.date, end: dt.date) -> list[Offer]:
+        """Granules of a period whose record came or changed since a moment; a search that mostly finds none is cheap.
+
+        Raises as ``offers``.
+        """
+        return list(self._usable(self._search(self._query(start, end) | {"revision_date": (since, None)})))
+
+    def _search(self, query: dict[str, Any]) -> list[dict[str, Any]]:
         from downscaler.sources.earthdata.client import log_in, log_out
 
         try:
-            records = log_in(self.endpoints).search(self._query(start, end))
+            return log_in(self.endpoints).search(query)
         except LoginError:
             log_out()  # a token may be renewed while the process lives
             raise
-        found = list(self._usable(records))
-        return by_day(found, start, end, self.product, near_real_time=self.near_real_time)
 
     def _query(self, start: dt.date, end: dt.date) -> dict[str, Any]:
         first = dt.datetime.combine(start, dt.time(), dt.UTC)

@@ -36,9 +36,11 @@ HALF_ORBIT_LENGTH = dt.timedelta(minutes=55)
 _PATTERN = re.compile(
     r"SMAP_L(?P<level>[23])_SM_P(?P<kind>_E|_NRT)?_"
     r"(?:(?P<orbit>\d{5})_(?P<direction>[AD])_(?P<start>\d{8}T\d{6})|(?P<day>\d{8}))_"
-    r"(?P<crid>[A-Z]\d{5})_(?P<counter>\d{3})(?:[_. (-].*)?"
+    r"(?P<crid>[A-Z]\d{5})_(?P<counter>\d{3})(?:[^A-Za-z0-9].*)?"
 )
-_LEVEL4 = re.compile(r"SMAP_L4_SM_gph_(?P<start>\d{8}T\d{6})_(?P<crid>V[a-z]\d{4})_(?P<counter>\d{3})(?:[_. (-].*)?")
+_LEVEL4 = re.compile(
+    r"SMAP_L4_SM_gph_(?P<start>\d{8}T\d{6})_(?P<crid>V[a-z]\d{4})_(?P<counter>\d{3})(?:[^A-Za-z0-9].*)?"
+)
 _FORM = "SMAP_L3_SM_P[_E]_YYYYMMDD_Rccccc_nnn.h5, SMAP_L2_SM_P[_E|_NRT]_ORBIT_A|D_YYYYMMDDThhmmss_Rccccc_nnn.h5"
 
 

@@ -34,12 +34,21 @@ class Offer:
             return f"sha256:{file_sha256(self.path)}" if self.path.is_file() else "absent"
         return self.remote.digest if self.remote else "unknown"
 
+    def arrived(self) -> dt.datetime | None:
+        """When it came into the folder or was last changed in the archive; None where neither tells."""
+        if self.path is not None:
+            return dt.datetime.fromtimestamp(self.path.stat().st_mtime, dt.UTC) if self.path.is_file() else None
+        return self.remote.revised if self.remote else None
+
 
 class Supply(Protocol):
     """A source of granules."""
 
     def offers(self, start: dt.date, end: dt.date) -> Offers:
         """The current granules of each day from ``start`` to ``end``, of one product a day."""
+
+    def arrived(self, since: dt.datetime, start: dt.date, end: dt.date) -> list[Offer]:
+        """Granules of a period that came or changed since a moment, used or not."""
 
     def fetch(self, offer: Offer) -> Path:
         """The local file of an offer, downloaded if necessary."""

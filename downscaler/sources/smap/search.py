@@ -39,6 +39,11 @@ class FolderSupply:
             )
         return by_day(found, start, end, self.short_name, near_real_time=self.near_real_time)
 
+    def arrived(self, since: dt.datetime, start: dt.date, end: dt.date) -> list[Offer]:
+        """Granules of a period whose files came since a moment; raises GranuleMissingError without the folder."""
+        named = [offer for offer in _all(self.folder) if offer.name is not None and start <= offer.name.date <= end]
+        return [offer for offer in named if (moment := offer.arrived()) is not None and moment >= since]
+
     def fetch(self, offer: Offer) -> Path:
         """Nothing is to be fetched."""
         assert offer.path is not None

@@ -127,6 +127,7 @@ def _attributes(prior: Prior, source: PriorSource, days: tuple[dt.date, ...]) ->
     more = [dict(r) for r in source.info.inputs if json.dumps(dict(r), sort_keys=True) not in known]
     return {
         **kept,
+        "built_digest": kept.get("built_digest", prior.attributes["digest"]),  # of the record that statistics are of
         "period": [kept["period"][0], days[-1].isoformat()],
         "days": int(kept["days"]) + len(days),
         "inputs": [*kept["inputs"], *more],

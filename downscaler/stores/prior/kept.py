@@ -86,8 +86,12 @@ class _Scratch:
 
 
 def keeping(prior: Prior, domain: Domain) -> Keeping:
-    """What is kept for days of a domain: land in a hidden folder beside the prior, of this prior and version alone."""
-    made_of = [prior.record().sha256, downscaler.__version__, ALGORITHM_VERSION]
+    """What is kept for days of a domain: land in a hidden folder beside the prior, of this prior and version alone.
+
+    Days that a prior gains leave its land as it is.
+    """
+    built = prior.attributes.get("built_digest", prior.attributes["digest"])
+    made_of = [built, downscaler.__version__, ALGORITHM_VERSION]
     mine, place = (_digest(what) for what in (made_of, domain_attributes(domain)["m36_rows_columns"]))
     return _keeping(prior.path.with_name(f".{prior.path.name}.land") / f"{mine}-{place}")
 

@@ -101,9 +101,15 @@ class Weather:
 
     def upto(self, date: dt.date) -> DaysOfWeather:
         """The days up to one, as downscaling takes them."""
-        known = {day: record.slot for day, record in self.best.items() if day <= date}
-        key = hashlib.sha256(f"{self.path.resolve()}{sorted(known.items())}".encode()).hexdigest()[:16]
-        return DaysOfWeather(tuple(known), self.read, key)
+        held = {day: record for day, record in self.best.items() if day <= date}
+        early = frozenset(day for day, record in held.items() if record.latency != "final")
+        digest = hashlib.sha256("".join(f"{r.date}{sorted(r.sha256.items())}" for r in held.values()).encode())
+        told = {
+            "name": self.path.name,
+            "sha256": digest.hexdigest(),
+            "sources": sorted({r.title for r in held.values()}),
+        }
+        return DaysOfWeather(tuple(held), self.read, f"{self.path.resolve()}{digest.hexdigest()}", early, told)
 
     def record(self, dates: Sequence[dt.date]) -> InputRecord:
         """The store's days as an input of a product; ``sha256`` is of the numbers of just these days."""
@@ -113,7 +119,7 @@ class Weather:
         return InputRecord(
             kind="weather",
             name=self.path.name,
-            version=slots_text([r.slot for r in used], used[-1].date) if used else "",
+            version=slots_text({r.date: r.slot for r in used}),
             sha256=digest,
             size=0,
             title="Daily precipitation and air temperature",
@@ -121,6 +127,7 @@ class Weather:
                 "sources": kinds,
                 "days": {r.date.isoformat(): f"{r.source} {r.version} {r.latency}".strip() for r in used},
                 "missing": [date.isoformat() for date in dates if date not in self.best],
+                "matching": sorted({f"{r.source}: {r.matching}" for r in used}),
                 "notes": sorted({note for r in used for note in r.notes}),
             },
         )
@@ -202,5 +209,6 @@ def describe(path: Path) -> dict[str, Any]:
         "gaps": [f"{a + dt.timedelta(days=1)} to {b - dt.timedelta(days=1)}" for a, b in gaps],
         "preliminary": preliminary,
         "sources": sorted({record.source for record in weather.best.values()}),
+        "matching": sorted({f"{record.source}: {record.matching}" for record in weather.best.values()}),
         "order": list(weather.order),
     }

@@ -78,13 +78,16 @@ def run_last(settings: Settings, last: dt.date | None, *, force: bool) -> list[D
     """The daily run, one line per day, then its validation; raises BackfillError when a day failed."""
     from flows.day.jobs import job_of
     from flows.day.period import makeable, today
+    from flows.days.metrics import write_metrics
     from flows.days.plan import make_last
     from flows.days.run import require_no_failure
     from flows.studies.validation import run_validation
     from flows.studies.validation_job import validation_after
 
-    until = makeable(last or today())[0]
-    outcomes = make_last(job_of(settings, force=force), settings.look_back, last=until, hear=say_day)
+    until, job = makeable(last or today())[0], job_of(settings, force=force)
+    outcomes = make_last(job, settings.look_back, last=until, hear=say_day)
+    if settings.metrics_file is not None:
+        write_metrics(settings.metrics_file, job, outcomes, settings.look_back)
     say_summary(outcomes, f"none of the {settings.look_back} days up to {until} is missing, stale or to be retried")
     _compose(settings, until - dt.timedelta(days=settings.look_back - 1), until)
     validation = validation_after(settings, outcomes)

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from downscaler.ground.grid import M09
-from downscaler.learn.misses import Judged, Misses, judged
+from downscaler.learn.misses import Judged, Misses, expected, judged
 from downscaler.method.coarse.analysis import Memory
 
 
@@ -14,6 +14,7 @@ def normal(seed: int, made: float, told: float) -> Judged:
     own, carried = np.full(3000, told), np.full(3000, 0.0)
     wet = rng.uniform(-2, 2, 3000)
     return Judged(
+        fold=seed,
         coarse=rng.normal(0, made, 3000),
         coarse_told=own,
         fine=rng.normal(0, made, 3000),
@@ -37,6 +38,17 @@ def test_ends_are_found_apart() -> None:
     below, above = np.array(shifted.applied(Memory()).stretch)
     assert (below > 2.2).all()  # estimates too high reach down
     assert (above < 1.0).all()
+
+
+def test_what_is_expected_is_judged_with_the_other_fifths() -> None:
+    misses = Misses([normal(seed, 0.02, 0.02) for seed in range(4)] + [normal(9, 0.04, 0.02)])
+    found = expected(misses, Memory())
+    assert found["days"] == 5
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean([0.02**2] * 4 + [0.04**2])), rel=0.03)
+    # four fifths alike, told wider for the fifth's sake; the fifth itself is missed by the others' factors
+    assert 0.85 < found["coverage_90"] < 0.93
+    assert len(found["coverage_of_classes"]) == 3
+    assert expected(Misses(), Memory()) == {}
 
 
 def test_without_errors_nothing_changes() -> None:

@@ -6,7 +6,7 @@ import xgboost as xgb
 
 from downscaler.ground.blocks import block_mean
 from downscaler.ground.grid import M09
-from downscaler.method.applicability import fit
+from downscaler.learn.applicability import fit
 from downscaler.method.features import Ground, available, matrix, with_gaps
 from downscaler.method.forcing import forcing_until
 from downscaler.method.pattern import pattern_statistics

@@ -12,7 +12,7 @@ from downscaler.product import Flag
 from downscaler.sources.insitu import uscrn
 from downscaler.sources.insitu.series import Sensor, Series
 from downscaler.sources.smap import read_day
-from downscaler.validation.matchups import ProductDays, collocate, retrievals_at
+from downscaler.validation.matchups import ProductDays, collocate, coverage, retrievals_at
 from downscaler.validation.sites import Gathered, cells, sites_of
 
 DOMAIN = product.DEMO
@@ -132,6 +132,24 @@ def test_what_is_no_pair():
     table = made.table()
     assert list(table["date"].dt.date) == [dates[0]]
     assert (table[["in_situ", "product", "smap", "prior"]].to_numpy() == 0.2).all()
+
+
+def test_coverage_counts_the_readings_of_pairs_within_the_interval():
+    theta, station = np.full((1, 5), 0.2), np.array([[0.10, 0.15, 0.25, 0.31, 0.2]])
+    days = ProductDays(
+        dates=tuple(dt.date(2024, 5, day) for day in range(1, 6)),
+        theta=theta,
+        smap=theta,
+        flags=np.array([[0, 0, 0, 0, Flag.FROZEN_OR_SNOW]], dtype=np.uint16),
+        observed=np.full((5, 1), 720.0),
+        simulated=True,
+    )
+    made = collocate(sites_of([sensor()], DOMAIN, M09), days, station, {})
+    lower, upper = np.full((1, 5), 0.15), np.full((1, 5), 0.30)
+    assert coverage(made, lower, upper) == 0.5  # 0.15 and 0.25 of four; the frozen day is no pair
+    lower[0, 1] = np.nan
+    assert coverage(made, lower, upper) == pytest.approx(1 / 3)
+    assert coverage(made, np.full_like(lower, np.nan), upper) is None
 
 
 def test_the_real_granule_against_uscrn_of_that_day(shared):

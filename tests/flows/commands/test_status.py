@@ -128,6 +128,43 @@ def test_a_failed_day_is_tried_again_when_its_granule_changed(job: DayJob, made:
     assert day(25) not in failures(catalog, product.domain(DOMAIN))
 
 
+def test_the_same_bytes_under_a_newer_release_are_looked_at_once(job: DayJob, tmp_path: Path) -> None:
+    mine = replace(job, catalog=str(tmp_path / "catalog"))
+    shutil.copytree(job.catalog, mine.catalog)
+    assert look_back(mine, day(24), 1, now=NOW)[0].state == "stale"
+    (outcome,) = make_last(mine, 1, last=day(24))
+    assert (outcome.status, outcome.reason[:25]) == ("current", "already published from th")
+    (state,) = look_back(mine, day(24), 1, now=NOW)
+    assert (state.state, state.granule, state.revision, state.work) == ("published", "R19240.002", 1, False)
+    assert make_last(mine, 1, last=day(24)) == []
+
+
+def test_a_newer_release_of_a_day_before_is_looked_at_once_by_a_filled_day(job: DayJob, tmp_path: Path) -> None:
+    """Days that are carried forward draw on the granules before; these are reprocessed too."""
+    mine = replace(job, catalog=str(tmp_path / "catalog"), folder=tmp_path / "granules", gap_fill=True)
+    shutil.copytree(job.folder or "", tmp_path / "granules")
+    for file in (tmp_path / "granules").glob("*_002.h5"):
+        file.unlink()
+    assert run_day(day(24), mine).status == "published"
+    (before,) = (tmp_path / "granules").glob("*20240523*.h5")
+    shutil.copy(before, before.with_name(before.name.replace("_001.h5", "_002.h5")))
+    assert look_back(mine, day(24), 1, now=NOW)[0].why == "newer granule R19240.002"
+    assert [outcome.status for outcome in make_last(mine, 1, last=day(24))] == ["current"]
+    assert look_back(mine, day(24), 1, now=NOW)[0].state == "published"
+
+
+def test_a_folder_without_any_granule_is_an_error_for_every_command(vadose: Any, made: Path, tmp_path: Path) -> None:
+    """An unmounted disk must not look like a quiet fortnight: not to a run, a status, a backfill, nor a monitor."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "vadose.toml").write_text(
+        f'domain = "{DOMAIN}"\nprior = "{made / "prior"}"\nmodel = "{made / "model"}"\ngranules = "empty"\n'
+    )
+    for command in (["run"], ["status"], ["status", "--check"], ["backfill", DAY, DAY]):
+        ended = vadose(*command)
+        assert ended.code == 11, command
+        assert "Is its disk mounted?" in ended.err
+
+
 def test_an_archive_out_of_reach_is_always_tried_again(job: DayJob, tmp_path: Path) -> None:
     catalog = tmp_path / "catalog"
     failure = Failure(

@@ -44,6 +44,8 @@ class Held:
     """Size and checksum as the record gives them, where they are not the content's."""
     identifier: str | None = None
     provider: str = "NSIDC_CPRD"
+    revised: dt.datetime | None = None
+    """When the record was last changed, if it tells."""
 
     def record(self, base: str) -> dict[str, Any]:
         part: dict[str, Any] = {
@@ -52,8 +54,10 @@ class Held:
             "Checksum": {"Value": hashlib.md5(self.content).hexdigest(), "Algorithm": "MD5"},
         }
         part |= self.told
+        meta = {"concept-id": f"G{abs(hash(self.name)) % 10**9}-NSIDC_CPRD", "provider-id": self.provider}
+        meta |= {"revision-date": f"{self.revised:%Y-%m-%dT%H:%M:%S.000Z}"} if self.revised else {}
         return {
-            "meta": {"concept-id": f"G{abs(hash(self.name)) % 10**9}-NSIDC_CPRD", "provider-id": self.provider},
+            "meta": meta,
             "umm": {
                 "GranuleUR": self.identifier or self.name,
                 "CollectionReference": {"ShortName": self.short_name, "Version": self.version},
@@ -117,6 +121,9 @@ class Earthdata:
 
     def search(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         start, end = (dt.datetime.fromisoformat(t) for t in query["temporal[]"][0].split(","))
+        since, _, until = query.get("revision_date[]", [","])[0].partition(",")
+        assert not until
+        changed = dt.datetime.fromisoformat(since) if since else None
         west, south, east, north = (float(v) for v in query["bounding_box"][0].split(","))
 
         def fits(held: Held) -> bool:
@@ -124,6 +131,7 @@ class Earthdata:
             return (
                 held.short_name == query["short_name"][0]
                 and query.get("version", [held.version])[0] == held.version
+                and (changed is None or (held.revised is not None and held.revised >= changed))
                 and first <= end
                 and first + dt.timedelta(hours=24) > start
                 and held.box[0] <= east

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 PREFECT, VADOSE = (Path(sys.executable).with_name(name) for name in ("prefect", "vadose"))
 WHERE = "-94.9,34.3,-94.4,34.6"
-UNSCHEDULED: dict[str, dict[str, Any]] = {"daily": {"schedules": []}, "validate": {"schedules": []}}
+UNSCHEDULED: dict[str, dict[str, Any]] = {
+    name: {"schedules": []} for name in ("daily", "validate", "arrivals", "doctor", "completeness")
+}
 PATIENCE = 300.0  # seconds; machines are slow and noisy
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -148,25 +150,51 @@ def site(tmp_path_factory: pytest.TempPathFactory, pace: dict[str, str]) -> Iter
     environment = {**base, **QUIET, "PREFECT_HOME": str(folder / "prefect"), "VADOSE_PRODUCTS": "conserving"}
     last = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     made = Site(folder, {**environment, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}, last)
+    with serving(made, pace):
+        make_site(made, small)
+        wait_for_server(made)
+        made.run(PREFECT, "work-pool", "create", "vadose", "--type", "process")
+        made.run(PREFECT, "work-queue", "create", "schedule", "--pool", "vadose", "--limit", 1, "--priority", 1)
+        made.run(PREFECT, "work-queue", "create", "backfill", "--pool", "vadose", "--limit", 2, "--priority", 10)
+        yield made
+
+
+@contextlib.contextmanager
+def serving(site: Site, pace: Mapping[str, str]) -> Iterator[None]:
+    """The site's server, on a database of its own."""
     elsewhere = os.environ.get("VADOSE_PREFECT_DATABASE")  # an empty PostgreSQL, to see the same there
     database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": elsewhere} if elsewhere else {}
-    with (folder / "server.log").open("wb") as log:
+    with (site.folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            env=environment | pace | database,
+            [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", site.api.split(":")[2].split("/")[0]],
+            env=site.environment | dict(pace) | database,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        make_site(made, small)
-        wait_for("the server", lambda: urllib.request.urlopen(f"{made.api}/health", timeout=5).status == 200)
-        made.run(PREFECT, "work-pool", "create", "vadose", "--type", "process")
-        made.run(PREFECT, "work-queue", "create", "schedule", "--pool", "vadose", "--limit", 1, "--priority", 1)
-        made.run(PREFECT, "work-queue", "create", "backfill", "--pool", "vadose", "--limit", 2, "--priority", 10)
-        yield made
+        yield
     finally:
         end(server)
+
+
+def wait_for_server(site: Site) -> None:
+    wait_for("the server", lambda: urllib.request.urlopen(f"{site.api}/health", timeout=5).status == 200)
+
+
+@pytest.fixture
+def bare(tmp_path: Path, pace: dict[str, str]) -> Iterator[SyncPrefectClient]:
+    """A client of a server without any site: nothing is deployed, nothing can be made."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+    base = {"PATH": f"{PREFECT.parent}:{os.environ['PATH']}", "HOME": os.environ["HOME"], **QUIET}
+    environment = {**base, "PREFECT_HOME": str(tmp_path), "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api"}
+    site = Site(tmp_path, environment, dt.datetime.now(dt.UTC).date())
+    settings: dict[Any, Any] = {PREFECT_API_URL: site.api, PREFECT_HOME: tmp_path}
+    with serving(site, pace), temporary_settings(settings), get_client(sync_client=True) as made:
+        wait_for_server(site)
+        yield made
 
 
 def make_site(site: Site, small: Mapping[str, str]) -> None:

@@ -1,11 +1,14 @@
 """The Prefect flows do what the commands do, and fail as they fail."""
 
+import contextvars
 import datetime as dt
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from prefect import State
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
@@ -13,7 +16,7 @@ from catalog.publish.claims import claimed
 from downscaler import product
 from downscaler.errors import ConfigError, PriorUnreadableError, ValidationError
 from flows.commands.product.produce import outcome_table
-from flows.day.jobs import job_of
+from flows.day.jobs import DayOutcome, job_of
 from flows.server import artifacts
 from flows.server.daily import Telling, backfill, daily, validate
 from flows.settings import load_settings
@@ -67,6 +70,30 @@ def test_a_day_that_another_run_is_making_holds_up_no_other(made: Path, tmp_path
     assert state.is_completed()  # no task that failed, and none that waits for its next try
     assert "1 claimed" in artifacts.summary([outcome], settings, "Days")
     assert "1 claimed" in outcome_table([outcome]).caption
+
+
+def test_two_runs_of_one_slot_make_each_day_once_and_both_end_well(made: Path, tmp_path: Path) -> None:
+    """A deploy while the server is scheduling may leave two runs for one time: what one made the other leaves alone."""
+    config = tmp_path / "mine.toml"
+    lines = (f'{key} = "{value}"' for key, value in site_of(made, tmp_path).items())
+    config.write_text("\n".join(lines))
+    last = dt.date(2024, 5, 27)
+
+    def run() -> State[list[DayOutcome]]:
+        return cast("State[list[DayOutcome]]", daily(config=config, days=5, last=last, return_state=True))
+
+    within = [contextvars.copy_context() for _ in "12"]
+    with ThreadPoolExecutor(2) as both:
+        states = list(both.map(lambda context: context.run(run), within))
+    assert [state.is_completed() for state in states] == [True, True]
+    outcomes = [outcome for state in states for outcome in state.result()]
+    published = [outcome.date for outcome in outcomes if outcome.status == "published"]
+    assert len(published) == len(set(published)) > 2
+    assert {outcome.status for outcome in outcomes} <= {"published", "current", "no-coverage"}
+    revisions = [path.name for path in (tmp_path / "catalog").glob("vadose-sm-*/*/*/*/r*")]
+    assert set(revisions) == {"r001"}
+    assert len(revisions) == len(published)
+    assert daily(config=config, days=5, last=last) == []  # a third finds nothing to do
 
 
 def test_a_published_day_is_validated_and_a_validation_that_fails_stops_no_day(

@@ -6,7 +6,7 @@ import xarray as xr
 
 from downscaler.ground.grid import M09
 from downscaler.method.coarse.analysis import Memory
-from downscaler.method.coarse.following import CENTRES, Response, deviation, follow
+from downscaler.method.coarse.following import CENTRES, Response, Usual, deviation, follow
 from downscaler.method.coarse.response import response_names
 from downscaler.method.features import Ground
 from downscaler.method.pattern import pattern_statistics
@@ -26,16 +26,20 @@ def ground(seed: int = 0) -> Ground:
     return Ground(xr.Dataset({name: (("y", "x"), field) for name, field in fields.items()}), M09)
 
 
-def coarse(place: Ground, today: float, slow: float, error: float = 0.0) -> dict[str, np.ndarray]:
-    same = np.ones((4, 4))
-    fields = {"value": place.coarse_level + today, "error": error * same, "slow": slow * same}
-    return fields | {"slow_error": 0.5 * error * same, "joint": 0.4 * error**2 * same}
+def surfaces(place: Ground, today: float, slow: float) -> dict[str, np.ndarray]:
+    nothing = np.zeros(SHAPE)
+    made = {"value": place.smooth_level + today, "slow": nothing + slow}
+    return made | dict.fromkeys(("variance", "slow_variance", "joint"), nothing)
+
+
+def usual(place: Ground) -> Usual:
+    return Usual(level=place.level, smooth_level=place.smooth_level, smooth_sd=place.smooth_sd)
 
 
 def test_a_cell_is_its_level_and_what_it_makes_of_both_departures() -> None:
     place, rng = ground(), np.random.default_rng(1)
     response = Response(now=rng.uniform(0.5, 1.5, SHAPE), slow=rng.normal(0, 1, SHAPE), error=np.full(SHAPE, 0.01))
-    made = follow(place, response, coarse(place, 0.03, -0.01), Memory())
+    made = follow(usual(place), response, surfaces(place, 0.03, -0.01), Memory())
     np.testing.assert_allclose(made.soil_moisture, place.level + 0.03 * response.now - 0.01 * response.slow, atol=1e-9)
     np.testing.assert_allclose(made.below, 1.6448536 * 0.01, rtol=1e-6)
     np.testing.assert_allclose(made.above, made.below)
@@ -58,13 +62,10 @@ def test_factors_follow_wetness_without_steps() -> None:
     memory = Memory(amplitude=1.0, stretch=((1.0, 2.0, 4.0), (3.0, 2.0, 1.0)))
     spread = place.smooth_sd
     for at, below, above in ((-2.0, 1.0, 3.0), (0.0, 2.0, 2.0), (0.5, 3.0, 1.5), (9.0, 4.0, 1.0)):
-        fields = coarse(place, 0.0, 0.0)
-        fields["value"] = fields["value"] + at * float(spread.mean())
-        made = follow(place, flat, fields, memory)
+        made = follow(usual(place), flat, surfaces(place, at * float(spread.mean()), 0.0), memory)
         middle = np.s_[16:20, 16:20]
         np.testing.assert_allclose(made.below[middle] / 0.01, below, rtol=0.12)
         np.testing.assert_allclose(made.above[middle] / 0.01, above, rtol=0.12)
-    assert made.outside.all()
     assert len(CENTRES) == 3
 
 

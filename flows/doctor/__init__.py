@@ -1,0 +1,1 @@
+"""What the product needs, checked one by one before the first day and whenever something is in doubt."""
