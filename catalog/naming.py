@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from downscaler.ground.grid import Domain
-from downscaler.product import is_analysis
+from downscaler.product import kind_of
 
 ROOT = "catalog.json"
 MODELS = "vadose-models"
@@ -45,8 +45,8 @@ class Revisioned(Protocol):
 
 
 def collection_id(domain_name: str) -> str:
-    """One collection per domain, and one of its analyses: vadose-sm-1km_DOMAIN and vadose-sm-1km-analysis_DOMAIN."""
-    return f"{_PREFIX}{'-' if is_analysis(domain_name) else '_'}{domain_name}"
+    """One collection per domain and kind: vadose-sm-1km_DOMAIN, vadose-sm-1km-analysis_DOMAIN, and so on."""
+    return f"{_PREFIX}{'-' if kind_of(domain_name).prefix else '_'}{domain_name}"
 
 
 def domain_name(collection: str) -> str:

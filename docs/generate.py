@@ -159,11 +159,8 @@ def _classes(of: type[VadoseError]) -> Iterator[type[VadoseError]]:
 
 def variables() -> str:
     """The rasters of a day, the bits of its quality flag, the domains and the versions."""
-    rasters = [
-        f"| `{v.name}` | {v.units} | {v.dtype} | {v.nodata:g} | {v.valid_min:g} to {v.valid_max:g} |"
-        for v in product.VARIABLES
-    ]
-    described = [f"- **{v.title}** (`{v.name}`). {v.description}" for v in product.VARIABLES]
+    rasters = [_row(v) for v in product.VARIABLES]
+    described = [_described(v) for v in product.VARIABLES]
     flags = [
         f"| {flag.value.bit_length() - 1} | {flag.value} | `{flag.name}` | {meaning} |"
         for flag, meaning in product.FLAG_MEANINGS.items()
@@ -186,6 +183,22 @@ def variables() -> str:
             "",
             *described,
             "",
+            "## Variables of composites\n",
+            "Each is one Cloud-Optimized GeoTIFF per 3 days, week or month.\n",
+            "| name | units | type | no data | valid range |",
+            "|---|---|---|---|---|",
+            *(_row(v) for v in product.COMPOSITE_VARIABLES),
+            "",
+            *(_described(v) for v in product.COMPOSITE_VARIABLES),
+            "",
+            "## Variables of percentiles\n",
+            "Each is one Cloud-Optimized GeoTIFF per day.\n",
+            "| name | units | type | no data | valid range |",
+            "|---|---|---|---|---|",
+            *(_row(v) for v in product.PERCENTILE_VARIABLES),
+            "",
+            *(_described(v) for v in product.PERCENTILE_VARIABLES),
+            "",
             "## Quality flags\n",
             "`quality_flag` is a bit field; 0 is a value without reservation.\n",
             "| bit | value | name | meaning |",
@@ -201,6 +214,15 @@ def variables() -> str:
             "",
         ]
     )
+
+
+def _row(variable: product.Variable) -> str:
+    v = variable
+    return f"| `{v.name}` | {v.units} | {v.dtype} | {v.nodata:g} | {v.valid_min:g} to {v.valid_max:g} |"
+
+
+def _described(variable: product.Variable) -> str:
+    return f"- **{variable.title}** (`{variable.name}`). {variable.description}"
 
 
 def _size(domain: Any) -> str:

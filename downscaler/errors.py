@@ -419,6 +419,12 @@ class BusyError(VadoseError):
     exit_code = 95
 
 
+class ZoneError(VadoseError):
+    """A file of polygons cannot be read, or none of them lies in the domain."""
+
+    exit_code = 97
+
+
 @contextmanager
 def broken_as(kind: type[VadoseError], what: str, where: object = None, remedy: str | None = None) -> Iterator[None]:
     """Turn whatever a damaged or made-up input makes Python and libraries raise into one typed error.

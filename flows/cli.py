@@ -28,7 +28,7 @@ from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
 from flows.commands.catalogue import catalog, completeness, cube, download, serve, sync  # noqa: E402
 from flows.commands.data import build, climatology, info, weather  # noqa: E402
-from flows.commands.product import automations, demo, doctor, produce, status, webhook  # noqa: E402
+from flows.commands.product import automations, composite, demo, doctor, produce, status, webhook, zones  # noqa: E402
 from flows.commands.studies import evaluate, models, playground, validate  # noqa: E402
 
 app = typer.Typer(
@@ -59,6 +59,9 @@ app.command(rich_help_panel=PRODUCT)(demo.demo)
 app.command(rich_help_panel=PRODUCT)(produce.run)
 app.command(rich_help_panel=PRODUCT)(produce.backfill)
 app.command(rich_help_panel=PRODUCT)(status.status)
+app.command(rich_help_panel=PRODUCT)(composite.composite)
+app.command(rich_help_panel=PRODUCT)(composite.percentile)
+app.command(rich_help_panel=PRODUCT)(zones.zones)
 app.command(rich_help_panel=PRODUCT)(doctor.doctor)
 
 app.command(rich_help_panel=DATA)(build.sample)

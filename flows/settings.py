@@ -115,6 +115,11 @@ class Settings(BaseSettings):
         description="what is made of each day: conserving (keeps SMAP's retrievals), analysis (complete, the best "
         "estimate), or both with a comma",
     )
+    composites: Annotated[tuple[Literal["3day", "weekly", "monthly"], ...] | None, NoDecode] = Field(
+        default=None,
+        description="composites that `run`, `backfill` and the daily flow keep in step with the days: 3day, weekly, "
+        "monthly, several with commas; unset, none",
+    )
     stations: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description="station data to validate against: ISMN archives, USCRN files, folders of them, scan, snotel; "
@@ -170,7 +175,7 @@ class Settings(BaseSettings):
         text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else value
         return text.zfill(3) if isinstance(text, str) and text.isdigit() else value
 
-    @field_validator("stations", "products", mode="before")
+    @field_validator("stations", "products", "composites", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """One text with commas as the list that it stands for; an empty list as none."""

@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from catalog.api import files
 from catalog.api.answers import REFUSALS, add_error_answers
 from catalog.api.data import cube, dates, tiles, timeseries
+from catalog.api.data import zones as zone_routes
 from catalog.api.limits import Limits
 from catalog.api.limits import limits as read_limits
 from catalog.api.metrics import add_metrics
@@ -34,6 +35,7 @@ def create_app(
     dsn: str | None = None,
     public_url: str | None = None,
     browser: str | Path | None = None,
+    zones: str | Path | None = None,
     fresh: float = FRESH,
     limits: Limits | None = None,
 ) -> FastAPI:
@@ -46,6 +48,7 @@ def create_app(
         dsn: address of that database, ``postgresql://user:password@host:port/name``.
         public_url: address that the service is known by; without it, the one that the client used.
         browser: folder of a built STAC Browser.
+        zones: folder of the series that ``vadose zones`` made.
         limits: how much of the machine it may take; by default as the environment says.
         fresh: seconds after which the catalogue is looked at anew.
 
@@ -75,8 +78,9 @@ def create_app(
         license_info={"name": product.LICENSE},
     )
     app.state.store, app.state.catalogue, app.state.limits = store, catalogue, allowed
+    app.state.zones = Path(zones) if zones else None
     add_stac(app, backend, dsn)
-    for part in (files, tiles, dates, timeseries, cube):
+    for part in (files, tiles, dates, timeseries, cube, zone_routes):
         app.include_router(part.router)
     _add_health(app)
     add_metrics(app, store)

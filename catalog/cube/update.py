@@ -21,7 +21,7 @@ from catalog.cube.layout import DAYS, DIGEST, REVISION, SHARD, Grid, cube_attrib
 from catalog.cube.repository import BRANCH, cube_errors, only_writer, open_repository
 from catalog.cube.write import DayChange, array_of, create_arrays, lengthen, write_block
 from catalog.items.parents import cube_write
-from catalog.naming import DayName
+from catalog.naming import DayName, domain_name
 from catalog.reading.days import items
 from catalog.store.base import Store, open_store
 from catalog.store.documents import Document, resolve
@@ -75,9 +75,14 @@ class _Day:
 
 
 def collections_with_days(uri: str | Path) -> dict[str, list[Document]]:
-    """The items of published days by collection; withdrawn ones are left out, their collection is not."""
+    """The items of published days by collection; withdrawn ones are left out, their collection is not.
+
+    Composites are no days: a cube has one place a day, and they have no time of observation.
+    """
     found: dict[str, list[Document]] = {}
     for item in items(uri):
+        if not set(product.VARIABLES) <= set(product.variables_of(domain_name(str(item["collection"])))):
+            continue
         kept = found.setdefault(str(item["collection"]), [])
         if not item["properties"].get("deprecated"):
             kept.append(item)

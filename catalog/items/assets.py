@@ -26,6 +26,9 @@ _OTHERS: dict[str, tuple[str, str, str, list[str]]] = {
 }
 
 
+_SHOWN = {kind.variables[0].name for kind in (product.CONSERVING, *product.KINDS)}
+
+
 def multihash(sha256: str) -> str:
     """A hexadecimal SHA-256 as multihash: code 0x12, length 0x20."""
     return f"1220{sha256}"
@@ -102,7 +105,7 @@ def _definition(variable: Variable) -> dict[str, Any]:
         "type": pystac.MediaType.COG.value,
         "title": variable.title,
         "description": variable.description,
-        "roles": ["data"] if variable is product.SOIL_MOISTURE else ["data", "metadata"],
+        "roles": ["data"] if variable.name in _SHOWN else ["data", "metadata"],
         "bands": [_band(variable)],
         **own,
     }

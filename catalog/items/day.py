@@ -18,7 +18,7 @@ from catalog.items.provenance import fingerprint, software
 from catalog.items.schema import extension_uri
 from catalog.naming import DayName, collection_id, revision_folder
 from catalog.rasters.cog import Raster
-from catalog.rasters.thumbnail import RANGE
+from catalog.rasters.thumbnail import look_of
 from downscaler import __version__, product
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import CRS, M36, Domain, Span, Window
@@ -34,10 +34,6 @@ EXTENSIONS = (
     "scientific",
     "timestamps",
     "version",
-)
-LINEAGE = (
-    "SMAP soil moisture downscaled to 1 km with the sub-grid pattern that XGBoost learned from ParFlow-CLM; "
-    "the mean over the active cells of each SMAP cell equals the retrieval."
 )
 REASON = "vadose:withdrawn"
 """Why a day was withdrawn; an item without it was not."""
@@ -106,7 +102,9 @@ def _place(item: Mapping[str, Any], name: DayName) -> str:
 def item_title(run: RunRecord, domain: Domain) -> str:
     """Product, place and day; then, in brackets, whatever a user must know before using it."""
     notes = ([product.SIMULATED_LABEL] if run.simulated else []) + [caveat.rstrip(". ") for caveat in run.caveats]
-    base = f"{product.TITLE}, {domain.title}, {run.date.isoformat()}"
+    last = product.last_day(domain.name, run.date)
+    span = run.date.isoformat() if last == run.date else f"{run.date.isoformat()} to {last.isoformat()}"
+    base = f"{product.TITLE}, {domain.title}, {span}"
     return f"{base} ({'; '.join(notes)})" if notes else base
 
 
@@ -123,7 +121,7 @@ def build_item(
     """The item of a day's revision, its links relative and its assets below ``rNNN/``.
 
     ``files`` has size and checksum of every asset by key; ``predecessor`` is the revision that this one replaces and
-    ``created`` the first one's time, both None for a first one. The nominal time is noon UTC, the middle of the day
+    ``created`` the first one's time, both None for a first one. The nominal time is noon UTC of the first day of those
     that start and end span.
     """
     name = DayName.of(domain, run.date)
@@ -139,7 +137,7 @@ def build_item(
             "title": item_title(run, domain),
             "description": f"{product.describe_days(domain.name)} {product.DEPTH_NOTE}",
             "start_datetime": _stamp(midnight),
-            "end_datetime": _stamp(midnight + dt.timedelta(days=1, seconds=-1)),
+            "end_datetime": f"{product.last_day(domain.name, run.date).isoformat()}T23:59:59Z",
             "created": created or now,
             "updated": now,
             "published": now,
@@ -147,7 +145,7 @@ def build_item(
             "license": product.LICENSE,
             "gsd": round(product.GRID.cell, 3),
             **_projection(domain),
-            **_processing(),
+            **_processing(domain.name),
             **_own(run, domain, rasters),
         },
         stac_extensions=[extension_uri(extension) for extension in EXTENSIONS],
@@ -171,25 +169,27 @@ def _projection(domain: Domain) -> dict[str, Any]:
     return {"proj:code": CRS, "proj:shape": [box.shape.y, box.shape.x], "proj:transform": list(box.transform)[:6]}
 
 
-def _processing() -> dict[str, Any]:
+def _processing(domain_name: str) -> dict[str, Any]:
     return {
         "processing:level": "L4",
-        "processing:lineage": LINEAGE,
+        "processing:lineage": product.kind_of(domain_name).lineage,
         "processing:version": __version__,
         "processing:software": software(),
         "sci:publications": [{"doi": product.METHOD_DOI, "citation": product.METHOD_CITATION}],
-        "renders": {product.SOIL_MOISTURE.name: render()},
+        "renders": {product.variables_of(domain_name)[0].name: render(domain_name)},
     }
 
 
-def render() -> dict[str, Any]:
-    """How a tile server draws soil moisture; the collection adds the colours."""
-    name = product.SOIL_MOISTURE.name
-    return {"title": product.SOIL_MOISTURE.title, "assets": [name], "rescale": [list(RANGE)], "nodata": "nan"}
+def render(domain_name: str) -> dict[str, Any]:
+    """How a tile server draws the first variable of a domain's items; the collection adds the colours."""
+    shown = product.variables_of(domain_name)[0]
+    span = list(look_of(domain_name).range)
+    return {"title": shown.title, "assets": [shown.name], "rescale": [span], "nodata": "nan"}
 
 
 def _own(run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[str, Any]:
     flags = rasters[product.QUALITY_FLAG.name].statistics
+    shown = rasters[product.variables_of(domain.name)[0].name].statistics
     return {
         "vadose:simulated": run.simulated,
         "vadose:caveats": list(run.caveats),
@@ -199,7 +199,7 @@ def _own(run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[
         "vadose:schema_version": product.SCHEMA_VERSION,
         "vadose:interval": product.INTERVAL,
         "vadose:observed": [_stamp(time) for time in run.observed],
-        "vadose:published_percent": round(rasters[product.SOIL_MOISTURE.name].statistics.valid_percent, 4),
+        "vadose:published_percent": round(shown.valid_percent, 4),
         "vadose:flag_percent": flags.flag_percent(),
         "vadose:inputs": [
             {"kind": r.kind, "name": r.name, "version": r.version, "sha256": r.sha256} for r in run.inputs
@@ -225,6 +225,7 @@ def _link(item: pystac.Item, run: RunRecord, revision: int, predecessor: int | N
 def _derived_from(record: InputRecord, provenance: str) -> pystac.Link:
     """A link that names the input: its public address, else its entry in the provenance record."""
     kind = None if record.href else pystac.MediaType.JSON
+    kind = pystac.MediaType.GEOJSON if record.kind == product.DAY else kind
     extra = {"file:checksum": multihash(record.sha256), "file:size": record.size, "vadose:kind": record.kind}
     href = record.href or f"{provenance}#{quote(record.name)}"
     return pystac.Link("derived_from", href, media_type=kind, title=record.name, extra_fields=extra)

@@ -8,7 +8,7 @@ from typing import Any
 import pystac
 
 from catalog.items.assets import item_asset_definitions
-from catalog.items.day import LINEAGE, Footprint, render
+from catalog.items.day import Footprint, render
 from catalog.items.index import index_write
 from catalog.items.schema import STAC_VERSION, extension_uri, validate
 from catalog.naming import ROOT, DayName, collection_id, cube_folder, index_key
@@ -144,13 +144,14 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
     simulated = sorted({*summaries.get("vadose:simulated", []), item["properties"]["vadose:simulated"]})
     label = f" ({product.SIMULATED_LABEL})" if simulated == [True] else ""
     title = f"{product.TITLE}, {domain.title}{label}"
+    kind = product.kind_of(domain.name)
     return {
         "type": "Collection",
         "id": collection_id(domain.name),
         "stac_version": STAC_VERSION,
         "stac_extensions": [extension_uri(name) for name in _EXTENSIONS],
         "title": title,
-        "description": f"{title}. {product.describe_days(domain.name)} {LINEAGE} {product.DEPTH_NOTE}",
+        "description": f"{title}. {product.describe_days(domain.name)} {kind.lineage} {product.DEPTH_NOTE}",
         "keywords": [
             "soil moisture",
             "SMAP",
@@ -164,7 +165,7 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
         "extent": _extent(domain, item, old),
         "summaries": grid | _summaries(simulated),
         "item_assets": item_asset_definitions(domain.name),
-        "renders": {product.SOIL_MOISTURE.name: render() | {"colormap": colormap()}},
+        "renders": {kind.variables[0].name: render(domain.name) | {"colormap": colormap(domain.name)}},
         "sci:publications": [{"doi": product.METHOD_DOI, "citation": product.METHOD_CITATION}],
         **{key: value for key, value in (old or {}).items() if key in KEPT},
         "links": [

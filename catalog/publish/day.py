@@ -62,9 +62,11 @@ def publish(
     with store.staging() as folder:
         tags = file_tags(run.date, simulated=run.simulated, caveats=run.caveats)
         rasters = build_rasters(folder, domain, tiles, tags, variables=product.variables_of(domain.name))
-        if rasters[product.SOIL_MOISTURE.name].statistics.count == 0:
+        shown = product.variables_of(domain.name)[0]
+        if rasters[shown.name].statistics.count == 0:
             raise CatalogError(
-                f"{run.date} has no soil moisture in {domain.name}", remedy="There is nothing to publish."
+                f"{run.date} has no {shown.name.replace('_', ' ')} in {domain.name}",
+                remedy="There is nothing to publish.",
             )
         with storage_errors(folder):
             files = _write_others(folder, run, domain, rasters)
@@ -153,7 +155,8 @@ class _Day:
 def _write_others(folder: Path, run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[str, FileFacts]:
     """Thumbnail and provenance beside the rasters; the facts of all files by asset key."""
     thumbnail, record = folder / other_file("thumbnail"), folder / other_file("provenance")
-    thumbnail.write_bytes(draw(rasters[product.SOIL_MOISTURE.name].path, domain, run))
+    shown = product.variables_of(domain.name)[0]
+    thumbnail.write_bytes(draw(rasters[shown.name].path, domain, run))
     record.write_bytes(serialise(json.loads(json.dumps(provenance(run, domain, rasters), default=str))))
     paths = {name: raster.path for name, raster in rasters.items()} | {"thumbnail": thumbnail, "provenance": record}
     return {key: FileFacts.of(path) for key, path in paths.items()}

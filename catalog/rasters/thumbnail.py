@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,57 @@ _PIXELS, _DPI = 800, 120
 _INK, _GREY_INK = "#222222", "#666666"
 
 
-def colormap() -> dict[str, list[int]]:
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a variable is drawn: colours, range, the bar's label, the words at its ends with their colours."""
+
+    colours: LinearSegmentedColormap
+    range: tuple[float, float]
+    label: str
+    ends: tuple[str, str]
+    open_end: str = "neither"
+
+
+_MOIST = Look(
+    colours=COLOURS, range=RANGE, label="volumetric soil moisture (m³ m⁻³)", ends=("dry", "wet"), open_end="max"
+)
+_CLASSES = (
+    "#730000",
+    "#e60000",
+    "#ffaa00",
+    "#fcd37f",
+    "#ffff66",
+    "#f4f4f0",
+    "#c9e3f0",
+    "#5ab4d6",
+    "#1f6fb4",
+    "#08306b",
+)
+_LOOKS = {
+    "percentile": Look(
+        colours=LinearSegmentedColormap.from_list(
+            "vadose_percentile",
+            list(zip((0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 0.9, 0.97, 1.0), _CLASSES, strict=True)),
+        ),
+        range=(0.0, 100.0),
+        label="percentile of soil moisture in its season (%)",
+        ends=("drier", "wetter"),
+    )
+}
+
+
+def look_of(domain_name: str) -> Look:
+    """How the first variable of a domain's items is drawn."""
+    return _LOOKS.get(product.variables_of(domain_name)[0].name, _MOIST)
+
+
+def colormap(domain_name: str = "") -> dict[str, list[int]]:
     """The 256 colours as the render extension wants them: index -> red, green, blue, alpha."""
-    return {str(i): [round(255 * part) for part in COLOURS(i)] for i in range(256)}
+    return {str(i): [round(255 * part) for part in look_of(domain_name).colours(i)] for i in range(256)}
 
 
 def draw(raster: Path, domain: Domain, run: RunRecord) -> bytes:
-    """A PNG of the soil moisture in a COG ([y, x], m3/m3, NaN grey), its map 800 pixels on the longer side.
+    """A PNG of the first variable of the domain's items in a COG ([y, x], NaN grey), 800 pixels on its longer side.
 
     Reads an overview, so memory does not grow with the domain; the same inputs give the same bytes.
     """
@@ -45,12 +90,14 @@ def draw(raster: Path, domain: Domain, run: RunRecord) -> bytes:
     bounds = domain.geobox().extent.boundingbox
     extent = (bounds.left, bounds.right, bounds.bottom, bounds.top)
     axes.set_facecolor(MISSING)
+    look = look_of(domain.name)
+    low, high = look.range
     image = axes.imshow(
-        values, cmap=COLOURS, vmin=RANGE[0], vmax=RANGE[1], extent=extent, interpolation="nearest", aspect="auto"
+        values, cmap=look.colours, vmin=low, vmax=high, extent=extent, interpolation="nearest", aspect="auto"
     )
     _label_degrees(axes, domain)
     _title(figure, axes, domain, run)
-    _scale(figure, image, bar_axes)
+    _scale(figure, image, bar_axes, look)
     if notes:
         figure.text(0.02, 0.02, "\n".join(notes), fontsize=6, color=_GREY_INK, va="bottom", linespacing=1.3)
     if run.simulated:
@@ -125,18 +172,21 @@ def _title(figure: Figure, axes: Any, domain: Domain, run: RunRecord) -> None:
     inch = 1 / figure.get_size_inches()[1]
     left, right = axes.get_position().x0, axes.get_position().x1
     figure.text(left, 1 - 0.28 * inch, domain.title, fontsize=11, color=_INK, fontweight="bold")
-    figure.text(right, 1 - 0.28 * inch, f"{run.date:%Y-%m-%d}", fontsize=11, color=_INK, ha="right")
+    last = product.last_day(domain.name, run.date)
+    span = f"{run.date}" if last == run.date else f"{run.date} to {last}"
+    figure.text(right, 1 - 0.28 * inch, span, fontsize=11, color=_INK, ha="right")
     figure.text(left, 1 - 0.47 * inch, product.TITLE, fontsize=7.5, color=_GREY_INK)
     figure.text(right, 1 - 0.47 * inch, "grey: no value", fontsize=7.5, color=_GREY_INK, ha="right")
 
 
-def _scale(figure: Figure, image: Any, axes: Any) -> None:
-    """The colour bar: units below, the words dry and wet at its ends."""
-    bar = figure.colorbar(image, cax=axes, orientation="horizontal", extend="max")
-    bar.set_label("volumetric soil moisture (m³ m⁻³)", fontsize=8, color=_INK, labelpad=2)
+def _scale(figure: Figure, image: Any, axes: Any, look: Look) -> None:
+    """The colour bar: units below, words such as dry and wet at its ends."""
+    bar = figure.colorbar(image, cax=axes, orientation="horizontal", extend=look.open_end)
+    bar.set_label(look.label, fontsize=8, color=_INK, labelpad=2)
     bar.ax.tick_params(labelsize=7, colors=_INK, length=2)
     bar.outline.set_linewidth(0.4)
-    ends = {"dry": (-0.015, "right", _ANCHORS[1]), "wet": (1.065, "left", _ANCHORS[-2])}
+    low, high = look.ends
+    ends = {low: (-0.015, "right", _ANCHORS[1]), high: (1.065, "left", _ANCHORS[-2])}
     for word, (x, side, colour) in ends.items():
         bar.ax.text(x, 0.5, word, transform=bar.ax.transAxes, fontsize=8, color=colour, ha=side, va="center")
 

@@ -42,6 +42,8 @@ class Catalog:
     def open(self, date: dt.date | str, domain: str | None = None) -> xr.Dataset:
         """A published day, in memory, with the variables, units and attributes of ``downscaler.downscale``.
 
+        Of analyses, composites (by their first day) and percentiles with the variables of these.
+
         Raises CatalogError when the day is not published, or one of its files is missing or damaged.
         """
         day = dt.date.fromisoformat(date) if isinstance(date, str) else date
@@ -52,8 +54,9 @@ class Catalog:
         key, properties = DayName.of_item(item).item_key, item["properties"]
         height, width = properties["proj:shape"]
         box = GeoBox((height, width), Affine(*properties["proj:transform"][:6]), properties["proj:code"])
-        fields = {v.name: self._read(resolve(key, item["assets"][v.name]["href"]), v) for v in product.VARIABLES}
-        return as_dataset(fields, box, day).assign_attrs(
+        variables = product.variables_of(name)
+        fields = {v.name: self._read(resolve(key, item["assets"][v.name]["href"]), v) for v in variables}
+        return as_dataset(fields, box, day, variables).assign_attrs(
             Conventions="CF-1.11",
             title=properties["title"],
             references=f"https://doi.org/{product.METHOD_DOI}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,15 +98,17 @@ def tiles(
     return predict(model, prior, day, matching=matching, weather=weather, tile=tile, keeping=keeping, threads=threads)
 
 
-def as_dataset(fields: Mapping[str, NDArray[np.generic]], box: GeoBox, date: dt.date) -> xr.Dataset:
-    """The product's fields [ny, nx] of a day as a dataset with CF attributes and the CRS of their grid ``box``."""
+def as_dataset(
+    fields: Mapping[str, NDArray[np.generic]],
+    box: GeoBox,
+    date: dt.date,
+    variables: Sequence[product.Variable] = product.VARIABLES,
+) -> xr.Dataset:
+    """Fields [ny, nx] of a day as a dataset with CF attributes and the CRS of their grid ``box``."""
     from odc.geo.xr import xr_coords  # brings boto3 with it, which publishing by tiles has no use for
 
     data = xr.Dataset(
-        {
-            v.name: (("y", "x"), fields[v.name], product.cf_attributes(v, grid_mapping=GRID_MAPPING))
-            for v in product.VARIABLES
-        },
+        {v.name: (("y", "x"), fields[v.name], product.cf_attributes(v, grid_mapping=GRID_MAPPING)) for v in variables},
         coords=xr_coords(box, GRID_MAPPING),
     ).assign_coords(time=np.datetime64(date, "ns"))
     data["time"].attrs = {"standard_name": "time", "long_name": "Day (UTC)"}

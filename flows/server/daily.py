@@ -25,6 +25,7 @@ from flows.days.metrics import write_metrics
 from flows.days.plan import make_last, make_period, plan_period
 from flows.days.run import judge, require_no_failure
 from flows.server import artifacts, events
+from flows.server.composites import compose_after
 from flows.server.retries import DAY_LIMIT, PATIENT, WORK_LIMIT
 from flows.server.submit import STATE_NAMES, submit
 from flows.settings import Settings, load_settings
@@ -127,6 +128,7 @@ def daily(
         hear = artifacts.Progress(settings.domain).hear
         outcomes = make_last(job, days or settings.look_back, last=until, attempt=telling, hear=hear)
         artifacts.show_days(outcomes, settings, f"The days up to {until}")
+        compose_after(settings, until - dt.timedelta(days=(days or settings.look_back) - 1), until)
         _measure(job, outcomes, settings)
         _validate_after(outcomes, settings)
         require_no_failure(outcomes)  # days without granules are what the archive lacks, no failure
@@ -186,6 +188,7 @@ def backfill(
             settled = [outcome for outcome in plans[0].settled if outcome.date not in work]
             outcomes = sorted([*settled, *made], key=lambda outcome: outcome.date)
         artifacts.show_days(outcomes, settings, f"Backfill {start} to {end}")
+        compose_after(settings, start, end)
         judge(outcomes)
         return outcomes
 

@@ -100,6 +100,8 @@ def _answer(
 ) -> Response:
     catalogue: Catalogue = request.app.state.catalogue
     document = held.collections[of][1]
+    if product.SOIL_MOISTURE.name not in document["item_assets"]:
+        raise bad(f"{of} has no soil moisture. Choose another collection.")
     cell = cell_at(document, *at)
     if cell is None:
         west, south, east, north = document["extent"]["spatial"]["bbox"][0]

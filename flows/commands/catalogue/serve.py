@@ -36,12 +36,16 @@ def serve(
         typer.Option(help="pgstac database, postgresql://user@host/name; unset, VADOSE_PGSTAC_DSN."),
     ] = None,
     public_url: Annotated[str | None, typer.Option(help="Public address of the service, behind a proxy.")] = None,
+    zones: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of series made by `vadose zones`, to serve too.")
+    ] = None,
 ) -> None:
     """Serve a catalogue over HTTP: map, STAC API, map tiles, time series, and the files with range requests."""
     from flows.settings import load_settings
 
     uri = load_settings(context.obj.config, catalog=catalog).catalog
-    app = application(str(uri), backend=backend, dsn=dsn or os.environ.get("VADOSE_PGSTAC_DSN"), public_url=public_url)
+    dsn = dsn or os.environ.get("VADOSE_PGSTAC_DSN")
+    app = application(str(uri), backend=backend, dsn=dsn, public_url=public_url, zones=zones)
     running, socket = server(app, host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
     console.say(f"{address}/  (Ctrl-C to stop)")
@@ -51,7 +55,12 @@ def serve(
 
 
 def application(
-    uri: str, *, backend: str = "embedded", dsn: str | None = None, public_url: str | None = None
+    uri: str,
+    *,
+    backend: str = "embedded",
+    dsn: str | None = None,
+    public_url: str | None = None,
+    zones: Path | None = None,
 ) -> FastAPI:
     """The service of a catalogue; raises MissingExtraError where its packages are not installed."""
     try:
@@ -60,7 +69,7 @@ def application(
         raise MissingExtraError(
             "Serving needs packages that are not installed", value=error.name, remedy="pip install 'vadose[serve]'"
         ) from None
-    return create_app(uri, backend=backend, dsn=dsn, public_url=public_url, browser=BROWSER)
+    return create_app(uri, backend=backend, dsn=dsn, public_url=public_url, browser=BROWSER, zones=zones)
 
 
 def server(app: FastAPI, host: str, port: int) -> tuple[Server, Socket]:

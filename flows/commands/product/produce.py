@@ -93,6 +93,7 @@ def run_last(settings: Settings, last: dt.date | None, *, force: bool) -> list[D
     if settings.metrics_file is not None:
         write_metrics(settings.metrics_file, job, outcomes, settings.look_back)
     say_summary(outcomes, f"none of the {settings.look_back} days up to {until} is missing, stale or to be retried")
+    _compose(settings, until - dt.timedelta(days=settings.look_back - 1), until)
     validation = validation_after(settings, outcomes)
     if validation is not None:
         try:
@@ -152,7 +153,26 @@ def backfill(
     job = job_of(settings, granule, force=force)
     outcomes = make_period(job, start, end, stale=stale, workers=settings.workers, scheduler=scheduler, hear=say_day)
     say_summary(outcomes, f"none of the {len(days)} days from {start} to {end} is stale")
+    _compose(settings, start, end)
     judge(outcomes)
+
+
+def _compose(settings: Settings, start: dt.date, end: dt.date) -> None:
+    """Bring the composites of the settings into step with days; raises BackfillError when one failed."""
+    if not settings.composites:
+        return
+    from flows.day.period import today
+    from flows.days.run import require_no_failure
+    from flows.derived.make import keep_in_step
+
+    try:
+        made = keep_in_step(settings, start, end, today=today())
+    except VadoseError as error:  # no day is published yet, say: the days' own errors are told
+        console.say(f"no composites: {error}")
+        return
+    for outcome in made:
+        say_day(outcome)
+    require_no_failure(made)
 
 
 def _submit(days: list[dt.date], deployment: str, force: bool, given: Mapping[str, object]) -> None:

@@ -1,0 +1,154 @@
+"""Polygons from GeoJSON, GeoPackage and GeoParquet, in longitude and latitude, with what identifies them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+from shapely.geometry import shape
+
+from downscaler.errors import ZoneError
+from downscaler.records import file_sha256
+
+ID_FIELDS = ("GEOID", "FIPS", "HUC12", "HUC10", "HUC8", "CLIMDIV", "AIANNHCE", "id", "ID", "fid")
+NAME_FIELDS = ("NAMELSAD", "NAME", "name", "Name")
+MOST = 200_000
+_READS = "GeoJSON (.geojson, .json), GeoPackage (.gpkg) or GeoParquet (.parquet)"
+_ENVELOPES = (0, 32, 48, 48, 64)  # bytes before a GeoPackage geometry, by kind of envelope
+Row = tuple[Mapping[str, Any], shapely.Geometry]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """A polygon in degrees (longitude, latitude; WGS 84) with its identifier and name."""
+
+    id: str
+    name: str
+    geometry: shapely.Geometry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """The polygons of a file; ``sha256`` is of the file and of the fields that identify them."""
+
+    name: str
+    sha256: str
+    zones: tuple[Zone, ...]
+
+
+def read_layer(path: Path, id_field: str | None = None, name_field: str | None = None) -> Layer:
+    """All polygons of a file.
+
+    Args:
+        path: the file; of a GeoPackage its first layer of features.
+        id_field: attribute that identifies a polygon; without it the first of ``ID_FIELDS`` that is there, else its
+            number.
+        name_field: attribute that names it; without it the first of ``NAME_FIELDS``, else the identifier.
+
+    Raises:
+        ZoneError: the file is missing, of another kind or damaged, has no polygons, or identifiers that are not unique.
+    """
+    if not path.is_file():
+        raise ZoneError("The file of polygons was not found", value=path)
+    readers = {".geojson": _geojson, ".json": _geojson, ".gpkg": _geopackage, ".parquet": _geoparquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ZoneError("The file of polygons is of an unknown kind", value=path.name, allowed=_READS)
+    try:
+        rows = list(reader(path))
+    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error) as error:
+        raise ZoneError("The file of polygons cannot be read", value=f"{path}: {error}", allowed=_READS) from error
+    except (sqlite3.Error, shapely.errors.ShapelyError, CRSError, pa.ArrowException) as error:
+        raise ZoneError("The file of polygons cannot be read", value=f"{path}: {error}", allowed=_READS) from error
+    zones = _zones(rows, path, id_field, name_field)
+    return Layer(name=path.stem, sha256=f"{file_sha256(path)}", zones=zones)
+
+
+def _zones(rows: Sequence[Row], path: Path, id_field: str | None, name_field: str | None) -> tuple[Zone, ...]:
+    kept = [(told, geometry) for told, geometry in rows if geometry.geom_type in ("Polygon", "MultiPolygon")]
+    if not kept or len(kept) > MOST:
+        raise ZoneError("The file has no polygons, or too many", value=f"{path}: {len(kept)}", allowed=f"1 to {MOST}")
+    fields = kept[0][0]
+    for wanted in (id_field, name_field):
+        if wanted is not None and wanted not in fields:
+            raise ZoneError("The polygons have no such attribute", value=wanted, allowed=sorted(fields))
+    own = id_field or next((name for name in ID_FIELDS if name in fields), None)
+    called = name_field or next((name for name in NAME_FIELDS if name in fields), own)
+    ids = [str(told[own]) if own else str(number) for number, (told, _) in enumerate(kept)]
+    twice = sorted({one for one in ids if ids.count(one) > 1}) if len(set(ids)) < len(ids) else []
+    if twice:
+        raise ZoneError(
+            "Two polygons have one identifier", value=f"{own}: {twice[0]}", remedy="Name another with --id-field."
+        )
+    return tuple(
+        Zone(id=one, name=str(told.get(called, one)) if called else one, geometry=shapely.make_valid(geometry))
+        for one, (told, geometry) in zip(ids, kept, strict=True)
+    )
+
+
+def _geojson(path: Path) -> Iterator[Row]:
+    document = json.loads(path.read_text(encoding="utf-8-sig"))
+    features = document["features"] if document.get("type") == "FeatureCollection" else [document]
+    for feature in features:
+        geometry = feature.get("geometry", feature if "coordinates" in feature else None)
+        if geometry is not None:
+            identified = {"id": feature["id"]} if "id" in feature else {}
+            yield identified | dict(feature.get("properties") or {}), shape(geometry)
+
+
+def _geopackage(path: Path) -> Iterator[Row]:
+    """Features of the first layer; the binary form is that of OGC 12-128r19, clause 2.1.3."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as base:
+        base.row_factory = sqlite3.Row
+        column = base.execute("SELECT table_name, column_name, srs_id FROM gpkg_geometry_columns").fetchone()
+        if column is None:
+            return
+        table, geometry, srs = column
+        told = base.execute(
+            "SELECT organization, organization_coordsys_id FROM gpkg_spatial_ref_sys WHERE srs_id = ?", (srs,)
+        ).fetchone()
+        to_degrees = _to_degrees(CRS.from_user_input(f"{told[0]}:{told[1]}"))
+        quoted = str(table).replace('"', '""')
+        for row in base.execute(f'SELECT * FROM "{quoted}"'):  # noqa: S608  (the file's own name, quoted)
+            if row[geometry] is not None:
+                found = dict(row)
+                yield found, to_degrees(shapely.from_wkb(_plain_wkb(found.pop(geometry))))
+
+
+def _plain_wkb(blob: bytes) -> bytes:
+    if blob[:2] != b"GP":
+        raise ValueError("a geometry is no GeoPackage geometry")
+    return blob[8 + _ENVELOPES[(blob[3] >> 1) & 7] :]
+
+
+def _geoparquet(path: Path) -> Iterator[Row]:
+    """Rows of a file as https://geoparquet.org (1.1) has it, geometries as WKB."""
+    table = pq.read_table(path)
+    told = json.loads((table.schema.metadata or {})[b"geo"])
+    name = told["primary_column"]
+    described = told["columns"][name]
+    if described.get("encoding", "WKB") != "WKB":
+        raise ValueError(f"geometries are encoded as {described['encoding']}; WKB is read")
+    crs = described.get("crs", "OGC:CRS84")
+    to_degrees = _to_degrees(CRS.from_user_input(crs if crs is not None else "OGC:CRS84"))
+    for row in table.to_pylist():
+        geometry = row.pop(name)
+        if geometry is not None:
+            yield row, to_degrees(shapely.from_wkb(geometry))
+
+
+def _to_degrees(crs: CRS) -> Any:
+    """A function that brings geometries from a reference system to longitude and latitude."""
+    change = Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
+    return lambda geometry: shapely.transform(geometry, change.transform, interleaved=False)

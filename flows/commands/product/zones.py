@@ -1,0 +1,90 @@
+"""``vadose zones``: daily means over polygons, as Parquet."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from flows import console
+from flows.commands.options import DomainName, day_option, ordered
+
+if TYPE_CHECKING:
+    from downscaler.ground.grid import Domain
+
+Kind = Literal["analysis", "conserving", "3day", "weekly", "monthly"]
+
+
+def zones(
+    context: typer.Context,
+    layer: Annotated[Path, typer.Argument(metavar="FILE", help="Polygons: GeoJSON, GeoPackage or GeoParquet.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the series, one file a year in DIR/LAYER.")
+    ] = Path("build/zones"),
+    start: Annotated[dt.date | None, day_option("First UTC day; unset, the first that is published.")] = None,
+    end: Annotated[dt.date | None, day_option("Last UTC day; unset, the last that is published.")] = None,
+    id_field: Annotated[
+        str | None, typer.Option(help="Attribute that identifies a polygon; unset, GEOID, HUC8 ...")
+    ] = None,
+    name_field: Annotated[str | None, typer.Option(help="Attribute that names a polygon; unset, NAME ...")] = None,
+    of: Annotated[
+        Kind | None,
+        typer.Option(
+            metavar="DAYS",
+            help="analysis, conserving, 3day, weekly or monthly; unset, the analyses or else the conserving days.",
+        ),
+    ] = None,
+    domain: DomainName = None,
+    catalog: Annotated[str | None, typer.Option(metavar="CATALOG", help="Catalogue to read; unset, `catalog`.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Print this zone's series as CSV at the end.")] = None,
+) -> None:
+    """Average the published days over polygons, with exact area weights, spread and uncertainty, as Parquet.
+
+    Only days that were published, replaced or withdrawn since the last run are worked on. Polygons may be counties,
+    watersheds, fields or any others; those outside the domain get a cover of 0 and no value.
+    """
+    from catalog.reading.stack import span_of
+    from downscaler.sources.zones import read_layer
+    from flows.derived.zones import make_zones
+    from flows.settings import load_settings
+
+    ordered(start, end)
+    settings = load_settings(context.obj.config, domain=domain, catalog=catalog)
+    source, polygons = _source(settings.catalog, settings.domain, of), read_layer(layer, id_field, name_field)
+    first, last = span_of(settings.catalog, source)
+    first, last = start or first, end or last
+    dates = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+    with console.progress_bar(f"{len(polygons.zones)} zones") as tell:
+        seen = itertools.count(1)
+        done = make_zones(settings.catalog, source, polygons, out, dates, hear=lambda _: tell(next(seen), len(dates)))
+    told = f"{len(done.made)} made, {len(done.removed)} removed, {done.stood} stood"
+    console.say(f"{done.zones} zones, {source.title}, {first} to {last}: {told}; {done.folder}")
+    if zone is not None:
+        _print(out, polygons.name, zone)
+
+
+def _source(uri: str, name: str, of: Kind | None) -> Domain:
+    """The domain whose items are averaged."""
+    from catalog.reading.stack import source_of
+    from downscaler import product
+
+    ground = product.domain(name)
+    if of == "3day" or of == "weekly" or of == "monthly":
+        return product.under(product.COMPOSITES[of], ground)
+    return source_of(uri, ground, of)
+
+
+def _print(folder: Path, layer: str, zone: str) -> None:
+    """A zone's series as CSV on standard output."""
+    import csv
+    import sys
+
+    from downscaler.stores.zones import SCHEMA, read_zone
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(SCHEMA.names)
+    for row in read_zone(folder, layer, zone).to_pylist():
+        writer.writerow([f"{value:.5g}" if isinstance(value, float) else value for value in row.values()])

@@ -1,0 +1,74 @@
+"""What every derived collection's job can tell, and how its items stand: small frozen records."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from catalog.reading.stack import StackedDay
+    from downscaler.ground.grid import Domain
+    from downscaler.ground.tiles import Tile
+    from downscaler.product import Kind
+    from downscaler.records import RunRecord
+
+Source = Literal["analysis", "conserving"]
+State = Literal["published", "stale", "due", "running", "empty", "withdrawn"]
+
+
+class DerivedJob(Protocol):
+    """Makes the items of one kind from published days; ``force`` makes what stands anew, withdrawn ones too."""
+
+    @property
+    def catalog(self) -> str:
+        """The catalogue, to read and to publish in."""
+        ...
+
+    @property
+    def force(self) -> bool:
+        """Whether what stands is made anew."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """What the items are."""
+        ...
+
+    @property
+    def target(self) -> Domain:
+        """The domain under whose name the items are published."""
+        ...
+
+    def source(self) -> Domain:
+        """The domain whose days are gathered; raises CatalogError where it has none."""
+        ...
+
+    def gather(self, source: Domain, first: dt.date) -> list[StackedDay]:
+        """The published days that the item beginning on a day is made from, none where it cannot be made."""
+        ...
+
+    def record(self, days: Sequence[StackedDay], source: Domain, first: dt.date) -> RunRecord:
+        """The record of the run that makes it from them."""
+        ...
+
+    def tiles(self, days: Sequence[StackedDay], source: Domain, first: dt.date) -> Iterator[Tile]:
+        """Its rasters, window by window."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodState:
+    """How one item stands; ``work`` says whether making it now would change it, ``revision`` is 0 without one.
+
+    A period is ``running`` until its last day is published or past, ``empty`` without a published day.
+    """
+
+    first: dt.date
+    last: dt.date
+    state: State
+    days: int = 0
+    revision: int = 0
+    why: str = ""
+    work: bool = False

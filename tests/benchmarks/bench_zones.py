@@ -1,0 +1,77 @@
+"""3,000 polygons of the size of counties over CONUS: weights once, a day's statistics, and a zone's ten-year series.
+
+``python -m tests.benchmarks.bench_zones`` prints CPU seconds and the most memory held.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import resource
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import shapely
+
+from downscaler import product
+from downscaler.derived.zones import SpatialErrors, zone_statistics, zone_weights
+from downscaler.sources.zones import Layer, Zone
+from downscaler.stores.zones import SCHEMA, YearOfZones, read_zone, write_year, year_file
+
+NUMBER = 3000
+
+
+def counties() -> Layer:
+    """Voronoi cells of random places, as many as there are counties."""
+    rng = np.random.default_rng(1)
+    seeds = shapely.MultiPoint(rng.uniform((-124.0, 26.0), (-67.0, 48.5), (NUMBER, 2)))
+    cells = shapely.voronoi_polygons(seeds, extend_to=shapely.box(-124.0, 26.0, -67.0, 48.5)).geoms
+    outline = shapely.box(-124.0, 26.0, -67.0, 48.5)
+    zones = (
+        Zone(id=f"{n:05d}", name=f"County {n}", geometry=shapely.intersection(c, outline)) for n, c in enumerate(cells)
+    )
+    return Layer(name="counties", sha256="0" * 64, zones=tuple(zones))
+
+
+def series(folder: Path, layer: Layer) -> float:
+    """Seconds to read one zone's ten years; one year is written, and stands for the others."""
+    dates = [dt.date(2015, 1, 1) + dt.timedelta(days=n) for n in range(365)]
+    number = len(layer.zones)
+    columns = {
+        "zone": [zone.id for zone in layer.zones] * 365,
+        "name": [zone.name for zone in layer.zones] * 365,
+        "date": np.repeat(np.array(dates, "datetime64[D]"), number),
+    }
+    noise = np.random.default_rng(0).random(number * 365).astype(np.float32)
+    table = pa.table({n: pa.array(columns.get(n, noise), SCHEMA.field(n).type) for n in SCHEMA.names}, schema=SCHEMA)
+    first = year_file(folder, "counties", 2015)
+    write_year(first, [table], YearOfZones())
+    for year in range(2016, 2025):
+        shutil.copy(first, year_file(folder, "counties", year))
+    began = time.process_time()
+    assert read_zone(folder, "counties", "01234").num_rows == 3650
+    return time.process_time() - began
+
+
+def main() -> None:
+    """Measure and print."""
+    layer, shape = counties(), product.CONUS.shape()
+    began = time.process_time()
+    weights = zone_weights([zone.geometry for zone in layer.zones], product.CONUS)
+    print(f"weights of {len(layer.zones)} polygons, {weights.matrix.nnz / 1e6:.1f} million cells: "
+          f"{time.process_time() - began:.1f} CPU s", flush=True)  # fmt: skip
+    theta = np.random.default_rng(0).uniform(0.1, 0.4, (shape.y, shape.x)).astype(np.float32)
+    common, reach = product.ERROR_SPACE
+    began = time.process_time()
+    zone_statistics(weights, theta, np.full_like(theta, 0.04), SpatialErrors(common=common, reach=reach))
+    print(f"a day's statistics: {time.process_time() - began:.1f} CPU s", flush=True)
+    print(f"most memory held: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"a zone's ten years: {series(Path(folder), layer):.2f} CPU s")
+
+
+if __name__ == "__main__":
+    main()

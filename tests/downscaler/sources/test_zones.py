@@ -1,0 +1,112 @@
+"""The same polygons from each kind of file; what cannot be read is told."""
+
+import json
+import sqlite3
+import struct
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import shapely
+from pyproj import Transformer
+
+from downscaler.errors import ZoneError
+from downscaler.sources.zones import read_layer
+
+SQUARES = {
+    "40015": ("Caddo", shapely.box(-98.3, 34.8, -98.1, 35.0)),
+    "40031": ("Comanche", shapely.box(-98.1, 34.7, -97.9, 35.0)),
+}
+
+
+def as_geojson(path: Path, **more: object) -> Path:
+    features = [
+        {"type": "Feature", "properties": {"GEOID": key, "NAME": name}, "geometry": shapely.geometry.mapping(square)}
+        for key, (name, square) in SQUARES.items()
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features, **more}))
+    return path
+
+
+def as_geoparquet(path: Path) -> Path:
+    told = {
+        "version": "1.1.0",
+        "primary_column": "shape",
+        "columns": {"shape": {"encoding": "WKB", "geometry_types": []}},
+    }
+    columns = {
+        "GEOID": list(SQUARES),
+        "NAME": [name for name, _ in SQUARES.values()],
+        "shape": [shapely.to_wkb(square) for _, square in SQUARES.values()],
+    }
+    pq.write_table(pa.table(columns).replace_schema_metadata({"geo": json.dumps(told)}), path)
+    return path
+
+
+def as_geopackage(path: Path, epsg: int = 3857) -> Path:
+    """A GeoPackage by its specification, in another reference system, its geometries with an envelope."""
+    change = Transformer.from_crs("OGC:CRS84", f"EPSG:{epsg}", always_xy=True)
+    with sqlite3.connect(path) as base:
+        base.execute("CREATE TABLE gpkg_spatial_ref_sys (srs_id INT, organization TEXT, organization_coordsys_id INT)")
+        base.execute("INSERT INTO gpkg_spatial_ref_sys VALUES (7, 'EPSG', ?)", (epsg,))
+        base.execute("CREATE TABLE gpkg_geometry_columns (table_name TEXT, column_name TEXT, srs_id INT)")
+        base.execute("INSERT INTO gpkg_geometry_columns VALUES ('the counties', 'geom', 7)")
+        base.execute('CREATE TABLE "the counties" (fid INTEGER PRIMARY KEY, geom BLOB, GEOID TEXT, NAME TEXT)')
+        for key, (name, square) in SQUARES.items():
+            moved = shapely.transform(square, change.transform, interleaved=False)
+            west, south, east, north = moved.bounds
+            head = b"GP" + bytes([0, 0b00000011]) + struct.pack("<i4d", 7, west, east, south, north)
+            base.execute(
+                'INSERT INTO "the counties" (geom, GEOID, NAME) VALUES (?, ?, ?)', (head + moved.wkb, key, name)
+            )
+    base.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "name"), [(as_geojson, "c.geojson"), (as_geoparquet, "c.parquet"), (as_geopackage, "c.gpkg")]
+)
+def test_every_kind_tells_the_same(tmp_path: Path, make: object, name: str) -> None:
+    layer = read_layer(make(tmp_path / name))  # type: ignore[operator]
+    assert [(zone.id, zone.name) for zone in layer.zones] == [("40015", "Caddo"), ("40031", "Comanche")]
+    for zone in layer.zones:
+        assert zone.geometry.symmetric_difference(SQUARES[zone.id][1]).area < 1e-9
+    assert layer.name == "c"
+
+
+def test_attributes_may_be_named(tmp_path: Path) -> None:
+    layer = read_layer(as_geojson(tmp_path / "c.json"), id_field="NAME", name_field="GEOID")
+    assert [(zone.id, zone.name) for zone in layer.zones] == [("Caddo", "40015"), ("Comanche", "40031")]
+    with pytest.raises(ZoneError, match="no such attribute"):
+        read_layer(tmp_path / "c.json", id_field="HUC8")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.shp", b"", "unknown kind"),
+        ("a.geojson", b"{", "cannot be read"),
+        ("a.json", b'{"type": "FeatureCollection", "features": []}', "no polygons"),
+        (
+            "b.json",
+            b'{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [1, 2]}}',
+            "no poly",
+        ),
+        ("a.gpkg", b"not a database", "cannot be read"),
+        ("a.parquet", b"PAR1", "cannot be read"),
+    ],
+)
+def test_what_is_no_layer_is_told(tmp_path: Path, name: str, content: bytes, told: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ZoneError, match=told):
+        read_layer(tmp_path / name)
+
+
+def test_identifiers_have_to_be_unique_and_the_file_there(tmp_path: Path) -> None:
+    path = as_geojson(tmp_path / "c.json")
+    path.write_text(path.read_text().replace("40031", "40015"))
+    with pytest.raises(ZoneError, match="Two polygons"):
+        read_layer(path)
+    with pytest.raises(ZoneError, match="not found"):
+        read_layer(tmp_path / "absent.gpkg")
