@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -89,10 +89,8 @@ class Weather:
         origin = domain.window(M01).relative_to(self.domain.window(M01))
         rows, columns = window.rows.shifted(origin.rows.start), window.columns.shifted(origin.columns.start)
         made = np.full((len(slots), len(rows), len(columns)), np.nan, dtype=np.float32)
-        there = [n for n, slot in enumerate(slots) if slot is not None]
-        if there:
-            numbers = self._arrays[name].oindex[[slots[n] for n in there], rows.slice, columns.slice]
-            made[there] = VARIABLES[name].unpack(np.asarray(numbers))
+        for days, piece in _pieces(slots):
+            made[days] = VARIABLES[name].unpack(np.asarray(self._arrays[name][piece, rows.slice, columns.slice]))
         return made
 
     @cached_property
@@ -146,6 +144,17 @@ class Weather:
                 if found != digest:
                     bad.append(f"{record.date} {record.source} {name}")
         return bad
+
+
+def _pieces(slots: Sequence[int | None]) -> Iterator[tuple[slice, slice]]:
+    """Runs of days in successive slots, and these slots: read in one piece, days cost a fifth of a list of them."""
+    first = 0
+    for n in range(1, len(slots) + 1):
+        begin = slots[first]
+        if n == len(slots) or begin is None or slots[n] != begin + n - first:
+            if begin is not None:
+                yield slice(first, n), slice(begin, begin + n - first)
+            first = n
 
 
 def is_weather(path: Path) -> bool:

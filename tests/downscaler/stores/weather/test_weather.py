@@ -11,6 +11,8 @@ import netCDF4
 import numpy as np
 import pytest
 import zarr
+from hypothesis import given
+from hypothesis import strategies as st
 
 from downscaler import product
 from downscaler.errors import PriorCoverageError, WeatherGapError, WeatherUnreadableError
@@ -18,6 +20,7 @@ from downscaler.ground.grid import Domain, Span, Window
 from downscaler.sources.weather import SOURCES, open_weather_source
 from downscaler.stores.weather import add_days, build_weather, describe, open_weather
 from downscaler.stores.weather.layout import AIR_TEMPERATURE, PRECIPITATION
+from downscaler.stores.weather.store import _pieces
 
 _HELPERS = Path(__file__).parents[2] / "sources" / "weather" / "making.py"
 
@@ -260,6 +263,18 @@ def test_a_small_window_is_the_whole_ones_cut_and_days_without_are_gaps(store: P
     whole = weather.read("precipitation", [DAY], DOMAIN, WHOLE)[0]
     assert np.isnan(part[0]).all()
     assert np.array_equal(part[1], whole[3:9, offset + 5 : offset + 8])
+
+
+@given(st.lists(st.none() | st.integers(0, 9), max_size=12))
+def test_slots_are_read_in_pieces_each_once_and_in_order(slots: list[int | None]) -> None:
+    """Twin: day by day."""
+    found: list[int | None] = [None] * len(slots)
+    for days, piece in _pieces(slots):
+        assert len(range(days.start, days.stop)) == len(range(piece.start, piece.stop))
+        for day, slot in zip(range(days.start, days.stop), range(piece.start, piece.stop), strict=True):
+            assert found[day] is None
+            found[day] = slot
+    assert found == slots
 
 
 def test_the_runs_own_file_is_a_source(shared: Path, tmp_path: Path) -> None:
