@@ -22,10 +22,12 @@ help:  ## show the targets
 
 setup: $(STAMP)  ## make .venv with everything in it
 
-# uv where it is on the PATH and reaches a package index, else pip. --no-deps: the lock file is complete, and pip 23.2
-# refuses hashes of requirements named with extras otherwise. --seed: some tests ask for a pip in the environment.
+# uv (the one on the PATH, else the locked one, which pip brings) where it reaches a package index, else pip.
+# --no-deps: the lock file is complete, and pip 23.2 refuses hashes of requirements named with extras otherwise.
+# --seed: some tests ask for a pip in the environment.
 LOCKED := --no-deps --require-hashes -r requirements-dev.lock
 ITSELF := --no-deps --no-build-isolation -e .
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "vadose needs Python 3.11, 3.12 or 3.13: install one, or set PYTHON=/path/to/python of one that runs" >&2; exit 1; }
@@ -33,10 +35,11 @@ $(STAMP): requirements-dev.lock pyproject.toml
 		echo "making $(VENV) with $(PYTHON)"; \
 		{ uv venv --quiet --clear --seed --no-python-downloads --python "$$(command -v $(PYTHON))" $(VENV) 2>/dev/null || \
 			$(PYTHON) -m venv --clear $(VENV); }; }
-	@if command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python $(LOCKED) \
-		&& uv pip install --quiet --python $(BIN)/python $(ITSELF); then echo "installed by uv into $(VENV)"; else \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCKED) && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check $(ITSELF) && echo "installed by pip into $(VENV)"; fi
+	@command -v uv >/dev/null || test -x $(BIN)/uv || { sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^ /p}' requirements-dev.lock >$(VENV)/uv.txt && \
+		$(PIP) --no-deps --require-hashes -r $(VENV)/uv.txt 2>/dev/null || true; }
+	@uv=$$(command -v uv || echo $(BIN)/uv); if $$uv pip install --quiet --python $(BIN)/python $(LOCKED) \
+		&& $$uv pip install --quiet --python $(BIN)/python $(ITSELF); then echo "installed by uv into $(VENV)"; else \
+		$(PIP) $(LOCKED) && $(PIP) $(ITSELF) && echo "installed by pip into $(VENV)"; fi
 	@touch $@
 
 demo: setup  ## simulated sample -> prior -> model -> catalogue and playground under build/demo (DEMO=DIR DAYS=N)

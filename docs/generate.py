@@ -141,10 +141,10 @@ def _classes(of: type[VadoseError]) -> Iterator[type[VadoseError]]:
 def variables() -> str:
     """The rasters of a day, the bits of its quality flag, the domains and the versions."""
     rasters = [
-        f"| `{v.name}` | {v.title} | {v.units} | {v.dtype} | {v.nodata:g} | {v.valid_min:g} to {v.valid_max:g} | "
-        f"{v.description} |"
+        f"| `{v.name}` | {v.units} | {v.dtype} | {v.nodata:g} | {v.valid_min:g} to {v.valid_max:g} |"
         for v in product.VARIABLES
     ]
+    described = [f"- **{v.title}** (`{v.name}`). {v.description}" for v in product.VARIABLES]
     flags = [
         f"| {flag.value.bit_length() - 1} | {flag.value} | `{flag.name}` | {meaning} |"
         for flag, meaning in product.FLAG_MEANINGS.items()
@@ -161,9 +161,11 @@ def variables() -> str:
             f"with {product.INTERVAL:.0%} probability.\n",
             "## Variables\n",
             "Each is one Cloud-Optimized GeoTIFF per day.\n",
-            "| name | title | units | type | no data | valid range | description |",
-            "|---|---|---|---|---|---|---|",
+            "| name | units | type | no data | valid range |",
+            "|---|---|---|---|---|",
             *rasters,
+            "",
+            *described,
             "",
             "## Quality flags\n",
             "`quality_flag` is a bit field; 0 is a value without reservation.\n",

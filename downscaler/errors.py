@@ -371,3 +371,9 @@ class NothingFoundError(VadoseError):
     """No published day matches the box and period."""
 
     exit_code = 94
+
+
+class BusyError(VadoseError):
+    """Another process is writing the same output."""
+
+    exit_code = 95

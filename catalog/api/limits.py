@@ -53,5 +53,5 @@ def limits() -> Limits:
         fault = error.errors()[0]
         name = f"{_PREFIX}{'_'.join(map(str, fault['loc'])).upper()}"
         raise ConfigError(
-            "A limit of the service is none", value=f"{name}={fault['input']}", allowed=fault["msg"]
+            "Invalid limit of the service", value=f"{name}={fault['input']}", allowed=fault["msg"]
         ) from None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Bools, Floats, block_mean
 from downscaler.ground.grid import M01, EaseGrid
+from downscaler.ground.prior import read_days
 from downscaler.learn.rows import Rows
 from downscaler.learn.sampling import choose_cells, choose_days
 from downscaler.method.denoise import roughness
@@ -69,7 +70,7 @@ def record_statistics(data: xr.Dataset, known: NDArray[np.intp]) -> Statistics:
     bounded. ``days`` are their positions and ``wetness`` their means over the tile, m3 m-3.
     """
     chosen = known[:: max(1, len(known) // _STATISTICS_DAYS)]
-    theta = data["soil_moisture"].isel(time=chosen).values
+    theta = read_days(data["soil_moisture"], chosen)
     active = data["active"].values.astype(bool)
     strips = [slice(top, top + M01.per_m36) for top in range(0, len(active), M01.per_m36)]
     found = [pattern_statistics(theta[:, strip], active[strip]) for strip in strips]
@@ -118,7 +119,7 @@ class TileRecord:
     def roughness(self, days: NDArray[np.intp], *, pattern: bool) -> float:
         """Roughness of the true coarse anomalies on some of the days, m6 m-6; see ``denoise.roughness``."""
         reference = self.ground.coarse_level if pattern else 0.0
-        chosen = self.data["soil_moisture"].isel(time=days[:: max(1, len(days) // 60)]).values.astype(np.float64)
+        chosen = read_days(self.data["soil_moisture"], days[:: max(1, len(days) // 60)]).astype(np.float64)
         return roughness(block_mean(chosen, self.ground.active, self.ground.ratio) - reference)
 
     def choose_days(self, days: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -26,7 +26,7 @@ from downscaler.method.applicability import Applicability
 from downscaler.method.features import FEATURES, with_gaps
 from downscaler.method.forcing import forcing_until
 from downscaler.method.hybrid import Branch, Model
-from downscaler.parts import Parts, resumed, scratch
+from downscaler.parts import Parts, alone, resumed, scratch
 from downscaler.product import ALGORITHM_VERSION, PRODUCT_VERSION, SCHEMA_VERSION
 
 __all__ = ["Trial", "days_with_data", "fit_branch", "train", "with_weather"]
@@ -149,13 +149,15 @@ def train(
 
     Raises:
         TrainingError: too few days or cells.
+        BusyError: another process trains in ``work``.
         StorageFullError: no room for the rows.
     """
     options = options or Options()
     if work is None:
         with scratch() as parts:
             return _train(prior, grids, options, progress, parts)
-    return _train(prior, grids, options, progress, resumed(work, _plan(prior, options)))
+    with alone(work):
+        return _train(prior, grids, options, progress, resumed(work, _plan(prior, options)))
 
 
 def _plan(prior: Prior, options: Options) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from downscaler.errors import ModelFeatureError, ModelUnreadableError, TrainingE
 from downscaler.ground.blocks import Bools, Floats
 
 Rows = NDArray[np.float32]
-_CHUNK = 32_768  # rows searched at once: bounds memory to some 50 MB
+_CHUNK = 8192  # rows searched at once: what is compared stays in the processor's cache
 _PAIRS = 512  # references compared with all others at once
-# slacks of the searches of ``outside``, ever more exact, each on the rows that the one before left open; CPU s per
-# million rows on the Upper Verde, one run: own rows exact 8.9, (3, 0) 1.9, these 1.3; jittered 20, (3, 0) 3.9, 3.2
-_SLACKS = (20.0, 5.0, 1.0, 0.0)
+_FEW = 12  # coordinates of the first search: those in which the references lie furthest apart
+# Slacks of the searches of ``outside``, ever more exact, each on the rows that the one before left open.
+_LOOSE, _EXACT = (20.0, 3.0, 0.0), (1.0, 0.0)
+_MARGIN = 1e-4  # of a distance in single precision, within which it proves nothing
 _ARRAYS = ("mean", "scale", "weight", "references", "mean_distance", "threshold")
 _WHISKER = 1.5  # interquartile ranges above the upper quartile (Tukey)
 
@@ -74,8 +75,9 @@ class Applicability:
     def outside(self, rows: Rows) -> Bools:
         """Whether each row is outside the area of applicability: dissimilarity above the threshold.
 
-        Any reference within reach proves a row inside, so loose searches settle nearly all rows and only the others
-        are searched exactly: the answer is that of an exact search.
+        Any reference within reach proves a row inside, and none within reach in a few of the coordinates proves it
+        outside. So loose searches in few coordinates settle nearly all rows, and the others are searched exactly: the
+        answer is that of an exact search.
 
         Args:
             rows: predictors [n, k] in the branch's order and units; NaN where unknown.
@@ -84,17 +86,43 @@ class Applicability:
             ModelFeatureError: another number of predictors.
         """
         self._check(rows)
-        reach = self.threshold * self.mean_distance
-        bound = float(np.nextafter(reach, np.inf))  # the tree leaves out what is at its bound
         result = np.empty(len(rows), bool)
         for part in _chunks(len(rows), _CHUNK):
-            points = self._place(rows[part])
-            far = np.arange(len(points))
-            for slack in _SLACKS:
-                found, _ = self._tree.query(points[far], eps=slack, distance_upper_bound=bound)
-                far = far[~(found <= reach)]
-            result[part] = False
-            result[part][far] = True
+            chunk = rows[part]
+            outside, left = self._settled(chunk)
+            outside[left] = self._searched(chunk[left])
+            result[part] = outside
+        return result
+
+    def _settled(self, rows: Rows) -> tuple[Bools, NDArray[np.intp]]:
+        """Whether rows are outside, by proofs in single precision, and the positions of those that have none."""
+        few = self._few
+        points = (rows[:, few.used] - few.mean) * few.scale
+        whole = np.isfinite(points.sum(axis=1))
+        left, far = [np.flatnonzero(~whole)], np.flatnonzero(whole)
+        for slack in _LOOSE:
+            near, found = few.nearest(points[np.ix_(far, few.first)], slack)
+            open_ = far[found][~few.inside(points[far[found]], near)]
+            if slack == _LOOSE[0]:  # another reference may prove it
+                far = np.concatenate([open_, far[~found]])
+            else:
+                left.append(open_)
+                far = far[~found]
+        outside = np.zeros(len(rows), bool)
+        outside[far] = True  # the last search was exact
+        return outside, np.concatenate(left)
+
+    def _searched(self, rows: Rows) -> Bools:
+        """Whether rows are outside, by searches in all coordinates."""
+        reach = self.threshold * self.mean_distance
+        bound = float(np.nextafter(reach, np.inf))  # the tree leaves out what is at its bound
+        points = self._place(rows)
+        far = np.arange(len(points))
+        for slack in _EXACT:
+            found, _ = self._tree.query(points[far], eps=slack, distance_upper_bound=bound)
+            far = far[~(found <= reach)]
+        result = np.zeros(len(rows), bool)
+        result[far] = True
         return result
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -136,6 +164,10 @@ class Applicability:
         return np.asarray(~np.isfinite(self.references[:, self._used]).all(axis=0), dtype=bool)
 
     @cached_property
+    def _few(self) -> _Few:
+        return _Few.of(self)
+
+    @cached_property
     def _tree(self) -> cKDTree:
         # splits at midpoints, not medians: searches take a quarter less time
         return cKDTree(self._place(self.references), balanced_tree=False)
@@ -154,6 +186,57 @@ class Applicability:
         familiar = missing[:, self._sometimes_missing] * weight[self._sometimes_missing]
         strange = missing[:, ~self._sometimes_missing] @ (weight[~self._sometimes_missing] ** 2)
         return np.concatenate([known, familiar, np.sqrt(strange)[:, None]], axis=1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Few:
+    """The references in single precision, and a tree of the few coordinates in which they lie furthest apart.
+
+    Of references that lack predictors ``missing`` is what that adds to a squared distance from rows that lack none.
+    """
+
+    used: NDArray[np.intp] | slice
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    references: Rows
+    missing: NDArray[np.float32]
+    first: NDArray[np.intp]
+    tree: cKDTree
+    reach: float
+
+    def nearest(self, points: Rows, slack: float) -> tuple[NDArray[np.intp], Bools]:
+        """References near points (their few coordinates), of those that have one within reach, and which have."""
+        _, near = self.tree.query(points, eps=slack, distance_upper_bound=self._beyond)
+        found = near < len(self.references)
+        return near[found], found
+
+    def inside(self, points: Rows, references: NDArray[np.intp]) -> Bools:
+        """Whether each point is surely within reach of its reference."""
+        apart = points - self.references[references]
+        square = np.einsum("ij,ij->i", apart, apart) + self.missing[references]
+        return np.asarray(square <= (self.reach * (1.0 - _MARGIN)) ** 2)
+
+    @property
+    def _beyond(self) -> float:
+        return float(np.nextafter(self.reach * (1.0 + _MARGIN), np.inf))
+
+    @classmethod
+    def of(cls, area: Applicability) -> _Few:
+        """Those of an area of applicability."""
+        used = area._used
+        placed = area._place(area.references)
+        known = placed[:, : len(used)]
+        first = np.argsort(-known.var(axis=0), kind="stable")[:_FEW]
+        return cls(
+            used=used if len(used) < len(area.mean) else slice(None),
+            mean=area.mean[used].astype(np.float32),
+            scale=(area.weight[used] / area.scale[used]).astype(np.float32),
+            references=known.astype(np.float32),
+            missing=np.square(placed[:, len(used) :]).sum(axis=1).astype(np.float32),
+            first=first,
+            tree=cKDTree(known[:, first], balanced_tree=False),
+            reach=area.threshold * area.mean_distance,
+        )
 
 
 def fit(rows: Rows, importances: ArrayLike, folds: ArrayLike, *, references: int = 4000, seed: int) -> Applicability:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from downscaler.method.features import API_DECAY, FORCING_DAYS, FORCING_MINIMUM
+from downscaler.ground.prior import read_days
+from downscaler.method.features import API_DECAY, FORCING_DAYS, FORCING_MINIMUM, WARMTH_DAYS
 
 Floats = NDArray[np.floating]
+Days = TypeVar("Days", list[dt.date], NDArray[np.intp])
 RAIN, WARMTH = "precipitation", "air_temperature"
 MATTERS = 2.0  # mm of the antecedent index over any SMAP cell: less of a change leaves a day as it is
 _COVER = 0.95  # share of the active cells that a day's rain has to cover; the rest takes their mean
@@ -71,32 +73,38 @@ def forcing_until(
         days: those that ``held`` has.
 
     Returns:
-        ``precipitation`` (mm day-1) and, where the prior has it, ``air_temperature`` (K), each [days, y, x].
+        ``precipitation`` (mm day-1) [days, y, x] and, where the prior has it, ``air_temperature`` (K) of the last
+        ``WARMTH_DAYS`` of them.
     """
     if RAIN not in data or "time" not in data.coords:
         return None if held is None else _all_held(data, date, held, days)
     names = [name for name in (RAIN, WARMTH) if name in data]
-    steps = _own_run(own_days(data), date)
-    if held is None or len(steps) == FORCING_DAYS:
-        return {name: data[name].isel(time=steps).values for name in names} if len(steps) else None
     own = own_days(data)
-    run = run_of_days(date, own, days)
-    place = {day.item(): n for n, day in enumerate(own)}
-    lent = [day for day in run if day not in place]
-    if not lent:
-        return {name: data[name].isel(time=steps).values for name in names} if len(steps) else None
-    made = {}
+    steps = _own_run(own, date)
+    run = run_of_days(date, own, days) if held is not None and len(steps) < FORCING_DAYS else []
+    place = {day.item(): n for n, day in enumerate(own)} if run else {}
+    if all(day in place for day in run):
+        return {name: read_days(data[name], _last(name, steps)) for name in names} if len(steps) else None
+    assert held is not None
+    whole_run, made = run, {}
     for name in names:
+        run = _last(name, whole_run)
+        lent = [day for day in run if day not in place]
         found = _complete(held(name, lent), data, name, lent)
         if found is None:
             return None
         whole = np.empty((len(run), *found.shape[1:]), dtype=np.float32)
         whole[[n for n, day in enumerate(run) if day not in place]] = found
         if kept := [day for day in run if day in place]:
-            own_values = data[name].isel(time=[place[day] for day in kept]).values
+            own_values = read_days(data[name], np.array([place[day] for day in kept]))
             whole[[n for n, day in enumerate(run) if day in place]] = own_values
         made[name] = whole
     return made
+
+
+def _last(name: str, days: Days) -> Days:
+    """Those of a run of days that predictors are made from: all for rain, the last week for temperature."""
+    return days[-WARMTH_DAYS:] if name == WARMTH else days
 
 
 def _own_run(own: NDArray[np.datetime64], date: dt.date) -> NDArray[np.intp]:
@@ -118,7 +126,7 @@ def _all_held(data: xr.Dataset, date: dt.date, held: HeldWeather, days: Sequence
         return None
     made = {}
     for name in (RAIN, WARMTH):
-        found = _complete(held(name, run), data, name, run)
+        found = _complete(held(name, _last(name, run)), data, name, _last(name, run))
         if found is None and name == RAIN:
             return None
         if found is not None:
@@ -156,7 +164,7 @@ def _month_mean(data: xr.Dataset, day: dt.date) -> Floats | None:
     steps = np.flatnonzero(months == day.month)[::5]
     if not steps.size:
         return None
-    found: Floats = data[WARMTH].isel(time=steps).values.mean(axis=0)
+    found: Floats = read_days(data[WARMTH], steps).mean(axis=0)
     return found
 
 

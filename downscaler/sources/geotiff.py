@@ -146,7 +146,7 @@ def _require_tiff(file: Path) -> None:
         raise ComparisonError("The product to compare with cannot be read", value=f"{file.name}: {error}") from error
     if start not in _MAGIC:
         raise ComparisonError(
-            "A file is no GeoTIFF, whatever its name",
+            "The file is not a GeoTIFF",
             value=f"{file.name} begins with {start!r}",
             allowed="TIFF, BigTIFF",
         )

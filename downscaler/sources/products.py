@@ -121,8 +121,8 @@ def _level4(field: Field, box: Box) -> xr.DataArray:
                 raise ComparisonError(
                     f"{field.granule.path.name} is a part of the grid without axes x and y", value=dataset.shape
                 )
-            y = M09.transform.f + (np.arange(M09.shape.y) + 0.5) * M09.transform.e
-            x = M09.transform.c + (np.arange(M09.shape.x) + 0.5) * M09.transform.a
+            y = np.asarray(M09.transform.f + (np.arange(M09.shape.y) + 0.5) * M09.transform.e, dtype=np.float64)
+            x = np.asarray(M09.transform.c + (np.arange(M09.shape.x) + 0.5) * M09.transform.a, dtype=np.float64)
         else:
             y, x = (np.asarray(axis[...], dtype=np.float64) for axis in axes)
         _require_fractions(dataset, field.granule.path)

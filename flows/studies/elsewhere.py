@@ -154,7 +154,7 @@ def _filled(day: CoarseDay, value: Floats) -> CoarseDay:
 
 def _fields(day: CoarseDay, what: Elsewhere) -> Fields:
     """Soil moisture and interval of a day on the whole domain."""
-    from downscaler.method.hybrid import predict
+    from downscaler.method.tile.predict import predict
     from downscaler.product import GRID
 
     shape = what.prior.domain.shape(GRID)

@@ -79,7 +79,7 @@ def in_metres(dataset: xr.Dataset, where: str) -> xr.Dataset:
         factor = METRES.get(told.lower())
         if factor is None:
             raise PriorSchemaError(
-                f"{axis} of {where} is no length on a map",
+                f"{axis} of {where} is not a length on a map",
                 value=repr(told),
                 allowed="m or km",
                 remedy="Project it first.",

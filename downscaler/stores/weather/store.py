@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from downscaler.errors import PriorCoverageError, WeatherUnreadableError
 from downscaler.ground.grid import M01, Domain, Window, domain_of
-from downscaler.method.hybrid import DaysOfWeather
+from downscaler.method.tile.weather import DaysOfWeather
 from downscaler.records import InputRecord
 from downscaler.stores.weather.layout import (
     KIND,
@@ -101,7 +101,9 @@ class Weather:
 
     def upto(self, date: dt.date) -> DaysOfWeather:
         """The days up to one, as downscaling takes them."""
-        return DaysOfWeather(tuple(day for day in self.best if day <= date), self.read)
+        known = {day: record.slot for day, record in self.best.items() if day <= date}
+        key = hashlib.sha256(f"{self.path.resolve()}{sorted(known.items())}".encode()).hexdigest()[:16]
+        return DaysOfWeather(tuple(known), self.read, key)
 
     def record(self, dates: Sequence[dt.date]) -> InputRecord:
         """The store's days as an input of a product; ``sha256`` is of the numbers of just these days."""

@@ -208,5 +208,5 @@ def test_a_list_of_other_files_is_no_product(tmp_path, name):
     (tmp_path / name).write_text(
         '<VRTDataset rasterXSize="1" rasterYSize="1"><SourceFilename>/etc/passwd</SourceFilename>'
     )
-    with pytest.raises(ComparisonError, match=r"no GeoTIFF|other files"):
+    with pytest.raises(ComparisonError, match=r"not a GeoTIFF|other files"):
         product_at(str(tmp_path / name), DATES, *PLACES)

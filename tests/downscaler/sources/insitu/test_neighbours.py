@@ -253,7 +253,7 @@ def test_rows_of_a_table_without_a_place_are_counted(tmp_path: Path) -> None:
 
 def test_pipes_and_archives_of_other_networks_are_told(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.parquet")
-    assert "no regular file" in problems(tmp_path / "pipe.parquet")
+    assert "not a regular file" in problems(tmp_path / "pipe.parquet")
     with zipfile.ZipFile(tmp_path / "AMF_US-ARM_BASE-BADM_11-5.zip", "w") as zipped:
         zipped.writestr("AMF_US-ARM_BASE_HH_11-5.csv", "x")
     assert "Unpack it" in problems(tmp_path / "AMF_US-ARM_BASE-BADM_11-5.zip")

@@ -124,7 +124,7 @@ def test_place_and_dates_are_never_guessed(run: Path) -> None:
 def test_a_time_that_is_none_is_refused(run: Path, time: float) -> None:
     porosity = np.full((1, NZ, NY, NX), 0.4)
     output(run / "r.out.00000.nc", [time], saturation=random(1, 1, 0.2, 0.9), porosity=porosity)
-    with pytest.raises(PriorSchemaError, match=r"time that is none|no step of the run"):
+    with pytest.raises(PriorSchemaError, match=r"time that is none|not a step of the run"):
         open_source("netcdf", run)
 
 

@@ -18,7 +18,7 @@ from downscaler.ground.prior import Prior
 from downscaler.sources.parflow import open_source
 from downscaler.stores.prior import build_prior, describe, extend_prior, is_prior, open_prior
 from downscaler.stores.prior.layout import StoreWriter, pack, unpack
-from downscaler.stores.prior.schema import FIELDS
+from downscaler.stores.prior.schema import FIELDS, RESPONSES
 
 
 @pytest.fixture
@@ -32,9 +32,10 @@ def test_a_prior_holds_what_its_schema_declares(prior, domain):
         assert variable.dims == FIELDS[name].dims
         assert variable.dtype == FIELDS[name].read_dtype
         assert variable.attrs["units"] == FIELDS[name].units
-    assert {n for n, f in FIELDS.items() if f.required} | {"precipitation", "precipitation_level"} == set(
-        prior.data.data_vars
-    )
+    assert {n for n, f in FIELDS.items() if f.required} | set(RESPONSES) | {
+        "precipitation",
+        "precipitation_level",
+    } == set(prior.data.data_vars)
     assert prior.domain == domain
     assert prior.period[0].isoformat() == "2016-12-20"
     affine = domain.geobox().affine
