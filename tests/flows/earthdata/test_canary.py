@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import urllib3
 from canary import FORMS, TOKEN, traces
 from earthaccess.exceptions import DownloadFailure
 
+from downscaler.errors import AcquisitionError
 from flows import logs
 
 DAY = "2024-05-23"
@@ -76,3 +78,24 @@ def test_no_exception_of_a_library_tells_it_in_a_log(
     shown = capsys.readouterr().err
     assert shown.count("stopped by") >= 6
     assert not traces(shown)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_artifact_tells_it(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the flows put on Prefect's pages of days that failed by an error of ours or of three libraries."""
+    from flows.day.make import outcome_of
+    from flows.server.artifacts import row, summary
+    from flows.settings import Settings
+
+    monkeypatch.setenv("EARTHDATA_TOKEN", TOKEN)
+    quoted = FORMS[form](TOKEN)
+    errors: list[Exception] = [
+        AcquisitionError("The archive refused", value=quoted),
+        requests.exceptions.InvalidHeader(f"Invalid header value {quoted}"),
+        urllib3.exceptions.LocationParseError(quoted),
+        DownloadFailure(f"cannot fetch with {quoted}"),
+    ]
+    outcomes = [outcome_of(error, dt.date(2024, 5, 23 + n)) for n, error in enumerate(errors)]
+    page = summary(outcomes, Settings(domain="demo"), "Days") + repr([row(outcome) for outcome in outcomes])
+    assert page.count("[hidden]") >= len(errors)
+    assert not traces(page)
