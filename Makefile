@@ -15,17 +15,19 @@ CRASH_ARGS ?=
 CASES_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs docs-reference help setup demo image browser test test-integration test-all test-cpu test-slow fuzz examples crash fencing soak attacks audit licences cases bench lint format serve deploy worker lock clean
+.PHONY: docs docs-reference help setup demo image browser test test-integration test-all test-cpu test-slow fuzz examples crash fencing soak attacks audit licences cases bench conus lint format serve deploy worker lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
 
 setup: $(STAMP)  ## make .venv with everything in it
 
-# uv where it is on the PATH and reaches a package index, else pip. --no-deps: the lock file is complete, and pip 23.2
-# refuses hashes of requirements named with extras otherwise. --seed: some tests ask for a pip in the environment.
+# uv (the one on the PATH, else the locked one, which pip brings) where it reaches a package index, else pip.
+# --no-deps: the lock file is complete, and pip 23.2 refuses hashes of requirements named with extras otherwise.
+# --seed: some tests ask for a pip in the environment.
 LOCKED := --no-deps --require-hashes -r requirements-dev.lock
 ITSELF := --no-deps --no-build-isolation -e .
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "vadose needs Python 3.11, 3.12 or 3.13: install one, or set PYTHON=/path/to/python of one that runs" >&2; exit 1; }
@@ -33,10 +35,11 @@ $(STAMP): requirements-dev.lock pyproject.toml
 		echo "making $(VENV) with $(PYTHON)"; \
 		{ uv venv --quiet --clear --seed --no-python-downloads --python "$$(command -v $(PYTHON))" $(VENV) 2>/dev/null || \
 			$(PYTHON) -m venv --clear $(VENV); }; }
-	@if command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python $(LOCKED) \
-		&& uv pip install --quiet --python $(BIN)/python $(ITSELF); then echo "installed by uv into $(VENV)"; else \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCKED) && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check $(ITSELF) && echo "installed by pip into $(VENV)"; fi
+	@command -v uv >/dev/null || test -x $(BIN)/uv || { sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^ /p}' requirements-dev.lock >$(VENV)/uv.txt && \
+		$(PIP) --no-deps --require-hashes -r $(VENV)/uv.txt 2>/dev/null || true; }
+	@uv=$$(command -v uv || echo $(BIN)/uv); if $$uv pip install --quiet --python $(BIN)/python $(LOCKED) \
+		&& $$uv pip install --quiet --python $(BIN)/python $(ITSELF); then echo "installed by uv into $(VENV)"; else \
+		$(PIP) $(LOCKED) && $(PIP) $(ITSELF) && echo "installed by pip into $(VENV)"; fi
 	@touch $@
 
 demo: setup  ## simulated sample -> prior -> model -> catalogue and playground under build/demo (DEMO=DIR DAYS=N)
@@ -97,6 +100,13 @@ cases: setup  ## run the public oddities of ../shared/cases/inputs against what 
 
 bench: setup  ## run the benchmarks (ratios within one run)
 	$(BIN)/python -m pytest tests/benchmarks -q -s -o python_files='bench_*.py' $(PYTEST_ARGS)
+
+RUN ?= ../shared/data/parflow/upper_verde
+CONUS ?= build/conus
+conus: setup  ## a continent from a basin's run: prior, model, a day, and what each costs (RUN=FOLDER with daily.nc and static.nc)
+	$(BIN)/python -m tests.benchmarks.mirror $(RUN) $(CONUS)/prior --domain conus
+	VADOSE_TRAINING_ROWS=4000000 $(BIN)/vadose train --prior $(CONUS)/prior --out $(CONUS)/model
+	$(BIN)/python -m tests.benchmarks.conus $(CONUS)/prior $(CONUS)/model
 
 lint: setup  ## ruff (format and rules) and mypy
 	$(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import EnumType
 from pathlib import Path
 from typing import Any
@@ -160,10 +160,10 @@ def _classes(of: type[VadoseError]) -> Iterator[type[VadoseError]]:
 def variables() -> str:
     """The rasters of a day, the bits of its quality flag, the domains and the versions."""
     rasters = [
-        f"| `{v.name}` | {v.title} | {v.units} | {v.dtype} | {v.nodata:g} | {v.valid_min:g} to {v.valid_max:g} | "
-        f"{v.description} |"
+        f"| `{v.name}` | {v.units} | {v.dtype} | {v.nodata:g} | {v.valid_min:g} to {v.valid_max:g} |"
         for v in product.VARIABLES
     ]
+    described = [f"- **{v.title}** (`{v.name}`). {v.description}" for v in product.VARIABLES]
     flags = [
         f"| {flag.value.bit_length() - 1} | {flag.value} | `{flag.name}` | {meaning} |"
         for flag, meaning in product.FLAG_MEANINGS.items()
@@ -180,9 +180,11 @@ def variables() -> str:
             f"with {product.INTERVAL:.0%} probability.\n",
             "## Variables\n",
             "Each is one Cloud-Optimized GeoTIFF per day.\n",
-            "| name | title | units | type | no data | valid range | description |",
-            "|---|---|---|---|---|---|---|",
+            "| name | units | type | no data | valid range |",
+            "|---|---|---|---|---|",
             *rasters,
+            "",
+            *described,
             "",
             "## Quality flags\n",
             "`quality_flag` is a bit field; 0 is a value without reservation.\n",
@@ -206,7 +208,45 @@ def _size(domain: Any) -> str:
     return f"{shape.y} x {shape.x}"
 
 
-PAGES = {"commands": commands, "settings": settings, "exit-codes": exit_codes, "variables": variables}
+def input_files() -> str:
+    """Every form of input that is read, in the words of the module that reads it."""
+    from downscaler.sources import geotiff, gridded, insitu, products
+    from downscaler.sources.covariates import daymet
+    from downscaler.sources.parflow import hydroframe, native, netcdf, own_netcdf, zarrstore
+    from downscaler.sources.parflow.native import filetimes
+    from downscaler.sources.smap import layout, level4, names, stack
+    from downscaler.sources.weather import files, imerg, nldas2, nldas3
+
+    kinds: dict[str, Sequence[Any]] = {
+        "SMAP": (names, layout, stack, level4),
+        "ParFlow-CLM": (native, filetimes, netcdf, own_netcdf, hydroframe, zarrstore),
+        "Stations": insitu.READERS,
+        "Weather": (imerg, nldas2, nldas3, files, daymet),
+        "Products to compare with": (gridded, geotiff, products),
+    }
+    parts = [
+        "# Input files\n",
+        "What is read, by the module that reads it. `vadose info FILE` says what a file or folder is. What a command "
+        "leaves unread is counted and named in its output, and in the notes of a prior or report.\n",
+    ]
+    for kind, modules in kinds.items():
+        parts.append(f"## {kind}\n")
+        parts += [_of_module(module) for module in modules]
+    return _NOTE + "\n".join(parts)
+
+
+def _of_module(module: Any) -> str:
+    text = inspect.cleandoc(module.__doc__).replace("``", "`")
+    return f"**`{module.__name__.removeprefix('downscaler.sources.')}`**: {text}\n"
+
+
+PAGES = {
+    "commands": commands,
+    "settings": settings,
+    "exit-codes": exit_codes,
+    "variables": variables,
+    "input-files": input_files,
+}
 
 
 def pages() -> dict[Path, str]:

@@ -392,13 +392,19 @@ class ChecksumError(TransferError):
 class ForeignHostError(TransferError):
     """A catalogue leads to a host that is not its own and was not allowed."""
 
-    exit_code = 95
+    exit_code = 96
 
 
 class NothingFoundError(VadoseError):
     """No published day matches the box and period."""
 
     exit_code = 94
+
+
+class BusyError(VadoseError):
+    """Another process is writing the same output."""
+
+    exit_code = 95
 
 
 @contextmanager

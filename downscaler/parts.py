@@ -1,10 +1,11 @@
-"""What long work has finished so far, on disk: each part whole or not there, so that killed work goes on."""
+"""Long work: what has finished so far, on disk, each part whole or not there; and the cores there are for it."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from downscaler.errors import StorageFullError
+from downscaler.errors import BusyError, StorageFullError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
 
 _PLAN = "plan.json"
 
@@ -64,7 +70,48 @@ def resumed(folder: Path, plan: Mapping[str, Any]) -> Parts:
 
 
 @contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Be the only process that writes ``out`` within the block; a process that dies lets go.
+
+    Raises:
+        BusyError: another one is at it.
+    """
+    lock = out.with_name(f".{out.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        if fcntl is not None and not _locked(file.fileno(), lock):
+            raise BusyError(
+                "Another process is writing this output",
+                value=out,
+                remedy="Wait until it is done, or choose another output.",
+            )
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _locked(file: int, lock: Path) -> bool:
+    """Whether an open file is ours alone now, and still the one under its name."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(file).st_ino == lock.stat().st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError:  # a file system without locks
+        return True
+
+
+@contextmanager
 def scratch() -> Iterator[Parts]:
     """Parts in a temporary folder that goes with the block."""
     with TemporaryDirectory(prefix="vadose-parts-") as folder:
         yield Parts(Path(folder))
+
+
+def cores() -> int:
+    """Threads that this process may keep busy: ``OMP_NUM_THREADS``, else the cores that it may run on."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -120,7 +120,7 @@ QUALITY_FLAG = Variable(
     dtype="uint16",
     nodata=65535,
     valid_min=0,
-    valid_max=2047,
+    valid_max=16383,
     standard_name="quality_flag",
 )
 OBSERVATION_TIME = Variable(
@@ -175,6 +175,9 @@ class Flag(IntFlag):
     STALE_PRIOR = 1 << 8
     CLIPPED = 1 << 9
     WITHOUT_SMAP = 1 << 10
+    SMAP_L4 = 1 << 11
+    PRELIMINARY_WEATHER = 1 << 12
+    WITHOUT_WEATHER = 1 << 13
 
 
 FLAG_MEANINGS: dict[Flag, str] = {
@@ -189,6 +192,9 @@ FLAG_MEANINGS: dict[Flag, str] = {
     Flag.STALE_PRIOR: "the prior has no data of this date; the statistics of its record stand in",
     Flag.CLIPPED: "held at residual water content or porosity",
     Flag.WITHOUT_SMAP: "analysis without a SMAP retrieval of the cell in its window: neighbours, weather, climatology",
+    Flag.SMAP_L4: "SMAP is silent: the coarse value is of SMAP L4, a model that assimilates SMAP; no retrieval",
+    Flag.PRELIMINARY_WEATHER: "made with rain of a preliminary product, which the final one supersedes",
+    Flag.WITHOUT_WEATHER: "made without the rain of the last days: neither prior nor weather store holds it",
 }
 
 CONUS = Domain.from_bounds("conus", "Contiguous USA", west=-125.0, south=24.5, east=-66.5, north=49.5)

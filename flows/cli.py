@@ -70,6 +70,7 @@ _group("climatology", DATA, "SMAP's own climatology, used to match SMAP to the p
 weather_app = _group("weather", DATA, "Weather stores: rain and air temperature for days that the prior lacks.")
 weather_app.command("build")(weather.weather_build)
 weather_app.command("extend")(weather.weather_extend)
+weather_app.command("match")(weather.weather_match)
 weather_app.command("check")(weather.weather_check)
 app.command(rich_help_panel=DATA)(info.info)
 

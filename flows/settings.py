@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         default=False,
         description="use only SMAP's near-real-time stream (SPL2SMP_NRT, 36 km); the item says so",
     )
+    second_source: Literal["SPL4SMGP"] | None = Field(
+        default=None,
+        description="coarse source of days without a SMAP retrieval: SPL4SMGP, a model that assimilates SMAP, as the "
+        "mean of a day's eight fields; flagged, never mixed with retrievals, replaced once SMAP has any; unset, none",
+    )
     cache: Path = Field(default=Path("build/cache"), description="folder of downloaded, verified granules")
     cache_limit: float = Field(
         default=20,

@@ -20,7 +20,7 @@ import downscaler as vd
 from downscaler import product
 from downscaler.errors import CatalogError, ConfigError, DomainError, NoRetrievalError, ValidationError
 from downscaler.ground.blocks import block_mean
-from downscaler.method.hybrid import predict
+from downscaler.method.tile.predict import predict
 from downscaler.product import CONSERVATION_TOLERANCE, Flag
 from downscaler.validation.matchups import retrievals_at
 from flows.day.jobs import DayJob

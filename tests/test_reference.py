@@ -25,7 +25,7 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["commands", "settings", "exit-codes", "variables"])
+@pytest.mark.parametrize("name", ["commands", "settings", "exit-codes", "variables", "input-files"])
 def test_the_page_is_what_the_code_writes(generate: ModuleType, name: str) -> None:
     pages = generate.pages()
     path = ROOT / "docs" / "reference" / f"{name}.md"

@@ -72,11 +72,11 @@ def checked_bbox(bbox: Sequence[float] | None) -> list[float] | None:
         raise bad(f"bbox has 4 or 6 numbers (west,south,east,north in degrees); got {len(bbox)}.")
     values = [float(v) for v in (bbox if len(bbox) == 4 else [*bbox[:2], *bbox[3:5]])]
     if not all(map(math.isfinite, values)):
-        raise bad("bbox holds a number that is none.")
+        raise bad("bbox holds a value that is not a finite number.")
     west, south, east, north = values
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90):
         given = ", ".join(f"{name} {value:g}" for name, value in zip(_NAMES, values, strict=True))
-        raise bad(f"bbox leaves the globe: {given}. Allowed: -180 to 180 and -90 to 90 degrees.")
+        raise bad(f"bbox is outside the globe: {given}. Allowed: -180 to 180 and -90 to 90 degrees.")
     if south > north:
         raise bad(f"bbox has its south ({south:g}) above its north ({north:g}); the order is west,south,east,north.")
     return values
@@ -90,7 +90,7 @@ def checked_geometry(value: Any) -> Document | None:
         try:
             value = json.loads(value)
         except ValueError:
-            raise bad("intersects is no JSON; it takes a GeoJSON geometry.") from None
+            raise bad("intersects is not valid JSON; expected a GeoJSON geometry.") from None
     geometry = value.model_dump(exclude_none=True, mode="json") if isinstance(value, BaseModel) else value
     kinds = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
     if not isinstance(geometry, dict) or geometry.get("type") not in kinds:
@@ -102,7 +102,7 @@ def checked_geometry(value: Any) -> Document | None:
         parse_geometry_obj(geometry)
     except ValueError:  # pydantic's is one
         raise bad(
-            f"intersects is no GeoJSON {geometry['type']}: look at how deep its coordinates are nested."
+            f"intersects is not a valid GeoJSON {geometry['type']}: check the nesting of its coordinates."
         ) from None
     return dict(geometry)
 
@@ -118,7 +118,7 @@ def _numbers(geometry: Any) -> list[float]:
         elif isinstance(part, int | float) and math.isfinite(part):
             found.append(float(part))
         elif part is not None:
-            raise bad("intersects holds something that is no number among its coordinates.")
+            raise bad("intersects has a coordinate that is not a number.")
     return found
 
 
@@ -131,7 +131,7 @@ def checked_day(text: str, name: str) -> dt.date:
 
 
 def _refuse(text: str, name: str) -> dt.date:
-    raise bad(f"{name} is no date: {text[:40]!r}. Allowed: YYYY-MM-DD.")
+    raise bad(f"Invalid date {text[:40]!r} for {name}; expected YYYY-MM-DD.")
 
 
 def checked_period(start: str | None, end: str | None, *, latest: dt.date) -> tuple[dt.date, dt.date]:

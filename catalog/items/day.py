@@ -89,7 +89,7 @@ def domain_of(item: Mapping[str, Any]) -> Domain:
     )
     if not same or properties["proj:code"] != CRS or name.item_id != item["id"]:
         raise CatalogError(
-            "The item is no day of this product", value=f"{item['id']}: {shape}, {properties['proj:code']}"
+            "The item is not a day of this product", value=f"{item['id']}: {shape}, {properties['proj:code']}"
         )
     return domain
 

@@ -121,7 +121,7 @@ def _parse(content: bytes | None) -> Document | None:
     try:
         document = parse_json(content)
     except ValueError as error:
-        raise CatalogError("A catalogue file is no JSON", value=error, remedy="Restore or remove it.") from error
+        raise CatalogError("A catalogue file is not valid JSON", value=error, remedy="Restore or remove it.") from error
     return document if isinstance(document, dict) else None
 
 

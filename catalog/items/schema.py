@@ -69,7 +69,9 @@ def validate(document: Mapping[str, Any]) -> None:
     kind, name = str(document.get("type")), str(document.get("id"))
     if kind not in _TYPES or document.get("stac_version") != STAC_VERSION:
         raise CatalogError(
-            f"{name} is no STAC {STAC_VERSION} object", value=f"{kind} {document.get('stac_version')}", allowed=_TYPES
+            f"{name} is not a STAC {STAC_VERSION} object",
+            value=f"{kind} {document.get('stac_version')}",
+            allowed=_TYPES,
         )
     extensions = [str(uri) for uri in document.get("stac_extensions", [])]
     unknown = [uri for uri in extensions if uri not in extension_schemas()]
@@ -83,7 +85,7 @@ def validate(document: Mapping[str, Any]) -> None:
         except jsonschema_rs.ValidationError as error:
             where = "/".join(map(str, error.instance_path))
             raise CatalogError(
-                f"{name} is no valid STAC {_TYPES[kind]}", value=f"{where}: {error.message} ({uri})"
+                f"{name} is not a valid STAC {_TYPES[kind]}", value=f"{where}: {error.message} ({uri})"
             ) from error
 
 
@@ -94,7 +96,7 @@ def validate_core(document: Mapping[str, Any]) -> None:
         _schema(_CORE.format(kind)).validate(document)
     except jsonschema_rs.ValidationError as error:
         where = "/".join(map(str, error.instance_path))
-        raise CatalogError(f"An object is no valid STAC {kind}", value=f"{where}: {error.message}"[:300]) from error
+        raise CatalogError(f"An object is not a valid STAC {kind}", value=f"{where}: {error.message}"[:300]) from error
 
 
 def validate_item(item: Mapping[str, Any] | pystac.Item) -> None:
@@ -104,7 +106,7 @@ def validate_item(item: Mapping[str, Any] | pystac.Item) -> None:
     try:
         _own_schema(_OWN_OF.get(str(document.get("collection")), _OWN)).validate(document)
     except jsonschema_rs.ValidationError as error:
-        raise CatalogError(f"{document.get('id')} is no valid vadose item", value=error.message) from error
+        raise CatalogError(f"{document.get('id')} is not a valid vadose item", value=error.message) from error
 
 
 def validate_store(store: Store) -> list[str]:

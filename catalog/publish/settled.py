@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from downscaler import product
 from downscaler.ground.blocks import Floats, block_mean
 from downscaler.ground.grid import Domain
 from downscaler.records import RunRecord
-from downscaler.sources.smap.names import is_near_real_time, newer_release
+from downscaler.sources.smap.names import newer_release, rank_of
 
 
 def already_there(run: RunRecord, domain: Domain, uri: str | Path) -> str | None:
@@ -33,14 +33,23 @@ def already_there(run: RunRecord, domain: Domain, uri: str | Path) -> str | None
     published = [entry["name"] for entry in item["properties"]["vadose:inputs"]] if item else []
     offered = [entry.name for entry in run.inputs if entry.kind == "granule"]
     newer = newer_release(published, offered)
-    if newer is None and offered and all(map(is_near_real_time, offered)):
-        newer = next((file for file in published if is_near_real_time(file) is False), None)
+    if newer is None:
+        newer = _better_stream(published, offered)
     if newer:
         return f"already published from {newer}, which supersedes the given granule; --force publishes anyway"
     midnight = f"{run.date}T00:00:00Z"
     if item and f"{run.observed[1]:%Y-%m-%dT%H:%M:%SZ}" < midnight <= item["properties"]["vadose:observed"][1]:
         return "already published from retrievals of the day itself, whose granule is gone; --force carries forward"
     return None
+
+
+def _better_stream(published: Iterable[str], offered: Iterable[str]) -> str | None:
+    """A published granule of a better stream than all that is offered: retrievals stand against a model's field."""
+    ranks = [rank_of(file) for file in offered]
+    if not ranks or None in ranks:
+        return None
+    best = max(rank for rank in ranks if rank is not None)
+    return next((file for file in published if (rank_of(file) or 0) > best), None)
 
 
 def analysis_stands(run: RunRecord, domain: Domain, uri: str | Path, coarse: Floats) -> str | None:

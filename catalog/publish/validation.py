@@ -86,8 +86,8 @@ def headline(document: Mapping[str, Any]) -> Document:
         "pairs": document["pairs"],
         "product": {metric: document["estimates"]["product"][metric] for metric in ("bias", "rmsd", "ubrmsd", "r")},
         "gains": {
-            rival: {figure: gain[figure] for figure in ("rmsd", "ubrmsd", "r", "share_rmsd")}
-            for rival, gain in document["gains"].items()
+            baseline: {figure: gain[figure] for figure in ("rmsd", "ubrmsd", "r", "share_rmsd")}
+            for baseline, gain in document["gains"].items()
         },
     }
     if "refused" not in ground:

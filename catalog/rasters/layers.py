@@ -27,9 +27,12 @@ _FLAG_COLOURS: dict[Flag, str] = {
     Flag.URBAN: "#c51b8a",
     Flag.DENSE_VEGETATION: "#238b45",
     Flag.GAP_FILLED: "#fdae61",
+    Flag.SMAP_L4: "#8c6bb1",
     Flag.OUTSIDE_APPLICABILITY: "#d7301f",
     Flag.CLIPPED: "#7a5195",
     Flag.WITHOUT_SMAP: "#bf812d",
+    Flag.WITHOUT_WEATHER: "#e7b98a",
+    Flag.PRELIMINARY_WEATHER: "#c7e9c0",
     Flag.STALE_PRIOR: "#f2e394",
 }
 """By precedence: of several flags a pixel is drawn in the colour of the first."""

@@ -58,7 +58,7 @@ def children(store: Store, key: str) -> list[str]:
         return []
     links = read_document(store, key).get("links", [])
     if not (isinstance(links, list) and all(isinstance(e, dict) and isinstance(e.get("href"), str) for e in links)):
-        raise CatalogError("An object's links are none", value=f"{store.uri}/{key}")
+        raise CatalogError("Invalid links in a catalogue object", value=f"{store.uri}/{key}")
     return [resolve(key, link["href"]) for link in links if link.get("rel") in ("child", "item")]
 
 

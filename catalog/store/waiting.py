@@ -23,7 +23,7 @@ def patience() -> float:
         seconds = float(given)
         assert 0 <= seconds < 1e9
     except (ValueError, AssertionError):
-        raise ConfigError(f"{SETTING} is no number of seconds", value=given, allowed="0 or more") from None
+        raise ConfigError(f"{SETTING} must be a number of seconds", value=given, allowed="0 or more") from None
     return seconds
 
 

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from downscaler.day.gaps import Reading
 from downscaler.day.inputs import Inputs
+from downscaler.day.weather import KNOWN_SHARE
 from downscaler.ground.blocks import Floats
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import M09, Domain, EaseGrid
 from downscaler.ground.prior import Prior
 from downscaler.method.coarse.analysis import FOOTPRINT, WINDOW, Analysed, Background, Memory, analyse
 from downscaler.method.coarse.observation import CELL_KM
+from downscaler.method.coarse.response import slow_weights
 from downscaler.method.coarse.wetting import HISTORY, wetting
 from downscaler.method.coarse_prior import CoarseLevels, Weather, coarse_days, coarse_levels, coarse_weather
 from downscaler.method.day_of_year import HALF_WINDOW
@@ -27,15 +29,20 @@ from downscaler.method.gapfill import NO_AGE, empty_day, last_retrieval, of_last
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.product import THETA_MAX, THETA_MIN
 
-KNOWN_SHARE = 0.9  # of the days from the first pass on whose weather must be known for it to be used
+SEASONS = 3  # years of record from which on its season is asked beside SMAP
 _LEAST = 0.005  # m3 m-3, below any soil's moisture
+_PAST, _STEP = 120, 5  # days that the running mean looks back where no SMAP is asked, and between days of season
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Expected:
-    """What is expected without SMAP on the days of the passes and the day itself, and in words what tells so."""
+    """What is expected without SMAP on the days of the passes and the day itself, and in words what tells so.
+
+    ``slow`` is the running mean of the departures up to the day.
+    """
 
     days: Floats
+    slow: Floats
     told: str
     memory: Memory
     weather: bool = False
@@ -76,6 +83,7 @@ def analyse_day(
         seen=levels.seen,
         spread=memory.amplitude * levels.spread,
         day=expected.days[-1],
+        slow=expected.slow,
         passes=expected.days[:-1],
         weather=expected.weather,
     )
@@ -132,17 +140,39 @@ def _expected(
     memory: Memory,
     weather: Weather | None,
 ) -> _Expected:
-    """Departures from the level: the prior's own days where it has all of them, else weather's, else season's."""
+    """Departures from the level: the prior's own days where it has all of them, else weather's, else season's.
+
+    Season is only asked where the record has ``SEASONS`` years, or where SMAP tells nothing.
+    """
     stored = inputs.prior.data["time"].values.astype("datetime64[D]")
+    past = [dates[-1] - dt.timedelta(days=age) for age in range(_PAST)]
     if np.isin(np.asarray(dates, dtype="datetime64[D]"), stored).all():
-        own, _ = coarse_days(inputs.prior, inputs.domain, grid, dates)
-        return _Expected(days=own - levels.level, told="the prior's own days", memory=memory, weather=True)
+        held = [day for day in past if np.datetime64(day) in stored]
+        own, _ = coarse_days(inputs.prior, inputs.domain, grid, [*dates, *held])
+        departure = own - levels.level
+        days, slow = departure[: len(dates)], _running(departure[len(dates) :], held)
+        return _Expected(days=days, slow=slow, told="the prior's own days", memory=memory, weather=True)
     answer = _answer(inputs, grid, dates, levels, memory, weather)
     if answer is not None:
-        return _Expected(days=answer, told="the answer to the weather of the days", memory=memory, weather=True)
-    mean, _ = coarse_days(inputs.prior, inputs.domain, grid, dates, climatology=True)
-    season = np.nan_to_num(mean - levels.level) * season_shares(stored, dates)[:, None, None]
-    return _Expected(days=season, told="the season of the prior's record", memory=memory)
+        told = "the answer to the weather of the days"
+        return _Expected(days=answer[0], slow=answer[1], told=told, memory=memory, weather=True)
+    if len(dates) > 2 and len(stored) < SEASONS * 365:  # a season of one or two years is mostly their weather
+        usual = np.where(np.isfinite(levels.level), 0.0, np.nan)
+        days = np.repeat(usual[None], len(dates), axis=0)
+        return _Expected(days=days, slow=usual, told="the prior's mean", memory=memory)
+    sparse = past[::_STEP]
+    mean, _ = coarse_days(inputs.prior, inputs.domain, grid, [*dates, *sparse], climatology=True)
+    shares = season_shares(stored, [*dates, *sparse])[:, None, None]
+    season = np.nan_to_num(mean - levels.level) * shares
+    days, slow = season[: len(dates)], _running(season[len(dates) :], sparse)
+    return _Expected(days=days, slow=slow, told="the season of the prior's record", memory=memory)
+
+
+def _running(departures: Floats, days: Sequence[dt.date]) -> Floats:
+    """Running mean of departures [n, nyc, nxc] of some days, newest first, 0 where nothing is known."""
+    back = np.array([(days[0] - day).days for day in days])
+    weights = slow_weights(_PAST)[back]
+    return np.asarray(np.tensordot(weights / weights.sum(), np.nan_to_num(departures), axes=1))
 
 
 def season_shares(stored: NDArray[np.datetime64], dates: Sequence[dt.date]) -> Floats:
@@ -166,8 +196,8 @@ def _answer(
     levels: CoarseLevels,
     memory: Memory,
     weather: Weather | None,
-) -> Floats | None:
-    """What weather makes of the days, NaN-free on land; None where too little of it is known."""
+) -> tuple[Floats, Floats] | None:
+    """What weather makes of the days and of their running mean, NaN-free; None where too little of it is known."""
     if not memory.weights or levels.rain is None:
         return None
     first = min(dates) - dt.timedelta(days=HISTORY)
@@ -179,8 +209,9 @@ def _answer(
         return None
     rain, warmth = coarse_weather(inputs.prior, inputs.domain, grid, wanted, weather)
     made = wetting(rain, warmth, levels.rain, levels.warmth)
+    answers = np.nan_to_num(memory.answer(made, memory.amplitude * levels.spread))
     at = [(day - first).days for day in dates]
-    return np.nan_to_num(memory.answer(made[at], memory.amplitude * levels.spread))
+    return answers[at], _running(answers[: at[-1] + 1][::-1][:_PAST], wanted[: at[-1] + 1][::-1][:_PAST])
 
 
 def _day(days: Sequence[CoarseDay], found: Analysed, inputs: Inputs) -> CoarseDay:
@@ -204,6 +235,9 @@ def _day(days: Sequence[CoarseDay], found: Analysed, inputs: Inputs) -> CoarseDa
     data["recommended"] = (("y", "x"), known & (age == 0))
     data["age_days"] = (("y", "x"), np.where(known, age, NO_AGE).astype(np.int16))
     data["smap_share"] = (("y", "x"), found.smap)
+    data["slow_departure"] = (("y", "x"), found.slow)
+    data["slow_error"] = (("y", "x"), found.slow_error)
+    data["joint_error"] = (("y", "x"), found.joint)
     data["analysed"] = (("y", "x"), known)
     records = {(record.name, record.sha256): record for day in reversed(days) for record in day.inputs}
     simulated = any(day.simulated for day in days)

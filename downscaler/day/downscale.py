@@ -17,8 +17,10 @@ from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Domain, domain_attributes
 from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
-from downscaler.method.hybrid import TILE, DaysOfWeather, Model, predict
+from downscaler.method.hybrid import TILE, Model
 from downscaler.method.matching import Matching
+from downscaler.method.tile.predict import Keeping, predict
+from downscaler.method.tile.weather import DaysOfWeather
 
 GRID_MAPPING = "spatial_ref"
 _AXES = {
@@ -86,12 +88,14 @@ def tiles(
     matching: Matching | None = None,
     weather: DaysOfWeather | None = None,
     tile: int = TILE,
+    keeping: Keeping | None = None,
+    threads: int = 1,
 ) -> Iterator[Tile]:
-    """The same day as a generator of tiles, which publishing consumes: memory is that of one tile.
+    """The same day as a generator of tiles, which publishing consumes: memory is that of one tile for each thread.
 
-    Arguments and errors are those of ``downscale``.
+    Arguments and errors are those of ``downscale``; ``keeping`` (``stores.prior.kept``) saves work from day to day.
     """
-    return predict(model, prior, day, matching=matching, weather=weather, tile=tile)
+    return predict(model, prior, day, matching=matching, weather=weather, tile=tile, keeping=keeping, threads=threads)
 
 
 def as_dataset(fields: Mapping[str, NDArray[np.generic]], box: GeoBox, date: dt.date) -> xr.Dataset:

@@ -16,22 +16,26 @@ from downscaler.ground.prior import Prior
 from downscaler.method.hybrid import Model
 from downscaler.product import SIMULATED_LABEL, is_analysis
 from downscaler.records import RunRecord
-from downscaler.sources.smap import MERGE_RULE, NEAR_REAL_TIME
+from downscaler.sources.smap import MERGE_RULE, MODELLED, NEAR_REAL_TIME
+from downscaler.sources.smap.level4 import RULE
 
 
 def run_record(reading: Reading, inputs: Inputs, considered: Sequence[str] = ()) -> RunRecord:
     """The record of a day's run; ``considered`` names the granules of the day that were on offer, used or not."""
     day = reading.day
+    analysis, weather = is_analysis(inputs.domain.name), inputs.weather
     parameters: dict[str, Any] = {"smap_grid": day.grid.name, "smap_merge_rule": MERGE_RULE}
     if inputs.climatologies:
         parameters["matching"] = inputs.climatologies.parameters
     if reading.filling:
-        parameters["analysis" if is_analysis(inputs.domain.name) else "gap_fill"] = reading.filling
+        parameters["analysis" if analysis else "gap_fill"] = reading.filling
     if is_near_real_time(day):
         parameters["smap_stream"] = "near-real-time"
+    if is_modelled(day):
+        parameters |= {"smap_stream": MODELLED[0], "smap_merge_rule": RULE}
     climatology = inputs.climatologies is not None and inputs.climatologies.smap.simulated
     made_up = simulated_parts(day, inputs.prior, inputs.model, climatology=climatology)
-    beside = weather_record(day.date, inputs.weather, inputs.prior) if inputs.weather is not None else None
+    beside = weather_record(day.date, weather, inputs.prior, analysis=analysis) if weather is not None else None
     return RunRecord(
         date=day.date,
         domain_name=inputs.domain.name,
@@ -40,7 +44,7 @@ def run_record(reading: Reading, inputs: Inputs, considered: Sequence[str] = ())
         simulated=bool(made_up),
         caveats=(
             *caveats(day, inputs.prior, made_up),
-            *weather_caveats(day.date, inputs.weather, inputs.prior, inputs.model),
+            *weather_caveats(day.date, weather, inputs.prior, inputs.model, analysis=analysis),
             *reading.caveats,
         ),
         parameters=parameters,
@@ -67,7 +71,17 @@ def caveats(day: CoarseDay, prior: Prior, made_up: Sequence[str]) -> tuple[str, 
         said.append(f"Prior is of {first} to {last}, not of {day.date}: the statistics of its record stand in.")
     if is_near_real_time(day):
         said.append("Near-real-time SMAP granules: less calibrated than the standard stream, which supersedes them.")
+    if is_modelled(day):
+        said.append(
+            f"SMAP has no retrieval here on this day: the coarse value is of SMAP L4 ({MODELLED[0]}), a land surface "
+            "model that assimilates SMAP, as the mean of the UTC day."
+        )
     return tuple(said)
+
+
+def is_modelled(day: CoarseDay) -> bool:
+    """Whether a day was made from SMAP L4 where SMAP was silent."""
+    return any(entry.attributes.get("short_name") in MODELLED for entry in day.inputs)
 
 
 def is_near_real_time(day: CoarseDay) -> bool:

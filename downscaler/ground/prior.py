@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from downscaler.errors import BROKEN, PriorCoverageError, PriorUnreadableError, VadoseError
 from downscaler.ground.grid import M01, Domain, Span, Window
@@ -24,6 +26,7 @@ class Prior:
     data: xr.Dataset
     domain: Domain
     attributes: Mapping[str, Any] = field(repr=False)
+    _active: dict[Window, NDArray[np.bool_]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def title(self) -> str:
@@ -82,13 +85,20 @@ class Prior:
                 allowed=f"a prior that holds {_extent(domain)}",
                 remedy=f"Build one with: vadose prior build --domain {domain.name} ...",
             )
-        whole = Window(rows=Span(start=0, stop=domain.shape(M01).y), columns=Span(start=0, stop=domain.shape(M01).x))
-        if not bool(self.window(domain, whole)["active"].any()):
+        if not self.active(domain).any():
             raise PriorCoverageError(
                 f"The prior {self.path} has no active cell in the domain {domain.name!r}",
                 value=_extent(domain),
                 remedy="Choose a domain inside the model's land mask.",
             )
+
+    def active(self, domain: Domain) -> NDArray[np.bool_]:
+        """Cells of a domain with a record [y, x]; read once."""
+        if domain.m36 not in self._active:
+            rows, columns = (Span(start=0, stop=size) for size in (domain.shape(M01).y, domain.shape(M01).x))
+            whole = self.window(domain, Window(rows=rows, columns=columns), ("active",))
+            self._active[domain.m36] = whole["active"].values.astype(bool)
+        return self._active[domain.m36]
 
     @contextmanager
     def reading(self, window: Window) -> Iterator[None]:
@@ -107,11 +117,30 @@ class Prior:
                 remedy="Copy it again or build it again: vadose prior build.",
             ) from error
 
-    def window(self, domain: Domain, local: Window) -> xr.Dataset:
-        """The store on an M01 window counted from the upper left corner of ``domain``; lazy."""
+    def window(self, domain: Domain, local: Window, names: Sequence[str] | None = None) -> xr.Dataset:
+        """The store on an M01 window counted from the upper left corner of ``domain``; lazy.
+
+        With ``names`` of these variables alone, those that there are.
+        """
         origin = domain.window(M01).relative_to(self.domain.window(M01))
         rows, columns = local.rows.shifted(origin.rows.start), local.columns.shifted(origin.columns.start)
-        return self.data.isel(Window(rows=rows, columns=columns).slices)
+        data = self.data if names is None else self.data[[name for name in names if name in self.data]]
+        return data.isel(Window(rows=rows, columns=columns).slices)
+
+
+_NEAR = 8  # days apart that are read in one piece: a store reads pieces six times as fast as lists of days
+
+
+def read_days(field: xr.DataArray, at: NDArray[np.intp]) -> NDArray[Any]:
+    """A daily field at positions in time [n, y, x], read in pieces."""
+    places = np.asarray(at, dtype=np.intp)
+    pieces = []
+    for piece in np.split(places, np.flatnonzero(np.abs(np.diff(places)) > _NEAR) + 1):
+        first, last = (int(piece.min()), int(piece.max()) + 1) if len(piece) else (0, 0)
+        values = field.isel(time=slice(first, last)).values
+        whole = len(values) == len(piece) and bool((np.diff(piece) == 1).all())
+        pieces.append(values if whole else values[piece - first])
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def _of_codec(error: Exception) -> bool:

@@ -5,28 +5,26 @@ All from a sample of tiles; what judges is a fifth of the record in one piece th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Bools, Floats, block_mean
-from downscaler.ground.grid import EaseGrid
+from downscaler.ground.grid import EaseGrid, Window
 from downscaler.ground.prior import Prior
+from downscaler.learn.misses import Misses, expected, judged
 from downscaler.method.coarse.analysis import WINDOW, Memory
-from downscaler.method.coarse.observation import CELL_KM, Observation
-from downscaler.method.coarse.space_time import Passes, interpolate
 from downscaler.method.coarse.wetting import HISTORY, fit_answer, wetting
 from downscaler.method.pattern import ratio_to_m01
 
 FOLDS = 5
 _TILE = 4  # M36 cells along one edge of a sampled tile
 _MOST_TILES = 16
-_JUDGED = 40  # days of a tile that errors are judged on
-# One record tells little of how seasons differ: between two of one basin the errors told were a fifth too small.
-_INFLATIONS = (1.2, 2.0)
+_JUDGED = 120  # days that errors are judged on, of all tiles together
+_MOST_DAYS = 3 * 365  # newest days of a record that they are taken from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,27 +36,32 @@ class _Sample:
     predictors: Floats | None
 
 
-def learn_memory(prior: Prior, grid: EaseGrid, *, seed: int = 0) -> Memory:
-    """The memory of a prior's coarse fields on a grid; that of ``Memory``'s defaults where the record is too short.
+def learn_memory(prior: Prior, grid: EaseGrid, *, seed: int = 0) -> tuple[Memory, dict[str, Any]]:
+    """The memory of a prior's coarse fields on a grid, and what analyses made with it are expected to be worth.
+
+    ``Memory``'s defaults where the record is too short; nothing is expected then, see ``misses.expected``.
 
     Args:
         prior: a record of at least some weeks.
         grid: SMAP's.
-        seed: of the retrieval errors that the inflation is found with.
+        seed: of the retrieval errors that the inflation and the 1 km interval are found with.
     """
-    samples = list(_samples(prior, grid))
-    samples = [sample for sample in samples if len(sample.theta) >= 2 * WINDOW]
-    if not samples:
-        return Memory()
+    windows = _windows(prior)
+    samples = [_sample(prior.window(prior.domain, window), ratio_to_m01(grid)) for window in windows]
+    if not any(len(sample.theta) >= 2 * WINDOW for sample in samples):
+        return Memory(), {}
     known = _with_answer(Memory(amplitude=_amplitude(samples)), samples)
-    return replace(known, inflation=_inflation(known, samples, ratio_to_m01(grid) * CELL_KM, seed))
+    misses = Misses()
+    for number, window in enumerate(windows):
+        tile = prior.window(prior.domain, window).isel(time=slice(-_MOST_DAYS, None))
+        misses.add(judged(tile, grid, known, max(1, _JUDGED // len(windows)), np.random.default_rng([seed, number])))
+    return misses.applied(known), expected(misses, known)
 
 
-def _samples(prior: Prior, grid: EaseGrid) -> Iterator[_Sample]:
+def _windows(prior: Prior) -> list[Window]:
     windows = list(prior.domain.blocks(_TILE))
     active = [w for w in windows if bool(prior.window(prior.domain, w)["active"].any())]
-    for window in active[:: max(1, -(-len(active) // _MOST_TILES))]:
-        yield _sample(prior.window(prior.domain, window), ratio_to_m01(grid))
+    return active[:: max(1, -(-len(active) // _MOST_TILES))]
 
 
 def _sample(data: xr.Dataset, ratio: int) -> _Sample:
@@ -124,36 +127,3 @@ def _rows(sample: _Sample, memory: Memory) -> tuple[Floats, Floats, NDArray[np.i
     anomaly = (sample.theta - level) / np.where(spread > 0, spread, np.nan)
     use = np.isfinite(anomaly) & np.isfinite(sample.predictors).all(axis=-1)
     return sample.predictors[use], anomaly[use], np.nonzero(use)[0]
-
-
-def _inflation(memory: Memory, samples: list[_Sample], cell_km: float, seed: int) -> float:
-    """Errors made over errors told, on fifths of the record whose level is that of the other fifths."""
-    rng = np.random.default_rng(seed)
-    observation = Observation()
-    made, told = 0.0, 0.0
-    for sample in samples:
-        land = _land(sample)
-        spread = np.where(land, memory.amplitude * sample.fine_spread, np.nan)
-        days = np.linspace(WINDOW, len(sample.theta) - 1, max(1, _JUDGED // len(samples))).astype(int)
-        level = _level_of_others(sample.theta)
-        for day in days:
-            ages = np.array([age for age in range(WINDOW) if observation.sees(int(day) - age)], float)
-            at = day - ages.astype(int)
-            errors = np.stack([observation.errors(land.shape, cell_km, rng) for _ in at])
-            passes = Passes(values=sample.theta[at] + errors - level[day], ages=ages)
-            found = interpolate(passes, spread, memory.components(weather=False), observation, cell_km)
-            miss = sample.theta[day] - level[day] - found.anomaly
-            use = np.isfinite(miss)
-            made += float((miss[use] ** 2).sum())
-            told += float((found.error[use] ** 2).sum())
-    return round(float(np.clip(np.sqrt(made / max(told, 1e-12)), *_INFLATIONS)), 4)
-
-
-def _level_of_others(theta: Floats) -> Floats:
-    """Of each day the mean over all fifths of the record but its own [days, nyc, nxc]."""
-    level = np.full(theta.shape, np.nan)
-    for part in np.array_split(np.arange(len(theta)), FOLDS):
-        others = np.setdiff1d(np.arange(len(theta)), part)
-        with np.errstate(invalid="ignore"):
-            level[part] = np.nansum(theta[others], axis=0) / np.isfinite(theta[others]).sum(axis=0)
-    return level

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Bools, Floats, block_mean
 from downscaler.ground.grid import M01, EaseGrid
+from downscaler.ground.prior import read_days
 from downscaler.learn.rows import Rows
 from downscaler.learn.sampling import choose_cells, choose_days
 from downscaler.method.denoise import roughness
 from downscaler.method.features import Fields, Ground, matrix
-from downscaler.method.forcing import forcing_until
+from downscaler.method.forcing import HeldWeather, forcing_until
 from downscaler.method.pattern import pattern_statistics
 
 _STATISTICS_DAYS = 400  # days of a tile held at once for its statistics
@@ -69,7 +70,7 @@ def record_statistics(data: xr.Dataset, known: NDArray[np.intp]) -> Statistics:
     bounded. ``days`` are their positions and ``wetness`` their means over the tile, m3 m-3.
     """
     chosen = known[:: max(1, len(known) // _STATISTICS_DAYS)]
-    theta = data["soil_moisture"].isel(time=chosen).values
+    theta = read_days(data["soil_moisture"], chosen)
     active = data["active"].values.astype(bool)
     strips = [slice(top, top + M01.per_m36) for top in range(0, len(active), M01.per_m36)]
     found = [pattern_statistics(theta[:, strip], active[strip]) for strip in strips]
@@ -92,11 +93,21 @@ class TileRecord:
         grid: coarse grid.
         known: positions of the days whose statistics may be used.
         statistics: of these days where they are at hand, see ``record_statistics``.
+        held: weather beside the record on this tile, and its days; None where the record's own is all there is.
     """
 
     def __init__(
-        self, data: xr.Dataset, grid: EaseGrid, known: NDArray[np.intp], statistics: Statistics | None = None
+        self,
+        data: xr.Dataset,
+        grid: EaseGrid,
+        known: NDArray[np.intp],
+        statistics: Statistics | None = None,
+        held: tuple[HeldWeather, Sequence[dt.date]] | None = None,
     ) -> None:
+        self._held: HeldWeather | None = None
+        self._held_days: Sequence[dt.date] = ()
+        if held is not None:
+            self._held, self._held_days = held
         found = dict(statistics or record_statistics(data, known))
         self._wet_days, self._wetness = (np.asarray(found.pop(name), np.float64) for name in ("days", "wetness"))
         self.data = data.assign({name: (("y", "x"), field) for name, field in found.items()})
@@ -111,14 +122,14 @@ class TileRecord:
         error = 0.0 if added is None else how.error
         coarse = true if added is None else np.clip(true + added, 0.001, 0.95)
         signal, noise = self.ground.split(coarse, np.full(true.shape, error), how.roughness, pattern=how.pattern)
-        weather = forcing_until(self.data, date) if how.forcing else None
+        weather = forcing_until(self.data, date, self._held, self._held_days) if how.forcing else None
         fields = self.ground.fields | self.ground.day(signal, date, weather)
         return DayRecord(date=date, theta=theta, true=true, coarse=coarse, noise=noise, fields=fields, active=active)
 
     def roughness(self, days: NDArray[np.intp], *, pattern: bool) -> float:
         """Roughness of the true coarse anomalies on some of the days, m6 m-6; see ``denoise.roughness``."""
         reference = self.ground.coarse_level if pattern else 0.0
-        chosen = self.data["soil_moisture"].isel(time=days[:: max(1, len(days) // 60)]).values.astype(np.float64)
+        chosen = read_days(self.data["soil_moisture"], days[:: max(1, len(days) // 60)]).astype(np.float64)
         return roughness(block_mean(chosen, self.ground.active, self.ground.ratio) - reference)
 
     def choose_days(self, days: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArray[np.intp]:

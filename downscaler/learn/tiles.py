@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import overload
 
@@ -10,10 +12,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from downscaler.ground.blocks import Floats
 from downscaler.ground.grid import EaseGrid, Window
 from downscaler.ground.prior import Prior
 from downscaler.learn.samples import Statistics, TileRecord, record_statistics
+from downscaler.method.forcing import HeldWeather
 from downscaler.method.hybrid import TILE
+from downscaler.method.tile.weather import DaysOfWeather
 from downscaler.parts import Parts
 
 _AT_ONCE = 16_000_000  # values of daily fields that a tile holds at once; a longer record is read day by day
@@ -29,11 +34,20 @@ class Tiles(Sequence[TileRecord]):
         known: positions of the days whose statistics may be used.
         parts: where the statistics of a tile are kept, so that they are worked out once.
         tile: M36 cells along one edge.
+        weather: rain and temperature beside the record; None for the record's own alone.
     """
 
     def __init__(
-        self, prior: Prior, grid: EaseGrid, known: NDArray[np.intp], parts: Parts, *, tile: int = TILE
+        self,
+        prior: Prior,
+        grid: EaseGrid,
+        known: NDArray[np.intp],
+        parts: Parts,
+        *,
+        tile: int = TILE,
+        weather: DaysOfWeather | None = None,
     ) -> None:
+        self._weather = weather
         self._prior, self._grid, self._known, self._parts = prior, grid, known, parts
         self.windows: list[Window] = [
             window for window in prior.domain.blocks(tile) if bool(prior.window(prior.domain, window)["active"].any())
@@ -68,7 +82,20 @@ class Tiles(Sequence[TileRecord]):
         data = _daily(self._prior.window(self._prior.domain, self.windows[tile]))
         kept = self._parts.part(f"{tile:05d}", lambda folder: _save(folder, record_statistics(data, self._known)))
         with np.load(kept / _FILE, allow_pickle=False) as stored:
-            return TileRecord(data, self._grid, self._known, dict(stored))
+            return TileRecord(data, self._grid, self._known, dict(stored), self._held(tile))
+
+    def _held(self, tile: int) -> tuple[HeldWeather, Sequence[dt.date]] | None:
+        """The weather beside the record on a tile; each of its days is read once while there is room."""
+        if self._weather is None:
+            return None
+        read, window = self._weather.on(self._prior.domain, self.windows[tile]), self.windows[tile]
+        most = max(1, _AT_ONCE // (window.shape.x * window.shape.y))
+
+        @lru_cache(maxsize=most)
+        def one(name: str, day: dt.date) -> Floats:
+            return np.asarray(read(name, [day])[0])
+
+        return lambda name, dates: np.stack([one(name, day) for day in dates]), self._weather.days
 
 
 def _daily(data: xr.Dataset) -> xr.Dataset:

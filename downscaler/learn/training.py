@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,17 +17,18 @@ import downscaler
 from downscaler.errors import TrainingError
 from downscaler.ground.grid import M09, M36, EaseGrid, domain_attributes
 from downscaler.ground.prior import Prior
+from downscaler.learn import applicability
 from downscaler.learn.boosting import Kind, Options, Survey, Tick, days_each, grow, survey, view_of
 from downscaler.learn.calibration import Ledger, Split, split_days
 from downscaler.learn.memory import learn_memory
 from downscaler.learn.samples import Draw, Part, TileRecord, draw_placed
 from downscaler.learn.tiles import Tiles, days_with_data
-from downscaler.method import applicability
 from downscaler.method.applicability import Applicability
 from downscaler.method.features import FEATURES, with_gaps
-from downscaler.method.forcing import forcing_until
+from downscaler.method.forcing import own_days, run_of_days
 from downscaler.method.hybrid import Branch, Model
-from downscaler.parts import Parts, resumed, scratch
+from downscaler.method.tile.weather import DaysOfWeather
+from downscaler.parts import Parts, alone, resumed, scratch
 from downscaler.product import ALGORITHM_VERSION, PRODUCT_VERSION, SCHEMA_VERSION
 
 __all__ = ["Trial", "days_with_data", "fit_branch", "train", "with_weather"]
@@ -49,13 +51,10 @@ class Trial:
     records: Sequence[TileRecord] | None = None
 
 
-def with_weather(data: xr.Dataset, days: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Those days whose antecedent weather is in the record."""
-    time = data["time"]
-    rain = np.zeros((time.size, 1, 1), np.float32)  # only the dates count
-    one = xr.Dataset({"precipitation": (("time", "y", "x"), rain)}, coords={"time": time.values})
-    dates = time.values.astype("datetime64[D]")
-    return np.array([i for i in days if forcing_until(one, dates[i].item()) is not None], np.intp)
+def with_weather(data: xr.Dataset, days: NDArray[np.intp], held: Sequence[dt.date] = ()) -> NDArray[np.intp]:
+    """Those days whose antecedent weather is in the record, or together with the days ``held`` beside it."""
+    own, dates = own_days(data), data["time"].values.astype("datetime64[D]")
+    return np.array([i for i in days if run_of_days(dates[i].item(), own, held)], np.intp)
 
 
 def fit_branch(
@@ -136,6 +135,7 @@ def train(
     options: Options | None = None,
     progress: Progress | None = None,
     work: Path | None = None,
+    weather: DaysOfWeather | None = None,
 ) -> Model:
     """Train all branches that a prior can carry: per coarse grid, without forcing and, where it is stored, with it.
 
@@ -146,45 +146,60 @@ def train(
         progress: called with what is being done, tiles done and tiles to do over all passes.
         work: folder for rows and trees on the way, kept: a training that was killed goes on from there, to the same
             bytes. None: a temporary one.
+        weather: rain and temperature for a prior that has none of its own; a prior that has keeps to its own.
 
     Raises:
         TrainingError: too few days or cells.
+        BusyError: another process trains in ``work``.
         StorageFullError: no room for the rows.
     """
     options = options or Options()
+    lent = None if "precipitation" in prior.data else weather
     if work is None:
         with scratch() as parts:
-            return _train(prior, grids, options, progress, parts)
-    return _train(prior, grids, options, progress, resumed(work, _plan(prior, options)))
+            return _train(prior, grids, options, progress, parts, lent)
+    with alone(work):
+        return _train(prior, grids, options, progress, resumed(work, _plan(prior, options, lent)), lent)
 
 
-def _plan(prior: Prior, options: Options) -> dict[str, Any]:
+def _plan(prior: Prior, options: Options, weather: DaysOfWeather | None) -> dict[str, Any]:
     """What all parts of a training depend on."""
     versions = {"vadose": downscaler.__version__, "algorithm": ALGORITHM_VERSION, "xgboost": xgb.__version__}
-    return {"prior": prior.record().sha256, "options": asdict(options), **versions}
+    lent = {} if weather is None else {"weather": weather.told}
+    return {"prior": prior.record().sha256, "options": asdict(options), **lent, **versions}
 
 
-def _train(prior: Prior, grids: Sequence[EaseGrid], options: Options, progress: Progress | None, parts: Parts) -> Model:
+def _train(
+    prior: Prior,
+    grids: Sequence[EaseGrid],
+    options: Options,
+    progress: Progress | None,
+    parts: Parts,
+    weather: DaysOfWeather | None,
+) -> Model:
     days = days_with_data(prior)
     split = split_days(len(days), options.holdout)
     split = replace(split, train=days[split.train], held=days[split.held])
     kinds = [
         Kind(grid=grid, forcing=forcing)
         for grid in grids
-        for forcing in ([False, True] if "precipitation" in prior.data else [False])
+        for forcing in ([False, True] if "precipitation" in prior.data or weather is not None else [False])
     ]
-    records = {grid.name: Tiles(prior, grid, split.train, parts.under("statistics")) for grid in grids}
+    kept, held = parts.under("statistics"), weather.days if weather is not None else ()
+    records = {grid.name: Tiles(prior, grid, split.train, kept, weather=weather) for grid in grids}
     steps = _Steps(progress, len(kinds) * (4 * len(records[grids[0].name]) + 2))
     branches: dict[tuple[str, bool], Branch] = {}
     skill: dict[str, Any] = {}
     for kind in kinds:
         steps.title = f"{kind.grid.name}, {'with forcing' if kind.forcing else 'climatology'}"
-        branch, figures = _train_kind(kind, records[kind.grid.name], split, options, parts, steps.tick)
+        branch, figures = _train_kind(kind, records[kind.grid.name], split, options, parts, steps.tick, held)
         branches[kind.grid.name, kind.forcing] = branch
         skill[branch.name] = figures
     steps.finish()
-    memory = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
-    return Model(branches=branches, memory=memory, card=_card(prior, split, options, skill))
+    learned = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
+    card = _card(prior, split, options, skill) | {"analysis": {name: figures for name, (_, figures) in learned.items()}}
+    card |= {} if weather is None else {"weather": dict(weather.told)}
+    return Model(branches=branches, memory={name: memory for name, (memory, _) in learned.items()}, card=card)
 
 
 class _Steps:
@@ -206,15 +221,18 @@ class _Steps:
 
 
 def _train_kind(
-    kind: Kind, records: Tiles, split: Split, options: Options, parts: Parts, tick: Tick
+    kind: Kind, records: Tiles, split: Split, options: Options, parts: Parts, tick: Tick, held: Sequence[dt.date]
 ) -> tuple[Branch, dict[str, Any]]:
     if not records:
         raise TrainingError("The prior has no active cells")
     days = [split.train, split.held]
     if kind.forcing:
-        days = [with_weather(records[0].data, part) for part in days]
+        days = [with_weather(records[0].data, part, held) for part in days]
         if not all(len(part) for part in days):
-            raise TrainingError("The prior's weather record is too short or has too many gaps for training")
+            whose = (
+                "weather store holds too little of the prior's period" if held else "prior's weather record is short"
+            )
+            raise TrainingError(f"The {whose}, or has too many gaps for training")
     trial = Trial(train=Part(days=days[0]), held=Part(days=days[1]))
     here = parts.under(f"{kind.grid.name}-{'forcing' if kind.forcing else 'climatology'}")
     branch, figures = fit_branch(kind, records, [trial], options, parts=here, tick=tick)

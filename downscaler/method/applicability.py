@@ -9,19 +9,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
 
-from downscaler.errors import ModelFeatureError, ModelUnreadableError, TrainingError
+from downscaler.errors import ModelFeatureError, ModelUnreadableError
 from downscaler.ground.blocks import Bools, Floats
 
 Rows = NDArray[np.float32]
-_CHUNK = 32_768  # rows searched at once: bounds memory to some 50 MB
-_PAIRS = 512  # references compared with all others at once
-# slacks of the searches of ``outside``, ever more exact, each on the rows that the one before left open; CPU s per
-# million rows on the Upper Verde, one run: own rows exact 8.9, (3, 0) 1.9, these 1.3; jittered 20, (3, 0) 3.9, 3.2
-_SLACKS = (20.0, 5.0, 1.0, 0.0)
+_CHUNK = 8192  # rows searched at once: what is compared stays in the processor's cache
+_FEW = 12  # coordinates of the first search: those in which the references lie furthest apart
+# Slacks of the searches of ``outside``, ever more exact, each on the rows that the one before left open.
+_LOOSE, _EXACT = (20.0, 3.0, 0.0), (3.0, 0.0)
+_MARGIN = 1e-4  # of a distance in single precision, within which it proves nothing
 _ARRAYS = ("mean", "scale", "weight", "references", "mean_distance", "threshold")
-_WHISKER = 1.5  # interquartile ranges above the upper quartile (Tukey)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,16 +64,17 @@ class Applicability:
         """
         self._check(rows)
         result = np.empty(len(rows), np.float32)
-        for part in _chunks(len(rows), _CHUNK):
-            distance, _ = self._tree.query(self._place(rows[part]))
+        for part in chunks(len(rows), _CHUNK):
+            distance, _ = self._tree.query(self.place(rows[part]))
             result[part] = distance / self.mean_distance
         return result
 
     def outside(self, rows: Rows) -> Bools:
         """Whether each row is outside the area of applicability: dissimilarity above the threshold.
 
-        Any reference within reach proves a row inside, so loose searches settle nearly all rows and only the others
-        are searched exactly: the answer is that of an exact search.
+        Any reference within reach proves a row inside, and none within reach in a few of the coordinates proves it
+        outside. So loose searches in few coordinates settle nearly all rows, and the others are searched exactly: the
+        answer is that of an exact search.
 
         Args:
             rows: predictors [n, k] in the branch's order and units; NaN where unknown.
@@ -84,17 +83,43 @@ class Applicability:
             ModelFeatureError: another number of predictors.
         """
         self._check(rows)
+        result = np.empty(len(rows), bool)
+        for part in chunks(len(rows), _CHUNK):
+            chunk = rows[part]
+            outside, left = self._settled(chunk)
+            outside[left] = self._searched(chunk[left])
+            result[part] = outside
+        return result
+
+    def _settled(self, rows: Rows) -> tuple[Bools, NDArray[np.intp]]:
+        """Whether rows are outside, by proofs in single precision, and the positions of those that have none."""
+        few = self._few
+        points = (rows[:, few.used] - few.mean) * few.scale
+        whole = np.isfinite(points.sum(axis=1))
+        left, far = [np.flatnonzero(~whole)], np.flatnonzero(whole)
+        for slack in _LOOSE:
+            near, found = few.nearest(points[np.ix_(far, few.first)], slack)
+            open_ = far[found][~few.inside(points[far[found]], near)]
+            if slack == _LOOSE[0]:  # another reference may prove it
+                far = np.concatenate([open_, far[~found]])
+            else:
+                left.append(open_)
+                far = far[~found]
+        outside = np.zeros(len(rows), bool)
+        outside[far] = True  # the last search was exact
+        return outside, np.concatenate(left)
+
+    def _searched(self, rows: Rows) -> Bools:
+        """Whether rows are outside, by searches in all coordinates."""
         reach = self.threshold * self.mean_distance
         bound = float(np.nextafter(reach, np.inf))  # the tree leaves out what is at its bound
-        result = np.empty(len(rows), bool)
-        for part in _chunks(len(rows), _CHUNK):
-            points = self._place(rows[part])
-            far = np.arange(len(points))
-            for slack in _SLACKS:
-                found, _ = self._tree.query(points[far], eps=slack, distance_upper_bound=bound)
-                far = far[~(found <= reach)]
-            result[part] = False
-            result[part][far] = True
+        points = self.place(rows)
+        far = np.arange(len(points))
+        for slack in _EXACT:
+            found, _ = self._tree.query(points[far], eps=slack, distance_upper_bound=bound)
+            far = far[~(found <= reach)]
+        result = np.zeros(len(rows), bool)
+        result[far] = True
         return result
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -136,11 +161,15 @@ class Applicability:
         return np.asarray(~np.isfinite(self.references[:, self._used]).all(axis=0), dtype=bool)
 
     @cached_property
+    def _few(self) -> _Few:
+        return _Few.of(self)
+
+    @cached_property
     def _tree(self) -> cKDTree:
         # splits at midpoints, not medians: searches take a quarter less time
-        return cKDTree(self._place(self.references), balanced_tree=False)
+        return cKDTree(self.place(self.references), balanced_tree=False)
 
-    def _place(self, rows: Rows) -> Floats:
+    def place(self, rows: Rows) -> Floats:
         """Rows as points whose Euclidean distance is the weighted distance, missing values included.
 
         Coordinates: the used predictors; whether each is missing, for those that some references lack; and one for
@@ -156,94 +185,59 @@ class Applicability:
         return np.concatenate([known, familiar, np.sqrt(strange)[:, None]], axis=1)
 
 
-def fit(rows: Rows, importances: ArrayLike, folds: ArrayLike, *, references: int = 4000, seed: int) -> Applicability:
-    """Area of applicability of a model from its training rows.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Few:
+    """The references in single precision, and a tree of the few coordinates in which they lie furthest apart.
 
-    Meyer & Pebesma (2021, doi:10.1111/2041-210X.13650): DI = distance to the nearest training row over the mean
-    distance between training rows, both in predictors standardised and weighted by importance. The threshold is the
-    upper whisker Q3 + 1.5 IQR, at most the maximum, of the DI of training rows whose nearest neighbour is sought in
-    other folds alone: as strange as anything the cross-validated skill speaks for, outliers left out. A random
-    sample of rows stands for all, in threshold and use alike, so a smaller sample gives a larger DI and threshold.
-    Classes count by their codes, as they do for the trees.
-
-    Args:
-        rows: training predictors [n, k]; NaN where unknown.
-        importances: of the predictors in the trained booster [k], not negative; total gain (gain also serves).
-        folds: spatial or temporal block of each row [n], as in the cross-validation.
-        references: rows to keep at most; time of use grows slowly with it, time of fitting as its square.
-        seed: of the sample.
-
-    Raises:
-        TrainingError: shapes that do not fit, importances that are negative or all 0, fewer than two folds, or rows
-            that are all alike.
+    Of references that lack predictors ``missing`` is what that adds to a squared distance from rows that lack none.
     """
-    weight, blocks = np.asarray(importances, dtype=np.float64), np.asarray(folds)
-    _check_training(rows, weight, blocks)
-    mean, scale = _moments(rows)
-    weight = np.where(scale > 0, weight, 0.0)
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:references])
-    blocks = blocks[chosen]
-    if len(np.unique(blocks)) < 2 or not weight.any():
-        raise TrainingError(
-            "The area of applicability cannot be computed from these rows",
-            value=f"{len(np.unique(blocks))} folds, {np.count_nonzero(weight)} predictors that vary and are used",
-            allowed="at least two folds and one predictor",
-            remedy="Train on a prior that covers several blocks.",
+
+    used: NDArray[np.intp] | slice
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    references: Rows
+    missing: NDArray[np.float32]
+    first: NDArray[np.intp]
+    tree: cKDTree
+    reach: float
+
+    def nearest(self, points: Rows, slack: float) -> tuple[NDArray[np.intp], Bools]:
+        """References near points (their few coordinates), of those that have one within reach, and which have."""
+        _, near = self.tree.query(points, eps=slack, distance_upper_bound=self._beyond)
+        found = near < len(self.references)
+        return near[found], found
+
+    def inside(self, points: Rows, references: NDArray[np.intp]) -> Bools:
+        """Whether each point is surely within reach of its reference."""
+        apart = points - self.references[references]
+        square = np.einsum("ij,ij->i", apart, apart) + self.missing[references]
+        return np.asarray(square <= (self.reach * (1.0 - _MARGIN)) ** 2)
+
+    @property
+    def _beyond(self) -> float:
+        return float(np.nextafter(self.reach * (1.0 + _MARGIN), np.inf))
+
+    @classmethod
+    def of(cls, area: Applicability) -> _Few:
+        """Those of an area of applicability."""
+        used = area._used
+        placed = area.place(area.references)
+        known = placed[:, : len(used)]
+        first = np.argsort(-known.var(axis=0), kind="stable")[:_FEW]
+        return cls(
+            used=used if len(used) < len(area.mean) else slice(None),
+            mean=area.mean[used].astype(np.float32),
+            scale=(area.weight[used] / area.scale[used]).astype(np.float32),
+            references=known.astype(np.float32),
+            missing=np.square(placed[:, len(used) :]).sum(axis=1).astype(np.float32),
+            first=first,
+            tree=cKDTree(known[:, first], balanced_tree=False),
+            reach=area.threshold * area.mean_distance,
         )
-    area = Applicability(
-        mean=mean,
-        scale=np.where(scale > 0, scale, 1.0),
-        weight=weight / weight.sum(),
-        references=np.ascontiguousarray(rows[chosen], dtype=np.float32),
-        mean_distance=1.0,
-        threshold=0.0,
-    )
-    mean_distance, apart = _distances(area._place(area.references), blocks)
-    if not mean_distance > 0:
-        raise TrainingError("All training rows are equal", value=f"{len(chosen)} rows")
-    arrays = area.arrays() | {"mean_distance": mean_distance, "threshold": whisker(apart / mean_distance)}
-    return Applicability.from_arrays(arrays)
 
 
-def whisker(values: Floats) -> float:
-    """Upper whisker Q3 + 1.5 IQR, at most the largest value: the threshold of CAST, the paper's own package."""
-    lower, upper = np.quantile(values, [0.25, 0.75])
-    return float(min(upper + _WHISKER * (upper - lower), values.max()))
-
-
-def _distances(points: Floats, blocks: NDArray[np.generic]) -> tuple[float, Floats]:
-    """Mean distance between two different points, and each point's distance to the nearest of another block."""
-    total, nearest = 0.0, np.empty(len(points))
-    for part in _chunks(len(points), _PAIRS):
-        distance = cdist(points[part], points)
-        total += float(distance.sum())
-        distance[blocks[part, None] == blocks] = np.inf
-        nearest[part] = distance.min(axis=1)
-    return total / (len(points) * (len(points) - 1)), nearest
-
-
-def _moments(rows: Rows) -> tuple[Floats, Floats]:
-    """Mean and standard deviation (n - 1) of each predictor's known values; 0 and 0 with fewer than two of them."""
-    mean, scale = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
-    for number, column in enumerate(rows.T):
-        known = column[np.isfinite(column)].astype(np.float64)
-        if len(known) > 1 and known.min() < known.max():
-            mean[number], scale[number] = known.mean(), known.std(ddof=1)
-    return mean, scale
-
-
-def _check_training(rows: Rows, weight: Floats, blocks: NDArray[np.generic]) -> None:
-    if rows.ndim != 2 or weight.shape != rows.shape[1:] or blocks.shape != rows.shape[:1]:
-        raise TrainingError(
-            "The shapes of rows, importances and folds do not match",
-            value=f"rows {rows.shape}, importances {weight.shape}, folds {blocks.shape}",
-            allowed="[n, k], [k], [n]",
-        )
-    if not (np.isfinite(weight).all() and (weight >= 0).all()):
-        raise TrainingError("Importances must be finite and not negative", value=weight.min(), allowed="0 or more")
-
-
-def _chunks(count: int, size: int) -> Iterator[slice]:
+def chunks(count: int, size: int) -> Iterator[slice]:
+    """Slices of at most ``size`` that cover ``count``."""
     return (slice(start, start + size) for start in range(0, count, size))
 
 

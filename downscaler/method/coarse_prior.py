@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Floats, block_sum
 from downscaler.ground.grid import M01, Domain, EaseGrid, Span, Window
-from downscaler.ground.prior import Prior
+from downscaler.ground.prior import Prior, read_days
 from downscaler.method.coarse.observation import seen_through
 from downscaler.method.day_of_year import on_days
 from downscaler.method.pattern import ratio_to_m01
@@ -50,7 +50,7 @@ def coarse_days(
         active = data["active"].values.astype(bool)
         place = (part.rows.slice, part.columns.slice)
         for first in range(0, len(own), _DAYS):
-            fine = data["soil_moisture"][at[first : first + _DAYS]].values
+            fine = read_days(data["soil_moisture"], at[first : first + _DAYS])
             result[(own[first : first + _DAYS], *place)] = _means(fine, active, grid)
         if len(other):  # means of waves are waves of means
             waves = _means(data["soil_moisture_climatology"].values, active, grid)
@@ -166,7 +166,7 @@ def coarse_weather(
         active = data["active"].values.astype(bool)
         for name, target in made.items():
             if len(own) and name in data:
-                target[(own, *part.index)] = _means(data[name][at].values, active, grid)
+                target[(own, *part.index)] = _means(read_days(data[name], at), active, grid)
             if len(other) and weather is not None:
                 fine = weather.read(name, [dates[n] for n in other], domain, window)
                 target[(other, *part.index)] = _means(np.asarray(fine, np.float32), active, grid)

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.ground.blocks import Bools, Floats, block_mean, spread_blocks
+from downscaler.ground.blocks import Bools, Floats, Scalar, block_mean, block_sum, spread_blocks
 from downscaler.product import CONSERVATION_TOLERANCE, THETA_MAX, THETA_MIN
 
 ITERATIONS = 3
@@ -58,14 +58,26 @@ def bilinear(coarse: Floats, ratio: int) -> Floats:
 
 
 def _interpolate(coarse: Floats, down: NDArray[np.float64], across: NDArray[np.float64]) -> Floats:
-    valid = np.isfinite(coarse)
-    total = down @ np.where(valid, coarse, 0.0) @ across.T
-    if valid.all():
-        return total
-    weight = down @ valid.astype(np.float64) @ across.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        surface: Floats = np.where(weight > 1e-9, total / weight, np.nan)
-    return surface
+    return _Between(np.isfinite(coarse), down, across)(coarse)
+
+
+class _Between:
+    """Interpolation of fields that are missing in the same cells, whose weights are summed up once."""
+
+    def __init__(self, valid: Bools, down: NDArray[np.float64], across: NDArray[np.float64]) -> None:
+        self._valid, self._down, self._across = valid, down, across
+        self._weight: Floats | None = None
+        if not valid.all():
+            weight = down @ valid.astype(np.float64) @ across.T
+            self._weight = np.where(weight > 1e-9, weight, np.nan)
+
+    def __call__(self, coarse: Floats) -> Floats:
+        if self._weight is None:
+            whole: Floats = self._down @ coarse @ self._across.T
+            return whole
+        total = self._down @ np.where(self._valid, coarse, 0.0) @ self._across.T
+        surface: Floats = total / self._weight
+        return surface
 
 
 def smooth_surface(coarse: Floats, active: Bools, ratio: int, iterations: int = ITERATIONS) -> Floats:
@@ -133,12 +145,18 @@ def _project(
     down: NDArray[np.float64],
     across: NDArray[np.float64],
 ) -> Floats:
-    surface = _interpolate(coarse, down, across)
-    for _ in range(iterations):
-        misfit = coarse - block_mean(np.nan_to_num(surface), active, ratio)
-        if not np.isfinite(misfit).any():
-            break
-        surface = surface + np.nan_to_num(_interpolate(misfit, down, across))
+    between = _Between(np.isfinite(coarse), down, across)
+    surface = between(coarse)
+    land = np.where(active, 1.0, 0.0)
+    count = block_sum(land, ratio)
+    known = np.isfinite(coarse) & (count > 0)
+    if not np.array_equal(known, np.isfinite(coarse)):
+        between = _Between(known, down, across)
+    for _ in range(iterations if known.any() else 0):
+        filled = surface if np.isfinite(surface).all() else np.where(np.isfinite(surface), surface, 0.0)
+        misfit = coarse - block_sum(filled * land, ratio) / np.maximum(count, 1.0)
+        change = between(misfit)
+        surface = surface + np.where(np.isfinite(change), change, 0.0)
     return surface
 
 
@@ -153,10 +171,10 @@ def redistribute(
 ) -> tuple[Floats, Bools]:
     """Shift each block by one amount and clip to [lower, upper] so that its mean equals the target.
 
-    The mean of clip(field + shift) grows with the shift, so bisection finds it to machine precision, for all blocks
-    at once. Where no shift can do it (a retrieval above the mean porosity or below the mean residual water content)
-    the retrieval, a measurement, outranks the bound, a model parameter: the block then departs from its bound by an
-    equal amount in every cell.
+    Where no cell of a block meets a bound, the shift is what its mean lacks. Elsewhere the mean of clip(field + shift)
+    grows with the shift, so bisection finds it to machine precision. Where no shift can do it (a retrieval above the
+    mean porosity or below the mean residual water content) the retrieval, a measurement, outranks the bound, a model
+    parameter: the block then departs from its bound by an equal amount in every cell.
 
     Args:
         field: first guess [ny, nx], m3 m-3.
@@ -172,17 +190,39 @@ def redistribute(
     use = active & np.isfinite(spread_blocks(target, ratio))
     guess = np.where(use, field, 0.0)
     low, high = np.where(use, lower, 0.0), np.where(use, np.maximum(upper, lower), 0.0)
-    left, right = np.full(target.shape, -2.0), np.full(target.shape, 2.0)
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (left + right)
-        short = block_mean(np.clip(guess + spread_blocks(middle, ratio), low, high), use, ratio) < target
-        left, right = np.where(short, middle, left), np.where(short, right, middle)
-    shifted = guess + spread_blocks(0.5 * (left + right), ratio)
+    shift = target - block_mean(guess, use, ratio)  # all that a block needs whose cells stay within their bounds
+    shifted = guess + spread_blocks(shift, ratio)
+    bound = _blocks(use & ((shifted < low) | (shifted > high)), ratio).any(axis=-1)
+    if bound.any():
+        held, least, most = (_blocks(part, ratio)[bound] for part in (guess, low, high))
+        shift[bound] = _bisected(held, least, most, _blocks(use, ratio)[bound].sum(axis=1), target[bound])
+        shifted = guess + spread_blocks(shift, ratio)
     result = np.clip(shifted, low, high)
     clipped = use & (result != shifted)
     missing = target - block_mean(result, use, ratio)
-    # what bisection leaves is rounding; what bounds forbid is the retrieval's due
+    # what is left is rounding; what bounds forbid is the retrieval's due
     result = result + np.nan_to_num(spread_blocks(missing, ratio))
     beyond = spread_blocks(np.abs(missing) > CONSERVATION_TOLERANCE, ratio)
     result = np.clip(result, THETA_MIN, THETA_MAX)
     return np.where(use, result, np.nan), (clipped | (use & beyond)).astype(bool)
+
+
+def _blocks(fine: NDArray[Scalar], ratio: int) -> NDArray[Scalar]:
+    """[ny, nx] as blocks [nyc, nxc, ratio x ratio]."""
+    rows, columns = (size // ratio for size in fine.shape)
+    return fine.reshape(rows, ratio, columns, ratio).swapaxes(1, 2).reshape(rows, columns, ratio * ratio)
+
+
+def _bisected(guess: Floats, low: Floats, high: Floats, count: NDArray[np.intp], target: Floats) -> Floats:
+    """The shift [n] at which each block [n, cells] has its target once its cells are held within their bounds.
+
+    ``count`` are a block's cells in use; the others are 0 in all three.
+    """
+    left, right = np.full(target.shape, -2.0), np.full(target.shape, 2.0)
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (left + right)
+        held = np.clip(guess + middle[:, None], low, high)
+        short = held.sum(axis=1) / count < target
+        left, right = np.where(short, middle, left), np.where(short, right, middle)
+    found: Floats = 0.5 * (left + right)
+    return found

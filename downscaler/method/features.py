@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
@@ -22,7 +23,7 @@ Fields = dict[str, NDArray[np.float32]]
 SUMS = (1, 3, 7, 30)  # days of antecedent precipitation
 API_DECAY, API_DAYS = 0.90, 14  # d-1; days of record below which the index is not given
 FORCING_DAYS = 60  # days of forcing that the predictors of one day are made from
-FORCING_MINIMUM = 7
+FORCING_MINIMUM = WARMTH_DAYS = 7
 _LEAST_RANGE = 0.003  # m3 m-3 between quantiles, below which a coarse cell tells nothing of its fine cells
 MISSING = -9999.0  # a predictor that is not known
 
@@ -158,6 +159,83 @@ def _static_sources(data: xr.Dataset) -> dict[str, Floats]:
     return found
 
 
+class Record(Protocol):
+    """What a prior's record says of cells, on a grid [ny, nx] or listed [n]; ``quantiles`` are the three of each."""
+
+    @property
+    def smooth_level(self) -> Floats:
+        """Smooth surface through the block means of the mean, m3 m-3."""
+
+    @property
+    def smooth_sd(self) -> Floats:
+        """The same of the spread in time, m3 m-3."""
+
+    @property
+    def smooth_quantiles(self) -> Floats:
+        """The same of each quantile [3, ...], m3 m-3."""
+
+    @property
+    def quantiles(self) -> Floats:
+        """Each cell's own [3, ...], m3 m-3."""
+
+    @property
+    def sensitivity(self) -> Floats:
+        """Slope of the cell on its SMAP cell, 1."""
+
+    @property
+    def residual(self) -> Floats:
+        """Residual water content, m3 m-3."""
+
+    @property
+    def porosity(self) -> Floats:
+        """Porosity, m3 m-3."""
+
+
+def position(record: Record, surface: Floats) -> Floats:
+    """Where a smooth coarse surface stands in its cells' record: -1, 0, 1 at the three ``QUANTILES``."""
+    low, middle, high = record.smooth_quantiles
+    rise = surface - middle
+    room = np.maximum(np.where(rise < 0, middle - low, high - middle), _LEAST_RANGE)
+    place: Floats = rise / room
+    return place
+
+
+def quantile_contrast(record: Record, surface: Floats) -> Floats:
+    """Contrast inside SMAP cells as wet as ``surface``, m3 m-3; see ``Ground.quantile_pattern``."""
+    low, middle, high = record.quantiles
+    place = np.clip(position(record, surface), -2.0, 2.0)
+    theta = middle + place * np.where(place < 0, middle - low, high - middle)
+    contrast: Floats = np.clip(theta, record.residual, record.porosity) - surface
+    return contrast
+
+
+def coarse_predictors(
+    record: Record, surface: Floats, down: Floats, across: Floats, date: dt.date
+) -> dict[str, Floats]:
+    """The predictors of a day that weather has no part in.
+
+    Args:
+        record: of the cells.
+        surface: smooth surface through the coarse values at them, m3 m-3.
+        down: its change to the next row, m3 m-3.
+        across: its change to the next column, m3 m-3.
+        date: the day (UTC).
+    """
+    anomaly = surface - record.smooth_level
+    angle = 2.0 * math.pi * (date.timetuple().tm_yday - 1) / 365.25
+    return {
+        "coarse": surface,
+        "coarse_anomaly": anomaly,
+        "coarse_anomaly_scaled": anomaly / np.maximum(record.smooth_sd, 0.005),
+        "response": (record.sensitivity - 1.0) * anomaly,
+        "quantile_pattern": quantile_contrast(record, surface),
+        "coarse_gradient_x": across,
+        "coarse_gradient_y": down,
+        "season_sin": np.full(surface.shape, math.sin(angle)),
+        "season_cos": np.full(surface.shape, math.cos(angle)),
+    }
+
+
 class Ground:
     """Everything about a window that does not change from day to day, made once and used for every day.
 
@@ -209,11 +287,7 @@ class Ground:
 
     def position(self, surface: Floats) -> Floats:
         """Where a smooth coarse surface [ny, nx] stands in its cells' record: -1, 0, 1 at the three ``QUANTILES``."""
-        low, middle, high = self.smooth_quantiles
-        rise = surface - middle
-        room = np.maximum(np.where(rise < 0, middle - low, high - middle), _LEAST_RANGE)
-        place: Floats = rise / room
-        return place
+        return position(self, surface)
 
     def quantile_pattern(self, surface: Floats) -> Floats:
         """Contrast inside SMAP cells as wet as ``surface``: each cell at the quantile of its own record that it is at.
@@ -229,11 +303,7 @@ class Ground:
         Returns:
             [ny, nx], m3 m-3, between residual and porosity when added to ``surface``.
         """
-        low, middle, high = self.quantiles
-        place = np.clip(self.position(surface), -2.0, 2.0)
-        theta = middle + place * np.where(place < 0, middle - low, high - middle)
-        contrast: Floats = np.clip(theta, self.residual, self.porosity) - surface
-        return contrast
+        return quantile_contrast(self, surface)
 
     def split(self, coarse: Floats, error: Floats, rough: float, *, pattern: bool) -> tuple[Floats, Floats]:
         """Coarse values as signal, which predictors are made from, and noise; see ``denoise.noise_part``."""
@@ -255,20 +325,8 @@ class Ground:
                 most ``FORCING_DAYS`` days ending with ``date``; None when not at hand.
         """
         surface = self.surface(coarse)
-        anomaly = surface - self.smooth_level
         down, across = (np.asarray(g, dtype=np.float64) for g in np.gradient(surface))
-        fields: dict[str, Floats] = {
-            "coarse": surface,
-            "coarse_anomaly": anomaly,
-            "coarse_anomaly_scaled": anomaly / np.maximum(self.smooth_sd, 0.005),
-            "response": (self.sensitivity - 1.0) * anomaly,
-            "quantile_pattern": self.quantile_pattern(surface),
-            "coarse_gradient_x": across,
-            "coarse_gradient_y": down,
-        }
-        angle = 2.0 * math.pi * (date.timetuple().tm_yday - 1) / 365.25
-        fields["season_sin"] = np.full(surface.shape, math.sin(angle))
-        fields["season_cos"] = np.full(surface.shape, math.cos(angle))
+        fields = coarse_predictors(self, surface, down, across, date)
         if forcing is not None:
             fields |= self._pairs(antecedent(forcing))
         return {name: np.asarray(field, dtype=np.float32) for name, field in fields.items()}
@@ -297,7 +355,7 @@ def antecedent(forcing: Mapping[str, Floats]) -> dict[str, Floats]:
     else:
         fields["precipitation_index"] = unknown
     if "air_temperature" in forcing:
-        fields["air_temperature_7d"] = np.mean(forcing["air_temperature"][-7:], axis=0, dtype=np.float64)
+        fields["air_temperature_7d"] = np.mean(forcing["air_temperature"][-WARMTH_DAYS:], axis=0, dtype=np.float64)
     return fields
 
 

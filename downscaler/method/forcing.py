@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from downscaler.method.features import API_DECAY, FORCING_DAYS, FORCING_MINIMUM
+from downscaler.ground.prior import read_days
+from downscaler.method.features import API_DECAY, FORCING_DAYS, FORCING_MINIMUM, WARMTH_DAYS
 
 Floats = NDArray[np.floating]
+Days = TypeVar("Days", list[dt.date], NDArray[np.intp])
 RAIN, WARMTH = "precipitation", "air_temperature"
 MATTERS = 2.0  # mm of the antecedent index over any SMAP cell: less of a change leaves a day as it is
 _COVER = 0.95  # share of the active cells that a day's rain has to cover; the rest takes their mean
@@ -71,32 +73,38 @@ def forcing_until(
         days: those that ``held`` has.
 
     Returns:
-        ``precipitation`` (mm day-1) and, where the prior has it, ``air_temperature`` (K), each [days, y, x].
+        ``precipitation`` (mm day-1) [days, y, x] and, where the prior has it, ``air_temperature`` (K) of the last
+        ``WARMTH_DAYS`` of them.
     """
     if RAIN not in data or "time" not in data.coords:
         return None if held is None else _all_held(data, date, held, days)
     names = [name for name in (RAIN, WARMTH) if name in data]
-    steps = _own_run(own_days(data), date)
-    if held is None or len(steps) == FORCING_DAYS:
-        return {name: data[name].isel(time=steps).values for name in names} if len(steps) else None
     own = own_days(data)
-    run = run_of_days(date, own, days)
-    place = {day.item(): n for n, day in enumerate(own)}
-    lent = [day for day in run if day not in place]
-    if not lent:
-        return {name: data[name].isel(time=steps).values for name in names} if len(steps) else None
-    made = {}
+    steps = _own_run(own, date)
+    run = run_of_days(date, own, days) if held is not None and len(steps) < FORCING_DAYS else []
+    place = {day.item(): n for n, day in enumerate(own)} if run else {}
+    if all(day in place for day in run):
+        return {name: read_days(data[name], _last(name, steps)) for name in names} if len(steps) else None
+    assert held is not None
+    whole_run, made = run, {}
     for name in names:
+        run = _last(name, whole_run)
+        lent = [day for day in run if day not in place]
         found = _complete(held(name, lent), data, name, lent)
         if found is None:
             return None
         whole = np.empty((len(run), *found.shape[1:]), dtype=np.float32)
         whole[[n for n, day in enumerate(run) if day not in place]] = found
         if kept := [day for day in run if day in place]:
-            own_values = data[name].isel(time=[place[day] for day in kept]).values
+            own_values = read_days(data[name], np.array([place[day] for day in kept]))
             whole[[n for n, day in enumerate(run) if day in place]] = own_values
         made[name] = whole
     return made
+
+
+def _last(name: str, days: Days) -> Days:
+    """Those of a run of days that predictors are made from: all for rain, the last week for temperature."""
+    return days[-WARMTH_DAYS:] if name == WARMTH else days
 
 
 def _own_run(own: NDArray[np.datetime64], date: dt.date) -> NDArray[np.intp]:
@@ -116,21 +124,29 @@ def _all_held(data: xr.Dataset, date: dt.date, held: HeldWeather, days: Sequence
     run = run_of_days(date, np.array([], dtype="datetime64[D]"), days)
     if not run:
         return None
-    made = {}
-    for name in (RAIN, WARMTH):
-        found = _complete(held(name, run), data, name, run)
-        if found is None and name == RAIN:
-            return None
-        if found is not None:
-            made[name] = found
-    return made
+    rain = _complete(held(RAIN, run), data, RAIN, run)
+    if rain is None:
+        return None
+    warm = _last(WARMTH, run)
+    values = held(WARMTH, warm)
+    warmth = _complete(values, data, WARMTH, warm, usual=_mean_of_known(values, data))
+    return {RAIN: rain} if warmth is None else {RAIN: rain, WARMTH: warmth}
 
 
-def _complete(values: Floats, data: xr.Dataset, name: str, days: Sequence[dt.date]) -> Floats | None:
+def _mean_of_known(values: Floats, data: xr.Dataset) -> Floats | None:
+    """The mean [y, x] of those days whose field covers the soil; None without one."""
+    active = data["active"].values > 0
+    whole = [day for day in values if (np.isfinite(day) & active).sum() >= _COVER * active.sum()]
+    return np.nanmean(np.stack(whole), axis=0) if whole and active.any() else None
+
+
+def _complete(
+    values: Floats, data: xr.Dataset, name: str, days: Sequence[dt.date], *, usual: Floats | None = None
+) -> Floats | None:
     """Fields without holes where the prior has soil: few missing cells take the others' mean.
 
-    A day without temperature takes the prior's mean of its month. None where rain is missing on too many cells, or
-    where nothing can stand in.
+    A day without temperature takes the prior's mean of its month, or where the prior has none the ``usual`` one. None
+    where rain is missing on too many cells, or where nothing can stand in.
     """
     active = data["active"].values > 0
     made = np.array(values, dtype=np.float32)
@@ -140,10 +156,11 @@ def _complete(values: Floats, data: xr.Dataset, name: str, days: Sequence[dt.dat
         share = known.sum() / cells
         if share < _COVER and active.any():
             stand_in = _month_mean(data, day) if name == WARMTH else None
-            if stand_in is None:
+            if (stand_in := usual if stand_in is None else stand_in) is None:
                 return None
             made[n] = np.where(np.isfinite(made[n]), made[n], stand_in)
-        elif share < 1.0 and known.any():
+            known = np.isfinite(made[n]) & active
+        if 0 < known.sum() < cells:
             made[n] = np.where(np.isfinite(made[n]), made[n], made[n][known].mean())
     return made
 
@@ -156,11 +173,11 @@ def _month_mean(data: xr.Dataset, day: dt.date) -> Floats | None:
     steps = np.flatnonzero(months == day.month)[::5]
     if not steps.size:
         return None
-    found: Floats = data[WARMTH].isel(time=steps).values.mean(axis=0)
+    found: Floats = read_days(data[WARMTH], steps).mean(axis=0)
     return found
 
 
-def index_change(before: Floats, after: Floats, ages: Sequence[int], block: int) -> float:
+def index_change(before: Floats, after: Floats, ages: Sequence[int], block: int, *, decay: float = API_DECAY) -> float:
     """How much a change of rain moves the antecedent precipitation index over the SMAP cell where it moves it most.
 
     Args:
@@ -168,11 +185,13 @@ def index_change(before: Floats, after: Floats, ages: Sequence[int], block: int)
         after: the same as it is now.
         ages: days from each of them to the day that is made.
         block: product cells along a SMAP cell's edge.
+        decay: k of the index, d-1.
 
     Returns:
-        The largest |sum of change x k^age| of a block mean, mm; k = ``API_DECAY``.
+        The largest |sum of change x k^age| of a block mean, mm. An index of another decay than ``API_DECAY`` is
+        scaled so that steady rain gives the same: by (1 - k) / (1 - ``API_DECAY``).
     """
-    weights = API_DECAY ** np.asarray(ages, dtype=np.float64)
+    weights = (1.0 - decay) / (1.0 - API_DECAY) * decay ** np.asarray(ages, dtype=np.float64)
     change = np.tensordot(weights, np.nan_to_num(after) - np.nan_to_num(before), axes=1)
     rows, columns = (size // block * block for size in change.shape)
     blocks = change[:rows, :columns].reshape(rows // block, block, columns // block, block).mean(axis=(1, 3))

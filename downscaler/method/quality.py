@@ -20,7 +20,7 @@ _SMAP_FLAGS: tuple[tuple[int, Flag], ...] = (
 
 
 def quality(
-    coarse: xr.Dataset, theta: Floats, *, clipped: Bools, outside: Bools, stale: bool, ratio: int
+    coarse: xr.Dataset, theta: Floats, *, clipped: Bools, outside: Bools, everywhere: Flag, ratio: int
 ) -> NDArray[np.uint16]:
     """Bits of ``quality_flag`` of a window: what SMAP reports of the cell, and what the downscaling did.
 
@@ -29,7 +29,7 @@ def quality(
         theta: the field [ny, nx], NaN where nothing is published.
         clipped: where a bound holds the value.
         outside: where the predictors are unlike what the model was trained on.
-        stale: the prior has no data of the day.
+        everywhere: what holds for all published cells: the prior lacks the day, its weather is preliminary or none.
         ratio: fine cells along one edge of a coarse cell.
     """
     surface = coarse["surface_flag"].values.astype(np.uint16)
@@ -41,11 +41,13 @@ def quality(
     bits |= np.where(coarse["filled"].values, Flag.GAP_FILLED, 0).astype(np.uint16)
     if "analysed" in coarse:
         bits |= np.where(coarse["age_days"].values < 0, Flag.WITHOUT_SMAP, 0).astype(np.uint16)
+    if "modelled" in coarse:
+        bits |= np.where(coarse["modelled"].values, Flag.SMAP_L4, 0).astype(np.uint16)
     fine = spread_blocks(bits, ratio)
     published = np.isfinite(theta)
     fine = fine | np.where(published, 0, Flag.FILL).astype(np.uint16)
     fine &= np.where(published, 0xFFFF, ~np.uint16(Flag.GAP_FILLED)).astype(np.uint16)
-    fine |= np.where(published & stale, Flag.STALE_PRIOR, 0).astype(np.uint16)
+    fine |= np.where(published, everywhere, 0).astype(np.uint16)
     fine |= np.where(outside, Flag.OUTSIDE_APPLICABILITY, 0).astype(np.uint16)
     fine |= np.where(clipped, Flag.CLIPPED, 0).astype(np.uint16)
     return fine

@@ -51,6 +51,7 @@ def skill_report(card: Card, evaluations: Evaluations, explanations: Sequence[Ex
     for title, evaluation in evaluations.items():
         lines += _evaluation(title, evaluation)
     lines += _held_out(card)
+    lines += _analysis(card)
     lines += ["## What the figures are", "", *(f"- `{name}`: {meaning}" for name, meaning in FIGURES.items()), ""]
     lines += [f"In brackets: {METHOD} of a block bootstrap, the same draws for every method.", ""]
     if explanations:
@@ -130,6 +131,7 @@ def model_card(card: Card, evaluations: Evaluations | None = None) -> str:
     for title, evaluation in (evaluations or {}).items():
         lines += _evaluation(title, evaluation, heading="###")
     lines += _held_out(card, heading="###")
+    lines += _analysis(card, heading="###")
     lines += ["## Limits", "", *(f"- {text}" for text in caveats(card)), ""]
     lines += ["## Licence and citation", "", f"{LICENSE}. The method: {METHOD_CITATION}", ""]
     return "\n".join(lines)
@@ -233,6 +235,24 @@ def _held_out(card: Card, heading: str = "##") -> list[str]:
         lines += [f"Split: {entry['split']}; {entry['cells']} cells and days.", ""] if "cells" in entry else []
         lines += [*_verdict(methods), *_table(methods), ""]
     return lines
+
+
+def _analysis(card: Card, heading: str = "##") -> list[str]:
+    """What the analysis is expected to be worth, by coarse grid."""
+    rows = [text for _, text in expectations(card)]
+    return [f"{heading} The analysis", "", *(f"- {text}" for text in rows), ""] if rows else []
+
+
+def expectations(card: Card) -> list[tuple[str, str]]:
+    """Of each coarse grid whose analysis was judged in training: its name, and a sentence with error and coverage."""
+    found = []
+    for grid, entry in card.get("analysis", {}).items():
+        if entry:
+            classes = " / ".join("–" if part is None else f"{100 * part:.0f}" for part in entry["coverage_of_classes"])
+            holds = f"{100 * entry['coverage_90']:.0f} % (dry / usual / wet cells: {classes} %)"
+            worth = f"RMSE {entry['rmse']:.4f} m3 m-3, the {100 * INTERVAL:.0f} % interval holds {holds}"
+            found.append((grid, f"{grid}: {worth}. Split: {entry['split']}."))
+    return found
 
 
 def _features(card: Card) -> Iterable[str]:

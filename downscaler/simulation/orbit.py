@@ -43,7 +43,7 @@ class Overpass:
 def observe(date: dt.date, latitude: NDArray[np.float64], longitude: NDArray[np.float64], name: str) -> Overpass:
     """The AM or PM overpass of a UTC date at points in degrees; where swaths overlap, the one nearer to its track."""
     if name not in _OVERPASSES:
-        raise ValueError(f"overpass {name!r} is none of {_OVERPASSES}")
+        raise ValueError(f"unknown overpass {name!r}; expected one of {_OVERPASSES}")
     midnight = dt.datetime(date.year, date.month, date.day, tzinfo=dt.UTC)
     first = (midnight - _FIRST) // _PERIOD - 1
     time = np.full(latitude.shape, np.datetime64("NaT"), "datetime64[ms]")

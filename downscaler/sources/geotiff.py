@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,13 +25,23 @@ from downscaler.sources import hdf5
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUFFIXES = (".tif", ".tiff")
-_DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})([-_.]?)(\d{2})\2(\d{2})(?!\d)")
+_DATE = re.compile(
+    r"(?<!\d)((?:19|20)\d{2})([-_.]?)(\d{2})\2(\d{2})(?:[T_\-. ]?([01]\d|2[0-3])[:.h-]?([03]0)(?:00)?Z?)?(?!\d)"
+)
+_OF_YEAR = re.compile(r"(?:doy|(?<!\d))((?:19|20)\d{2})[-_.]?([0-3]\d{2})(?:([01]\d|2[0-3])([03]0)00)?(?![\dA-Za-z])")
+_BOTH_PASSES = re.compile(r"NSIDC-?0779_.*", re.IGNORECASE)
+"""Files whose bands are the overpasses of one day, at 06:00 and 18:00: the day is their mean."""
 _NAME = "band_data"
 
 
 def claims(path: Path) -> bool:
     """Whether a path is a GeoTIFF by its name, or a folder of them."""
     return bool(_files(path))
+
+
+def days_of(path: Path) -> list[dt.date | None]:
+    """The date in the name of each GeoTIFF, None where it names none."""
+    return [_date(file.name) for file in _files(path)]
 
 
 def _files(path: Path) -> list[Path]:
@@ -49,25 +60,30 @@ def fields_of(path: Path, dates: Sequence[dt.date], part: str | None = None) -> 
     Raises:
         ComparisonError: a file cannot be read, does not tell its days or its grid, or is of the day of another.
     """
-    wanted, of_day = set(dates), dict[dt.date, Path]()
-    for file in _files(path):
-        named = _date(file.name)
-        if (part and part not in file.name) or (named and named not in wanted):
+    wanted, of_day, first = set(dates), dict[dt.date | dt.datetime, Path](), dict[dt.date, Path]()
+    files = [file for file in _files(path) if not part or part in file.name]
+    a_day = Counter(stamp.date() for file in files if isinstance(stamp := _stamp(file.name), dt.datetime))
+    for file in files:
+        stamp = _stamp(file.name)
+        named = stamp.date() if isinstance(stamp, dt.datetime) else stamp
+        if named and named not in wanted:
             continue
         with _opened(file) as data:
             field = data[_NAME]
             days = _days(field, named, file)
             for day in sorted(wanted.intersection(days)):
-                if day in of_day:
+                key = stamp if isinstance(stamp, dt.datetime) and stamp.date() == day else day
+                if key in of_day or (isinstance(key, dt.datetime) and day in of_day) or (key == day and day in first):
                     raise ComparisonError(
                         f"Two GeoTIFFs have the date {day}",
-                        value=f"{of_day[day].name} and {file.name}",
+                        value=f"{of_day.get(key, first[day]).name} and {file.name}",
                         allowed="one a day",
                         remedy="Select files by a part of their names: FOLDER::PART.",
                     )
-                of_day[day] = file
+                of_day[key] = first[day] = file
             time = np.array(days, dtype="datetime64[ns]")
-            yield _of_one_unit(field).rename(band="time").assign_coords(time=("time", time))
+            made = _of_one_unit(field).rename(band="time").assign_coords(time=("time", time))
+            yield made.assign_attrs(expected_a_day=max(a_day.values(), default=0))
     if not of_day:
         raise ComparisonError(
             "No GeoTIFF of the product to compare with has a date of the validated days",
@@ -77,7 +93,10 @@ def fields_of(path: Path, dates: Sequence[dt.date], part: str | None = None) -> 
 
 
 def _days(field: xr.DataArray, named: dt.date | None, file: Path) -> list[dt.date]:
-    days = [named] if named and field.sizes["band"] == 1 else [_date(text) for text in _descriptions(field)]
+    if named and (field.sizes["band"] == 1 or _BOTH_PASSES.match(file.name)):
+        days: list[dt.date | None] = [named] * field.sizes["band"]
+    else:
+        days = [_date(text) for text in _descriptions(field)]
     known = [day for day in days if day is not None]
     if len(known) < len(days):
         raise ComparisonError(
@@ -93,11 +112,28 @@ def _days(field: xr.DataArray, named: dt.date | None, file: Path) -> list[dt.dat
 
 def _date(text: str) -> dt.date | None:
     """The only date in a text; None where there is none, or more than one."""
-    found = set()
-    for year, _, month, day in _DATE.findall(text):
+    stamp = _stamp(text)
+    return stamp.date() if isinstance(stamp, dt.datetime) else stamp
+
+
+def _stamp(text: str) -> dt.date | dt.datetime | None:
+    """The only date in a text, with its half hour where one stands behind it; None for none, or more than one.
+
+    A date is YYYYMMDD, YYYY-MM-DD, or a year and the day of the year (2015091, doy2015091).
+    """
+    found: set[dt.date | dt.datetime] = set()
+    for year, _, month, day, hour, minute in _DATE.findall(text):
         with suppress(ValueError):
-            found.add(dt.date(int(year), int(month), int(day)))
+            found.add(_at(dt.date(int(year), int(month), int(day)), hour, minute))
+    for year, number, hour, minute in [] if found else _OF_YEAR.findall(text):
+        day_of_year = dt.date(int(year), 1, 1) + dt.timedelta(days=int(number) - 1)
+        if day_of_year.year == int(year):
+            found.add(_at(day_of_year, hour, minute))
     return found.pop() if len(found) == 1 else None
+
+
+def _at(day: dt.date, hour: str, minute: str) -> dt.date | dt.datetime:
+    return dt.datetime.combine(day, dt.time(int(hour), int(minute))) if hour else day
 
 
 def _require_tiff(file: Path) -> None:
@@ -110,7 +146,7 @@ def _require_tiff(file: Path) -> None:
         raise ComparisonError("The product to compare with cannot be read", value=f"{file.name}: {error}") from error
     if start not in _MAGIC:
         raise ComparisonError(
-            "A file is no GeoTIFF, whatever its name",
+            "The file is not a GeoTIFF",
             value=f"{file.name} begins with {start!r}",
             allowed="TIFF, BigTIFF",
         )

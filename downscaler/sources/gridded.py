@@ -1,6 +1,6 @@
-"""Any other gridded soil moisture product that xarray opens, at chosen places and days.
+"""Any other gridded soil moisture product, at chosen places and days.
 
-NetCDF, Zarr, GeoTIFF, and whatever else xarray has an engine for.
+NetCDF, Zarr, GeoTIFF, and whatever else xarray has an engine for; SMAP L4 and NISAR SME2 by ``products``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,16 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from downscaler.errors import ComparisonError, broken_as
-from downscaler.sources import geotiff, hdf5
+from downscaler.sources import geotiff, hdf5, products
+from downscaler.sources.folders import files_below
+from downscaler.sources.lengths import METRES
 
 Floats = NDArray[np.float64]
 _NAMES = ("soil_moisture", "sm", "ssm", "surface_soil_moisture", "theta", "swvl1")
 _ALIASES = {
     "time": ("time", "date", "t"),
-    "y": ("y", "lat", "latitude", "northing"),
-    "x": ("x", "lon", "longitude", "easting"),
+    "y": ("y", "lat", "latitude", "northing", "ydim"),
+    "x": ("x", "lon", "longitude", "easting", "xdim"),
 }
 _FRACTIONS = ("m3 m-3", "m3/m3", "m^3 m^-3", "m^3/m^3", "cm3/cm3", "cm3 cm-3", "cm^3/cm^3", "m**3 m**-3", "1", "")
 _BELOW = -0.01  # m3 m-3; noise of a retrieval may reach a little below nothing, a missing value lies far below
@@ -47,32 +50,72 @@ def product_at(source: str, dates: Sequence[dt.date], lon: NDArray[np.floating],
     Raises:
         ComparisonError: not there, not readable, no such variable, no coordinates or CRS, or another unit.
     """
+    return sample_product(source, dates, lon, lat).theta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A product's soil moisture ``theta`` [sites, days], m3 m-3, and what a reader must know of it."""
+
+    theta: Floats
+    notes: tuple[str, ...] = ()
+
+
+def sample_product(
+    source: str, dates: Sequence[dt.date], lon: NDArray[np.floating], lat: NDArray[np.floating]
+) -> Sample:
+    """``product_at`` with notes: of products with several fields a day, days that lack any are left out and counted."""
     path, _, variable = source.partition("::")
     with broken_as(ComparisonError, "The product to compare with is damaged", path):
-        return _product_at(path, variable, dates, lon, lat)
+        return _sample(path, variable, dates, lon, lat)
 
 
-def _product_at(
+def _sample(
     path: str, variable: str, dates: Sequence[dt.date], lon: NDArray[np.floating], lat: NDArray[np.floating]
-) -> Floats:
+) -> Sample:
     total, count = (np.zeros((len(lon), len(dates))) for _ in range(2))
+    steps, expected = np.zeros(len(dates), int), 0
     number_of = {pd.Timestamp(date): number for number, date in enumerate(dates)}
     units = set()
-    for field in _fields(path, variable or None, dates):
+    own = products.files_of(Path(path)) if Path(path).exists() and not variable else []
+    for field in _fields(path, variable or None, dates) if not own else products.fields_of(own, dates, _box(lon, lat)):
+        if 0 in field.shape:
+            continue
         rows, columns, inside = _places(field, lon, lat, path)
-        times = pd.DatetimeIndex(field["time"].to_numpy()).floor("D")
+        times = _times(field, path).floor("D")
+        expected = max(expected, int(field.attrs.get("expected_a_day", 0)))
         for day in times.unique().intersection(list(number_of)):
             at, number = np.flatnonzero(times == day), number_of[day]
             read = field.isel(time=at, y=xr.DataArray(rows, dims="site"), x=xr.DataArray(columns, dims="site"))
             stack = read.transpose("time", "site").to_numpy().astype(float)
             known = np.isfinite(stack) & inside
+            steps[number] += at.size
             total[:, number] += np.where(known, stack, 0.0).sum(axis=0)
             count[:, number] += known.sum(axis=0)
         units.add(str(field.attrs.get("units", "")))
     values = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     for unit in sorted(units):
         _require_fractions(values, unit, path)
-    return values
+    short = (steps > 0) & (steps < expected)
+    values[:, short] = np.nan
+    notes = [f"{int(short.sum())} days of {Path(path).name} have fewer than {expected} fields and are left out."]
+    unverified = [products.UNVERIFIED] if own and products.kind_of(own[0]) == "SME2" else []
+    return Sample(theta=values, notes=tuple((notes if short.any() else []) + unverified))
+
+
+def _box(lon: NDArray[np.floating], lat: NDArray[np.floating]) -> products.Box:
+    x, y = Transformer.from_crs("EPSG:4326", "EPSG:6933", always_xy=True).transform(lon, np.clip(lat, -89.9, 89.9))
+    return float(np.min(x)), float(np.min(y)), float(np.max(x)), float(np.max(y))
+
+
+def _times(field: xr.DataArray, path: str) -> pd.DatetimeIndex:
+    """Times of a field, those of other calendars by the dates that they name."""
+    stamps = field["time"].to_numpy()
+    if stamps.dtype.kind == "O":
+        stamps = np.array([np.datetime64(stamp.isoformat()[:19]) for stamp in stamps])
+    if stamps.dtype.kind != "M":
+        raise ComparisonError(f"{path} has a time that is no date", value=stamps.dtype, allowed="a CF time")
+    return pd.DatetimeIndex(stamps)
 
 
 def _fields(path: str, variable: str | None, dates: Sequence[dt.date]) -> Iterator[xr.DataArray]:
@@ -80,11 +123,37 @@ def _fields(path: str, variable: str | None, dates: Sequence[dt.date]) -> Iterat
     if not Path(path).exists():
         raise ComparisonError("The product to compare with is missing", value=path)
     if not geotiff.claims(Path(path)):
-        with _opened(path) as data:
-            yield _field(data, variable, path)
+        seen: dict[np.datetime64, str] = {}
+        for file in _netcdf_files(Path(path)):
+            with _opened(str(file)) as data:
+                field = _field(data, variable, str(file))
+                _check_once(field, file.name, seen)
+                yield field
         return
     for field in geotiff.fields_of(Path(path), dates, variable):
         yield field.assign_attrs(geographic=False)
+
+
+def _netcdf_files(path: Path) -> list[Path]:
+    """The file or Zarr store itself; of another folder all its NetCDF files."""
+    if not path.is_dir() or any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
+        return [path]
+    found = files_below(path, (".nc", ".nc4", ".h5", ".hdf5"))
+    if not found:
+        raise ComparisonError("The folder holds no file of a product to compare with", value=path)
+    return found
+
+
+def _check_once(field: xr.DataArray, name: str, seen: dict[np.datetime64, str]) -> None:
+    """Two versions of a file would be averaged unseen."""
+    for time in _times(field, name).to_numpy():
+        if time in seen:
+            raise ComparisonError(
+                "Two files of the product to compare with are of one time",
+                value=f"{time}: {seen[time]} and {name}",
+                remedy="Take older copies out of the folder.",
+            )
+        seen[time] = name
 
 
 def _require_self_contained(file: Path) -> None:
@@ -135,6 +204,19 @@ def _field(data: xr.Dataset, variable: str | None, path: str) -> xr.DataArray:
             f"{path} lacks coordinates", value=", ".join(lacking), allowed="time, y and x (or latitude and longitude)"
         )
     field.attrs["geographic"] = any(str(name).lower().startswith(("lat", "lon")) for name in renamed)
+    return field if field.attrs["geographic"] else _in_metres(field, path)
+
+
+def _in_metres(field: xr.DataArray, path: str) -> xr.DataArray:
+    """The field with projected x and y in metres, as its projection has them; subset services write kilometres."""
+    for axis in ("x", "y"):
+        told = str(field[axis].attrs.get("units", "m")).strip().lower()
+        if told.startswith(("deg", "°")):
+            continue
+        if told not in METRES:
+            raise ComparisonError(f"{axis} of {path} is no length on a map", value=repr(told), allowed="m or km")
+        if METRES[told] != 1.0:
+            field = field.assign_coords({axis: field[axis] * METRES[told]})
     return field
 
 

@@ -38,7 +38,7 @@ def require_regular(path: Path) -> None:
             f"it cannot be reached ({error.strerror})", "Check the path and its permissions."
         ) from error
     if not stat.S_ISREG(mode):
-        raise RefusedFileError("it is no regular file", "Name a file.")
+        raise RefusedFileError("it is not a regular file", "Name a file.")
 
 
 def is_hdf5(path: Path) -> bool:
@@ -128,6 +128,6 @@ def _refused(path: Path, error: OSError) -> RefusedFileError:
     if error.errno == errno.EACCES or "Permission denied" in told:
         return RefusedFileError("it may not be read", "Check its permissions.")
     return RefusedFileError(
-        f"it is no HDF5 file, is cut short or damaged ({path.stat().st_size} bytes; {told})",
+        f"it is not an HDF5 file, is cut short or damaged ({path.stat().st_size} bytes; {told})",
         "Delete the file and download it again.",
     )

@@ -19,7 +19,7 @@ from downscaler.validation.sites import Site
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 PRODUCT, SMAP, PRIOR = "product", "smap", "prior"
-_UNFIT = Flag.FILL | Flag.SMAP_NOT_RECOMMENDED | Flag.FROZEN_OR_SNOW | Flag.GAP_FILLED
+_UNFIT = Flag.FILL | Flag.SMAP_NOT_RECOMMENDED | Flag.FROZEN_OR_SNOW | Flag.GAP_FILLED | Flag.SMAP_L4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,7 +101,8 @@ def collocate(
 ) -> Matchups:
     """Pairs of a catalogue's days with station values.
 
-    What is frozen or under snow by SMAP's word, not recommended, or carried forward from an earlier day is no pair.
+    What is frozen or under snow by SMAP's word, not recommended, carried forward from an earlier day, or a model's
+    where SMAP was silent, is no pair.
 
     Args:
         sites: the rows.

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from downscaler.errors import TrainingError, ValidationError
 from downscaler.ground.grid import M01, Domain
 from downscaler.ground.prior import Prior
-from downscaler.method.applicability import fit
+from downscaler.learn.applicability import fit
 from downscaler.stores.prior.points import ground_at, ground_sample
 from downscaler.validation.matchups import Matchups
 from downscaler.validation.sites import cells

@@ -184,6 +184,19 @@ def contest(
     )
 
 
+def together(held: Contest, others: Mapping[str, Floats]) -> Contest:
+    """All products at the pairs that every one of them has, with the same draws: one scorecard."""
+    common = np.isfinite(np.stack(list(others.values()))).all(axis=0)
+    return Contest(
+        estimates={**held.estimates, **others},
+        stations=held.stations,
+        pairs=held.pairs & common,
+        days=held.days,
+        draws=held.draws,
+        min_pairs=held.min_pairs,
+    )
+
+
 def within(held: Contest, where: Bools) -> Contest:
     """The same contest on a part of its pairs [sites, days], with the same draws."""
     return Contest(

@@ -18,7 +18,7 @@ from downscaler.sources.insitu.series import FileReport
 from downscaler.validation.matchups import PRODUCT, SMAP, Matchups
 from downscaler.validation.metrics import METRICS
 from downscaler.validation.representativeness import Representativeness
-from downscaler.validation.skill import GAINS, MIN_PAIRS, Contest, against, contest, within
+from downscaler.validation.skill import GAINS, MIN_PAIRS, Contest, against, contest, together, within
 from downscaler.validation.strata import pair_masks, site_labels
 from downscaler.validation.triple import PRODUCT_INPUTS, STATIONS, Source, require_independent, triplet
 
@@ -35,7 +35,7 @@ class Extras:
 
     ``ground`` is what the prior tells of the sites' cells; ``represented`` the stations' place in the domain or why it
     cannot be told; ``others`` products to compare with by name [sites, days]; ``third`` the third source of a triplet
-    and its values; ``files`` the reports on the station files.
+    and its values; ``files`` the reports on the station files; ``notes`` what a reader must know of the other products.
     """
 
     ground: Mapping[str, Floats] = field(default_factory=dict)
@@ -43,6 +43,7 @@ class Extras:
     others: Mapping[str, Floats] = field(default_factory=dict)
     third: tuple[Source, Floats] | None = None
     files: Sequence[FileReport] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,8 +99,9 @@ def summarise(
         "representativeness": _representativeness(held, baselines, extras.represented),
         "triple_collocation": _triple(held, extras.third),
         "comparison": {name: _comparison(held, name, values) for name, values in extras.others.items()},
+        "scorecard": _scorecard(held, extras.others),
         "files": [asdict(report) | {"clean": report.clean} for report in extras.files],
-        "notes": list(matchups.notes),
+        "notes": [*matchups.notes, *extras.notes],
     }
     return Findings(
         document=document,
@@ -236,6 +238,31 @@ def _comparison(held: Contest, name: str, values: Floats) -> Document:
         "pairs": int(part.pairs[part.enough].sum()),
         "estimates": as_plain(part.averages()),
         "gains": as_plain(part.average_gains(name)),
+    }
+
+
+def _scorecard(held: Contest, others: Mapping[str, Floats]) -> Document:
+    """Every product at the stations and days that all have; how many pairs each has, where these are too few."""
+    if not others:
+        return {}
+    part = together(held, others)
+    alone = {name: int((held.pairs & np.isfinite(values)).sum()) for name, values in others.items()}
+    if not part.enough.any():
+        told = ", ".join(f"{name} {count}" for name, count in alone.items())
+        return {"refused": f"no station has {held.min_pairs} pairs that all products have (pairs of each: {told})"}
+    return {
+        "sites": int(part.enough.sum()),
+        "pairs": int(part.pairs[part.enough].sum()),
+        "days": int(part.pairs[part.enough].any(axis=0).sum()),
+        "pairs_of_each": alone,
+        "estimates": {
+            name: {m: as_plain(part.average(values[m])) for m in SHOWN} for name, values in part.metrics.items()
+        },
+        "gains": {
+            name: {g: as_plain(part.average(part.gains(name)[g])) for g in HEADLINE}
+            for name in part.estimates
+            if name != PRODUCT
+        },
     }
 
 

@@ -78,6 +78,35 @@ def supply(job: DayJob) -> Supply | None:
     return None
 
 
+def first_and_second(job: DayJob) -> tuple[DayJob | None, DayJob | None]:
+    """The jobs that read SMAP and its second source; of files that are named outright each takes its own.
+
+    None for SMAP where the second source's files alone are named, and for the second source where none is set, for
+    analyses, and where SMAP's files alone are named and no folder is there to look in.
+    """
+    if job.second_source is None or job.is_analysis:
+        return job, None
+    named = [path for path in job.granules if _is_modelled(path)]
+    own = replace(job, granules=tuple(path for path in job.granules if path not in named))
+    download = replace(job.download, version=None) if job.download is not None else None
+    other = replace(
+        job,
+        granules=tuple(named),
+        download=download,
+        smap_product=job.second_source,
+        near_real_time=False,
+        second_source=None,
+        gap_fill=False,
+    )
+    nowhere = bool(job.granules) and not named and job.folder is None
+    return (None if named and not own.granules else own), (None if nowhere else other)
+
+
+def _is_modelled(path: Path) -> bool:
+    name = name_of(path)
+    return name is not None and name.modelled
+
+
 def earlier(job: DayJob) -> DayJob:
     """The job by which days before are read: its folder or archive, unless files alone are named (no network then)."""
     return replace(job, granules=()) if job.folder is not None else job

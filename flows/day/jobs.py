@@ -35,9 +35,10 @@ class DayJob:
     ``granules`` names files outright; without any they are looked for in ``folder``, or with ``download`` in NASA's
     archive. A day's granule is awaited for ``latency`` hours after its end. ``force`` publishes anew even when the
     catalogue already holds the day from the same inputs. With ``climatology`` SMAP is matched to the prior's; with
-    ``gap_fill`` what SMAP did not see is carried forward. ``products`` are what is made of a day: that which keeps
-    SMAP's retrievals, the analysis, or one after the other. ``model_sha256`` pins the model. No credential is ever
-    part of a job.
+    ``gap_fill`` what SMAP did not see is carried forward; ``second_source`` is the model taken for days on which SMAP
+    has no retrieval at all. ``products`` are what is made of a day: that which keeps
+    SMAP's retrievals, the analysis, or one after the other. ``model_sha256`` pins the model. No
+    credential is ever part of a job.
     """
 
     domain: str
@@ -49,6 +50,7 @@ class DayJob:
     smap_product: str | None = None
     download: Download | None = None
     near_real_time: bool = False
+    second_source: str | None = None
     latency: float = 50.0
     climatology: Path | None = None
     weather: Path | None = None
@@ -116,6 +118,7 @@ def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force:
         smap_product=settings.smap_product,
         download=_download(settings) if source == "earthdata" else None,
         near_real_time=settings.near_real_time,
+        second_source=settings.second_source,
         latency=settings.smap_latency,
         climatology=settings.climatology,
         weather=settings.weather,
@@ -128,12 +131,18 @@ def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force:
 
 
 def _source(settings: Settings) -> str | None:
-    """Where granules come from; raises ConfigError for a near-real-time job of another product."""
+    """Where granules come from; raises ConfigError for settings that do not go together."""
     if settings.near_real_time and settings.smap_product is not None:
         raise ConfigError(
             "The near-real-time stream cannot be combined with smap_product",
             value=f"smap_product = {settings.smap_product}",
             remedy="Unset `smap_product` or `near_real_time`.",
+        )
+    if settings.second_source and settings.climatology is not None:
+        raise ConfigError(
+            "A second source cannot be combined with a SMAP climatology",
+            value=f"second_source = {settings.second_source}, climatology = {settings.climatology}",
+            remedy="Unset one: the climatology is of SMAP's retrievals, and would carry the model wrongly.",
         )
     if settings.smap_source or settings.granules is not None:
         return settings.smap_source or "folder"

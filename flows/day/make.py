@@ -98,6 +98,8 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim:
     from downscaler.day.downscale import tiles
     from downscaler.day.record import run_record
     from downscaler.method.coarse.analysis import WINDOW
+    from downscaler.parts import cores
+    from downscaler.stores.prior.kept import keeping
     from flows.day.granules import in_window
 
     domain = inputs.domain
@@ -116,7 +118,15 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim:
         consider(job.catalog, domain, date, run.considered)
         return DayOutcome(date=date, status="current", reason=settled)
     weather = inputs.weather.upto(date) if inputs.weather is not None else None
-    made = tiles(reading.day, inputs.prior, inputs.model, matching=inputs.matching, weather=weather)  # by tile
+    made = tiles(  # by tile
+        reading.day,
+        inputs.prior,
+        inputs.model,
+        matching=inputs.matching,
+        weather=weather,
+        keeping=keeping(inputs.prior, domain),
+        threads=cores(),
+    )
     done = publish(job.catalog, run, domain, made, claim=claim)  # write, publish
     status: Status = "current" if done.status == "unchanged" else "published"
     what = "analysis, revision" if job.is_analysis else "revision"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from downscaler.errors import GranuleError, GranuleMissingError, NoRetrievalError
-from flows.day.granules import at_hand, earlier, locate
+from flows.day.granules import at_hand, earlier, first_and_second, locate
 from flows.day.jobs import DayJob
+from flows.logs import DAYS
 
 if TYPE_CHECKING:
     from downscaler.day.gaps import Reading
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
     from downscaler.method.decay import Decay
     from downscaler.sources.smap import Offer
 
+_LOG = logging.getLogger(DAYS)
+
 
 def read(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None = None) -> Reading:
-    """The day from its granules, with ``job.gap_fill`` also from those of the days before.
+    """The day from its granules; without a retrieval from the second source, or from the days before where wanted.
 
     ``offers`` is filled with the granules of the day itself that were on offer.
 
@@ -38,14 +42,31 @@ def read(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None 
 
     if job.is_analysis:
         return _analysed(date, job, inputs, offers)
-    if not job.gap_fill:
+    own, other = first_and_second(job)
+    if other is None and not job.gap_fill:
         day = read_day(locate(date, job, offers), inputs.domain, date=date)
         inputs.require(day.grid)
         return Reading(day=day)
-    today, missing = _today(date, job, inputs, offers)
+    today, missing = _today(date, own, inputs, offers) if own else (None, None)
+    if other is not None and (today is None or missing is not None):
+        try:
+            return Reading(day=_modelled(date, other, inputs, offers))
+        except (GranuleMissingError, NoRetrievalError) as error:
+            if own is None:
+                raise
+            _LOG.info("no second source: %s", error)
+    return _own_or_filled(date, own or job, inputs, today, missing)
+
+
+def _own_or_filled(
+    date: dt.date, job: DayJob, inputs: Inputs, today: CoarseDay | None, missing: GranuleError | None
+) -> Reading:
+    """SMAP's day with its gaps filled where that is wanted; raises ``missing`` where there is nothing."""
+    from downscaler.day.gaps import Reading
+
     if today is not None:
         inputs.require(today.grid)
-    filled = _filled(date, today, job, inputs)
+    filled = _filled(date, today, job, inputs) if job.gap_fill else None
     if filled is not None:
         return filled
     if today is None or missing is not None:
@@ -82,6 +103,20 @@ def _today(
         return None, error
     except NoRetrievalError as error:
         return read_day(paths, inputs.domain, date=date, allow_empty=True), error
+
+
+def _modelled(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None) -> CoarseDay:
+    """The day of the second source; raises GranuleMissingError where it is not complete."""
+    from downscaler.sources.smap import read_level4
+
+    found: list[Offer] = []
+    try:
+        day = read_level4(locate(date, job, found), inputs.domain, date)
+        inputs.require(day.grid)
+        return day
+    finally:
+        if offers is not None:
+            offers += found
 
 
 def _seen(dates: Sequence[dt.date], job: DayJob, inputs: Inputs) -> Iterator[CoarseDay]:

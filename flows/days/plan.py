@@ -76,6 +76,7 @@ def make_period(
     *,
     stale: bool = False,
     workers: int = 1,
+    scheduler: str | None = None,
     attempt: Attempt = try_day,
     hear: Hear = lambda _outcome: None,
 ) -> list[DayOutcome]:
@@ -94,7 +95,7 @@ def make_period(
         _begin(plan, each)
         for outcome in plan.settled:
             hear(outcome)
-        made = run_days(plan.work, each, workers=workers, attempt=attempt, progress=hear)
+        made = run_days(plan.work, each, workers=workers, scheduler=scheduler, attempt=attempt, progress=hear)
         outcomes += [*plan.settled, *made]
         _follow(made, each)
     return sorted(outcomes, key=lambda outcome: outcome.date)

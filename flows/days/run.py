@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from functools import partial
 from typing import Protocol
 
 from downscaler.errors import BackfillError, GranuleMissingError
 from flows.day.jobs import DayJob, DayOutcome
 from flows.day.make import try_day
+from flows.days.cluster import connected, each_done
 from flows.days.workers import one_worker, threads_shared
 
 LIVES = 2  # worker processes that one day may cost: a machine short of memory kills the innocent too
@@ -32,19 +34,26 @@ def run_days(
     job: DayJob,
     *,
     workers: int = 1,
+    scheduler: str | None = None,
     attempt: Attempt = try_day,
     progress: Callable[[DayOutcome], None] | None = None,
 ) -> list[DayOutcome]:
     """Outcomes of all days in order of date; ``progress`` hears each as it is done.
 
-    ``workers`` processes share the days; with one, all is done in this process. Days that another run is making are
-    left for the end, and awaited then.
+    ``workers`` processes share the days; with one, all is done in this process. With ``scheduler`` the workers of a
+    Dask cluster share them (``cluster.connected``), which read and write the same folders. Days that another run is
+    making are left for the end, and awaited then.
     """
     wanted = dict(days) if isinstance(days, Mapping) else dict.fromkeys(days)
     outcomes: list[DayOutcome] = []
     elsewhere: dict[dt.date, int | None] = {}
     for waiting in (False, True):
-        for outcome in _in_turn(elsewhere if waiting else wanted, job, workers, attempt, waiting=waiting):
+        days_now = elsewhere if waiting else wanted
+        if scheduler is None:
+            done = _in_turn(days_now, job, workers, attempt, waiting=waiting)
+        else:
+            done = _on_cluster(days_now, job, scheduler, waiting=waiting)
+        for outcome in done:
             if outcome.status == "claimed":
                 elsewhere[outcome.date] = wanted[outcome.date]
                 continue
@@ -58,6 +67,19 @@ def _in_turn(days: Days, job: DayJob, workers: int, attempt: Attempt, *, waiting
     if workers == 1 or len(days) < 2:
         return (attempt(date, job, planned, wait=waiting) for date, planned in days.items())
     return _in_processes(days, job, min(workers, len(days)), waiting=waiting)
+
+
+def _on_cluster(days: Days, job: DayJob, scheduler: str, *, waiting: bool) -> Iterator[DayOutcome]:
+    """The days on a Dask cluster; one whose worker dies is made on another, and has failed when that goes on."""
+    if not days:
+        return
+    with connected(scheduler) as client:
+        for (date, _), outcome, error in each_done(client, partial(_one_of, job, wait=waiting), list(days.items())):
+            yield outcome if error is None else _lost(date, error)
+
+
+def _one_of(job: DayJob, day: tuple[dt.date, int | None], *, wait: bool) -> DayOutcome:
+    return try_day(day[0], job, day[1], wait=wait)
 
 
 def _in_processes(days: Days, job: DayJob, workers: int, *, waiting: bool) -> Iterator[DayOutcome]:

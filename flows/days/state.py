@@ -12,9 +12,10 @@ from math import isinf
 from typing import TYPE_CHECKING, Any, Literal
 
 from downscaler.errors import GranuleMissingError
+from downscaler.sources.smap.level4 import FIELDS_A_DAY
 from downscaler.sources.smap.names import is_near_real_time, newer_release
 from flows.day.attempts import inputs_of, is_transient
-from flows.day.granules import name_of, supply
+from flows.day.granules import first_and_second, name_of, supply
 from flows.day.inputs import basis
 from flows.day.jobs import DayJob
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from catalog.publish.state import Standing
     from downscaler.day.inputs import Basis
     from downscaler.sources.smap import Offer
+    from downscaler.sources.smap.offers import Offers
 
 State = Literal["published", "stale", "due", "waiting", "missing", "no-coverage", "failed", "withdrawn"]
 Document = Mapping[str, Any]
@@ -72,6 +74,7 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
         )
     dates = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
     offered, noted = place.offers(start - dt.timedelta(days=reach), end), failures(job.catalog, inputs.domain)
+    standby = _standby(job, start, end)
     stood = standing(job.catalog, inputs.domain, dates)
     moment, moved = now or dt.datetime.now(dt.UTC), _weather_change(job, inputs)
     return [
@@ -79,6 +82,7 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
             date,
             offers=offered.get(date, ()),
             nearby=_until(date, offered, reach),
+            standby=standby.get(date, ()),
             stood=stood.get(date),
             failure=noted.get(date),
             inputs=inputs,
@@ -89,6 +93,13 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
         )
         for date in dates
     ]
+
+
+def _standby(job: DayJob, start: dt.date, end: dt.date) -> Offers:
+    """What the second source has of a period; nothing without one."""
+    other = first_and_second(job)[1]
+    place = supply(other) if other is not None else None
+    return place.offers(start, end) if place is not None else {}
 
 
 def _weather_change(job: DayJob, inputs: Basis) -> WeatherChange:
@@ -125,12 +136,13 @@ def judge_day(
     fill: bool = False,
     analysis: bool = False,
     moved: WeatherChange = lambda _date, _told: 0.0,
+    standby: Sequence[Offer] = (),
 ) -> DayState:
     """How a day stands, from what is on offer for it and for the days before, its item and its noted failure.
 
     ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before, and
     ``analysis`` that the day rests on those days as much as on itself; ``moved`` how much the weather known now moves
-    the day (mm of the antecedent precipitation index).
+    the day (mm of the antecedent precipitation index); ``standby`` is what the second source has of it.
     """
     from catalog.items.day import withdrawn
     from downscaler.method.forcing import MATTERS
@@ -138,7 +150,7 @@ def judge_day(
     facts: dict[str, Any] = {"date": date, "granule": _newest(offers), "revision": stood.revision if stood else 0}
     if stood and (why := withdrawn(stood.item)):  # an operator took it back: only --force publishes it again
         return DayState(state="withdrawn", why=why, **facts)
-    reasons = list(why_stale(stood.item, nearby if analysis else offers, nearby, inputs)) if stood else []
+    reasons = list(why_stale(stood.item, nearby if analysis else offers, [*nearby, *standby], inputs)) if stood else []
     if stood is not None and (change := moved(date, _weather_told(stood.item))) > MATTERS:
         reasons.append("weather that came later" if isinf(change) else f"rain that changed by {change:.1f} mm")
     torn = stood is not None and not stood.whole
@@ -146,7 +158,8 @@ def judge_day(
         reasons.append("its publication was interrupted, or is in progress")
     # Without anything to make the day from, an earlier failure (a search that timed out) says nothing of today.
     if failure is not None and (reasons or (stood is None and (offers or fill))):
-        again = torn or is_transient(failure.error) or not failure.same_inputs(inputs_of(inputs, offers))
+        tried = inputs_of(inputs, [*offers, *standby])
+        again = torn or is_transient(failure.error) or not failure.same_inputs(tried)
         told = f"{failure.error}: {failure.reason}" + (f" ({failure.attempts} times)" if failure.attempts > 1 else "")
         if failure.kind == "failed":
             return DayState(state="failed", why=told + ("; will be retried" if again else ""), work=again, **facts)
@@ -154,8 +167,13 @@ def judge_day(
             return DayState(state="no-coverage", why="no recommended retrieval here", **facts)
     if stood is not None:
         return DayState(state="stale" if reasons else "published", why="; ".join(reasons), work=bool(reasons), **facts)
-    if offers:
-        return DayState(state="due", why="the granule is available", work=True, **facts)
+    if offers or len(standby) >= FIELDS_A_DAY:
+        why = "the granule is available" if offers else "SMAP is silent; SMAP L4 is available"
+        return DayState(state="due", why=why, work=True, **facts)
+    return _without_granule(facts, overdue=overdue, fill=fill)
+
+
+def _without_granule(facts: Mapping[str, Any], *, overdue: bool, fill: bool) -> DayState:
     if overdue:
         return DayState(state="missing", why="no granule upstream", work=fill, **facts)
     return DayState(state="waiting", why="no granule yet, within its latency", **facts)
@@ -181,7 +199,11 @@ def why_stale(item: Document, offers: Sequence[Offer], nearby: Sequence[Offer], 
         yield f"newer granule {_newest(newer)}"
     known = {*used, *considered}
     scenes = {name.scene for name in map(name_of, known) if name is not None}
-    late = [o for o in offers if o.name is not None and o.name.scene not in scenes and not _hastier(o.file, used)]
+    late = [
+        o
+        for o in offers
+        if o.name is not None and o.file not in known and o.name.scene not in scenes and not _hastier(o.file, used)
+    ]
     if late:
         yield f"{len(late)} granules that came later" if len(late) > 1 else f"granule {_newest(late)} that came later"
     stood = {entry["kind"]: entry["sha256"] for entry in recorded if entry["kind"] not in ("granule", "weather")}

@@ -80,29 +80,39 @@ def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...
     from downscaler.errors import VadoseError
     from downscaler.learn.boosting import Options, rows_for
     from downscaler.learn.training import train as fit
+    from downscaler.parts import alone
     from downscaler.report.model_files import write_report
     from downscaler.stores.model import save_model
     from downscaler.stores.prior import open_prior
 
     opened = open_prior(prior)
+    weather = None
+    if settings.weather is not None:
+        from downscaler.stores.weather import open_weather
+
+        store = open_weather(settings.weather)
+        store.require(opened.domain)
+        weather = store.upto(opened.period[1])
     rows = settings.training_rows or rows_for(int(opened.attributes["active_cells"]))
     given: dict[str, Any] = {"rows": rows, "rounds": settings.training_rounds, "seed": settings.seed}
     options = Options(**{name: value for name, value in given.items() if value is not None})
     work = out.parent / f".{out.name}.training"  # kept when it is stopped: the same command goes on from there
-    try:
-        with console.progress_bar("training") as tell:
-            model = fit(
-                opened,
-                grids=[product.COARSE_GRIDS[name] for name in grids],
-                options=options,
-                progress=lambda what, done, total: tell(done, total, f"training: {what}"),
-                work=work,
-            )
-    except VadoseError:  # what cannot be trained leaves nothing
+    with alone(out):
+        try:
+            with console.progress_bar("training") as tell:
+                model = fit(
+                    opened,
+                    grids=[product.COARSE_GRIDS[name] for name in grids],
+                    options=options,
+                    progress=lambda what, done, total: tell(done, total, f"training: {what}"),
+                    work=work,
+                    weather=weather,
+                )
+        except VadoseError:  # what cannot be trained leaves nothing
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        save_model(model, out)
         shutil.rmtree(work, ignore_errors=True)
-        raise
-    save_model(model, out)
-    shutil.rmtree(work, ignore_errors=True)
     write_report(out, model.card)
     return dict(model.card)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from downscaler.method.hybrid import Model
     from downscaler.skill.crossval import Figures
     from downscaler.skill.evaluation import Evaluation
+    from downscaler.stores.weather import Weather as WeatherStore
 
 MOST_DAYS = 60  # days of the truth that are judged
 _OWN = ("soil_moisture", "lower", "upper")
@@ -30,13 +31,14 @@ class Elsewhere:
     """What is judged: a model with the statistics of its own prior, on the days of another record.
 
     ``observation`` makes SMAP's passes from the truth. The truth's dates are moved by whole years until the prior's
-    record holds none of them, as in publishing.
+    record holds none of them, as in publishing. ``weather`` is of the moved days.
     """
 
     prior: Prior
     model: Model
     truth: Prior
     observation: Observation
+    weather: WeatherStore | None = None
     seed: int = 0
     passes: dict[int, CoarseDay | None] = field(default_factory=dict, repr=False)
 
@@ -96,7 +98,8 @@ def _judge_day(position: int, what: Elsewhere, active: Bools, all_days: Evaluati
     inputs = Inputs(domain=what.prior.domain, records=(), prior=what.prior, model=what.model)
     before = [day for day in (_seen(p, what) for p in range(position - WINDOW + 1, position)) if day is not None]
     today = _seen(position, what)
-    reading = analyse_day(_date(position, what), today, before, inputs)
+    weather = what.weather.upto(_date(position, what)) if what.weather is not None else None
+    reading = analyse_day(_date(position, what), today, before, inputs, weather=weather)
     made = _fields(reading.day, what)
     coarse = reading.day.data["soil_moisture"].values
     bounds = {"analysis": (made["lower"], made["upper"])}
@@ -154,12 +157,13 @@ def _filled(day: CoarseDay, value: Floats) -> CoarseDay:
 
 def _fields(day: CoarseDay, what: Elsewhere) -> Fields:
     """Soil moisture and interval of a day on the whole domain."""
-    from downscaler.method.hybrid import predict
+    from downscaler.method.tile.predict import predict
     from downscaler.product import GRID
 
     shape = what.prior.domain.shape(GRID)
+    weather = what.weather.upto(day.date) if what.weather is not None else None
     made: Fields = {name: np.full((shape.y, shape.x), np.nan) for name in _OWN}
-    for tile in predict(what.model, what.prior, day):
+    for tile in predict(what.model, what.prior, day, weather=weather):
         for name, field_ in made.items():
             field_[tile.window.index] = tile.fields[name]
     return made

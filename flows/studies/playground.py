@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from downscaler.errors import ConfigError, ExperimentError
+from downscaler.errors import ExperimentError
 from downscaler.ground.prior import Prior
 from downscaler.playground.experiment import PHYSICS as PHYSICS_LAYOUT
 from downscaler.playground.experiment import Cell, Design, Record, fingerprint, fit_physics, run_cell, sited, table
@@ -24,6 +25,7 @@ from downscaler.report.playground import make_report
 from downscaler.report.playground_text import Truth
 from downscaler.stores.prior import open_prior
 from flows import console
+from flows.days.cluster import connected, each_done
 from flows.days.workers import end_with_parent, shared_memory
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 Shared = tuple[World, Design, tuple["Method", ...]]
 _SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_CONNECT_SECONDS = 20
 _shared: list[Shared] = []  # of a worker process: what it was started with
 
 
@@ -150,28 +151,15 @@ def _work_here(cell: Cell) -> Record:
 
 def _on_cluster(cells: Sequence[Cell], shared: Shared, scheduler: str) -> Iterator[Record]:
     """Cells on a Dask cluster whose workers have this package; records come back to this process alone."""
-    try:
-        from distributed import Client, KilledWorker
-        from distributed import as_completed as as_they_come
-    except ImportError:
-        raise ConfigError(
-            "Dask is not installed", value=f"--scheduler {scheduler}", remedy="pip install 'vadose[dask]'."
-        ) from None
-    try:
-        client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ConfigError(
-            "No Dask scheduler answers", value=f"{scheduler}: {error}", allowed="tcp://HOST:PORT of a running scheduler"
-        ) from None
-    with client:
+    with connected(scheduler) as client:
         everywhere: Any = client.scatter([shared], broadcast=True)[0]
-        futures = [client.submit(_work, everywhere, cell, pure=False) for cell in cells]
-        for future in as_they_come(futures, loop=client.loop):
-            try:
-                yield future.result()
-            except KilledWorker as error:
+        for _cell, record, error in each_done(client, partial(_work, everywhere), cells):
+            if error is None:
+                yield record
+            elif type(error).__name__ == "KilledWorker":
                 raise _lost(error) from error
-            future.release()
+            else:
+                raise error
 
 
 def with_siting(job: PlaygroundJob, world: World, network: Path | None, propensity: Path | None) -> PlaygroundJob:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from catalog.reading.points import PublishedDay
     from downscaler.ground.grid import Domain
     from downscaler.ground.prior import Prior
+    from downscaler.sources.gridded import Sample
     from downscaler.sources.insitu import FileReport
     from downscaler.validation.matchups import Matchups
     from downscaler.validation.sites import Site
@@ -168,12 +169,13 @@ def _extras(
     rows, columns = cells(matchups.sites)
     lon, lat = (np.array([getattr(site, name) for site in matchups.sites]) for name in ("lon", "lat"))
     labels = _labels(job.compare)
-    others = {name: _other(source, domain, matchups) for name, source in zip(labels, job.compare, strict=True)}
+    sampled = {name: _other(source, domain, matchups) for name, source in zip(labels, job.compare, strict=True)}
     values = None if job.third is None else product_at(job.third, matchups.dates, lon, lat)
     return Extras(
         ground={} if prior is None else ground_at(prior, domain, rows, columns),
         represented=represented(prior, domain, matchups, min_pairs=job.min_pairs, seed=job.seed),
-        others=others,
+        others={name: one.theta for name, one in sampled.items()},
+        notes=[note for one in sampled.values() for note in one.notes],
         third=None if third is None or values is None else (third, values),
         files=reports,
     )
@@ -190,19 +192,19 @@ def _labels(sources: Sequence[str]) -> list[str]:
     ]
 
 
-def _other(source: str, domain: Domain, matchups: Matchups) -> Any:
+def _other(source: str, domain: Domain, matchups: Matchups) -> Sample:
     """Another product at the same sites and days: a catalogue of ours, or whatever xarray opens."""
     import numpy as np
 
     from catalog.reading.points import published_days, sample_days
     from downscaler.errors import ComparisonError
-    from downscaler.sources.gridded import product_at
+    from downscaler.sources.gridded import Sample, sample_product
     from downscaler.validation.sites import cells
 
     root = source.removesuffix("/catalog.json")
     if not (root.startswith(("s3://", "file://")) or (Path(root) / "catalog.json").is_file()):
         lon, lat = (np.array([getattr(site, name) for site in matchups.sites]) for name in ("lon", "lat"))
-        return product_at(source, matchups.dates, lon, lat)
+        return sample_product(source, matchups.dates, lon, lat)
     days = [day for day in published_days(root, domain) if day.date in set(matchups.dates)]
     if not days:
         raise ComparisonError(
@@ -211,7 +213,7 @@ def _other(source: str, domain: Domain, matchups: Matchups) -> Any:
     sampled = sample_days(root, domain, days, *cells(matchups.sites))
     values = np.full(matchups.stations.shape, np.nan)
     values[:, [matchups.dates.index(day) for day in sampled.dates]] = sampled.theta
-    return values
+    return Sample(theta=values)
 
 
 def _judge(job: ValidationJob, domain: Domain, matchups: Matchups, extras: Extras) -> Findings:

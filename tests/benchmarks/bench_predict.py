@@ -15,7 +15,8 @@ from downscaler.ground.prior import Prior
 from downscaler.learn.boosting import Options
 from downscaler.learn.training import train
 from downscaler.method.conserve import bilinear
-from downscaler.method.hybrid import Model, predict
+from downscaler.method.hybrid import Model
+from downscaler.method.tile.predict import predict
 from downscaler.simulation.sample import write_sample
 from downscaler.sources.parflow import open_source
 from downscaler.sources.smap import read_day

@@ -68,7 +68,7 @@ def _of_json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise bad("filter is no JSON, which filter-lang=cql2-json says it is.") from None
+        raise bad("filter is not valid JSON, as filter-lang=cql2-json requires.") from None
 
 
 def _of_text(text: str) -> Any:
@@ -87,7 +87,7 @@ def _of_text(text: str) -> Any:
     except (cql2.ParseError, ValueError) as error:
         place = re.search(r"-->\s*\d+:(\d+)", str(error))
         where = f" at character {place.group(1)}" if place else ""
-        raise bad(f"filter is no CQL2 text: look at what stands{where}.") from None
+        raise bad(f"filter is not valid CQL2 text: check it{where}.") from None
 
 
 class _Walk:
@@ -115,14 +115,14 @@ class _Walk:
         if name == "like":
             _check_pattern(args[1])
         if name == "casei":
-            raise bad("casei is no condition: it goes around the operands of a comparison.")
+            raise bad("casei is not a condition: use it around the operands of a comparison.")
         operand = self._extent if name.startswith("t_") else self._place if name.startswith("s_") else self._operand
         return {"op": name, "args": [operand(arg, depth + 1) for arg in args]}
 
     def _operation(self, node: Any, depth: int) -> tuple[str, list[Any]]:
         self._count_part(depth)
         if not isinstance(node, dict) or not isinstance(node.get("op"), str) or not isinstance(node.get("args"), list):
-            raise bad("A part of the filter is no CQL2 condition: it has no op and args.")
+            raise bad("A part of the filter is not a CQL2 condition: op or args is missing.")
         if node["op"] not in OPERATORS:
             raise bad(f"The filter uses {node['op'][:40]!r}, which is not served. Allowed: {', '.join(OPERATORS)}.")
         return node["op"], node["args"]
@@ -194,7 +194,7 @@ def _count(name: str, args: list[Any], wanted: int | None) -> None:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise bad("An operand of the filter is no property, number, text, truth value or time.")
+        raise bad("Unsupported operand in the filter; expected a property, number, text, boolean or time.")
     if len(value) > LONGEST_LITERAL:
         raise bad(f"A text in a filter has at most {LONGEST_LITERAL:,} characters.")
     return value

@@ -184,7 +184,7 @@ def _instants(node: Any) -> tuple[dt.datetime, dt.datetime]:
         last = first + _DAY if len(text) == len("2015-04-01") else first
     except (ValueError, TypeError, OverflowError):
         raise bad(
-            f"A time of the filter is none: {str(text)[:40]!r}. Allowed: 2015-04-01, 2015-04-01T12:00:00Z."
+            f"Invalid time {str(text)[:40]!r} in the filter. Allowed: 2015-04-01, 2015-04-01T12:00:00Z."
         ) from None
     return first, last
 

@@ -1,1 +1,1 @@
-"""Coarse soil moisture between SMAP's passes: how SMAP observes it, and the analysis of a day from what it saw."""
+"""Coarse soil moisture between SMAP's passes and how 1 km cells follow it: a day's analysis from what SMAP saw."""

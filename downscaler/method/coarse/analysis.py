@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
-from downscaler.ground.blocks import Bools, Floats
+from downscaler.ground.blocks import Floats
 from downscaler.method.coarse.observation import Observation
 from downscaler.method.coarse.space_time import BLOCK, REACH, Component, Passes, interpolate, log_likelihood
 
@@ -28,6 +27,7 @@ ERRORS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06)  # m3 m-3, among whi
 BLIND = 1.15  # on the error where no weather is known: what a season does to a whole region, no record of one tells
 _MOST_BLOCKS = 9  # blocks that SMAP's error is found from
 _FEWEST_VALUES = 60  # retrievals below which the nominal error is taken
+_Z90 = 1.6448536269514722  # standard normal quantile of 0.95
 _LIMITS = (-2.5, 4.0)  # spreads that the answer to weather is held within
 
 
@@ -41,6 +41,8 @@ class Memory:
         centres: means of the predictors.
         unexplained: share of the variance that weather leaves, on folds of the record that it was not fitted on.
         inflation: factor on the estimate's error that made it the errors made, on such folds.
+        stretch: standard errors from the 1 km value down and up to the ends of the 90 % interval, for SMAP cells drier
+            than usual, usual and wetter (``following.CENTRES``), on such folds.
     """
 
     amplitude: float = 0.7
@@ -48,6 +50,7 @@ class Memory:
     centres: tuple[float, ...] = ()
     unexplained: float = 1.0
     inflation: float = 1.0
+    stretch: tuple[tuple[float, ...], tuple[float, ...]] = ((_Z90,) * 3, (_Z90,) * 3)
 
     def components(self, *, weather: bool) -> tuple[Component, ...]:
         """What is left to find out, as components of ``space_time``."""
@@ -67,6 +70,7 @@ class Memory:
             "centres": list(self.centres),
             "unexplained": self.unexplained,
             "inflation": self.inflation,
+            "stretch": [list(side) for side in self.stretch],
         }
 
     @classmethod
@@ -78,7 +82,16 @@ class Memory:
             centres=tuple(map(float, stored["centres"])),
             unexplained=float(stored["unexplained"]),
             inflation=float(stored["inflation"]),
+            **_stretch(stored),
         )
+
+
+def _stretch(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a stored memory; models trained before it was learned have none."""
+    if "stretch" not in stored:
+        return {}
+    below, above = (tuple(map(float, side)) for side in stored["stretch"])
+    return {"stretch": (below, above)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +99,16 @@ class Background:
     """What is known of the coarse cells [nyc, nxc] without SMAP, in the prior's climatology; NaN without land.
 
     ``level`` is the record's mean, ``seen`` the same through SMAP's footprint, ``spread`` the standard deviation of
-    coarse days, ``day`` the expected departure of the day itself and ``passes`` [n, nyc, nxc] of the days of the
-    passes (0 without weather), m3 m-3. ``weather`` says whether weather made them.
+    coarse days, ``day`` the expected departure of the day itself, ``slow`` its running mean and ``passes``
+    [n, nyc, nxc] the departure on the days of the passes (0 without weather), m3 m-3. ``weather`` says whether weather
+    made them.
     """
 
     level: Floats
     seen: Floats
     spread: Floats
     day: Floats
+    slow: Floats
     passes: Floats
     weather: bool = False
 
@@ -102,12 +117,17 @@ class Background:
 class Analysed:
     """A day's coarse field and what it rests on, [nyc, nxc].
 
-    ``value`` and its standard ``error`` are m3 m-3, ``smap`` the share of the variance that SMAP took away (0 to 1).
-    ``observation`` is what SMAP was found to be, ``footprint`` the share of the footprint's effect found in it.
+    ``value`` and its standard ``error`` are m3 m-3, ``slow`` is the running mean of the departure from the level
+    (``response.running_mean``) with its standard error, ``joint`` the covariance of the two errors (m6 m-6), ``smap``
+    the share of the variance that SMAP took away (0 to 1).
+    ``observation`` is what SMAP was found to be, ``footprint`` the share of the footprint's effect on the level in it.
     """
 
     value: Floats
     error: Floats
+    slow: Floats
+    slow_error: Floats
+    joint: Floats
     smap: Floats
     observation: Observation
     footprint: float
@@ -126,59 +146,67 @@ def analyse(
         cell_km: edge of a coarse cell.
     """
     components = memory.components(weather=background.weather)
-    share = footprint_share(seen, background)
-    expected = background.level + share * np.nan_to_num(background.seen - background.level)
-    passes = Passes(values=seen - expected - background.passes, ages=np.asarray(ages, np.float64))
-    observation = find_error(passes, background.spread, components, cell_km, footprint=share * FOOTPRINT)
+    sensor, observation = find_sensor(seen, ages, background, components, cell_km)
+    passes = _departures(seen, ages, background, sensor)
     found = interpolate(passes, background.spread, components, observation, cell_km)
     usual = sum(component.share for component in components) * background.spread**2
     with np.errstate(invalid="ignore", divide="ignore"):
         smap = np.clip(1.0 - found.error**2 / usual, 0.0, 1.0)
+    factor = memory.inflation * (1.0 if background.weather else BLIND)
     return Analysed(
         value=background.level + background.day + found.anomaly,
-        error=memory.inflation * (1.0 if background.weather else BLIND) * found.error,
+        error=factor * found.error,
+        slow=background.slow + found.slow,
+        slow_error=factor * found.slow_error,
+        joint=factor**2 * found.joint,
         smap=np.where(np.isfinite(background.spread), smap, np.nan),
         observation=observation,
-        footprint=share,
+        footprint=sensor.level,
     )
 
 
-def footprint_share(seen: Floats, background: Background) -> float:
-    """How much of the footprint's effect on the level is in the retrievals, 0 to 1: a regression over all cells.
+@dataclass(frozen=True, kw_only=True)
+class Sensor:
+    """What a retrieval may be: share ``level`` of the footprint's effect on the level (0 to 1), and ``width``, km."""
 
-    Both sides are taken off their mean over the cells around, so that neither weather nor bias counts. Retrievals
-    that are matched to the prior's climatology, or that are means of their cells, show none.
+    level: float
+    width: float
+
+
+SENSORS = (
+    Sensor(level=0.0, width=0.0),  # the mean of its cell
+    Sensor(level=0.5, width=0.7 * FOOTPRINT),  # sharpened, as the enhanced product is in part
+    Sensor(level=1.0, width=FOOTPRINT),
+    Sensor(level=0.0, width=FOOTPRINT),  # smeared, but matched to the climatology of the cell
+)
+
+
+def _departures(seen: Floats, ages: NDArray[np.floating], background: Background, sensor: Sensor) -> Passes:
+    """Retrievals less what is expected of them."""
+    expected = background.level + sensor.level * np.nan_to_num(background.seen - background.level)
+    return Passes(values=seen - expected - background.passes, ages=np.asarray(ages, np.float64))
+
+
+def find_sensor(
+    seen: Floats,
+    ages: NDArray[np.floating],
+    background: Background,
+    components: tuple[Component, ...],
+    cell_km: float,
+) -> tuple[Sensor, Observation]:
+    """The sensor and the error that make what was seen likeliest, among ``SENSORS`` and ``ERRORS``.
+
+    Taken from the blocks with most retrievals; the mean of the cell and SMAP's nominal error where there are too few.
     """
-    with np.errstate(invalid="ignore"):
-        effect = _local(background.seen - background.level)
-        known = np.isfinite(seen).any(axis=0) & np.isfinite(effect)
-        if known.sum() < _FEWEST_VALUES // 4:
-            return 0.0
-        count = np.isfinite(seen).sum(axis=0)
-        departure = np.where(np.isfinite(seen), seen - background.level - background.passes, 0.0).sum(axis=0)
-        mean = _local(np.where(known, departure / np.maximum(count, 1), np.nan))
-    use = known & np.isfinite(mean)
-    power = float((count[use] * effect[use] ** 2).sum())
-    if power <= 0.0:
-        return 0.0
-    slope = float((count[use] * effect[use] * mean[use]).sum()) / power
-    return round(min(max(slope, 0.0), 1.0), 2)
-
-
-def find_error(
-    passes: Passes, spread: Floats, components: tuple[Component, ...], cell_km: float, *, footprint: float
-) -> Observation:
-    """The observation model with the error that makes what was seen likeliest, among ``ERRORS``.
-
-    Taken from the blocks with most retrievals; SMAP's nominal error where there are too few.
-    """
-    blocks = _fullest(passes, spread)
-    nominal = Observation(footprint=footprint)
-    if not blocks:
-        return nominal
-    trials = [replace(nominal, error=error) for error in ERRORS]
-    scores = [sum(log_likelihood(part, land, components, trial, cell_km) for part, land in blocks) for trial in trials]
-    return trials[int(np.argmax(scores))]
+    best, chosen = -np.inf, (SENSORS[0], Observation())
+    for sensor in SENSORS:
+        blocks = _fullest(_departures(seen, ages, background, sensor), background.spread)
+        for error in ERRORS if blocks else ():
+            trial = Observation(error=error, footprint=sensor.width)
+            score = sum(log_likelihood(part, land, components, trial, cell_km) for part, land in blocks)
+            if score > best:
+                best, chosen = score, (sensor, trial)
+    return chosen
 
 
 def _fullest(passes: Passes, spread: Floats) -> list[tuple[Passes, NDArray[np.float64]]]:
@@ -200,12 +228,3 @@ def _fullest(passes: Passes, spread: Floats) -> list[tuple[Passes, NDArray[np.fl
         cut = slice(row, row + width), slice(column, column + width)
         parts.append((Passes(values=values[(slice(None), *cut)], ages=passes.ages), land[cut]))
     return parts
-
-
-def _local(field: Floats) -> Floats:
-    """A field less its mean over the 5 x 5 cells around, NaN where unknown."""
-    known: Bools = np.isfinite(field)
-    total = uniform_filter(np.where(known, field, 0.0), 5, mode="constant")
-    share = uniform_filter(known.astype(np.float64), 5, mode="constant")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(known, field - total / share, np.nan))

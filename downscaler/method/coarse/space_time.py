@@ -19,10 +19,12 @@ from scipy.linalg import cho_factor, cho_solve
 
 from downscaler.ground.blocks import Floats
 from downscaler.method.coarse.observation import Observation, smear
+from downscaler.method.coarse.response import slow_weights
 
 BLOCK = 4  # coarse cells along one edge of a block
 REACH = 2  # blocks on either side whose means are used
 MOST_PASSES = 16  # newest passes of a window that a block is estimated from
+_PAST = 150  # days that the running mean looks back
 _FLOOR = 1e-6  # m6 m-6, added to every retrieval's error variance
 _LEAST_SHARE = 0.25  # of a neighbouring block that must be seen for its mean to count
 
@@ -46,10 +48,17 @@ class Passes:
 
 @dataclass(frozen=True, kw_only=True)
 class Interpolated:
-    """A day's anomaly and the standard deviation of its error, m3 m-3, both [nyc, nxc]."""
+    """A day's anomaly and the standard deviation of its error, m3 m-3, both [nyc, nxc].
+
+    ``slow`` and ``slow_error`` are those of the anomaly's running mean (``response.running_mean``), ``joint`` is the
+    covariance of the two errors, m6 m-6.
+    """
 
     anomaly: Floats
     error: Floats
+    slow: Floats
+    slow_error: Floats
+    joint: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,15 +104,15 @@ def interpolate(
     deviation = np.pad(np.asarray(spread, np.float64), frame[1:], constant_values=np.nan)
     geometry = _geometry(tuple(components), observation, cell_km, block)
     groups = _Groups(values, deviation, block)
-    anomaly, error = np.full(deviation.shape, np.nan), np.full(deviation.shape, np.nan)
+    made = np.full((5, *deviation.shape), np.nan)
     for row, column in np.ndindex(rows, columns):
         inside = _block(row + REACH, block), _block(column + REACH, block)
         if np.isfinite(deviation[inside]).any():
             data = groups.of(row + REACH, column + REACH)
-            anomaly[inside], error[inside] = _solve(data, passes.ages, geometry, components, observation)
+            made[(slice(None), *inside)] = _solve(data, passes.ages, geometry, components, observation)
     within = slice(margin, margin + shape[0]), slice(margin, margin + shape[1])
-    land = np.isfinite(spread)
-    return Interpolated(anomaly=np.where(land, anomaly[within], np.nan), error=np.where(land, error[within], np.nan))
+    anomaly, error, slow, slow_error, joint = np.where(np.isfinite(spread), made[(slice(None), *within)], np.nan)
+    return Interpolated(anomaly=anomaly, error=error, slow=slow, slow_error=slow_error, joint=joint)
 
 
 def log_likelihood(
@@ -220,28 +229,49 @@ def _solve(
     geometry: _Geometry,
     components: Sequence[Component],
     observation: Observation,
-) -> tuple[Floats, Floats]:
-    """Anomaly and error [block, block] of one block's own cells."""
-    variance = sum(component.share for component in components) * data.own**2
+) -> NDArray[np.float64]:
+    """One block's own cells [5, block, block]: the fields of ``Interpolated`` in their order."""
+    parts = [(component.share, *_memory(component.days)) for component in components]
+    usual = np.array([sum(share * each[k] for share, *each in parts) for k in range(3)])  # of today, slow, both
+    variance = usual[:, None] * data.own.ravel()[None] ** 2
+    values = np.zeros((2, data.own.size))
     use, age = _used(data, ages)
-    if not use.any():
-        return np.zeros(variance.shape), np.sqrt(variance)
-    group = np.nonzero(use)[1]
-    cross = sum(
-        component.share * np.exp(-age / component.days) * space[:, group]
-        for component, space in zip(components, geometry.cross, strict=True)
-    )
-    cross = cross * np.nan_to_num(data.own).ravel()[:, None] * data.spread[group]
-    factor = cho_factor(
-        _covariance(data, use, age, geometry, components, observation),
-        lower=True,
-        overwrite_a=True,
-        check_finite=False,
-    )
-    weights = cho_solve(factor, cross.T, check_finite=False)
-    anomaly = data.values[use] @ weights
-    left = variance.ravel() - np.einsum("cg,gc->c", cross, weights)
-    return anomaly.reshape(variance.shape), np.sqrt(np.maximum(left, _FLOOR)).reshape(variance.shape)
+    if use.any():
+        group = np.nonzero(use)[1]
+        size = np.nan_to_num(data.own).ravel()[:, None] * data.spread[group]
+        cross = np.zeros((2, *size.shape))
+        for component, space in zip(components, geometry.cross, strict=True):
+            near = component.share * space[:, group] * size
+            cross[0] += np.exp(-age / component.days) * near
+            cross[1] += _lagged(component.days, age) * near
+        factor = cho_factor(
+            _covariance(data, use, age, geometry, components, observation),
+            lower=True,
+            overwrite_a=True,
+            check_finite=False,
+        )
+        weights = cho_solve(factor, cross.reshape(-1, len(group)).T, check_finite=False).T.reshape(cross.shape)
+        values = weights @ data.values[use]
+        for k, (one, other) in enumerate(((0, 0), (1, 1), (0, 1))):
+            variance[k] -= (cross[one] * weights[other]).sum(axis=1)
+    today, late = np.sqrt(np.maximum(variance[:2], _FLOOR))
+    return np.stack([values[0], today, values[1], late, variance[2]]).reshape(5, *data.own.shape)
+
+
+@lru_cache(maxsize=64)
+def _memory(days: float) -> tuple[float, float, float]:
+    """Variances of an anomaly of memory ``days`` and unit size: today's, its running mean's, and of both together."""
+    weights = slow_weights(_PAST)
+    lags = np.exp(-np.arange(_PAST) / days)
+    apart = np.abs(np.arange(_PAST)[:, None] - np.arange(_PAST))
+    return 1.0, float(weights @ lags[apart] @ weights), float(weights @ lags)
+
+
+def _lagged(days: float, age: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Covariance of the running mean with the anomaly of ``age`` days ago, memory ``days`` and unit size."""
+    distinct, place = np.unique(age, return_inverse=True)
+    apart = np.abs(distinct[:, None] - np.arange(_PAST))
+    return np.asarray(np.exp(-apart / days) @ slow_weights(_PAST))[place]
 
 
 @lru_cache(maxsize=32)

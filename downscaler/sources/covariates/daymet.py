@@ -114,7 +114,7 @@ def open_daymet(folder: Path, years: Iterable[int]) -> Daymet:
 
     Raises PriorUnreadableError when one is missing or damaged, PriorSchemaError for other units, years or cuts.
     """
-    found, wanted = _there(folder), _wanted(years)
+    found, wanted = daymet_files(folder), _wanted(years)
     lacking = [_name(*key) for key in wanted if key not in found]
     if lacking:
         raise PriorUnreadableError(
@@ -125,7 +125,7 @@ def open_daymet(folder: Path, years: Iterable[int]) -> Daymet:
     return Daymet({key: found[key] for key in wanted})
 
 
-def _there(folder: Path) -> dict[tuple[str, int], Path]:
+def daymet_files(folder: Path) -> dict[tuple[str, int], Path]:
     """Daymet's files below a folder by variable and year."""
     found: dict[tuple[str, int], Path] = {}
     for path in sorted(Path(folder).rglob("*.nc")):
@@ -152,7 +152,7 @@ def fetch_daymet(folder: Path, years: Iterable[int], domain: Domain, endpoints: 
     from downscaler.sources.earthdata.client import log_in
     from downscaler.sources.smap.earthdata import box
 
-    there = _there(folder)
+    there = daymet_files(folder)
     lacking = [key for key in _wanted(years) if key not in there]
     account, cache, paths = log_in(endpoints), Cache(folder=folder, limit=None), []
     for year in sorted({year for _, year in lacking}):

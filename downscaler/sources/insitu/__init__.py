@@ -9,8 +9,20 @@ from typing import Any, Protocol
 
 from downscaler.errors import BROKEN, StationError
 from downscaler.ground.grid import Domain
+from downscaler.sources import hdf5
 from downscaler.sources.folders import files_below
-from downscaler.sources.insitu import columns, hydrodata, ismn, ismn_frame, own_csv, table, uscrn, uscrn_hourly
+from downscaler.sources.insitu import (
+    ameriflux,
+    hydrodata,
+    ismn,
+    ismn_frame,
+    neon,
+    nrcs,
+    own_csv,
+    table,
+    uscrn,
+    uscrn_hourly,
+)
 from downscaler.sources.insitu.delimited import SITES
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, tidy
 
@@ -29,7 +41,7 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (ismn, table, uscrn_hourly, uscrn, own_csv, columns, ismn_frame)
+READERS: tuple[Reader, ...] = (ismn, table, uscrn_hourly, uscrn, own_csv, ameriflux, neon, nrcs, ismn_frame)
 
 
 def read_stations(
@@ -75,6 +87,8 @@ def read_stations(
 def _read(file: Path, *, domain: Domain | None, deepest: float) -> Iterator[Read]:
     """The sensors of one file; what cannot be read is reported, so that the rest goes on."""
     try:
+        if not file.is_dir():
+            hdf5.require_regular(file)
         reader = next((reader for reader in READERS if reader.claims(file)), None)
         if reader is None:
             yield None, FileReport(file=file.name, problem="no station file of a known format")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,11 @@ SITES = "sites.csv"
 _MISSING = ("", "na", "nan", "null", "none", "m")
 _FILL = -90.0  # values at and below stand for "no reading": -99.9, -9999
 _SHOWN = 80
-_FORMS = ("%Y%m%d%H%M", "%Y%m%d", "%Y/%m/%d %H:%M", "%m/%d/%Y %H:%M", "%m/%d/%Y")
+_SEARCHED = 80  # lines among which a header is looked for
+_FORMS = ("%Y%m%d%H%M", "%Y%m%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")
+US_FORMS = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y")
+"""Of networks that write the month first; elsewhere 05/06/2024 could be either, and is no time."""
+IsHeader = Callable[[tuple[str, ...]], bool]
 
 
 @dataclass
@@ -39,6 +43,8 @@ class Table:
         for (number, line), words in zip(
             self.lines, csv.reader((line for _, line in self.lines), delimiter=self.separator), strict=True
         ):
+            if len(words) > len(self.columns) and not any(word.strip() for word in words[len(self.columns) :]):
+                words = words[: len(self.columns)]  # a comma at the end of each line
             if len(words) != len(self.columns):
                 self.spoil(number, line)
                 continue
@@ -49,18 +55,35 @@ class Table:
         self.bad.append(f"line {number}: {line.strip()[:_SHOWN]!r}")
 
 
-def header_of(path: Path) -> tuple[str, ...]:
-    """Column names of a text table in lower case, from its first lines; empty for anything else."""
+def header_of(path: Path, is_header: IsHeader | None = None) -> tuple[str, ...]:
+    """Column names of a text table in lower case, from its first lines; empty for anything else.
+
+    The header is the first line that is no remark, or with ``is_header`` the first that it knows: reports begin with
+    titles.
+    """
     if path.is_dir() or path.suffix.lower() not in SUFFIXES:
         return ()
     with path.open("rb") as stream:
         start = decoded(stream.read(65536))
-    first = next((line for line in start.splitlines() if line.strip() and not line.startswith("#")), "")
-    return _names(first, _separator(first))
+    lines = [line for line in start.splitlines() if line.strip() and not line.startswith("#")]
+    at = _header_at(lines, is_header)
+    return () if at is None else _names(lines[at], _separator(lines[at]))
 
 
-def read_table(path: Path) -> Table:
-    """The whole table; raises StationError where the file cannot be read."""
+def _header_at(lines: Sequence[str], is_header: IsHeader | None) -> int | None:
+    for at, line in enumerate(lines[:_SEARCHED]):
+        if not (at == 0 and line.strip().lower().startswith("sep=")) and (
+            is_header is None or is_header(_names(line, _separator(line)))
+        ):
+            return at
+    return None
+
+
+def read_table(path: Path, is_header: IsHeader | None = None) -> Table:
+    """The whole table, its header found as ``header_of`` does.
+
+    Raises StationError where the file cannot be read, has no header, or one that names a column twice.
+    """
     try:
         text = decoded(path.read_bytes())
     except OSError as error:
@@ -68,10 +91,16 @@ def read_table(path: Path) -> Table:
     numbered = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     comments = tuple(line for _, line in numbered if line.startswith("#"))
     lines = [(number, line) for number, line in numbered if not line.startswith("#")]
-    if not lines:
-        raise StationError("A station file is empty", value=path.name)
-    separator = _separator(lines[0][1])
-    return Table(path, _names(lines[0][1], separator), comments, lines[1:], separator)
+    at = _header_at([line for _, line in lines], is_header)
+    if at is None:
+        raise StationError("A station file is empty" if not lines else "A station file has no header", value=path.name)
+    separator = _separator(lines[at][1])
+    names = _names(lines[at][1], separator)
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise StationError(f"The header of {path.name} names a column twice", value=", ".join(twice))
+    comments += tuple(line for _, line in lines[:at])
+    return Table(path, names, comments, lines[at + 1 :], separator)
 
 
 def _separator(line: str) -> str:
@@ -79,7 +108,10 @@ def _separator(line: str) -> str:
 
 
 def _names(line: str, separator: str) -> tuple[str, ...]:
-    return tuple(word.strip().lower() for word in next(csv.reader([line], delimiter=separator), []))
+    names = [word.strip().lower() for word in next(csv.reader([line], delimiter=separator), [])]
+    while names and not names[-1]:
+        names.pop()
+    return tuple(names)
 
 
 def degrees_of(text: str) -> float | None:
@@ -99,13 +131,16 @@ def number_of(text: str, *, fill: float = _FILL) -> float | None:
     return float("nan") if value <= fill else value
 
 
-def moment_of(text: str, offset: float = 0.0) -> dt.datetime | None:
-    """UTC of a local time ``offset`` hours ahead of UTC; a zone in the text wins. None where it is no time."""
+def moment_of(text: str, offset: float = 0.0, forms: Sequence[str] = ()) -> dt.datetime | None:
+    """UTC of a local time ``offset`` hours ahead of UTC; a zone in the text wins. None where it is no time.
+
+    ISO 8601, and the same without separators; ``forms`` are what else is known to be meant.
+    """
     moment = None
     try:
         moment = dt.datetime.fromisoformat(text if not text.isdigit() else "")
     except ValueError:
-        for form in _FORMS:
+        for form in (*_FORMS, *forms):
             try:
                 moment = dt.datetime.strptime(text, form)  # noqa: DTZ007  (the zone is set below)
                 break
@@ -129,7 +164,7 @@ class Site:
 
     lat: float
     lon: float
-    utc_offset: float = 0.0
+    utc_offset: float | None = None
     network: str | None = None
     depths: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -162,15 +197,33 @@ def _sites(path: Path, _changed: int) -> dict[str, Site]:
         known = sites.get(row["site"], Site(lat=lat, lon=lon))
         depth = depth_of(row)
         named = {row["variable"].lower(): depth} if row.get("variable") and depth else {}
-        offset = number_of(row.get("utc_offset", "0")) or 0.0
+        offset = number_of(row.get("utc_offset", ""))
         sites[row["site"]] = Site(
             lat=lat,
             lon=lon,
-            utc_offset=offset if np.isfinite(offset) else 0.0,
+            utc_offset=_offset(offset, path, row) if offset is not None else known.utc_offset,
             network=row.get("network") or known.network,
             depths={**known.depths, **named},
         )
     return sites
+
+
+def _offset(hours: float, path: Path, row: Mapping[str, str]) -> float | None:
+    if np.isnan(hours):
+        return None
+    if not -14 <= hours <= 14:
+        raise StationError(f"A line of {path} has no utc_offset", value=dict(row), allowed="-14 to 14 hours")
+    return hours
+
+
+def local_offset(site: Site, name: str, path: Path) -> float:
+    """Hours that a station's local standard time is ahead of UTC; raises StationError where they are not told."""
+    if site.utc_offset is None:
+        raise StationError(
+            f"{path.name} is in local time, and sites.csv tells no utc_offset of {name}",
+            allowed="utc_offset in hours, such as -6 for Central Standard Time",
+        )
+    return site.utc_offset
 
 
 def depth_of(row: Mapping[str, str]) -> tuple[float, float] | None:

@@ -187,9 +187,10 @@ def _members(path: Path, names: list[str], content: Callable[[str], bytes]) -> _
     found = sorted(n for n in names if n.lower().endswith(".stm") and "_sm_" in PurePosixPath(n).name)
     if not found:
         raise StationError(
-            "Station archive holds no soil moisture",
-            value=path.name,
+            "Station archive holds no soil moisture of ISMN",
+            value=f"{path.name}: {len(names)} files" + (f", such as {names[0]}" if names else ""),
             allowed="files NETWORK_NETWORK_STATION_sm_FROM_TO_SENSOR_START_END.stm",
+            remedy="Unpack it: other networks' files are read unpacked." if path.suffix.lower() == ".zip" else None,
         )
     statics = {str(PurePosixPath(n).parent): n for n in names if n.endswith("_static_variables.csv")}
     return _Members(soil_moisture=tuple(found), statics=statics, content=content)

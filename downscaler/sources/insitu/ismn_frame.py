@@ -5,7 +5,7 @@ The frame itself has no place and no depth: they stand in ``sites.csv`` under th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from downscaler.sources.insitu.delimited import header_of, moment_of, number_of,
 from downscaler.sources.insitu.series import MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 
 COLUMNS = ("soil_moisture", "soil_moisture_flag")
+_TIMES = ("date_time", "datetime", "time", "date", "timestamp")
 
 
 def claims(path: Path) -> bool:
@@ -73,17 +74,26 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
     yield checked(series, report, domain)
 
 
+def _time_column(names: Sequence[str], path: Path) -> str:
+    """The column of times: by its name, else the first, as an index is written; raises StationError without one."""
+    found = next((name for name in names if name.lower() in _TIMES), names[0])
+    if found.lower() in (*COLUMNS, "soil_moisture_orig_flag"):
+        raise StationError(f"{path.name} has no column of times", value=", ".join(names), allowed=", ".join(_TIMES))
+    return found
+
+
 def _rows(path: Path) -> tuple[list[tuple[pd.Timestamp, float, str]], list[str]]:
     """Time (UTC), value and flag of every line, and the lines that are none."""
     if path.suffix.lower() == ".parquet":
         frame = pd.read_parquet(path).reset_index()
-        stamps = pd.to_datetime(frame[frame.columns[0]], utc=True)
+        stamps = pd.to_datetime(frame[_time_column([str(name) for name in frame.columns], path)], utc=True)
         values = frame["soil_moisture"].to_numpy(dtype=float)
         return list(zip(stamps, values, frame["soil_moisture_flag"].astype(str), strict=True)), []
     table = read_table(path)
     rows = []
+    stamped = _time_column(table.columns, path)
     for row in table.rows():
-        moment, value = moment_of(row[table.columns[0]]), number_of(row["soil_moisture"])
+        moment, value = moment_of(row[stamped]), number_of(row["soil_moisture"])
         if moment is None or value is None:
             table.spoil(int(row[""]), ",".join(list(row.values())[:-1]))
             continue

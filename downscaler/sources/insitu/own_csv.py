@@ -30,7 +30,7 @@ _ALIASES = {
     "soil_moisture": "value",
 }
 _Key = tuple[str, str, str, float, float, float, float]  # network, site, sensor, depths, place
-_DEEPEST = 5.0  # m; a probe deeper than this is a depth in cm
+_DEEPEST = 4.0  # m; a depth of 5 is of centimetres
 
 
 @dataclass
@@ -54,6 +54,9 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
     """
     table = read_table(path)
     table.columns = tuple(_ALIASES.get(name, name) for name in table.columns)
+    twice = sorted({name for name in table.columns if name and table.columns.count(name) > 1})
+    if twice:
+        raise StationError(f"Two columns of {path.name} are both {' and '.join(twice)}", value=", ".join(table.columns))
     found: dict[_Key, _Gathered] = {}
     for row in table.rows():
         moment, value, depth = moment_of(row["time"]), number_of(row["value"]), depth_of(row)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -61,14 +62,24 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 frame = file.read_row_group(group).to_pandas()
-                daily = bool(frame["daily"].iloc[0]) if "daily" in frame and len(frame) else False
-                for one in series_of(frame):
-                    if one.sensor.depth_to > deepest:
-                        continue
-                    sensor = one.sensor
-                    name = f"{path.name}: {sensor.network} {sensor.station} {sensor.name} {sensor.depth_to:g} m"
-                    report = FileReport(file=name, lines=one.time.size, readings=one.time.size)
-                    made = Series(sensor=sensor, time=one.time, value=one.value, flag=one.flag, daily=daily)
-                    yield checked(made, report, domain)
-    except (OSError, pa.ArrowException, KeyError) as error:
+                unplaced = frame[list(COLUMNS[:8])].isna().any(axis=1)
+                if unplaced.any():
+                    told = f"{int(unplaced.sum())} rows lack one of {', '.join(COLUMNS[:8])}"
+                    yield None, FileReport(file=path.name, lines=int(unplaced.sum()), problem=told)
+                    frame = frame[~unplaced]
+                kinds = frame["daily"].fillna(value=False).astype(bool) if "daily" in frame else None
+                parts = [(False, frame)] if kinds is None else [(bool(k), p) for k, p in frame.groupby(kinds)]
+                for daily, part in parts:
+                    yield from _sensors(path, part, domain, deepest, daily=daily)
+    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise StationError("A table of readings cannot be read", value=f"{path.name}: {error}") from error
+
+
+def _sensors(path: Path, frame: pd.DataFrame, domain: Domain | None, deepest: float, *, daily: bool) -> Iterator[Read]:
+    for one in series_of(frame):
+        if one.sensor.depth_to > deepest:
+            continue
+        sensor = one.sensor
+        name = f"{path.name}: {sensor.network} {sensor.station} {sensor.name} {sensor.depth_to:g} m"
+        report = FileReport(file=name, lines=one.time.size, readings=one.time.size)
+        yield checked(Series(sensor=sensor, time=one.time, value=one.value, flag=one.flag, daily=daily), report, domain)

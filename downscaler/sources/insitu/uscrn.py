@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
+from downscaler.sources.insitu.ismn_text import decoded
 from downscaler.sources.insitu.series import FROZEN, GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 
 NETWORK, SENSOR = "USCRN", "Stevens-Hydraprobe"
@@ -39,7 +40,7 @@ def claims(path: Path) -> bool:
     if ".parquet" in path.name:
         return is_table(path)
     with path.open("rb") as stream:
-        start = stream.read(4096).decode("ascii", errors="replace")
+        start = decoded(stream.read(4096))
     lines = [line for line in start.splitlines() if line.strip() and not line.startswith("#")]
     return bool(lines and _FIRST.match(lines[0].lstrip()))
 
@@ -131,11 +132,11 @@ def _flags(value: NDArray[np.float64], celsius: NDArray[np.float64]) -> NDArray[
 def _from_text(path: Path) -> tuple[pd.DataFrame, FileReport]:
     """The days of a text file, separated by blanks or commas; lines that are none are counted."""
     try:
-        text = path.read_text(encoding="ascii", errors="replace")
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise StationError("A station file cannot be read", value=f"{path.name}: {error}") from error
     named = _NAME.fullmatch(path.name)
-    rows, bad = [], []
+    rows, bad, numbers = [], [], []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -144,6 +145,9 @@ def _from_text(path: Path) -> tuple[pd.DataFrame, FileReport]:
             bad.append(f"line {number}: {line.strip()[:_SHOWN]!r}")
         else:
             rows.append(row)
+            numbers.append(line.replace(",", " ").split()[_WBAN])
+    if named and len(set(numbers)) > 1:  # several stations' files put together under one name
+        rows = [[f"WBAN-{number:0>5}", *row[1:]] for number, row in zip(numbers, rows, strict=True)]
     names = [f"{kind}_{n}" for kind in ("moisture", "temperature") for n in range(len(DEPTHS))]
     table = pd.DataFrame(rows, columns=["station", "date", "lon", "lat", *names])
     first = bad[0] if bad else None

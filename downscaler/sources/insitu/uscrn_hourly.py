@@ -1,7 +1,8 @@
 """Reads hourly files of the U.S. Climate Reference Network (CRNH0203): text as NCEI delivers it.
 
 A line is an hour, stamped in UTC with its end; soil moisture at five depths as in the daily files. Columns as NCEI's
-``readme.txt`` of CRNH0203 (hourly02) lists them; no genuine file was at hand.
+``headers.txt`` of hourly02 lists them (WBANNO, UTC_DATE, UTC_TIME, ... SOIL_MOISTURE_5 the 29th, SOIL_TEMP_5 the 34th
+of 38), which public readers agree with; no genuine file was at hand.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _DATE, _TIME, _LON, _LAT, _MOISTURE, _TEMPERATURE = 1, 2, 6, 7, 28, 33
 _NAME = re.compile(r"CRNH0203-\d{4}-(\w+)\.txt", re.IGNORECASE)
 _FIRST = re.compile(r"^\d{4,5}\s+\d{8}\s+\d{4}\s+\d{8}\s+\d{4}\s")
 _SHOWN = 80
+_Row = tuple[str, dt.datetime, list[float]]  # station number, UTC, place and ten values
 
 
 def claims(path: Path) -> bool:
@@ -43,7 +45,8 @@ def claims(path: Path) -> bool:
 def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -> Iterator[Read]:
     """Sensors of a file, depth by depth; a reading counts as frozen where the soil was not above 0 °C.
 
-    Raises StationError when no line is an hour of a station.
+    Files of several stations, put together, are told apart by their numbers. Raises StationError when no line is an
+    hour of a station.
     """
     rows, bad = [], []
     for number, line in enumerate(decoded(path.read_bytes()).splitlines(), start=1):
@@ -59,7 +62,17 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
             allowed=f"lines of {_COLUMNS} columns as in CRNH0203",
         )
     named = _NAME.fullmatch(path.name)
-    station = named[1] if named else f"WBAN-{rows[0][0]:0>5}"
+    stations = list(dict.fromkeys(row[0] for row in rows))
+    for wban in stations:
+        station = named[1] if named and len(stations) == 1 else f"WBAN-{wban:0>5}"
+        own = [row for row in rows if row[0] == wban]
+        yield from _station(path.name, station, own, bad, domain, deepest)
+        bad = []  # told once
+
+
+def _station(
+    file: str, station: str, rows: list[_Row], bad: list[str], domain: Domain | None, deepest: float
+) -> Iterator[Read]:
     moments = times([row[1] for row in rows])
     numbers = np.array([row[2] for row in rows])
     for n, depth in enumerate(DEPTHS):
@@ -79,7 +92,7 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
             lon=float(numbers[0, 0]),
         )
         report = FileReport(
-            file=f"{path.name}, {100 * depth:g} cm",
+            file=f"{file}, {station}, {100 * depth:g} cm",
             lines=len(rows) + len(bad),
             readings=len(rows) - missing,
             missing=missing,
@@ -88,9 +101,12 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
         )
         bad = []  # told once
         yield checked(Series(sensor=sensor, time=moments, value=value, flag=flag), report, domain)
+    if np.isnan(numbers[:, 2:7]).all():
+        lines = len(rows) + len(bad)
+        yield None, FileReport(file=f"{file}, {station}", lines=lines, problem="no soil moisture at any depth")
 
 
-def _row(words: list[str]) -> tuple[str, dt.datetime, list[float]] | None:
+def _row(words: list[str]) -> _Row | None:
     """A line as station number, UTC and the place with ten values; None when it is broken."""
     if len(words) != _COLUMNS or not (words[_DATE].isdigit() and words[_TIME].isdigit()):
         return None

@@ -13,10 +13,8 @@ from pyproj.exceptions import CRSError
 
 from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError
 from downscaler.sources import hdf5
+from downscaler.sources.lengths import METRES
 
-_LENGTHS = dict.fromkeys(("", "m", "meter", "metre", "meters", "metres"), 1.0) | dict.fromkeys(
-    ("km", "kilometer", "kilometre", "kilometers", "kilometres"), 1000.0
-)
 _LAYER_AXES = ("layer", "z", "level", "depth", "soil_layer")
 
 
@@ -78,10 +76,10 @@ def in_metres(dataset: xr.Dataset, where: str) -> xr.Dataset:
     """
     for axis in ("x", "y"):
         told = str(dataset[axis].attrs.get("units", "m")).strip()
-        factor = _LENGTHS.get(told.lower())
+        factor = METRES.get(told.lower())
         if factor is None:
             raise PriorSchemaError(
-                f"{axis} of {where} is no length on a map",
+                f"{axis} of {where} is not a length on a map",
                 value=repr(told),
                 allowed="m or km",
                 remedy="Project it first.",

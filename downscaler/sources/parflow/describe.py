@@ -8,7 +8,7 @@ from typing import Any
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import question
 from downscaler.sources.parflow.cf import open_dataset
-from downscaler.sources.parflow.native import FILE_NAME, NativeSource
+from downscaler.sources.parflow.native import NativeSource, names_states
 from downscaler.sources.parflow.netcdf import SUFFIXES, open_netcdf
 from downscaler.sources.parflow.pfb import describe as describe_pfb
 from downscaler.sources.parflow.source import PriorSource
@@ -43,7 +43,7 @@ def _describe(path: Path) -> dict[str, Any]:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is a ParFlow run: it has a prior.toml, or NetCDF files with soil moisture over time."""
-    if (folder / FILE_NAME).is_file():
+    if names_states(folder):
         return True
     return any(p.suffix.lower() in SUFFIXES for p in folder.iterdir() if p.is_file()) and _opens(folder)
 
@@ -59,7 +59,7 @@ def _opens(folder: Path) -> bool:
 
 def describe_folder(folder: Path) -> dict[str, Any]:
     """What a ParFlow run in a folder is: period, lattice, fields, notes; raises the errors of its reader."""
-    native = (folder / FILE_NAME).is_file()
+    native = names_states(folder)
     with typed(folder):
         source = NativeSource(folder) if native else open_netcdf(folder)
         kind = "parflow-native" if native else "parflow-netcdf"

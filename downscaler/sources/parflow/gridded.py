@@ -17,10 +17,12 @@ from downscaler.ground.lattice import IJWindow, Lattice, from_centres
 from downscaler.sources.parflow import hydroframe
 from downscaler.sources.parflow.cf import attributes_of, check_same_grid, crs_of, south_up, top_layer, utc_days
 from downscaler.sources.parflow.names import CLASS_NAMES, SHOWN_UNITS, STATIC_NAMES, check_units, find_name, require
+from downscaler.sources.parflow.retention import saturation
 from downscaler.sources.parflow.source import SourceInfo
 from downscaler.sources.parflow.units import Conversion, check_weather, conversion
 
 Array = NDArray[np.float32]
+_RETENTION = ("van_genuchten_alpha", "van_genuchten_n", "residual_saturation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,8 @@ class GriddedSource:
     """Days, weather and static fields of opened datasets; a PriorSource.
 
     ``parts`` are consecutive pieces of time of one run; ``others`` bring weather over time and static fields. Rows may
-    run either way in the files. Soil moisture is a variable of its own, else saturation times porosity. Raises
+    run either way in the files. Soil moisture is a variable of its own, else saturation times porosity, which pressure
+    and van Genuchten's parameters may give. Raises
     PriorSchemaError for missing variables, other units, unlike grids, and two files of one time.
     """
 
@@ -85,6 +88,8 @@ class GriddedSource:
             return "soil_moisture"
         if self._variable("saturation", self._parts) and "porosity" in self._static_names:
             return "saturation"
+        if self._variable("pressure", self._parts) and {"porosity", *_RETENTION} <= self._static_names.keys():
+            return "pressure"
         present = attributes_of(self._parts[0])
         require("soil_moisture", None, present, self._where)
         raise AssertionError  # require has raised
@@ -149,12 +154,14 @@ class GriddedSource:
     @cached_property
     def _static_names(self) -> dict[str, tuple[xr.Dataset, str]]:
         found: dict[str, tuple[xr.Dataset, str]] = {}
-        for dataset in (*self._others, self._parts[0]):
+        for number, dataset in enumerate((*self._others, *self._parts)):
             present = {k: a for k, a in attributes_of(dataset).items() if dataset[k].sizes.get("time", 1) == 1}
             for name in (*STATIC_NAMES, "mask"):
                 variable = find_name(name, present)
                 if variable is None:
                     continue
+                if name in found and number > len(self._others):
+                    continue  # a run's files may all repeat it
                 if name in found:
                     self._notes.append(f"{name} is in several files; the first was taken ({found[name][1]}).")
                     continue
@@ -188,6 +195,8 @@ class GriddedSource:
         result = np.full((len(chosen), *window.shape), np.nan, dtype=np.float32)
         for row, day in enumerate(chosen):
             states = [self._read_state(track, part, step, window) for part, step in track.steps.get(day, ())]
+            if states and name == "soil_moisture" and self._wet == "pressure":
+                states = [self._from_pressure(state, window) for state in states]
             if states:
                 stack = np.stack(states)
                 result[row] = stack[0] if len(stack) == 1 else _mean_of_states(stack)
@@ -195,11 +204,16 @@ class GriddedSource:
         if name != "soil_moisture":
             check_weather(name, result, f"{self._where} ({track.variable})")
             return result
-        if self._wet == "saturation":
+        if self._wet != "soil_moisture":
             result *= self.read_static("porosity", window).astype(np.float32)
         if "mask" in self._static_names:
             result[:, ~(self.read_static("mask", window) > 0)] = np.nan
         return result
+
+    def _from_pressure(self, pressure: Array, window: IJWindow) -> Array:
+        """Saturation of a state's pressure head; a mean of pressures would be another."""
+        alpha, n, residual = (self.read_static(name, window) for name in _RETENTION)
+        return saturation(pressure.astype(np.float64), alpha, n, residual).astype(np.float32)
 
     def _read_state(self, track: _Track, part: int, step: int, window: IJWindow) -> Array:
         values = top_layer(track.parts[part][track.variable], self._where).isel(time=step)
@@ -280,10 +294,16 @@ def _without_fill(values: NDArray[Any]) -> Array:
         return np.where(np.abs(wide) < 1e30, wide, np.nan).astype(np.float32)
 
 
+def _is_number(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where there is a value: neither NaN nor ParFlow's -3.4e38."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(values) < 1e30)
+
+
 def _steps_with_data(values: xr.DataArray) -> NDArray[np.bool_]:
     """Which time steps hold any number; read in blocks."""
     found = [
-        np.isfinite(values.isel(time=slice(start, start + 30)).transpose("time", ...).values)
+        _is_number(values.isel(time=slice(start, start + 30)).transpose("time", ...).values)
         for start in range(0, values.sizes["time"], 30)
     ]
     return np.concatenate([block.reshape(block.shape[0], -1).any(axis=1) for block in found])

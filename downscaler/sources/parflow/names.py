@@ -15,6 +15,7 @@ STANDARD_NAMES = {
 ALIASES: dict[str, tuple[str, ...]] = {
     "soil_moisture": ("soil_moisture", "surface_sm", "surface_soil_moisture", "sm_surface", "sm", "theta", "vwc"),
     "saturation": ("saturation", "satur"),
+    "pressure": ("pressure", "pressure_head"),
     "precipitation": ("precipitation", "precip", "apcp", "tp", "pr"),
     "air_temperature": ("air_temperature", "tair", "temp", "t2m", "tas"),
     "spinup": ("spinup",),
@@ -35,7 +36,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 STATIC_NAMES = tuple(
     name
     for name in ALIASES
-    if name not in ("soil_moisture", "saturation", "precipitation", "air_temperature", "spinup", "mask")
+    if name not in ("soil_moisture", "saturation", "pressure", "precipitation", "air_temperature", "spinup", "mask")
 )
 CLASS_NAMES = ("indicator", "land_cover")
 
@@ -45,6 +46,7 @@ _FRACTION = ("m3m-3", "m3/m3", "m^3/m^3", "m**3m**-3", "cm3/cm3", "cm3cm-3", "m3
 UNITS: dict[str, tuple[str, ...]] = {
     "soil_moisture": _FRACTION,
     "saturation": _DIMENSIONLESS,
+    "pressure": ("m", "meter", "metre", "meters", "metres"),
     "porosity": _FRACTION,
     "residual_saturation": _DIMENSIONLESS,
     "elevation": ("m", "meter", "metre", "meters", "metres"),
@@ -61,6 +63,7 @@ SHOWN_UNITS = {
     "porosity": "m3 m-3",
     "precipitation": "mm day-1",
     "air_temperature": "K",
+    "pressure": "m",
     "elevation": "m",
     "permeability": "m h-1",
     "van_genuchten_alpha": "m-1",

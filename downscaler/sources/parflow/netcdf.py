@@ -8,11 +8,13 @@ from pathlib import Path
 import xarray as xr
 
 from downscaler.errors import PriorUnreadableError
+from downscaler.sources.parflow import own_netcdf
 from downscaler.sources.parflow.cf import attributes_of, open_dataset
 from downscaler.sources.parflow.gridded import GriddedSource
 from downscaler.sources.parflow.names import STATIC_NAMES, find_name
 from downscaler.sources.parflow.source import DAILY_NAMES, file_inputs
 
+STATES = ("soil_moisture", "saturation", "pressure")
 SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
 
 
@@ -26,16 +28,34 @@ def open_netcdf(path: Path | str, statics: Path | None = None) -> GriddedSource:
     opened = {file: open_dataset(file) for file in files}
     if statics is not None:
         opened = {Path(statics): open_dataset(Path(statics))} | opened
-    days = {file: data for file, data in opened.items() if _over_time(data, ("soil_moisture", "saturation"))} or opened
+    opened, notes, more = _set_right(opened, Path(path))
+    days = {file: data for file, data in opened.items() if _over_time(data, STATES)} or opened
     others = {file: data for file, data in opened.items() if file not in days}
     used = {file: data for file, data in others.items() if _is_useful(data)}
-    notes = [_unread_file(file, data) for file, data in others.items() if file not in used]
+    notes += [_unread_file(file, data) for file, data in others.items() if file not in used]
     source = GriddedSource(
-        _in_order(days), _in_order(used), where=str(path), inputs=file_inputs([*days, *used]), notes=notes
+        _in_order(days), _in_order(used), where=str(path), inputs=file_inputs([*days, *used, *more]), notes=notes
     )
     for file in others.keys() - used.keys():
         opened[file].close()
     return source
+
+
+def _set_right(opened: dict[Path, xr.Dataset], path: Path) -> tuple[dict[Path, xr.Dataset], list[str], list[Path]]:
+    """The datasets with ParFlow's own output placed and dated by its prior.toml, and the static .pfb files it names.
+
+    And a note, and what else was read.
+    """
+    if not own_netcdf.any_of(opened.values()):
+        return opened, [], []
+    about = own_netcdf.description_of(path if path.is_dir() else path.parent, str(path))
+    placed = {
+        file: own_netcdf.set_right(data, about, file.name) if own_netcdf.wrote(data) else data
+        for file, data in opened.items()
+    }
+    beside, more = own_netcdf.statics(about)
+    placed |= {about.path: beside} if beside is not None else {}
+    return placed, [own_netcdf.NOTE], [about.path, *more]
 
 
 def _in_order(files: Mapping[Path, xr.Dataset]) -> list[xr.Dataset]:

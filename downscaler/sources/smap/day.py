@@ -24,7 +24,7 @@ from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Domain, EaseGrid
 from downscaler.sources.smap.composite import MERGE_RULE, NAMES, Retrievals, merge
 from downscaler.sources.smap.flags import FLAG_FILL
-from downscaler.sources.smap.granule import Granule, open_granule, opened
+from downscaler.sources.smap.granule import Granule, open_granules, opened
 from downscaler.sources.smap.names import HALF_ORBIT_LENGTH
 from downscaler.sources.smap.placement import longitudes
 from downscaler.sources.smap.retrievals import only_on, read_group
@@ -73,7 +73,7 @@ def read_day(
 
 
 def _read_day(paths: Sequence[Path], domain: Domain, date: dt.date | None, *, allow_empty: bool) -> CoarseDay:
-    granules, superseded = current([open_granule(Path(p)) for p in paths])
+    granules, superseded = current([granule for p in paths for granule in open_granules(Path(p))])
     day, granules = _of_day(granules, date)
     grid = _one_grid(granules)
     window = domain.window(grid)

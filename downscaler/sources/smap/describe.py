@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from downscaler.ground.grid import EaseGrid
 from downscaler.sources.smap.composite import NAMES
 from downscaler.sources.smap.flags import recommended
-from downscaler.sources.smap.granule import Granule, Group, find, open_granule, opened
+from downscaler.sources.smap.granule import Granule, open_granules, opened
+from downscaler.sources.smap.layout import Group, find
 from downscaler.sources.smap.placement import latitudes, longitudes, place, whole
 from downscaler.sources.smap.retrievals import values, words
 from downscaler.sources.smap.search import granule_files, identify
@@ -25,9 +26,11 @@ def describe(path: Path) -> dict[str, Any]:
 
     ``cells`` the cells of the file's arrays, ``valid`` those with a soil moisture value in any group whatever its
     flags, ``recommended`` those that may be used; ``conus_`` the same for cells whose centre lies in ``CONUS_BOX``;
-    ``overpasses`` the counts of each group. Raises the errors of ``open_granule`` and GranuleGridError.
+    ``overpasses`` the counts of each group. Of a stack of days the counts are of the first, and ``days`` says how many
+    there are. Raises the errors of ``open_granule`` and GranuleGridError.
     """
-    granule = open_granule(Path(path))
+    granules = open_granules(Path(path))
+    granule = granules[0]
     with opened(granule.path) as file:
         groups = [_cells(file, granule, group) for group in granule.groups]
         cells = max(int(find(file, group, "soil_moisture").size) for group in granule.groups)
@@ -41,6 +44,7 @@ def describe(path: Path) -> dict[str, Any]:
         "crid": granule.name.crid,
         "counter": granule.name.counter,
         "date": granule.name.date.isoformat(),
+        **({"days": len(granules), "last": granules[-1].name.date.isoformat()} if len(granules) > 1 else {}),
         "grid": granule.grid.name,
         "layout": granule.layout,
         "cells": cells,
@@ -63,8 +67,8 @@ def describe_granules(folder: Path) -> dict[str, Any]:
     files = granule_files(Path(folder))
     named = {path: identify(path) for path in files}
     days: dict[str, set[str]] = {}
-    for name in named.values():
-        if name is not None:
+    for names in named.values():
+        for name in names:
             days.setdefault(name.short_name, set()).add(name.date.isoformat())
     return {
         "kind": "granules",
@@ -72,7 +76,7 @@ def describe_granules(folder: Path) -> dict[str, Any]:
         "files": len(files),
         "products": {product: len(found) for product, found in sorted(days.items())},
         "period": [min(min(d) for d in days.values()), max(max(d) for d in days.values())] if days else None,
-        "files_not_read": [path.name for path, name in named.items() if name is None],
+        "files_not_read": [path.name for path, names in named.items() if not names],
     }
 
 

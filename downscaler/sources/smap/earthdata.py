@@ -16,6 +16,7 @@ from downscaler.errors import GranuleLayoutError, GranuleNameError, LoginError
 from downscaler.ground.grid import CRS, Domain
 from downscaler.sources.earthdata import Cache, Endpoints, remote_file
 from downscaler.sources.smap.granule import open_granule
+from downscaler.sources.smap.level4 import check_level4
 from downscaler.sources.smap.names import HALF_ORBIT_LENGTH, HALF_ORBITS, NEAR_REAL_TIME, STANDARD, GranuleName
 from downscaler.sources.smap.offers import Offer, Offers, by_day
 
@@ -138,6 +139,9 @@ def _as_named(offer: Offer) -> Callable[[Path], None]:
 
     def inspect(path: Path) -> None:
         """Raises GranuleLayoutError where the file belongs to another product or day."""
+        if offer.name is not None and offer.name.modelled:
+            check_level4(path, offer.name)
+            return
         try:
             inside = open_granule(path).name
         except GranuleNameError:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import h5py
-import numpy as np
 
 from downscaler.errors import (
     BROKEN,
@@ -25,29 +22,20 @@ from downscaler.ground.grid import EaseGrid
 from downscaler.product import SIMULATED_LABEL
 from downscaler.records import InputRecord, file_sha256
 from downscaler.sources import hdf5
-from downscaler.sources.smap.composite import AM, PM
-from downscaler.sources.smap.names import PRODUCTS, GranuleName
+from downscaler.sources.smap.composite import PM
+from downscaler.sources.smap.layout import Group, layout_of, text_of
+from downscaler.sources.smap.names import MODELLED, PRODUCTS, GranuleName
+from downscaler.sources.smap.stack import moments_of, product_of
 
-GROUP = "Soil_Moisture_Retrieval_Data"
-REQUIRED = ("soil_moisture", "retrieval_qual_flag")
 SIMULATED_ATTRIBUTE = "vadose_simulated"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """One group of retrievals: its path in the file, the ending of its variables' names and its overpass code."""
-
-    path: str
-    suffix: str
-    overpass: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Granule:
     """A granule's identity and layout, without its arrays.
 
-    ``layout`` is current (AM and PM groups), old (one group, a day) or half-orbit; ``observed`` the extent that the
-    metadata states (UTC).
+    ``layout`` is current (AM and PM groups), old (one group, a day) or half-orbit, with "stack" behind where a service
+    put days behind one another; ``observed`` the extent that the metadata states (UTC).
     """
 
     path: Path
@@ -114,20 +102,35 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def open_granule(path: Path) -> Granule:
-    """Read the identity of a granule.
+    """Read the identity of a granule of one day.
 
     Raises GranuleMissingError, GranuleUnreadableError, GranuleLayoutError (no retrieval group, a required variable
-    missing, another product) or GranuleNameError (neither metadata nor name tell the day or the product).
+    missing, another product, several days) or GranuleNameError (neither metadata nor name tell the day or the product).
     """
+    found = open_granules(path)
+    if len(found) > 1:
+        raise GranuleLayoutError(
+            f"{path.name} holds several days",
+            value=f"{len(found)}, {found[0].name.date} to {found[-1].name.date}",
+            allowed="one day",
+            remedy="Name the date.",
+        )
+    return found[0]
+
+
+def open_granules(path: Path) -> list[Granule]:
+    """The granules of a file: one as a rule, one a day where a service stacked days; raises as ``open_granule``."""
     with opened(path) as file:
-        layout, groups = _layout(file, path)
+        layout, groups = layout_of(file, path.name, _others_named(path))
+        if layout.endswith("stack"):
+            return _stack(file, path, layout, groups)
         dataset, series = (_attributes(file, f"Metadata/{part}Identification") for part in ("Dataset", "Series"))
         observed = _extent(_attributes(file, "Metadata/Extent"))
         orbit = _attributes(file, "Metadata/OrbitMeasuredLocation")
         name = _identity(path, dataset, observed, orbit)
         if layout == "half-orbit" and name.direction == "A":
-            groups = tuple(Group(path=g.path, suffix=g.suffix, overpass=PM) for g in groups)
-        return Granule(
+            groups = tuple(replace(g, overpass=PM) for g in groups)
+        granule = Granule(
             path=path,
             name=name,
             layout=layout,
@@ -136,51 +139,50 @@ def open_granule(path: Path) -> Granule:
             doi=series.get("identifier_product_DOI", "").removeprefix("doi:") or None,
             title=series.get("longName") or f"SMAP {name.short_name}",
             observed=observed,
-            simulated=_text(file.attrs.get(SIMULATED_ATTRIBUTE, "")).lower() == "true",
+            simulated=is_simulated(file),
         )
+        return [granule]
 
 
-def _layout(file: Any, path: Path) -> tuple[str, tuple[Group, ...]]:
-    """Tell the layout by the groups present; polar groups and others are left alone."""
-    present = [
-        Group(path=GROUP + ending, suffix=suffix, overpass=code)
-        for ending, suffix, code in (("_AM", "", AM), ("_PM", "_pm", PM), ("", "", AM))
-        if isinstance(file.get(GROUP + ending), h5py.Group)
+def _stack(file: Any, path: Path, layout: str, groups: tuple[Group, ...]) -> list[Granule]:
+    """A granule for each day of a stack."""
+    told = product_of(path, text_of(file.attrs.get("title", "")))
+    if told is None:
+        raise GranuleNameError(
+            "Neither the title nor the name of a stack of days states its product",
+            value=path.name,
+            allowed="a name as AppEEARS gives it: SPL3SMP_E.006_9km_aid0001.nc",
+        )
+    short_name, version = told
+    if short_name not in PRODUCTS or short_name.startswith("SPL2"):
+        raise GranuleLayoutError(f"{path.name} stacks another product", value=short_name, allowed="SPL3SMP_E, SPL3SMP")
+    return [
+        Granule(
+            path=path,
+            name=GranuleName(short_name=short_name, date=moment.date(), crid=f"subset-{version}", counter=0),
+            layout=layout,
+            groups=tuple(group.at(step) for group in groups),
+            collection_version=version,
+            doi=None,
+            title=f"SMAP {short_name}",
+            observed=None,
+            simulated=is_simulated(file),
+        )
+        for step, moment in enumerate(moments_of(file, path.name))
     ]
-    if not present:
-        raise GranuleLayoutError(
-            f"{path.name} has no group of soil moisture retrievals",
-            value="groups " + (", ".join(sorted(file)) or "none"),
-            allowed=[GROUP, f"{GROUP}_AM", f"{GROUP}_PM"],
-            remedy="Use a granule of " + ", ".join(PRODUCTS) + ".",
-        )
-    for group in present:
-        for variable in REQUIRED:
-            if find(file, group, variable) is None:
-                raise GranuleLayoutError(
-                    f"{path.name} lacks the variable {variable} in {group.path}",
-                    value=", ".join(sorted(file[group.path])) or "an empty group",
-                    allowed=[r + group.suffix for r in REQUIRED],
-                )
-    if present[0].path != GROUP:
-        return "current", tuple(g for g in present if g.path != GROUP)
-    return ("half-orbit" if find(file, present[0], "soil_moisture").ndim == 1 else "old"), tuple(present)
 
 
-def find(file: Any, group: Group, variable: str) -> Any:
-    """The group's dataset of that name, with or without the ending, or None."""
-    members = file[group.path]
-    for name in (variable + group.suffix, variable):
-        if isinstance(members.get(name), h5py.Dataset):
-            return members[name]
-    return None
+def is_simulated(file: Any) -> bool:
+    """Whether an opened file says that it is of the simulated sample."""
+    return text_of(file.attrs.get(SIMULATED_ATTRIBUTE, "")).lower() == "true"
 
 
-def _text(value: Any) -> str:
-    """An attribute as text, whether stored as bytes, str or an array of one."""
-    items = np.asarray(value).ravel().tolist()
-    first = items[0] if items else ""
-    return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
+def _others_named(path: Path) -> str:
+    """What to use instead, in words: a modelled field is told as that."""
+    hint = _hint(path, {})
+    if hint is not None and hint.short_name in MODELLED:
+        return f"{', '.join(p for p in PRODUCTS if p not in MODELLED)}; {hint.short_name} is read as `second_source`"
+    return ", ".join(p for p in PRODUCTS if p not in MODELLED)
 
 
 def _attributes(file: Any, path: str) -> dict[str, str]:
@@ -188,7 +190,7 @@ def _attributes(file: Any, path: str) -> dict[str, str]:
     group = file.get(path)
     if group is None:
         return {}
-    return {key: text for key in group.attrs if (text := _text(group.attrs[key]).strip())}
+    return {key: text for key in group.attrs if (text := text_of(group.attrs[key]).strip())}
 
 
 def _moment(text: str | None) -> dt.datetime | None:
@@ -235,8 +237,9 @@ def _identity(
             value=path.name,
             allowed="Metadata/DatasetIdentification with shortName and Metadata/Extent, or a file name in NSIDC's form",
         )
-    if short_name not in PRODUCTS:
-        raise GranuleLayoutError(f"{path.name} belongs to another product", value=short_name, allowed=PRODUCTS)
+    if short_name not in PRODUCTS or short_name in MODELLED:
+        allowed = [product for product in PRODUCTS if product not in MODELLED]
+        raise GranuleLayoutError(f"{path.name} belongs to another product", value=short_name, allowed=allowed)
     half = short_name.startswith("SPL2")
     direction = orbit.get("orbitDirection", "")[:1].upper() or (hint.direction if hint else None)
     return GranuleName(

@@ -16,12 +16,16 @@ STANDARD = ("SPL3SMP_E", "SPL3SMP", "SPL2SMP_E", "SPL2SMP")
 NEAR_REAL_TIME = ("SPL2SMP_NRT",)
 """Made within hours from predicted orbits and older ancillary data: a stream of its own, taken only when asked for."""
 
+MODELLED = ("SPL4SMGP",)
+"""A land surface model that assimilates SMAP, complete every three hours: no retrieval, taken only when asked for."""
+
 PRODUCTS: dict[str, EaseGrid] = {
     "SPL3SMP_E": M09,
     "SPL3SMP": M36,
     "SPL2SMP_E": M09,
     "SPL2SMP": M36,
     "SPL2SMP_NRT": M36,
+    "SPL4SMGP": M09,
 }
 """Short names that vadose reads, the preferred first, each with its grid."""
 
@@ -32,7 +36,10 @@ HALF_ORBIT_LENGTH = dt.timedelta(minutes=55)
 _PATTERN = re.compile(
     r"SMAP_L(?P<level>[23])_SM_P(?P<kind>_E|_NRT)?_"
     r"(?:(?P<orbit>\d{5})_(?P<direction>[AD])_(?P<start>\d{8}T\d{6})|(?P<day>\d{8}))_"
-    r"(?P<crid>[A-Z]\d{5})_(?P<counter>\d{3})(?:[_.-].*)?"
+    r"(?P<crid>[A-Z]\d{5})_(?P<counter>\d{3})(?:[^A-Za-z0-9].*)?"
+)
+_LEVEL4 = re.compile(
+    r"SMAP_L4_SM_gph_(?P<start>\d{8}T\d{6})_(?P<crid>V[a-z]\d{4})_(?P<counter>\d{3})(?:[^A-Za-z0-9].*)?"
 )
 _FORM = "SMAP_L3_SM_P[_E]_YYYYMMDD_Rccccc_nnn.h5, SMAP_L2_SM_P[_E|_NRT]_ORBIT_A|D_YYYYMMDDThhmmss_Rccccc_nnn.h5"
 
@@ -41,9 +48,10 @@ _FORM = "SMAP_L3_SM_P[_E]_YYYYMMDD_Rccccc_nnn.h5, SMAP_L2_SM_P[_E|_NRT]_ORBIT_A|
 class GranuleName:
     """Identifies one granule of one release.
 
-    ``crid`` is the composite release (``R19240``) and ``counter`` the production number in it; ``orbit``,
-    ``direction`` (``A`` ascending, about 18:00 local; ``D`` descending, about 06:00) and ``start`` (UTC) belong to
-    half orbits only. Granules sort so that the one that supersedes comes last.
+    ``crid`` is the composite release (``R19240``) and ``counter`` the production number in it; ``orbit`` and
+    ``direction`` (``A`` ascending, about 18:00 local; ``D`` descending, about 06:00) belong to half orbits only,
+    ``start`` (UTC) to half orbits and, as the middle of its three hours, to SPL4SMGP. Granules sort so that the one
+    that supersedes comes last.
 
     Source: SMAP product specification documents, section "File naming".
     """
@@ -58,7 +66,9 @@ class GranuleName:
 
     @classmethod
     def parse(cls, name: str | Path) -> GranuleName:
-        """Read a file's name; text after the counter (a subsetter's mark) is let through; raises GranuleNameError.
+        """Read a file's name; text after the counter (a subsetter's or browser's mark) is let through.
+
+        Raises GranuleNameError.
 
         Example:
             >>> name = GranuleName.parse("SMAP_L3_SM_P_E_20240523_R19240_001.h5")
@@ -66,6 +76,15 @@ class GranuleName:
             ('SPL3SMP_E', '2024-05-23', 'R19240.001')
         """
         text = Path(name).name
+        modelled = _LEVEL4.fullmatch(text)
+        if modelled is not None:
+            return cls(
+                short_name=MODELLED[0],
+                date=_moment(modelled["start"], text).date(),
+                crid=modelled["crid"],
+                counter=int(modelled["counter"]),
+                start=_moment(modelled["start"], text),
+            )
         match = _PATTERN.fullmatch(text)
         if (
             match is None
@@ -73,10 +92,7 @@ class GranuleName:
             or (match["kind"] == "_NRT" and match["level"] == "3")
         ):
             raise GranuleNameError("Not the name of a SMAP soil moisture granule", value=text, allowed=_FORM)
-        try:
-            start = dt.datetime.fromisoformat(match["start"] or match["day"]).replace(tzinfo=dt.UTC)
-        except ValueError:
-            raise GranuleNameError("The granule's name contains no valid date", value=text, allowed=_FORM) from None
+        start = _moment(match["start"] or match["day"], text)
         return cls(
             short_name=f"SPL{match['level']}SMP{match['kind'] or ''}",
             date=start.date(),
@@ -103,6 +119,11 @@ class GranuleName:
         return self.short_name in NEAR_REAL_TIME
 
     @property
+    def modelled(self) -> bool:
+        """Whether it is a model's field rather than a retrieval."""
+        return self.short_name in MODELLED
+
+    @property
     def version(self) -> str:
         """CRID and counter in one text, ``R19240.001``."""
         return f"{self.crid}.{self.counter:03d}"
@@ -125,9 +146,28 @@ class GranuleName:
 
     def covers(self, date: dt.date) -> bool:
         """Whether it may hold observations of a UTC day; a half orbit that began before midnight reaches into it."""
-        if self.start is None:
+        if self.start is None or self.modelled:
             return self.date == date
         return self.date == date or (self.start + HALF_ORBIT_LENGTH).date() == date
+
+
+def _moment(text: str, name: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+    except ValueError:
+        raise GranuleNameError("The granule's name contains no valid date", value=name, allowed=_FORM) from None
+
+
+def rank_of(file: str) -> int | None:
+    """How good a file's stream is: 2 SMAP's standard retrievals, 1 near real time, 0 a model; None for other files.
+
+    A day made from a better stream is never made anew from a lesser one.
+    """
+    try:
+        name = GranuleName.parse(file)
+    except GranuleNameError:
+        return None
+    return 0 if name.modelled else 1 if name.near_real_time else 2
 
 
 def is_near_real_time(file: str) -> bool | None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from downscaler.records import file_sha256
 from downscaler.sources.earthdata.records import RemoteFile
-from downscaler.sources.smap.names import NEAR_REAL_TIME, STANDARD, GranuleName
+from downscaler.sources.smap.names import MODELLED, NEAR_REAL_TIME, STANDARD, GranuleName
 
 _LOG = logging.getLogger(__name__)
 Offers = Mapping[dt.date, Sequence["Offer"]]
@@ -52,10 +52,12 @@ def choose(offers: Iterable[Offer], short_name: str | None = None, *, near_real_
     """The granules to use: of the best product available, the newest release of each scene.
 
     Products are tried in the order SPL3SMP_E, SPL3SMP, then half orbits; ``short_name`` admits one alone. The
-    near-real-time stream is never mixed with the others: ``near_real_time`` admits it and nothing else.
+    near-real-time stream is never mixed with the others: ``near_real_time`` admits it and nothing else. SPL4SMGP is
+    taken only where ``short_name`` names it.
     """
+    streams = MODELLED if short_name in MODELLED else NEAR_REAL_TIME if near_real_time else STANDARD
     named = [(offer.name, offer) for offer in offers if offer.name is not None]
-    for product in NEAR_REAL_TIME if near_real_time else STANDARD:
+    for product in streams:
         newest: dict[tuple[str, str, int, str], Offer] = {}
         if short_name in (None, product):
             for name, offer in sorted(

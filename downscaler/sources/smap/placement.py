@@ -6,6 +6,8 @@ these are the centres of the grid's own cells.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +18,14 @@ from pyproj import Transformer
 from downscaler.errors import GranuleGridError
 from downscaler.ground.grid import CRS, M09, M36, EaseGrid, Span, Window
 from downscaler.sources.smap.flags import FLAG_FILL, FLOAT_FILL
-from downscaler.sources.smap.granule import Granule, Group, find
+from downscaler.sources.smap.granule import Granule
+from downscaler.sources.smap.layout import Group, find
 
+_LOG = logging.getLogger(__name__)
 _TO_EASE = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
 _TO_DEGREES = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
 _SAMPLE = 256  # cells whose stated latitude and longitude are compared with the grid's own
+_INSIDE = 0.375  # cells from a centre; beyond, a warp good to an eighth of a cell may have taken the next one
 _TOLERANCE = 0.1  # cells; the files' float32 degrees are good to 1e-4 of a 9 km cell
 
 
@@ -95,7 +100,7 @@ def _check_shapes(file: Any, granule: Granule, group: Group, shape: tuple[int, .
         dataset = find(file, group, name)
         if dataset is not None and dataset.shape != shape:
             raise GranuleGridError(
-                f"{granule.path.name}: {name} and soil_moisture in {group.path} have different shapes",
+                f"{granule.path.name}: {name} and soil_moisture in {group.title} have different shapes",
                 value=dataset.shape,
                 allowed=str(shape),
             )
@@ -142,10 +147,11 @@ def _by_index(file: Any, granule: Granule, group: Group, window: Window) -> Plac
     """A clip or a half orbit: each value's cell is named by its row and column index, else by its coordinates."""
     datasets = [find(file, group, name) for name in ("EASE_row_index", "EASE_column_index")]
     grid = granule.grid
+    resampled = False
     if None in datasets:
-        row, column = _from_coordinates(file, granule, group)
+        row, column, resampled = _from_coordinates(file, granule, group)
     else:
-        row, column = (np.asarray(d[...]).ravel().astype(np.intp) for d in datasets)
+        row, column = (_indices(d) for d in datasets)
     known = (row != FLAG_FILL) & (column != FLAG_FILL)
     outside = known & ((row < 0) | (row >= grid.shape.y) | (column < 0) | (column >= grid.shape.x))
     if outside.any():
@@ -154,7 +160,8 @@ def _by_index(file: Any, granule: Granule, group: Group, window: Window) -> Plac
             value=f"row {row[outside][0]}, column {column[outside][0]}, {outside.sum()} cells in all",
             allowed=f"rows 0 to {grid.shape.y - 1}, columns 0 to {grid.shape.x - 1}",
         )
-    _check_values_placed(file, granule, group, known)
+    if not resampled:
+        _check_values_placed(file, granule, group, known)
     cell = row[known] * grid.shape.x + column[known]
     if np.unique(cell).size != cell.size:
         raise GranuleGridError(
@@ -163,7 +170,7 @@ def _by_index(file: Any, granule: Granule, group: Group, window: Window) -> Plac
             allowed="one value for a cell",
         )
     degrees = [find(file, group, name) for name in ("latitude", "longitude")]
-    if None not in degrees and all(d.size == row.size for d in degrees):
+    if not resampled and None not in degrees and all(d.size == row.size for d in degrees):
         lat, lon = (np.asarray(d[...]).ravel()[known] for d in degrees)
         _check_centres(granule, row[known], column[known], lat, lon)
     top, left = window.rows.start, window.columns.start
@@ -174,8 +181,12 @@ def _by_index(file: Any, granule: Granule, group: Group, window: Window) -> Plac
     )
 
 
-def _from_coordinates(file: Any, granule: Granule, group: Group) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Row and column of every value, FLAG_FILL where nothing is stated, from map coordinates or degrees."""
+def _from_coordinates(file: Any, granule: Granule, group: Group) -> tuple[NDArray[np.intp], NDArray[np.intp], bool]:
+    """Row and column of every value, FLAG_FILL where nothing is stated, from map coordinates or degrees.
+
+    And whether the file was resampled: pixels of a stack of AppEEARS take the value of the cell that their centre lies
+    in; those near a cell's edge, where rounding decides, are left out.
+    """
     shape = find(file, group, "soil_moisture").shape
     x, y = _coordinates(file, group, shape)
     if x is None or y is None:
@@ -188,7 +199,8 @@ def _from_coordinates(file: Any, granule: Granule, group: Group) -> tuple[NDArra
     at_column, at_row = (np.asarray(v) - 0.5 for v in ~granule.grid.transform @ (x, y))
     stated = np.isfinite(at_column) & np.isfinite(at_row)
     off = np.where(stated, np.maximum(np.abs(at_row - np.rint(at_row)), np.abs(at_column - np.rint(at_column))), 0.0)
-    if not stated.any() or off.max() > _TOLERANCE:
+    resampled = bool(stated.any()) and off.max() > _TOLERANCE
+    if not stated.any() or (resampled and group.step is None):
         raise GranuleGridError(
             f"{granule.path.name}: its coordinates are not cell centres of the grid {granule.grid.name} of "
             f"{granule.name.short_name}",
@@ -197,20 +209,57 @@ def _from_coordinates(file: Any, granule: Granule, group: Group) -> tuple[NDArra
             remedy="Ask for a subset without reprojection.",
         )
     row, column = (np.where(stated, np.rint(v), FLAG_FILL).astype(np.intp) for v in (at_row, at_column))
-    return row, column
+    if resampled:
+        keep = _one_pixel_a_cell(file, granule, group, stated & (off <= _INSIDE), off, row, column)
+        row, column = np.where(keep, row, FLAG_FILL), np.where(keep, column, FLAG_FILL)
+    return row, column, resampled
+
+
+def _one_pixel_a_cell(
+    file: Any,
+    granule: Granule,
+    group: Group,
+    inside: NDArray[np.bool_],
+    off: NDArray[np.float64],
+    row: NDArray[np.intp],
+    column: NDArray[np.intp],
+) -> NDArray[np.bool_]:
+    """The pixel nearest to each cell's centre; pixels of one cell must agree, or they are interpolated."""
+    value = np.asarray(find(file, group, "soil_moisture")[...], dtype=np.float64).ravel()
+    order = np.flatnonzero(inside)[np.argsort(off[inside], kind="stable")]
+    cell = row[order] * granule.grid.shape.x + column[order]
+    _, first, which = np.unique(cell, return_index=True, return_inverse=True)
+    if not np.array_equal(value[order], value[order[first]][which.ravel()], equal_nan=True):
+        raise GranuleGridError(
+            f"{granule.path.name} was interpolated: pixels of one cell of {granule.grid.name} differ",
+            allowed="the product's own grid, or resampling by the nearest neighbour",
+            remedy="Ask for the native projection.",
+        )
+    keep = np.zeros(value.size, bool)
+    keep[order[first]] = True
+    spans = (np.ptp(part[inside]) + 1 if inside.any() else 0 for part in (row, column))
+    lost = int(np.prod([int(span) for span in spans])) - int(keep.sum())
+    if lost > 0:
+        told = "%s was resampled: %d of %d cells have no pixel of their own; ask for the native projection"
+        _LOG.warning(told, granule.path.name, lost, lost + int(keep.sum()))
+    return keep
+
+
+def _indices(dataset: Any) -> NDArray[np.intp]:
+    """An index of every value, flat; NaN, a service's way to say fill, as FLAG_FILL."""
+    index = np.asarray(dataset[...]).ravel()
+    return np.where(np.isfinite(index), index, FLAG_FILL).astype(np.intp)
 
 
 def _coordinates(
     file: Any, group: Group, shape: tuple[int, ...]
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """Map coordinates (m) of every value, flat, NaN where fill; from axes x and y, else from latitude and longitude."""
-    x, y = (_beside(file, group, name) for name in ("x", "y"))
+    x, y = (_any_of(file, group, names) for names in (("x", "xdim", "XDim"), ("y", "ydim", "YDim")))
     if len(shape) == 2 and x is not None and y is not None and (y.size, x.size) == shape:
         grid_x, grid_y = np.meshgrid(x, y)
         return grid_x.ravel(), grid_y.ravel()
-    lat, lon = (_beside(file, group, name) for name in ("latitude", "longitude"))
-    lat = lat if lat is not None else _beside(file, group, "lat")
-    lon = lon if lon is not None else _beside(file, group, "lon")
+    lat, lon = (_any_of(file, group, names) for names in (("latitude", "lat"), ("longitude", "lon")))
     if lat is None or lon is None:
         return None, None
     if len(shape) == 2 and (lat.size, lon.size) == shape and lat.ndim == 1:
@@ -222,6 +271,10 @@ def _coordinates(
     east, north = np.full(flat_lat.size, np.nan), np.full(flat_lat.size, np.nan)
     east[stated], north[stated] = _TO_EASE.transform(flat_lon[stated], flat_lat[stated])
     return east, north
+
+
+def _any_of(file: Any, group: Group, names: Sequence[str]) -> NDArray[np.float64] | None:
+    return next((found for name in names if (found := _beside(file, group, name)) is not None), None)
 
 
 def _beside(file: Any, group: Group, name: str) -> NDArray[np.float64] | None:

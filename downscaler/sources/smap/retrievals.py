@@ -14,7 +14,8 @@ from downscaler.ground.grid import Window
 from downscaler.product import THETA_MAX, THETA_MIN
 from downscaler.sources.smap.composite import Retrievals
 from downscaler.sources.smap.flags import FLAG_FILL, FLOAT_FILL, masked, recommended, successful, surface_bits
-from downscaler.sources.smap.granule import Granule, Group, find
+from downscaler.sources.smap.granule import Granule
+from downscaler.sources.smap.layout import Group, find
 from downscaler.sources.smap.placement import Placement, place
 from downscaler.sources.smap.times import from_seconds, from_text
 
@@ -55,7 +56,7 @@ def values(
     dataset = find(file, group, "soil_moisture")
     if dataset.dtype.kind != "f":
         raise GranuleLayoutError(
-            f"{granule.path.name}: soil_moisture in {group.path} is not a floating-point variable",
+            f"{granule.path.name}: soil_moisture in {group.title} is not a floating-point variable",
             value=dataset.dtype,
             allowed="float32 or float64",
         )
@@ -68,13 +69,17 @@ def words(file: Any, granule: Granule, group: Group, placement: Placement, name:
     dataset = find(file, group, name)
     if dataset is None:
         return np.full(tuple(placement.window.shape.yx), FLAG_FILL, dtype=np.uint16)
-    if dataset.dtype.kind not in "ui":
+    taken = placement.take(dataset, FLAG_FILL) if dataset.dtype.kind in "uif" else None
+    if taken is not None and taken.dtype.kind == "f":  # a service's way to have NaN for fill
+        taken = np.where(np.isfinite(taken), taken, FLAG_FILL)
+        taken = taken if bool((taken == np.rint(taken)).all()) else None
+    if taken is None:
         raise GranuleLayoutError(
-            f"{granule.path.name}: {name} in {group.path} is not an integer variable",
+            f"{granule.path.name}: {name} in {group.title} is not an integer variable",
             value=dataset.dtype,
             allowed="uint16",
         )
-    word = placement.take(dataset, FLAG_FILL).astype(np.int64)
+    word = taken.astype(np.int64)
     fill = _attribute(dataset, "_FillValue", FLAG_FILL)
     unknown = (word == fill) | (word < 0) | (word >= FLAG_FILL)
     return np.where(unknown, FLAG_FILL, word).astype(np.uint16)

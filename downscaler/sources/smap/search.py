@@ -10,7 +10,8 @@ from pathlib import Path
 from downscaler.errors import GranuleError, GranuleMissingError, GranuleNameError
 from downscaler.sources import hdf5
 from downscaler.sources.folders import files_below
-from downscaler.sources.smap.granule import GROUP, open_granule
+from downscaler.sources.smap.granule import open_granules
+from downscaler.sources.smap.layout import GROUP
 from downscaler.sources.smap.names import GranuleName
 from downscaler.sources.smap.offers import Offer, Offers, by_day, choose
 
@@ -61,7 +62,7 @@ def find_granules(
     of_day = [offer for offer in found if offer.name is not None and offer.name.covers(date)]
     chosen = choose(of_day, short_name, near_real_time=near_real_time)
     if chosen:
-        return [offer.path for offer in chosen if offer.path is not None]
+        return list(dict.fromkeys(offer.path for offer in chosen if offer.path is not None))
     days = {
         offer.name.date for offer in found if offer.name is not None and short_name in (None, offer.name.short_name)
     }
@@ -77,11 +78,7 @@ def find_granules(
 def _all(folder: Path) -> list[Offer]:
     if not folder.is_dir():
         raise GranuleMissingError("Folder of granules not found", value=folder)
-    return [
-        Offer(file=path.name, name=name, path=path)
-        for path in granule_files(folder)
-        if (name := identify(path)) is not None
-    ]
+    return [Offer(file=path.name, name=name, path=path) for path in granule_files(folder) for name in identify(path)]
 
 
 def granule_files(folder: Path) -> list[Path]:
@@ -105,14 +102,14 @@ def _may_be_granule(path: Path) -> bool:
     return True
 
 
-def identify(path: Path) -> GranuleName | None:
-    """Identity of a file from its name, else from its contents; None (logged) for anything else."""
+def identify(path: Path) -> list[GranuleName]:
+    """Identity of a file by its name, else its contents: one for each day of a stack, none (logged) for others."""
     try:
-        return GranuleName.parse(path)
+        return [GranuleName.parse(path)]
     except GranuleNameError:
         pass
     try:
-        return open_granule(path).name
+        return [granule.name for granule in open_granules(path)]
     except GranuleError as error:
         _LOG.warning("Left out: %s", error)
-        return None
+        return []

@@ -1,7 +1,7 @@
 """Readers of daily precipitation and air temperature from public products.
 
 A new source is one file here and one line in ``SOURCES``. Their order is that of preference among sources that are
-equally final: finer and better observed first.
+equally final: the model's own forcing first, then finer and better observed ones.
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from downscaler.errors import ConfigError
+from downscaler.sources.weather.daymet import open_daymet_weather
 from downscaler.sources.weather.gridded import open_gridded
+from downscaler.sources.weather.hydroframe import openers
 from downscaler.sources.weather.imerg import open_imerg
 from downscaler.sources.weather.nldas2 import open_nldas2
 from downscaler.sources.weather.nldas3 import open_nldas3
+from downscaler.sources.weather.parflow import open_parflow
 from downscaler.sources.weather.source import WeatherDay, WeatherSource
 
 SOURCES: dict[str, Callable[[Path], WeatherSource]] = {
     "netcdf": open_gridded,
+    "parflow": open_parflow,
+    **openers(),
+    "daymet": open_daymet_weather,
     "nldas3": open_nldas3,
     "nldas2": open_nldas2,
     "imerg": open_imerg,

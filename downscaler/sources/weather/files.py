@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from odc.geo import wh_, xy_
 
-from downscaler.errors import WeatherUnreadableError
+from downscaler.errors import PriorSchemaError, PriorUnreadableError, WeatherUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice
 from downscaler.sources import hdf5
 
@@ -172,4 +172,15 @@ def stamp(value: float, units: str, path: Path) -> dt.datetime:
     except (OverflowError, ValueError) as error:
         raise WeatherUnreadableError(
             f"The time of {path.name} could not be interpreted", value=f"{value} {units}"
+        ) from error
+
+
+@contextmanager
+def as_weather() -> Iterator[None]:
+    """Errors of ParFlow's readers, told as those of weather files (WeatherUnreadableError)."""
+    try:
+        yield
+    except (PriorSchemaError, PriorUnreadableError) as error:
+        raise WeatherUnreadableError(
+            error.what, value=error.value, allowed=error.allowed, remedy=error.remedy
         ) from error

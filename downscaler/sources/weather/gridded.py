@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from downscaler.errors import PriorSchemaError, PriorUnreadableError, WeatherGapError, WeatherUnreadableError
+from downscaler.errors import WeatherGapError, WeatherUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice, from_centres
 from downscaler.records import file_input
-from downscaler.sources.parflow.cf import attributes_of, crs_of, open_dataset, utc_days
+from downscaler.sources.parflow.cf import attributes_of, crs_of, in_metres, open_dataset, utc_days
 from downscaler.sources.parflow.names import find_name
-from downscaler.sources.weather.files import below, degrees_lattice
+from downscaler.sources.weather.files import as_weather, below, degrees_lattice
 from downscaler.sources.weather.source import Array, WeatherDay, checked
 
 PER_DAY = {  # what one step's value is worth in mm, as a function of the steps in a day
@@ -39,10 +39,8 @@ class GriddedWeather:
 
     def __init__(self, files: list[Path]) -> None:
         self._files, self._where = files, files[0].parent if len(files) > 1 else files[0]
-        try:
+        with as_weather():
             self._parts = [open_dataset(file) for file in files]
-        except PriorUnreadableError as error:
-            raise WeatherUnreadableError("A weather file cannot be read", value=error.value) from error
         self._steps = self._index()
 
     @cached_property
@@ -53,15 +51,10 @@ class GriddedWeather:
             raise WeatherUnreadableError(f"The files of {self._where} lie on different grids")
         lat, lon = _axes(first, self._where)
         if lat == "y":
-            try:
-                return from_centres(
-                    first["x"].values,
-                    np.sort(first["y"].values),
-                    crs_of(first, str(self._where)),
-                    where=str(self._where),
-                )
-            except PriorSchemaError as error:
-                raise WeatherUnreadableError(error.what, value=error.value, allowed=error.allowed) from error
+            with as_weather():
+                first = in_metres(first, str(self._where))
+                crs = crs_of(first, str(self._where))
+                return from_centres(first["x"].values, np.sort(first["y"].values), crs, where=str(self._where))
         return degrees_lattice(first[lon].values, first[lat].values, "degrees", self._where)
 
     @property
@@ -102,10 +95,8 @@ class GriddedWeather:
                 raise WeatherUnreadableError(
                     f"{self._files[number].name} has no precipitation", value=", ".join(map(str, part.data_vars))
                 )
-            try:
+            with as_weather():
                 days = utc_days(part, str(self._files[number]))
-            except PriorSchemaError as error:
-                raise WeatherUnreadableError(error.what, value=error.value, allowed=error.allowed) from error
             for step, day in enumerate(days):
                 kept, found = steps.setdefault(day, (number, []))
                 if kept != number:

@@ -27,7 +27,7 @@ from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Domain
 from downscaler.method.seasonal import CoarseStatistics
 from downscaler.sources.smap.day import read_day
-from downscaler.sources.smap.names import PRODUCTS, STANDARD, GranuleName
+from downscaler.sources.smap.names import NEAR_REAL_TIME, PRODUCTS, STANDARD, GranuleName
 from downscaler.sources.smap.search import granule_files, identify
 
 _LOG = logging.getLogger(__name__)
@@ -99,11 +99,11 @@ def smap_statistics(
 
 def _by_day(folder: Path, short_name: str | None, period: Period | None) -> tuple[str, dict[dt.date, list[Path]]]:
     """The product to read and its files by UTC day, in order of days."""
-    if short_name is not None and short_name not in PRODUCTS:
-        raise ClimatologyError("Unknown SMAP product", value=short_name, allowed=PRODUCTS)
+    if short_name is not None and short_name not in (*STANDARD, *NEAR_REAL_TIME):
+        raise ClimatologyError("Unknown SMAP product", value=short_name, allowed=(*STANDARD, *NEAR_REAL_TIME))
     if not folder.is_dir():
         raise GranuleMissingError("Folder of granules not found", value=folder)
-    named = [(name, path) for path in granule_files(folder) if (name := identify(path)) is not None]
+    named = [(name, path) for path in granule_files(folder) for name in identify(path)]
     present = [p for p in STANDARD if any(name.short_name == p for name, _ in named)]
     product = short_name or (present[0] if present else None)
     days: dict[dt.date, list[Path]] = {}

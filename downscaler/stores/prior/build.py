@@ -26,11 +26,11 @@ from downscaler.ground.grid import CRS, M01, Domain, domain_attributes
 from downscaler.ground.lattice import question
 from downscaler.ground.prior import Prior
 from downscaler.ground.regrid import overlap
-from downscaler.parts import Parts, resumed
+from downscaler.parts import Parts, alone, resumed
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.sources.parflow.units import check_not_traces
 from downscaler.stores.prior.layout import StoreWriter
-from downscaler.stores.prior.schema import FIELDS, KIND, LEVELS
+from downscaler.stores.prior.schema import FIELDS, KIND, LEVELS, RESPONSES
 from downscaler.stores.prior.store import is_prior, open_prior, swap
 from downscaler.stores.prior.tile import TileBuilder
 
@@ -66,9 +66,16 @@ def build_prior(
     Raises:
         PriorCoverageError: the run has no active cell in the domain.
         PriorSchemaError: values that are not soil moisture, or an ``out`` that is something else.
+        BusyError: another process is building it.
         StorageFullError: no room.
     """
-    out = Path(out)
+    with alone(Path(out)):
+        return _build(source, domain, Path(out), progress, opener, workers)
+
+
+def _build(
+    source: PriorSource, domain: Domain, out: Path, progress: Progress | None, opener: Opener | None, workers: int
+) -> Prior:
     if out.exists() and not is_prior(out) and (out.is_file() or any(out.iterdir())):
         raise PriorSchemaError(
             "The output exists and is not a prior", value=out, remedy="Delete it or choose another one."
@@ -99,6 +106,7 @@ def _fill(
 ) -> None:
     index = topographic_wetness(source)
     names = [n for n, f in FIELDS.items() if f.required or n in source.daily or n in source.statics]
+    names += list(RESPONSES)
     names += [level for name, level in LEVELS.items() if name in source.daily]
     names += ["topographic_wetness"] if index is not None else []
     parts.part(_STORE, lambda folder: StoreWriter.create(folder, domain, source.days, names))

@@ -16,6 +16,7 @@ import downscaler
 from downscaler.errors import PriorSchemaError, StorageFullError
 from downscaler.ground.prior import Prior
 from downscaler.ground.regrid import Overlap, overlap
+from downscaler.parts import alone
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.stores.prior.layout import StoreWriter
 from downscaler.stores.prior.schema import DAILY, FIELDS
@@ -39,8 +40,15 @@ def extend_prior(source: PriorSource, path: Path, *, progress: Progress | None =
 
     Raises:
         PriorUnreadableError, PriorSchemaError: as ``open_prior``; or the source is of another lattice or lacks a field.
+        BusyError: another process is writing the store.
         StorageFullError: no room.
     """
+    open_prior(path)  # what is no prior gets no lock beside it
+    with alone(path):
+        return _extend(source, path, progress)
+
+
+def _extend(source: PriorSource, path: Path, progress: Progress | None) -> Prior:
     prior = open_prior(path)
     new = [number for number, day in enumerate(source.days) if day > prior.period[1]]
     _check(prior, source)
@@ -119,6 +127,7 @@ def _attributes(prior: Prior, source: PriorSource, days: tuple[dt.date, ...]) ->
     more = [dict(r) for r in source.info.inputs if json.dumps(dict(r), sort_keys=True) not in known]
     return {
         **kept,
+        "built_digest": kept.get("built_digest", prior.attributes["digest"]),  # of the record that statistics are of
         "period": [kept["period"][0], days[-1].isoformat()],
         "days": int(kept["days"]) + len(days),
         "inputs": [*kept["inputs"], *more],

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from downscaler.ground.grid import Domain, Window
-from downscaler.ground.prior import Prior
+from downscaler.ground.prior import Prior, read_days
 from downscaler.method.day_of_year import on_days
 
 Floats = NDArray[np.float64]
@@ -59,7 +59,7 @@ def days_at(
     for data, here, y, x in _tiles(prior, domain, rows, columns):
         for first in range(0, len(own), _DAYS):
             part = slice(first, first + _DAYS)
-            result[np.ix_(here, own[part])] = data["soil_moisture"][at[part]].values[:, y, x].T
+            result[np.ix_(here, own[part])] = read_days(data["soil_moisture"], at[part])[:, y, x].T
         if len(of_year):
             waves = data["soil_moisture_climatology"].values[:, y, x]
             result[np.ix_(here, np.flatnonzero(~known))] = on_days(waves, of_year).T

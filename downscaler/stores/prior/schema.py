@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from downscaler import product
+from downscaler.method.coarse.response import response_names
 from downscaler.method.pattern import QUANTILES, sensitivity_name
 
 KIND = "vadose-prior"
@@ -75,6 +76,24 @@ def _pattern_fields() -> tuple[PriorField, ...]:
     return tuple(_field(n, STATIC, units, title, required=True) for n, (units, title) in named.items())
 
 
+def _response_fields() -> tuple[PriorField, ...]:
+    """Optional, so that stores without them can still be read."""
+    made = []
+    for grid in product.COARSE_GRIDS.values():
+        now, slow, error = response_names(grid)
+        made += [
+            _field(now, STATIC, "1", f"Slope on the {grid.name} cell's departure from its level today"),
+            _field(slow, STATIC, "1", f"Slope on the running mean of the {grid.name} cell's departure"),
+            _field(
+                error, STATIC, "m3 m-3", f"Error left, of fifths of the record predicted from the others ({grid.name})"
+            ),
+        ]
+    return tuple(made)
+
+
+RESPONSES = tuple(field.name for field in _response_fields())
+
+
 FIELDS: dict[str, PriorField] = {
     f.name: f
     for f in (
@@ -98,6 +117,7 @@ FIELDS: dict[str, PriorField] = {
         _field("porosity", STATIC, "m3 m-3", "Porosity of the top layer", required=True),
         _field("residual", STATIC, "m3 m-3", "Residual water content of the top layer", required=True),
         *_pattern_fields(),  # made by downscaler.method.pattern
+        *_response_fields(),  # made by downscaler.method.coarse.response
         _field("elevation", STATIC, "m", "Surface elevation"),
         _field("slope_x", STATIC, "1", "Topographic slope eastward"),
         _field("slope_y", STATIC, "1", "Topographic slope northward"),

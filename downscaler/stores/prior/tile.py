@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from downscaler.errors import PriorSchemaError
 from downscaler.ground.grid import M01, Span, Window
 from downscaler.ground.regrid import Overlap
+from downscaler.method.coarse.response import responses
 from downscaler.method.day_of_year import DAYS, Climatology, coefficients
 from downscaler.method.pattern import pattern_statistics
 from downscaler.sources.parflow.names import CLASS_NAMES
@@ -80,12 +81,14 @@ class TileBuilder:
     def _statistics(self, window: Window, active: Bools) -> None:
         """Statistics of the whole record, in strips of whole SMAP cells so that memory is bounded."""
         per_row = len(self._days) * window.shape.x * M01.per_m36
+        numbers = np.array([day.toordinal() for day in self._days])
         height = M01.per_m36 * max(1, _STRIP_VALUES // max(per_row, 1))
         for top in range(0, window.shape.y, height):
             rows = Span(start=top, stop=min(top + height, window.shape.y))
             strip = Window(rows=rows.shifted(window.rows.start), columns=window.columns)
             theta = self._writer.get("soil_moisture", strip, slice(0, len(self._days)))
-            for name, field in pattern_statistics(theta, active[rows.slice]).items():
+            found = pattern_statistics(theta, active[rows.slice]) | responses(theta, numbers, active[rows.slice])
+            for name, field in found.items():
                 self._writer.put(name, field, strip)
 
     def _statics(self, share: Overlap, alive: Bools, active: Bools) -> None:

@@ -6,7 +6,20 @@ changes under it, because a newer version of a day takes a new slot.
 """
 
 from downscaler.stores.weather.build import add_days, build_weather
+from downscaler.stores.weather.fitting import fit_matching, is_own_forcing
 from downscaler.stores.weather.layout import DayRecord
+from downscaler.stores.weather.matching import kept_matching
 from downscaler.stores.weather.store import Weather, describe, is_weather, open_weather
 
-__all__ = ["DayRecord", "Weather", "add_days", "build_weather", "describe", "is_weather", "open_weather"]
+__all__ = [
+    "DayRecord",
+    "Weather",
+    "add_days",
+    "build_weather",
+    "describe",
+    "fit_matching",
+    "is_own_forcing",
+    "is_weather",
+    "kept_matching",
+    "open_weather",
+]

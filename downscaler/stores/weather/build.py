@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 import shutil
 import tempfile
@@ -19,13 +18,11 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 from downscaler import __version__
-from downscaler.errors import WeatherError, WeatherUnreadableError, WeatherValueError
-from downscaler.ground.grid import M01, Domain, Window, domain_attributes
-from downscaler.ground.latlon import FromLatLon, from_latlon, is_geographic
-from downscaler.ground.lattice import IJWindow
-from downscaler.ground.regrid import Overlap, overlap
+from downscaler.errors import WeatherError, WeatherUnreadableError
+from downscaler.ground.grid import M01, Domain, domain_attributes
 from downscaler.records import sync
 from downscaler.sources.weather import SOURCES, WeatherSource
+from downscaler.stores.weather.bring import Elevation, OnGrid
 from downscaler.stores.weather.layout import (
     CHUNK,
     KIND,
@@ -36,13 +33,11 @@ from downscaler.stores.weather.layout import (
     VARIABLES,
     DayRecord,
 )
+from downscaler.stores.weather.matching import kept_matching
 from downscaler.stores.weather.store import is_weather, open_weather
 
-Array = NDArray[np.float32]
 Said = Callable[[dt.date, str], None]
 _PATIENCE = 60.0  # s, how long another writer is waited for
-_DRY_LIMIT = 1_000_000  # product cells (km2) over which a day without a drop is no weather
-_POINTS = (34, 21)  # samples of a product cell for lattices of about its size
 
 
 def build_weather(path: Path, domain: Domain, *, order: Sequence[str] = tuple(SOURCES)) -> None:
@@ -74,10 +69,13 @@ def add_days(
     source: WeatherSource,
     days: Iterable[dt.date],
     *,
-    elevation: Callable[[Domain], Array] | None = None,
+    elevation: Elevation | None = None,
+    own: bool = False,
     said: Said = lambda _day, _what: None,
 ) -> list[DayRecord]:
     """Bring days of a source into a store; a day that stands there from the same files is passed over.
+
+    Rain is matched to the prior's where the store holds a matching of the source (``matching.fit_matching``).
 
     Args:
         path: the store.
@@ -85,6 +83,7 @@ def add_days(
         days: which days.
         elevation: gives the elevation of the domain's product cells [y, x], m, NaN where unknown, by which coarse
             temperature is moved to each cell's height; None leaves it as it is.
+        own: whether the source is the prior's own forcing, which needs no matching.
         said: told each day that was left out, and why.
 
     Returns:
@@ -94,7 +93,7 @@ def add_days(
         WeatherUnreadableError: no store is at ``path``, or another process keeps writing to it.
     """
     store = open_weather(path)
-    bring = _Bring(source, store.domain, elevation)
+    bring = OnGrid(source, store.domain, elevation, kept_matching(path, source.name), own)
     written = []
     try:
         with FileLock(path / ".lock", timeout=_PATIENCE):
@@ -107,15 +106,7 @@ def add_days(
                 except WeatherError as error:
                     said(day, str(error))
                     continue
-                if (
-                    (held := known.get((day, source.name))) is not None
-                    and held.sha256 == record.sha256
-                    and (
-                        held.latency,
-                        held.version,
-                    )
-                    == (record.latency, record.version)
-                ):
+                if (held := known.get((day, source.name))) is not None and held.same_as(record):
                     continue
                 record = replace(record, slot=slot)
                 _write(path, group, record, fields)
@@ -126,95 +117,6 @@ def add_days(
             f"Another process is writing to {path}", remedy="Wait until it has finished, then run the command again."
         ) from None
     return written
-
-
-class _Bring:
-    """Fields of a source on a domain's product grid, packed."""
-
-    def __init__(self, source: WeatherSource, domain: Domain, elevation: Callable[[Domain], Array] | None) -> None:
-        self._source, self._domain = source, domain
-        lattice = source.lattice
-        self._degrees: FromLatLon | None = None
-        self._overlaps: list[tuple[Window, Overlap]] = []
-        if is_geographic(lattice):
-            self._degrees = from_latlon(lattice, domain)
-            self._window = _needed(self._degrees, lattice.window)
-            self._degrees = _cut(self._degrees, self._window)
-        else:
-            found = ((w, overlap(lattice, domain, w, fibonacci=_POINTS)) for w in domain.blocks())
-            self._overlaps = [(w, o) for w, o in found if o is not None]
-            self._window = lattice.window
-        self._elevation = elevation(domain) if elevation is not None and self._degrees is not None else None
-
-    def day(self, day: dt.date) -> tuple[DayRecord, dict[str, NDArray[np.uint16]]]:
-        """The record (its slot still open) and the packed fields [y, x]; raises as the source, WeatherValueError."""
-        read = self._source.read(day, self._window)
-        fields = {"precipitation": self._mean(np.maximum(read.precipitation, 0.0))}
-        if not np.isfinite(fields["precipitation"]).any():
-            raise WeatherValueError(f"{self._source.title} has no precipitation in the domain on {day}")
-        if fields["precipitation"].size > _DRY_LIMIT and not np.nansum(fields["precipitation"]) > 0:
-            raise WeatherValueError(
-                f"{self._source.title} has no drop of rain on {day}",
-                value=f"0 mm over {fields['precipitation'].size} km2",
-                remedy="The file is empty or damaged: download it again.",
-            )
-        if read.air_temperature is not None:
-            fields["air_temperature"] = self._temperature(read.air_temperature)
-        packed = {name: VARIABLES[name].pack(values) for name, values in fields.items()}
-        notes = read.notes
-        if self._degrees is not None and self._elevation is None and read.air_temperature is not None:
-            notes = (*notes, "Air temperature is not moved to the height of each cell: no elevation was given.")
-        return DayRecord(
-            date=day,
-            source=self._source.name,
-            title=self._source.title,
-            slot=-1,
-            latency=read.latency,
-            version=read.version,
-            fetched=dt.datetime.now(dt.UTC).replace(microsecond=0),
-            sha256={name: hashlib.sha256(numbers.tobytes()).hexdigest() for name, numbers in packed.items()},
-            inputs=read.inputs,
-            notes=notes,
-            mean={name: round(float(np.nanmean(values)), 3) for name, values in fields.items()},
-        ), packed
-
-    def _mean(self, values: NDArray[np.floating]) -> Array:
-        if self._degrees is not None:
-            return self._degrees.mean(values)
-        shape = self._domain.shape(M01)
-        made = np.full((shape.y, shape.x), np.nan, dtype=np.float32)
-        for window, share in self._overlaps:
-            made[window.rows.slice, window.columns.slice] = share.mean(values[share.source.slices])
-        return made
-
-    def _temperature(self, values: NDArray[np.floating]) -> Array:
-        if self._degrees is None:
-            return self._mean(values)
-        return self._degrees.temperature(values, self._elevation)
-
-
-def _needed(matrices: FromLatLon, whole: IJWindow) -> IJWindow:
-    """The source cells that the domain needs: what lies under it or next to it."""
-    spans = []
-    for share, near, span in (
-        (matrices.columns, matrices.near_columns, whole.i),
-        (matrices.rows, matrices.near_rows, whole.j),
-    ):
-        used = np.flatnonzero(np.asarray((share + near).sum(axis=0)).ravel() > 0)
-        if used.size == 0:
-            used = np.array([0])
-        spans.append(replace(span, start=int(used[0]), stop=int(used[-1]) + 1))
-    return IJWindow(i=spans[0], j=spans[1])
-
-
-def _cut(matrices: FromLatLon, window: IJWindow) -> FromLatLon:
-    j, i = window.slices
-    return FromLatLon(
-        rows=matrices.rows[:, j],
-        columns=matrices.columns[:, i],
-        near_rows=matrices.near_rows[:, j],
-        near_columns=matrices.near_columns[:, i],
-    )
 
 
 def _create(path: Path, domain: Domain, order: Sequence[str]) -> None:

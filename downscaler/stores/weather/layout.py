@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ SCHEMA_VERSION = "1"
 SLOTS = 40_000  # a century of days; what is not written takes no room
 CHUNK = 288  # cells: the tile of prior and model
 RECORDS = "days"
+MATCHINGS = "matching"
+UNMATCHED, OWN = "none", "the prior's own forcing"
 MISSING = 65_535
 
 
@@ -74,7 +76,7 @@ class DayRecord:
     sha256: Mapping[str, str]
     inputs: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
-    matching: str = "none"
+    matching: str = UNMATCHED
     mean: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -86,6 +88,10 @@ class DayRecord:
     def name(self) -> str:
         """The record's file name."""
         return f"{self.date}.{self.source}.json"
+
+    def same_as(self, other: DayRecord) -> bool:
+        """Whether another record of the day and source tells of the same numbers, version and latency."""
+        return (self.sha256, self.latency, self.version) == (other.sha256, other.latency, other.version)
 
     def text(self) -> str:
         """As JSON."""
@@ -112,25 +118,37 @@ def parse_record(text: str) -> DayRecord:
     )
 
 
-def slots_text(slots: Sequence[int], last: dt.date) -> str:
-    """Slots of a run of days that ends with ``last``, short: ``2026-02-05:3-40,44``."""
-    parts: list[list[int]] = []
-    for slot in slots:
-        if parts and slot == parts[-1][1] + 1:
-            parts[-1][1] = slot
+def slots_text(slots: Mapping[dt.date, int]) -> str:
+    """Slots of days, short: ``2026-02-05:3-40,x2,44``, of the last day and those before it, x for days without.
+
+    Empty without any day.
+    """
+    if not slots:
+        return ""
+    parts: list[list[int]] = []  # first and last slot, or -1 and the number of days without one
+    day, last = min(slots), max(slots)
+    while day <= last:
+        slot = slots.get(day, -1)
+        if parts and (slot == -1 == parts[-1][0] or (slot == parts[-1][1] + 1 and parts[-1][0] >= 0)):
+            parts[-1][1] += 1
         else:
-            parts.append([slot, slot])
-    return f"{last}:" + ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in parts)
+            parts.append([slot, 1 if slot < 0 else slot])
+        day += dt.timedelta(days=1)
+    return f"{last}:" + ",".join(f"x{b}" if a < 0 else f"{a}" if a == b else f"{a}-{b}" for a, b in parts)
 
 
 def slots_of(text: str) -> dict[dt.date, int]:
     """Days and slots that ``slots_text`` wrote; none for another text."""
-    match = re.fullmatch(r"(\d{4}-\d{2}-\d{2}):([\d,-]+)", text)
+    match = re.fullmatch(r"(\d{4}-\d{2}-\d{2}):((?:x?\d+|\d+-\d+)(?:,(?:x?\d+|\d+-\d+))*)", text)
     if match is None:
         return {}
-    slots: list[int] = []
+    slots: list[int | None] = []
     for part in match[2].split(","):
+        if part.startswith("x"):
+            slots += [None] * int(part[1:])
+            continue
         first, _, last = part.partition("-")
         slots += range(int(first), int(last or first) + 1)
     end = dt.date.fromisoformat(match[1])
-    return {end - dt.timedelta(days=len(slots) - 1 - n): slot for n, slot in enumerate(slots)}
+    days = (end - dt.timedelta(days=len(slots) - 1 - n) for n in range(len(slots)))
+    return {day: slot for day, slot in zip(days, slots, strict=True) if slot is not None}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from downscaler.errors import BROKEN, PriorCoverageError, WeatherUnreadableError, broken_as
 from downscaler.ground.grid import M01, Domain, Window, domain_of
-from downscaler.method.hybrid import DaysOfWeather
+from downscaler.method.tile.weather import DaysOfWeather
 from downscaler.records import InputRecord
 from downscaler.stores.weather.layout import (
     KIND,
@@ -102,7 +102,15 @@ class Weather:
 
     def upto(self, date: dt.date) -> DaysOfWeather:
         """The days up to one, as downscaling takes them."""
-        return DaysOfWeather(tuple(day for day in self.best if day <= date), self.read)
+        held = {day: record for day, record in self.best.items() if day <= date}
+        early = frozenset(day for day, record in held.items() if record.latency != "final")
+        digest = hashlib.sha256("".join(f"{r.date}{sorted(r.sha256.items())}" for r in held.values()).encode())
+        told = {
+            "name": self.path.name,
+            "sha256": digest.hexdigest(),
+            "sources": sorted({r.title for r in held.values()}),
+        }
+        return DaysOfWeather(tuple(held), self.read, f"{self.path.resolve()}{digest.hexdigest()}", early, told)
 
     def record(self, dates: Sequence[dt.date]) -> InputRecord:
         """The store's days as an input of a product; ``sha256`` is of the numbers of just these days."""
@@ -112,7 +120,7 @@ class Weather:
         return InputRecord(
             kind="weather",
             name=self.path.name,
-            version=slots_text([r.slot for r in used], used[-1].date) if used else "",
+            version=slots_text({r.date: r.slot for r in used}),
             sha256=digest,
             size=0,
             title="Daily precipitation and air temperature",
@@ -120,6 +128,7 @@ class Weather:
                 "sources": kinds,
                 "days": {r.date.isoformat(): f"{r.source} {r.version} {r.latency}".strip() for r in used},
                 "missing": [date.isoformat() for date in dates if date not in self.best],
+                "matching": sorted({f"{r.source}: {r.matching}" for r in used}),
                 "notes": sorted({note for r in used for note in r.notes}),
             },
         )
@@ -211,5 +220,6 @@ def _described(weather: Weather) -> dict[str, Any]:
         "gaps": [f"{a + dt.timedelta(days=1)} to {b - dt.timedelta(days=1)}" for a, b in gaps],
         "preliminary": preliminary,
         "sources": sorted({record.source for record in weather.best.values()}),
+        "matching": sorted({f"{record.source}: {record.matching}" for record in weather.best.values()}),
         "order": list(weather.order),
     }

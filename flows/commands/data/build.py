@@ -145,13 +145,18 @@ def train(
     prior: PriorPath = None,
     out: Annotated[Path | None, typer.Option(metavar="MODEL", help="Model folder to write.")] = None,
     seed: Seed = None,
+    weather: Annotated[
+        Path | None,
+        typer.Option(metavar="WEATHER", help="Weather store, for a prior that has no weather of its own."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on days held out of the record."""
+    from downscaler.report.model import expectations
     from flows.settings import load_settings
     from flows.studies.build import make_model
 
-    settings = load_settings(context.obj.config, prior=prior, seed=seed, model=out)
+    settings = load_settings(context.obj.config, prior=prior, seed=seed, model=out, weather=weather)
     if settings.prior is None or settings.model is None:
         raise ConfigError(
             "Training needs a prior and an output folder for the model", remedy="Give --prior PRIOR --out MODEL."
@@ -161,6 +166,8 @@ def train(
         console.say_json(card)
         return
     console.out.print(skill_table(card))
+    for _, sentence in expectations(card):
+        console.say(f"analysis, {sentence}")
     console.say(f"model: {settings.model}")
 
 

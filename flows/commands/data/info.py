@@ -13,8 +13,8 @@ from flows import console
 from flows.commands.options import Json
 
 KINDS = (
-    "SMAP granule or folder of them, ParFlow file or run (.pfb, .nc, folder), climatology (.nc), prior, weather, "
-    "model, station archive, file or folder, STAC .json"
+    "SMAP granule or folder of them (SMAP L4 too), ParFlow file or run (.pfb, .nc, folder), climatology (.nc), prior, "
+    "weather, model, station archive, file or folder, product to compare with (NISAR SME2, GeoTIFF), STAC .json"
 )
 
 
@@ -66,14 +66,18 @@ def _of_file(path: Path) -> Callable[[Path], dict[str, Any]] | None:
         return _stations
     if suffix == ".json":
         return _stac
+    if suffix in {".tif", ".tiff"}:
+        return _product
     return insitu.describe if insitu.is_known(path) else None
 
 
 def _hdf5(path: Path) -> Callable[[Path], dict[str, Any]]:
     """A granule by its groups, else a NetCDF file; one that is refused is told by the granule's reader."""
-    from downscaler.sources import hdf5
-    from downscaler.sources.smap.granule import GROUP
+    from downscaler.sources import hdf5, products
+    from downscaler.sources.smap.layout import GROUP
 
+    if products.kind_of(path) is not None:
+        return _product
     try:
         with hdf5.opened(path) as file:
             is_granule = any(str(name).startswith((GROUP, "Metadata")) for name in file)
@@ -83,7 +87,7 @@ def _hdf5(path: Path) -> Callable[[Path], dict[str, Any]]:
 
 
 def _of_folder(path: Path) -> Callable[[Path], dict[str, Any]] | None:
-    from downscaler.sources import insitu
+    from downscaler.sources import geotiff, insitu, products
     from downscaler.sources.parflow import describe_folder, is_run
     from downscaler.sources.smap import describe_granules, granule_files
     from downscaler.stores.model import MANIFEST
@@ -100,6 +104,8 @@ def _of_folder(path: Path) -> Callable[[Path], dict[str, Any]] | None:
         return lambda folder: _stac(folder / "catalog.json")
     if is_run(path):
         return describe_folder
+    if products.files_of(path) or geotiff.claims(path):
+        return _product
     if granule_files(path):
         return describe_granules
     return _stations if any(insitu.is_known(part) for part in insitu.files_of(path)) else None
@@ -109,6 +115,12 @@ def _granule(path: Path) -> dict[str, Any]:
     from downscaler.sources.smap import describe
 
     return describe(path)
+
+
+def _product(path: Path) -> dict[str, Any]:
+    from downscaler.sources import products
+
+    return products.describe(path)
 
 
 def _prior(path: Path) -> dict[str, Any]:

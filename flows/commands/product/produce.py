@@ -113,6 +113,13 @@ def backfill(
         typer.Option("--stale", help="Only published days that are stale: newer model, prior, granule or version."),
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of parallel processes.")] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Dask scheduler whose workers share the days: tcp://HOST:PORT, or local:N for N processes here.",
+        ),
+    ] = None,
     deployment: Annotated[
         str | None,
         typer.Option(
@@ -134,12 +141,13 @@ def backfill(
 
     days = makeable(start, end)
     if deployment is not None:
-        given = {"stale": stale or None, "granule": granule, "workers": workers, **asdict(inputs)}
+        given = {"stale": stale or None, "granule": granule, "workers": workers, "scheduler": scheduler}
+        given |= asdict(inputs)
         _submit(days, deployment, force, given)
         return
     settings = _settings(context, workers=workers, **inputs.settings())
     job = job_of(settings, granule, force=force)
-    outcomes = make_period(job, start, end, stale=stale, workers=settings.workers, hear=say_day)
+    outcomes = make_period(job, start, end, stale=stale, workers=settings.workers, scheduler=scheduler, hear=say_day)
     say_summary(outcomes, f"none of the {len(days)} days from {start} to {end} is stale")
     judge(outcomes)
 

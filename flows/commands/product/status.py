@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,6 +48,8 @@ def status(
 
     With `--check` the exit code tells a monitor how the product stands: 0 well, 61 no granule of these days is on
     offer, 62 a day failed, 63 the newest day that should be published by now is not.
+
+    With a weather store the last line tells how late the weather is.
     """
     from flows.day.jobs import job_of
     from flows.days.health import require_health
@@ -61,8 +64,18 @@ def status(
         console.say_json([asdict(state) for state in states])
     else:
         console.out.print(state_table(states))
+        if settings.weather is not None:
+            console.say(weather_line(settings.weather, last))
     if check:
         require_health(states, dt.datetime.now(dt.UTC), job.latency)
+
+
+def weather_line(store: Path, last: dt.date) -> str:
+    """How late a weather store is on a day, in a line; raises WeatherUnreadableError."""
+    from downscaler.day.weather import weather_lateness
+    from downscaler.stores.weather import open_weather
+
+    return f"{store.name}: {weather_lateness(open_weather(store), last)}"
 
 
 def state_table(states: Sequence[DayState]) -> console.Table:

@@ -62,6 +62,12 @@ def evaluate(
     revisit: Annotated[
         str, typer.Option(metavar="DAYS", help="With --truth: days of every five with a pass, such as 0,2.")
     ] = "0,2",
+    weather: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WEATHER", help="With --truth: weather store of its days, moved beyond the prior's record."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a report (Markdown) and its figures (PNG) here.")
     ] = None,
@@ -84,7 +90,7 @@ def evaluate(
     opened, loaded = open_prior(settings.prior), None if model is None else load_model(model, settings.model_sha256)
     if truth is not None:
         how = {"footprint": footprint, "error": noise, "smooth_share": smooth_share, "smooth_km": smooth_km}
-        document = _elsewhere(opened, loaded, truth, {**how, "revisit": _revisit(revisit)}, settings)
+        document = _elsewhere(opened, loaded, truth, {**how, "revisit": _revisit(revisit)}, settings, weather)
     else:
         judged = judge(opened, settings, split=split.value, noise=noise, model=loaded)
         document = as_document(judged, opened, split=split.value, noise=noise, model=loaded)
@@ -108,18 +114,27 @@ def _revisit(text: str) -> tuple[int, ...]:
 
 
 def _elsewhere(
-    prior: Prior, model: Model | None, truth: Path, how: Mapping[str, Any], settings: Settings
+    prior: Prior,
+    model: Model | None,
+    truth: Path,
+    how: Mapping[str, Any],
+    settings: Settings,
+    weather: Path | None,
 ) -> dict[str, Any]:
     """The document of a model judged on another record."""
     from downscaler.method.coarse.observation import Observation
     from downscaler.skill.crossval import as_dict
     from downscaler.stores.prior import open_prior
+    from downscaler.stores.weather import open_weather
     from flows.studies.elsewhere import Elsewhere, judge_elsewhere
 
     if model is None:
         raise ConfigError("--truth judges a trained model", remedy="Give --model MODEL.")
     record, observation = open_prior(truth), Observation(**how)
-    what = Elsewhere(prior=prior, model=model, truth=record, observation=observation, seed=settings.seed)
+    beside = None if weather is None else open_weather(weather)
+    what = Elsewhere(
+        prior=prior, model=model, truth=record, observation=observation, weather=beside, seed=settings.seed
+    )
     with console.progress_bar("evaluating") as tell:
         figures = judge_elsewhere(what, progress=lambda done, total: tell(done, total, "evaluating: days of the truth"))
     return {
@@ -128,6 +143,7 @@ def _elsewhere(
         "split": f"another record: {record.title}",
         "noise": observation.error,
         "observation": observation.as_dict(),
+        "weather": beside is not None,
         "grid": "M09",
         "prior": prior.title,
         "period": list(record.period),

@@ -14,6 +14,7 @@ from flows.commands.options import DomainName, PriorPath, Seed, day_option, peri
 
 _NAMES = {"smap": "SMAP", "prior": "the prior"}
 _FIGURES = {"rmsd": "RMSD", "ubrmsd": "ubRMSD", "abs_bias": "|bias|", "r": "R", "anomaly_r": "anomaly R"}
+_CARD = {"bias": "bias", "rmsd": "RMSD", "ubrmsd": "ubRMSD", "r": "R"}
 _SHOWN = 10  # station files with problems
 _SHARES = {"share_rmsd": "stations improved in RMSD"}
 
@@ -116,6 +117,8 @@ def _show(document: Mapping[str, Any]) -> None:
         f"{document['sites']} sites of {', '.join(document['networks'])}"
     )
     console.out.print(gains_table(document))
+    if document["scorecard"]:
+        _show_scorecard(document["scorecard"])
     ground = document["representativeness"]
     if "refused" in ground:
         console.say(f"representativeness: {ground['refused']}")
@@ -130,6 +133,24 @@ def _show(document: Mapping[str, Any]) -> None:
     for note in document["notes"]:
         console.say(f"note: {note}")
     _show_files(document["files"])
+
+
+def _show_scorecard(card: Mapping[str, Any]) -> None:
+    """Every product at the same pairs, with 95 % intervals, and the paired gain over each."""
+    if "refused" in card:
+        console.say(f"scorecard: {card['refused']}")
+        return
+    made = console.table(
+        f"Products at the same {card['pairs']} pairs of {card['sites']} sites and {card['days']} days",
+        "product",
+        *(f"{label}>" for label in _CARD.values()),
+        "gain in RMSD>",
+    )
+    for name, figures in card["estimates"].items():
+        gain = card["gains"].get(name)
+        shown = (_text(metric, figures[metric]) for metric in _CARD)
+        made.add_row(_NAMES.get(name, name), *shown, _text("rmsd", gain["rmsd"]) if gain else "")
+    console.out.print(made)
 
 
 def _show_files(files: Sequence[Mapping[str, Any]]) -> None:

@@ -112,7 +112,7 @@ def test_an_item_of_pystac_is_taken_too(item):
 def test_a_faulty_collection_is_refused(collection):
     validate(collection)
     del collection["renders"]
-    with pytest.raises(CatalogError, match="no valid STAC collection"):
+    with pytest.raises(CatalogError, match="not a valid STAC collection"):
         validate(collection)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import importlib.resources
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -109,10 +110,8 @@ def look(address: str, chromium: Any) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The source of axe-core; skips where it is not installed."""
-    source = ROOT / "deploy" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
-    if not source.is_file():
-        pytest.skip("needs axe-core, which `make browser` installs")
+    """The source of axe-core, as a package brings it."""
+    source = importlib.resources.files("axe_playwright_python") / "axe.min.js"
     return source.read_text(encoding="utf-8")
 
 

@@ -86,7 +86,7 @@ def test_what_is_no_validation_is_refused(root, folder, tmp_path):
     with pytest.raises(CatalogError, match="Not a validation"):
         publish_validation(root, DOMAIN, folder)
     (folder / "validation.json").write_text(json.dumps(document(sites=0)))
-    with pytest.raises(CatalogError, match="no valid vadose item"):
+    with pytest.raises(CatalogError, match="not a valid vadose item"):
         publish_validation(root, DOMAIN, folder)
     assert not (root / "vadose-validation").exists()
 

@@ -4,20 +4,23 @@ import errno
 import gc
 import shutil
 import weakref
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from downscaler.errors import StorageFullError
+from downscaler.errors import BusyError, StorageFullError
 from downscaler.ground.grid import M09
 from downscaler.learn.boosting import Kind, Options
 from downscaler.learn.samples import Part, TileRecord, record_statistics
 from downscaler.learn.tiles import Tiles, days_with_data
 from downscaler.learn.training import Trial, fit_branch, train
 from downscaler.method.pattern import pattern_statistics
-from downscaler.parts import Parts, resumed
+from downscaler.parts import Parts, alone, resumed
+from downscaler.sources.parflow import open_source
 from downscaler.stores.model import save_model
+from downscaler.stores.prior import build_prior
 
 FEW = Options(rows=6000, rounds=6, days_per_tile=12, learning_rate=0.2)
 
@@ -117,3 +120,19 @@ def test_a_part_is_whole_or_not_there(tmp_path):
     assert again == made
     assert not (resumed(tmp_path / "work", {"rows": 2}).folder / "c").exists()
     shutil.rmtree(tmp_path / "work")
+
+
+def test_two_processes_never_write_one_output(chain, tmp_path):
+    """A lock that another open file holds stands for the other process: flock tells them apart alike."""
+    native = chain.sample / "prior"
+    run = open_source("netcdf", native / "daily.nc", native / "static.nc")
+    with closing(run) as source, alone(tmp_path / "prior"):
+        with pytest.raises(BusyError, match="Another process is writing this output") as told:
+            build_prior(source, chain.domain, tmp_path / "prior")
+        assert told.value.exit_code == 95
+        assert not (tmp_path / ".prior.building").exists()
+    with alone(tmp_path / "work"), pytest.raises(BusyError):
+        train(chain.prior, grids=[M09], options=FEW, work=tmp_path / "work")
+    assert not list(tmp_path.iterdir())
+    with alone(tmp_path / "work"):
+        pass  # let go, so it can be taken again

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from downscaler.errors import ModelFeatureError, ModelUnreadableError, TrainingError
-from downscaler.method.applicability import Applicability, fit, whisker
+from downscaler.learn.applicability import fit, whisker
+from downscaler.method.applicability import Applicability
 
 
 def twin(rows, importances, folds, new):

@@ -24,7 +24,9 @@ from downscaler.learn.training import train
 from downscaler.method.baselines import baselines
 from downscaler.method.conserve import HALO
 from downscaler.method.features import Ground
-from downscaler.method.hybrid import check_features, forcing_until, predict
+from downscaler.method.forcing import forcing_until
+from downscaler.method.hybrid import check_features
+from downscaler.method.tile.predict import predict
 from downscaler.product import CONSERVATION_TOLERANCE, UPPER_VERDE, VARIABLES, Flag
 from downscaler.skill.evaluation import Evaluation
 from downscaler.sources.smap import find_granules, read_day

@@ -52,6 +52,25 @@ def test_latitude_and_longitude(tmp_path, kind):
     np.testing.assert_allclose(product_at(str(path), DATES, *PLACES), twin(data))
 
 
+@pytest.mark.parametrize(("units", "factor"), [("m", 1.0), ("metres", 1.0), ("km", 1e-3), ("kilometers", 1e-3)])
+def test_axes_in_kilometres_are_the_same_place(tmp_path, units, factor):
+    x, y = Transformer.from_crs("EPSG:4326", "EPSG:6933", always_xy=True).transform(-94.3, 34.6)
+    data = xr.Dataset(
+        {"sm": (("time", "y", "x"), np.arange(9.0).reshape(1, 3, 3) / 100, {"crs": "EPSG:6933"})},
+        coords={
+            "time": [np.datetime64("2024-05-01", "ns")],
+            "y": ("y", (y + np.array([1000, 0, -1000])) * factor, {"units": units}),
+            "x": ("x", (x + np.array([-1000, 0, 1000])) * factor, {"units": units}),
+        },
+    )
+    data.to_netcdf(tmp_path / "p.nc")
+    assert product_at(str(tmp_path / "p.nc"), DATES, *PLACES)[0, 0] == pytest.approx(0.04)
+    data["x"].attrs["units"] = "feet"
+    data.to_netcdf(tmp_path / "feet.nc")
+    with pytest.raises(ComparisonError, match="no length on a map"):
+        product_at(str(tmp_path / "feet.nc"), DATES, *PLACES)
+
+
 def test_a_named_variable_and_projected_metres(tmp_path):
     from pyproj import CRS
 
@@ -189,5 +208,5 @@ def test_a_list_of_other_files_is_no_product(tmp_path, name):
     (tmp_path / name).write_text(
         '<VRTDataset rasterXSize="1" rasterYSize="1"><SourceFilename>/etc/passwd</SourceFilename>'
     )
-    with pytest.raises(ComparisonError, match=r"no GeoTIFF|other files"):
+    with pytest.raises(ComparisonError, match=r"not a GeoTIFF|other files"):
         product_at(str(tmp_path / name), DATES, *PLACES)

@@ -108,7 +108,7 @@ def test_links_are_followed_once_and_clutter_is_passed_over(smap_writer: Any, ce
 
 def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / NAME)
-    with pytest.raises(GranuleUnreadableError, match="no regular file"):
+    with pytest.raises(GranuleUnreadableError, match="not a regular file"):
         open_granule(tmp_path / NAME)
 
 

@@ -146,6 +146,20 @@ def test_texture(clay, sand, expected):
     assert texture(clay, sand) == expected
 
 
+def test_a_scorecard_judges_all_products_at_the_same_pairs_or_says_which_lack_them():
+    matchups = make_matchups()
+    odd, even = (matchups.stations + 0.05 for _ in range(2))
+    odd[:, ::2], even[:, 1::2] = np.nan, np.nan
+    half = summarise(matchups, Extras(others={"odd": odd}), facts={}).document["scorecard"]
+    held = contest(matchups)
+    assert half["pairs"] == int(held.pairs[:, 1::2].sum())
+    errors = np.where(held.pairs, matchups.estimates["product"] - matchups.stations, np.nan)[:, 1::2]
+    by_hand = np.sqrt(np.nanmean(errors**2, axis=1)).mean()
+    assert half["estimates"]["product"]["rmsd"]["value"] == pytest.approx(by_hand)
+    none = summarise(matchups, Extras(others={"odd": odd, "even": even}), facts={}).document["scorecard"]
+    assert "pairs of each: odd" in none["refused"]
+
+
 @pytest.fixture(scope="module")
 def findings():
     matchups = make_matchups()
@@ -168,6 +182,10 @@ def test_the_document_holds_every_stratum_and_comparison(findings):
     assert document["strata"]["area of applicability"]["outside"]["few"]
     assert document["comparison"]["rival"]["gains"]["abs_bias"]["value"] == pytest.approx(0.02, abs=0.003)
     assert document["comparison"]["rival"]["gains"]["ubrmsd"]["value"] == pytest.approx(-0.03, abs=0.002)
+    card = document["scorecard"]
+    assert set(card["estimates"]) == {"product", "smap", "prior", "rival"}
+    assert card["pairs"] == card["pairs_of_each"]["rival"]
+    assert card["gains"]["rival"]["ubrmsd"]["high"] < 0
     assert "no prior" in document["representativeness"]["refused"]
     error = document["triple_collocation"]["error"]
     assert error["product"]["value"] == pytest.approx(0.03, abs=0.003)

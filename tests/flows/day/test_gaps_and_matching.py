@@ -22,7 +22,8 @@ from downscaler.ground.grid import M36
 from downscaler.learn.ageing import ENOUGH_DAYS, prior_decay, smap_decay
 from downscaler.method.coarse_prior import coarse_days, prior_statistics
 from downscaler.method.gapfill import MAX_AGE
-from downscaler.method.hybrid import DEFAULT_ERROR, predict
+from downscaler.method.hybrid import DEFAULT_ERROR
+from downscaler.method.tile.predict import predict
 from downscaler.product import CONSERVATION_TOLERANCE, Flag
 from downscaler.sources.smap import find_granules
 from downscaler.stores.climatology import save_statistics, smap_statistics

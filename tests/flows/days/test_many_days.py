@@ -267,3 +267,32 @@ def test_a_plan_that_is_out_of_date_makes_nothing_twice(job: DayJob) -> None:
     granule(job, 523).unlink()  # it would fail if it were opened
     (again,) = run_days(plan.work, job)
     assert (again.status, again.reason) == ("current", "revision 1, published by another run meanwhile")
+
+
+def rasters(catalog: str) -> dict[str, str]:
+    """Digest of every raster by its name in the catalogue."""
+    return {
+        file.relative_to(catalog).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in Path(catalog).rglob("*.tif")
+    }
+
+
+@pytest.mark.integration
+def test_on_a_cluster_a_worker_is_killed_and_every_pixel_is_the_same(ten: DayJob, tmp_path: Path) -> None:
+    psutil = pytest.importorskip("psutil")
+    pytest.importorskip("distributed")
+    here = replace(ten, catalog=str(tmp_path / "here"))
+    alone = make_period(here, *TWELVE)
+    killed: list[int] = []
+
+    def kill_one(_outcome: DayOutcome) -> None:
+        if not killed:
+            workers = [c for c in psutil.Process().children() if "spawn_main" in " ".join(c.cmdline())]
+            killed.append(workers[0].pid)
+            workers[0].kill()
+
+    together = make_period(ten, *TWELVE, scheduler="local:2", hear=kill_one)
+    assert killed
+    assert statuses(together) == statuses(alone)
+    assert rasters(ten.catalog) == rasters(here.catalog)
+    assert check(ten.catalog).findings == []

@@ -12,13 +12,21 @@ import pytest
 import xarray as xr
 from pyproj import CRS, Transformer
 
-from downscaler.errors import AbsentDataError, PriorCoverageError, PriorSchemaError, PriorUnreadableError
+from downscaler.errors import (
+    AbsentDataError,
+    PriorCoverageError,
+    PriorSchemaError,
+    PriorUnreadableError,
+    WeatherGapError,
+    WeatherUnreadableError,
+)
 from downscaler.ground.grid import M36
 from downscaler.learn.boosting import Options
 from downscaler.learn.training import train
 from downscaler.sources.covariates import WithWeather, open_daymet
 from downscaler.sources.covariates.weather import bilinear
 from downscaler.sources.parflow import open_source
+from downscaler.sources.weather import open_weather_source
 from downscaler.stores.prior import open_prior
 
 LCC = CRS.from_proj4("+proj=lcc +lat_1=25 +lat_2=60 +lat_0=42.5 +lon_0=-100 +ellps=WGS84 +units=m +no_defs")
@@ -100,6 +108,27 @@ def test_the_last_day_of_a_leap_year_is_missing(files: Path) -> None:
     with pytest.raises(AbsentDataError, match="2022"):
         weather.precipitation([dt.date(2022, 5, 1)], weather.lattice.window)
     weather.close()
+
+
+def test_whole_years_are_a_source_of_weather(files: Path, tmp_path: Path) -> None:
+    source = open_weather_source("daymet", files)
+    assert len(source.days) == 730
+    assert dt.date(2024, 12, 31) not in source.days  # Daymet's leap years end on the 30th
+    window = source.lattice.window
+    x, y = np.meshgrid(source.lattice.x, source.lattice.y)
+    read = source.read(dt.date(2024, 3, 1), window)
+    assert np.allclose(read.precipitation, plane("prcp", x, y, 61.0), atol=1e-4)
+    assert read.air_temperature is not None
+    mean = (plane("tmax", x, y, 61.0) + plane("tmin", x, y, 61.0)) / 2 + 273.15
+    assert np.allclose(read.air_temperature, mean, atol=1e-3)
+    assert sorted(entry["name"][-12:] for entry in read.inputs) == ["prcp_2024.nc", "tmax_2024.nc", "tmin_2024.nc"]
+    for day in (dt.date(2024, 12, 31), dt.date(2022, 5, 1)):
+        with pytest.raises(WeatherGapError):
+            source.read(day, window)
+    source.close()
+    shutil.copy(files / "daymet_v4_daily_na_prcp_2024.nc", tmp_path)
+    with pytest.raises(WeatherUnreadableError, match="No year of Daymet"):
+        open_weather_source("daymet", tmp_path)
 
 
 def test_interpolation_leaves_unknown_cells_out() -> None:

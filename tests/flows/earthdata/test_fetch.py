@@ -181,7 +181,7 @@ def test_a_damaged_download_is_made_once_more_then_put_into_quarantine(
         "checksum": "MD5",
         "page": "web page",
         "page-untold": "web page",
-        "no-hdf5": "no HDF5 file",
+        "no-hdf5": "not an HDF5 file",
     }[kind]
     assert reason in ended.err
     assert not list((tmp_path / "cache" / "files").iterdir())

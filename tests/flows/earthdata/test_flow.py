@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from canary import FORMS, TOKEN, traces
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 from rich.console import Console
 
 from downscaler.errors import (
+    AcquisitionError,
     AgreementError,
     ArchiveTimeoutError,
     BackfillError,
@@ -26,7 +29,7 @@ from downscaler.errors import (
     LoginError,
 )
 from downscaler.sources.earthdata.client import log_out
-from flows.server.daily import daily
+from flows.server.daily import backfill, daily
 
 pytestmark = pytest.mark.integration
 
@@ -168,6 +171,31 @@ def test_what_the_archive_does_not_have_fails_no_flow(config: Path, earthdata: A
         patch.setenv("VADOSE_GAP_FILL", "true")
         outcomes = daily(config=config, last=today, days=2)
     assert [(o.status, o.error) for o in outcomes] == [("no-coverage", "GranuleMissingError")] * len(outcomes)
+
+
+def test_no_artifact_state_or_log_of_prefect_tells_a_token_in_any_form(
+    config: Path, earthdata: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", TOKEN)
+    for form in FORMS.values():
+        log_out()
+        earthdata.statuses, earthdata.texts = {"search": [-400]}, {400: "", -400: f"refused {form(TOKEN)} here"}
+        with pytest.raises(AcquisitionError):
+            daily(DAY, config=config)
+        with pytest.raises(BackfillError):
+            backfill(DAY, DAY, config=config, force=True)
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(limit=200)
+        runs, tasks, lines = (
+            client.read_flow_runs(limit=200),
+            client.read_task_runs(limit=200),
+            client.read_logs(limit=200),
+        )
+    failures = [one for one in artifacts if one.key and one.key.endswith("summary") and "refused" in str(one.data)]
+    assert len(failures) >= 2 * len(FORMS)  # what the archive said is shown, but for the token
+    assert all("[hidden]" in str(one.data) for one in failures)
+    told = "\n".join(one.model_dump_json() for one in (*artifacts, *runs, *tasks, *lines))
+    assert not traces(told)
 
 
 def test_a_canary_in_every_credential_is_found_nowhere(

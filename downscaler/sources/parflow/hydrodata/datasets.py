@@ -91,6 +91,20 @@ RUNS: dict[str, Run] = {
             by_table=True,
             title="CONUS2 current conditions, HydroFrame",
         ),
+        # Added to the catalogue on 2026-08-06 (hf_hydrodata pull 273: hourly, all layers); never fetched from here.
+        Run(
+            dataset="ucrb_baseline",
+            parent=CONUS2,
+            layers=10,
+            hourly=True,
+            first=dt.date(1979, 10, 1),
+            last=dt.date(2024, 9, 30),
+            domain="conus2_domain",
+            forcing="CW3E",
+            statics=_TERRAIN,
+            by_table=True,
+            title="ParFlow-CLM Upper Colorado baseline (a part of CONUS2), HydroFrame",
+        ),
     )
 }
 

@@ -30,6 +30,7 @@ from downscaler.sources.parflow.hydrodata.files import (
     write,
 )
 from downscaler.sources.parflow.hydrodata.place import window_of
+from downscaler.sources.parflow.hydrodata.series import forcing_days, series, shaped
 
 BLOCK, BLOCK_HOURLY = 256, 128  # cells: a month of one layer is then about 16 MB of days, 100 MB of hours
 _RECENT = 60  # days after its end in which a month may still be made available
@@ -195,7 +196,7 @@ def _statics(run: Run, block: IJWindow) -> Fields:
         options = {"dataset": run.domain, "variable": variable, "grid": run.grid, "grid_bounds": list(block.bounds)}
         values = client.array({**options, "temporal_resolution": "static"})
         layers = values.shape[0] if values.ndim == 3 else run.layers
-        found[name] = _shaped(units.top_layer(values, layers, leading=0), block.shape, variable)
+        found[name] = shaped(units.top_layer(values, layers, leading=0), block.shape, variable)
     if run.by_table:
         found |= soils.parameters(found["indicator"])
     return {name: values.astype(np.float32) for name, values in found.items()}
@@ -205,13 +206,7 @@ def _days(request: Request, month: tuple[dt.date, dt.date], block: IJWindow, por
     """Daily fields of a month's part on a block, [day, j, i]."""
     fields, notes = _soil_moisture(request, month, block, porosity)
     if request.forcing:
-        for name, variable, aggregation, check in (
-            ("precipitation", "precipitation", "sum", units.check_precipitation),
-            ("air_temperature", "air_temp", "mean", units.check_temperature),
-        ):
-            options = {"dataset": request.run.forcing, "variable": variable, "aggregation": aggregation}
-            values, label = _series(request.run, options, month, block, "daily")
-            fields[name] = check(values, label).astype(np.float32)
+        fields |= forcing_days(request.run, month, block)
     return fields | {"notes": np.array(notes)}
 
 
@@ -221,45 +216,12 @@ def _soil_moisture(
     run = request.run
     if request.hourly:
         options = {"dataset": run.dataset, "variable": "saturation", "z": str(run.top)}
-        hourly, _ = _series(run, options, month, block, "hourly", labelled=False)
+        hourly, _ = series(run, options, month, block, "hourly", labelled=False)
         theta, note = units.from_saturation(units.daily_means(hourly), porosity), None
     else:
-        values, label = _series(run, {"dataset": run.dataset, "variable": "soil_moisture"}, month, block, "daily")
+        values, label = series(run, {"dataset": run.dataset, "variable": "soil_moisture"}, month, block, "daily")
         theta, note = units.as_fraction(values, label, porosity)
     return {"soil_moisture": theta.astype(np.float32)}, [note] if note else []
-
-
-def _series(
-    run: Run,
-    options: dict[str, Any],
-    month: tuple[dt.date, dt.date],
-    block: IJWindow,
-    resolution: str,
-    *,
-    labelled: bool = True,
-) -> tuple[NDArray[np.float64], str]:
-    """A variable's top layer over a month's part, [step, j, i], and its label."""
-    asked = {
-        **options,
-        "temporal_resolution": resolution,
-        "grid": run.grid,
-        "date_start": month[0].isoformat(),
-        "date_end": (month[1] + dt.timedelta(days=1)).isoformat(),  # exclusive
-        "grid_bounds": list(block.bounds),
-    }
-    values = units.top_layer(client.array(asked), run.layers, leading=1)
-    steps = ((month[1] - month[0]).days + 1) * (24 if resolution == "hourly" else 1)
-    if values.shape[0] != steps:
-        raise AbsentDataError(
-            f"HydroFrame returned only a part of {month[0]:%Y-%m}", value=f"{values.shape[0]} steps", allowed=str(steps)
-        )
-    return _shaped(values, (steps, *block.shape), options["variable"]), client.label(asked) if labelled else ""
-
-
-def _shaped(values: NDArray[np.float64], shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
-    if values.shape != shape:
-        raise PriorSchemaError(f"{name} has another shape than requested", value=values.shape, allowed=shape)
-    return values
 
 
 def parts(request: Request, folder: Path) -> Iterator[tuple[tuple[dt.date, dt.date], list[Path]]]:

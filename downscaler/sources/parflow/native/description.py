@@ -80,32 +80,42 @@ class Description:
         return Lattice(name=name, crs=crs, lower_left=xy_(float(corner[0]), float(corner[1])), shape=shape, cell=cell)
 
 
-def read_description(folder: Path) -> Description:
-    """Read and check ``prior.toml`` in a folder.
+def read_description(
+    folder: Path, *, states: bool = True, name: str = FILE_NAME, ways: Sequence[Sequence[str]] = _WAYS
+) -> Description:
+    """Read and check ``prior.toml`` in a folder, or its like of another name.
+
+    ``ways`` are the sets of files of which one has to be told; without ``states`` no file of the run's states has to.
 
     Raises PriorUnreadableError when it is missing or no TOML, PriorSchemaError for unknown keys and wrong values.
     """
-    path = folder / FILE_NAME
+    path = folder / name
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PriorUnreadableError(
-            f"The folder has no {FILE_NAME}",
+            f"The folder has no {name}",
             value=folder,
-            allowed=f"a folder of .pfb files with a {FILE_NAME} that gives [grid], [time] and [files]",
+            allowed=f"a folder of .pfb files with a {name} that gives [grid], [time] and [files]",
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PriorUnreadableError(f"{FILE_NAME} cannot be read", value=f"{path}: {error}") from error
-    _check_keys(tables, path)
-    grid, files = dict(tables["grid"]), dict(tables["files"])
+        raise PriorUnreadableError(f"{name} cannot be read", value=f"{path}: {error}") from error
+    _check_keys(tables, path, ("grid", "files") if states else ("grid",))
+    grid, files = dict(tables["grid"]), dict(tables.get("files", {}))
     saturation = tables.get("soil", {}).get("residual_saturation")
     residual = saturation is not None or "residual_saturation" in files
-    if "lattice" not in grid or not any(set(way) <= files.keys() and (len(way) < 4 or residual) for way in _WAYS):
+    told = any(set(way) <= files.keys() and (len(way) < 4 or residual) for way in ways)
+    if "lattice" not in grid or (states and not told):
         raise PriorSchemaError(
             f"{path} lacks required keys",
             value=f"[grid] {sorted(grid)}, [files] {sorted(files)}",
             allowed="[grid] lattice; [files] soil_moisture, or saturation and porosity, or pressure, porosity, "
-            "van_genuchten_alpha, van_genuchten_n and residual_saturation (which [soil] may give)",
+            "van_genuchten_alpha, van_genuchten_n and residual_saturation (which [soil] may give)"
+            if ways is _WAYS
+            else f"[grid] lattice; [files] {' or '.join(' and '.join(way) for way in ways)}",
+            remedy="Where the states are ParFlow's own NetCDF output, read the folder as netcdf."
+            if states and ways is _WAYS
+            else None,
         )
     return Description(
         path=path,
@@ -118,7 +128,16 @@ def read_description(folder: Path) -> Description:
     )
 
 
-def _check_keys(tables: Mapping[str, Any], path: Path) -> None:
+def names_states(folder: Path) -> bool:
+    """Whether a folder's ``prior.toml`` names .pfb files of the run's states; false without one that can be read."""
+    try:
+        files = tomllib.loads((folder / FILE_NAME).read_text(encoding="utf-8")).get("files", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return (folder / FILE_NAME).is_file()
+    return isinstance(files, Mapping) and any(name in files for name in STATE_FILES)
+
+
+def _check_keys(tables: Mapping[str, Any], path: Path, needed: Sequence[str]) -> None:
     for section in tables:
         _known(section, KEYS, f"section of {path}")
         if not isinstance(tables[section], Mapping):
@@ -134,7 +153,7 @@ def _check_keys(tables: Mapping[str, Any], path: Path) -> None:
                     value=repr(value),
                     allowed=" or ".join(t.__name__ for t in types),
                 )
-    for section in ("grid", "files"):
+    for section in needed:
         if section not in tables:
             raise PriorSchemaError(f"{path} lacks a section", value=sorted(tables), allowed="[grid], [time], [files]")
 

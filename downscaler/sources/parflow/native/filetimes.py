@@ -24,6 +24,9 @@ _YMD = re.compile(
     r"(?<!\d)(\d{4})([-._]?)(\d{2})\2(\d{2})(?:[T_\- .]?(\d{2})[.:h-]?(\d{2})[.:m-]?(\d{2})?|(\d{2}))?(?!\d)"
 )
 _MDY = re.compile(r"(?<!\d)(\d{2})([-._]?)(\d{2})\2(\d{4})(?!\d)")
+_MONTH = re.compile(
+    r"(?<![A-Za-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*(?![A-Za-z])", re.IGNORECASE
+)
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
 _COPY = re.compile(r"\s*(?:\(\d+\)|- Copy(?: \(\d+\))?|_copy\d*)$", re.IGNORECASE)
 FORMS = (
@@ -84,6 +87,8 @@ def _read(name: str, shared: bool) -> Named | None:
     moment = None if shared else _date(name)
     if moment:
         return Named(kind="date", moment=moment)
+    if start is None and _MONTH.search(name.rsplit("/", 1)[-1]):
+        return None  # "01.Oct" is a date in words, and its number no step
     number = _NUMBER.search(_WATER_YEAR.sub("", name) if start else name.rsplit("/", 1)[-1])
     if start:
         return Named(kind="water year", first=int(number[1]) if number else None, moment=start)

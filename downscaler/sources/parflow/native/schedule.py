@@ -33,7 +33,7 @@ class Clock:
             )
         if number * self.step.total_seconds() > _LONGEST.total_seconds():
             raise PriorSchemaError(
-                f"{where} holds a number that is no step of the run",
+                f"{where} holds a number that is not a step of the run",
                 value=f"{number} steps of {self.step} from {begin:%Y-%m-%d}",
                 allowed="a step number, or a date as 20240501, 2024-05-01 or 05012024",
             )

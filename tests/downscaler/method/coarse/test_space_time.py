@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from downscaler.method.coarse.observation import Observation
+from downscaler.method.coarse.response import slow_weights
 from downscaler.method.coarse.space_time import BLOCK, Component, Passes, interpolate, log_likelihood
 
 WHITE = Observation(error=0.04, smooth_share=0.0)
@@ -55,6 +56,21 @@ def test_a_block_alone_is_what_dense_linear_algebra_gives() -> None:
     cross = cross * np.outer(size, size[where])
     wanted = cross @ np.linalg.solve(signal + error, seen.reshape(3, -1)[use])
     np.testing.assert_allclose(made.anomaly.ravel(), wanted, atol=1e-10)
+    weights, past = slow_weights(150), np.arange(150)
+    lagged = sum(
+        p.share * (np.exp(-np.abs(ages[when][:, None] - past) / p.days) @ weights) * np.exp(-away[:, where] / p.km)
+        for p in parts
+    )
+    lagged = lagged * np.outer(size, size[where])
+    np.testing.assert_allclose(
+        made.slow.ravel(), lagged @ np.linalg.solve(signal + error, seen.reshape(3, -1)[use]), atol=1e-10
+    )
+    apart = np.abs(past[:, None] - past)
+    alone_slow = sum(p.share * (weights @ np.exp(-apart / p.days) @ weights) for p in parts) * size**2
+    both = sum(p.share * (weights @ np.exp(-past / p.days)) for p in parts) * size**2
+    gain = np.linalg.solve(signal + error, lagged.T)
+    np.testing.assert_allclose(made.slow_error.ravel() ** 2, alone_slow - (lagged * gain.T).sum(axis=1), atol=1e-10)
+    np.testing.assert_allclose(made.joint.ravel(), both - (cross * gain.T).sum(axis=1), atol=1e-10)
 
 
 def drawn(seed: int, shape: tuple[int, int], days: int) -> np.ndarray:

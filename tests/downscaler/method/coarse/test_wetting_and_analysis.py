@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from downscaler.method.coarse.analysis import BLIND, FOOTPRINT, Background, Memory, analyse, footprint_share
+from downscaler.method.coarse.analysis import BLIND, FOOTPRINT, Background, Memory, analyse
 from downscaler.method.coarse.observation import Observation, seen_through
 from downscaler.method.coarse.wetting import DECAYS, WARMTH_DAYS, fit_answer, wetting
 
@@ -46,7 +46,7 @@ def scene(seed: int) -> tuple[np.ndarray, Background]:
     level = seen_through(fine, active, 9, 0.0)
     seen = seen_through(fine, active, 9, FOOTPRINT)
     spread = np.full(SHAPE, 0.02)
-    return fine, Background(level=level, seen=seen, spread=spread, day=nothing[0], passes=nothing)
+    return fine, Background(level=level, seen=seen, spread=spread, day=nothing[0], slow=nothing[0], passes=nothing)
 
 
 @pytest.mark.parametrize(("width", "share"), [(0.0, 0.0), (FOOTPRINT, 1.0)])
@@ -66,11 +66,23 @@ def test_footprint_and_error_are_found_in_the_passes(width: float, share: float,
     assert ((made.smap >= 0) & (made.smap <= 1)).all()
 
 
-def test_too_few_retrievals_show_no_footprint() -> None:
+def test_smeared_retrievals_that_are_matched_are_told_from_both_others() -> None:
+    fine, background = scene(7)
+    rng, model = np.random.default_rng(8), Observation(footprint=FOOTPRINT, error=0.01)
+    ages, whole = np.array([0.0, 2.0, 5.0, 7.0, 10.0, 12.0]), np.ones(fine.shape, bool)
+    smeared = [model.coarse(fine + np.kron(rng.normal(0, 0.02, SHAPE), np.ones((9, 9))), whole, 9) for _ in ages]
+    seen = np.stack([day + background.level - background.seen + model.errors(SHAPE, 9.0, rng) for day in smeared])
+    made = analyse(seen, ages, background, Memory(), 9.0)
+    assert (made.footprint, made.observation.footprint) == (0.0, FOOTPRINT)
+
+
+def test_too_few_retrievals_show_no_footprint_and_have_the_nominal_error() -> None:
     _, background = scene(5)
     seen = np.full((6, *SHAPE), np.nan)
     seen[0, 0, :3] = 0.2
-    assert footprint_share(seen, background) == 0.0
+    made = analyse(seen, np.arange(6.0), background, Memory(), 9.0)
+    assert made.footprint == 0.0
+    assert made.observation == Observation()
 
 
 def test_where_smap_saw_nothing_the_background_stands() -> None:
@@ -79,10 +91,19 @@ def test_where_smap_saw_nothing_the_background_stands() -> None:
     np.testing.assert_allclose(made.value, background.level)
     np.testing.assert_allclose(made.error, 1.2 * BLIND * background.spread)
     np.testing.assert_allclose(made.smap, 0.0, atol=1e-12)
+    assert (made.slow_error < made.error).all()
+    assert (np.abs(made.joint) <= made.error * made.slow_error + 1e-12).all()
 
 
 def test_memory_survives_json() -> None:
-    memory = Memory(amplitude=0.8, weights=(0.1, 0.2), centres=(1.0, 1.0), unexplained=0.6, inflation=1.1)
+    memory = Memory(
+        amplitude=0.8,
+        weights=(0.1, 0.2),
+        centres=(1.0, 1.0),
+        unexplained=0.6,
+        inflation=1.1,
+        stretch=((1, 2, 3), (2, 2, 1)),
+    )
     assert Memory.from_dict(memory.as_dict()) == memory
     with_weather = sum(c.share for c in memory.components(weather=True))
     assert with_weather == pytest.approx(0.25 + 0.6 * 0.75)

@@ -180,7 +180,9 @@ def test_ameriflux_base_needs_its_place_and_depths(tmp_path: Path) -> None:
     assert "sites.csv" in str(everything(tmp_path)[1][0].problem)
     place = "US-ARM,36.6058,-97.4888,-6"
     (tmp_path / "sites.csv").write_text(SITES + f"{place},SWC_1_1_1,0.05\n")
-    assert "No depth of SWC_1_2_1" in str(everything(tmp_path)[1][0].problem)
+    found, reports = everything(tmp_path)
+    assert list(found) == ["US-ARM 0.05"]
+    assert "no depth of SWC_1_2_1" in str(reports[0].problem)
     (tmp_path / "sites.csv").write_text(SITES + f"{place},SWC_1_1_1,0.05\n{place},SWC_1_2_1,0.25\n")
     (series, _), (empty, report) = read_stations(tmp_path, domain=WIDE, period=PERIOD, deepest=1.0)
     assert series is not None

@@ -156,7 +156,7 @@ def test_names_that_do_not_tell_their_time_are_refused(names):
 
 def test_a_number_that_is_no_step_is_refused(tmp_path):
     folder = run(tmp_path / "run", {"sm.99999999.pfb": [plane(0.2)]}, GRID + TIME + WET)
-    with pytest.raises(PriorSchemaError, match="no step of the run"):
+    with pytest.raises(PriorSchemaError, match="not a step of the run"):
         open_source("pfb", folder)
 
 
@@ -358,7 +358,7 @@ def test_kilometres_that_are_not_told_and_degrees_are_refused(tmp_path):
         _ = open_source("netcdf", tmp_path / "km.nc").lattice
     data["x"].attrs = {"units": "degrees_east"}
     data.to_netcdf(tmp_path / "deg.nc")
-    with pytest.raises(PriorSchemaError, match="no length on a map"):
+    with pytest.raises(PriorSchemaError, match="not a length on a map"):
         open_source("netcdf", tmp_path / "deg.nc")
 
 

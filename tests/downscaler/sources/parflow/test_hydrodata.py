@@ -32,8 +32,10 @@ from downscaler.errors import (
     PriorCoverageError,
     PriorSchemaError,
     PriorUnreadableError,
+    WeatherUnreadableError,
 )
-from downscaler.ground.lattice import CONUS1, CONUS2
+from downscaler.ground.grid import Span
+from downscaler.ground.lattice import CONUS1, CONUS2, IJWindow
 from downscaler.sources.parflow.hydrodata import (
     HydrodataSource,
     Request,
@@ -45,7 +47,10 @@ from downscaler.sources.parflow.hydrodata import (
     volume,
 )
 from downscaler.sources.parflow.hydrodata.place import window_of
+from downscaler.sources.weather import open_weather_source
+from downscaler.sources.weather.hydroframe import fetch_hydroframe
 from downscaler.stores.prior import build_prior
+from downscaler.stores.weather import add_days, build_weather, open_weather
 
 EMAIL, PIN, JWT = "cAnArY-5f3e9d@example.org", "cAnArY-5f3e9d-pin", "cAnArY-5f3e9d-jwt"
 WHERE = product.domain("-98.2,34.75,-97.95,34.95")
@@ -512,3 +517,42 @@ def test_the_command_builds_a_prior_and_no_credential_is_left_anywhere(world: Wo
     assert len(files) > 10
     assert [p for p in files if b"cAnArY" in p.read_bytes()] == []
     assert "cAnArY" not in "".join(said)
+
+
+def test_forcing_by_day_as_a_source_of_weather(world: World, tmp_path: Path) -> None:
+    """CW3E as daily sums, a day a file: nothing twice, a month that is not there told, the others whole."""
+    first = dt.date(2024, 5, 30)
+    days = [first + dt.timedelta(days=n) for n in range(4)]  # into June
+    world.missing = {"precipitation 2024-06"}
+    assert fetch_hydroframe("cw3e", tmp_path / "f", days, WHERE) == {days[2]: 0, days[3]: 0}
+    assert world.seen["CW3E precipitation"] == 4
+    assert world.seen["CW3E air_temp"] == 2
+    assert sum(world.sent.values()) < 4 * 8 * 1.2 * np.prod(window_of(CONUS2, WHERE).shape)  # days, not hours
+    source = open_weather_source("cw3e", tmp_path / "f")
+    assert source.days == (days[0], days[1])
+    read = source.read(first, source.lattice.window)
+    sea = world.sea(*(np.mgrid[source.lattice.ij_bounds[1] : source.lattice.ij_bounds[3],
+                               source.lattice.ij_bounds[0] : source.lattice.ij_bounds[2]]))  # fmt: skip
+    assert np.array_equal(np.isnan(read.precipitation), sea)
+    assert np.allclose(read.precipitation[~sea], 3.0)
+    assert read.air_temperature is not None
+    assert np.allclose(read.air_temperature[~sea], 290.0)
+    part = IJWindow(i=Span(start=3, stop=8), j=Span(start=5, stop=9))
+    cut = source.read(first, part)
+    assert np.array_equal(cut.precipitation, read.precipitation[part.slices], equal_nan=True)
+    world.missing = set()
+    assert fetch_hydroframe("cw3e", tmp_path / "f", days, WHERE) == {}
+    assert world.seen["CW3E precipitation"] == 6  # the two that were missing
+    build_weather(tmp_path / "w", WHERE)
+    source = open_weather_source("cw3e", tmp_path / "f")
+    assert len(add_days(tmp_path / "w", source, source.days, own=True)) == 4
+    assert open_weather(tmp_path / "w").best[first].mean["precipitation"] == 3.0
+    with pytest.raises(WeatherUnreadableError, match="another forcing"):
+        open_weather_source("hydroframe-nldas2", tmp_path / "f")
+    with pytest.raises(WeatherUnreadableError, match="another domain"):
+        fetch_hydroframe("cw3e", tmp_path / "f", days, product.domain("-99.2,34.75,-98.95,34.95"))
+    with pytest.raises(WeatherUnreadableError, match="Not a folder of HydroFrame"):
+        open_weather_source("cw3e", tmp_path / "w")
+    (tmp_path / "f" / next((tmp_path / "f").glob("20240530*.npz")).name).write_bytes(b"PK damaged")
+    with pytest.raises(WeatherUnreadableError, match="damaged"):
+        open_weather_source("cw3e", tmp_path / "f").read(first, part)

@@ -17,8 +17,9 @@ from downscaler.ground.grid import Span, Window
 from downscaler.ground.prior import Prior
 from downscaler.sources.parflow import open_source
 from downscaler.stores.prior import build_prior, describe, extend_prior, is_prior, open_prior
+from downscaler.stores.prior.kept import keeping
 from downscaler.stores.prior.layout import StoreWriter, pack, unpack
-from downscaler.stores.prior.schema import FIELDS
+from downscaler.stores.prior.schema import FIELDS, RESPONSES
 
 
 @pytest.fixture
@@ -32,9 +33,10 @@ def test_a_prior_holds_what_its_schema_declares(prior, domain):
         assert variable.dims == FIELDS[name].dims
         assert variable.dtype == FIELDS[name].read_dtype
         assert variable.attrs["units"] == FIELDS[name].units
-    assert {n for n, f in FIELDS.items() if f.required} | {"precipitation", "precipitation_level"} == set(
-        prior.data.data_vars
-    )
+    assert {n for n, f in FIELDS.items() if f.required} | set(RESPONSES) | {
+        "precipitation",
+        "precipitation_level",
+    } == set(prior.data.data_vars)
     assert prior.domain == domain
     assert prior.period[0].isoformat() == "2016-12-20"
     affine = domain.geobox().affine
@@ -114,6 +116,9 @@ def test_an_extended_prior_has_the_days_of_one_built_at_once(netcdf, dataset, do
     np.testing.assert_array_equal(again.data[level].values, prior.data[level].values)
     np.testing.assert_array_equal(before.values, whole.data["soil_moisture"].values[:33])
     assert again.record().sha256 not in (prior.record().sha256, whole.record().sha256)
+    lands = [keeping(each, domain).land.folder for each in (prior, again, whole)]
+    assert lands[0] == lands[1]  # days that are added leave the land as it is, another record does not
+    assert lands[0].name != lands[2].name
     assert extend_prior(open_source("netcdf", whole_file), prior.path).record().sha256 == again.record().sha256
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     with pytest.raises(PriorSchemaError, match="precipitation"):

@@ -6,6 +6,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
+from downscaler.ground.lattice import CONUS2, Lattice
 from downscaler.sources.weather import imerg, nldas2, nldas3
 
 DAY = dt.date(2026, 2, 5)
@@ -21,6 +22,17 @@ def rain(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
 def warmth(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     """Mean temperature, K, [lat, lon]."""
     return 310.0 - 0.7 * lat[:, None] + 0.05 * lon[None, :]
+
+
+def patches(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    """A day's sum, mm, [lat, lon]: another in each half degree, whose edges are those of cells in every product."""
+    return patch(*np.meshgrid(lon, lat))
+
+
+def patch(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    """The same at places."""
+    column, row = np.floor(2 * np.round(lon, 6)), np.floor(2 * np.round(lat, 6))
+    return np.asarray(3.0 + (7.0 * column + 13.0 * row) % 29)
 
 
 def _coordinates(data: netCDF4.Dataset, lon: np.ndarray, lat: np.ndarray) -> None:
@@ -48,7 +60,7 @@ def nldas2_hours(folder: Path, day: dt.date = DAY, hours: range = range(24), **c
             bounds = data.createVariable("time_bnds", "f8", ("time", "bnds"))
             bounds[:] = [[time[0], time[0] + 1]]
             for name, units, field in (
-                ("Rainf", str(change.get("units", "kg m-2")), rain(LON, LAT) / 24),
+                ("Rainf", str(change.get("units", "kg m-2")), change.get("field", rain)(LON, LAT) / 24),  # type: ignore[operator]
                 ("Tair", "K", warmth(LON, LAT) + 5 * np.sin(2 * np.pi * hour / 24)),
             ):
                 variable = data.createVariable(name, "f4", ("time", "lat", "lon"), fill_value=-9999.0)
@@ -94,13 +106,60 @@ def nldas3_day(folder: Path, day: dt.date = DAY, **change: object) -> Path:
         time.units = "days since 2001-01-01 00:00:00"
         time[:] = (day - dt.date(2001, 1, 1)).days + int(change.get("shift", 0))  # type: ignore[call-overload]
         rows, columns = slice(2600, 3000), slice(6900, 7400)  # 33 to 37 N, 100 to 95 W
-        for name, units, field in (("Rainf", "kg m-2", rain), ("Tair", "K", warmth)):
+        for name, units, field in (("Rainf", "kg m-2", change.get("field", rain)), ("Tair", "K", warmth)):
             variable = data.createVariable(
                 name, "f4", ("time", "lat", "lon"), fill_value=-9999.0, zlib=True, chunksizes=(1, 500, 900)
             )
             variable.units = units
-            variable[0, rows, columns] = field(lon[columns], lat[rows])
+            variable[0, rows, columns] = field(lon[columns], lat[rows])  # type: ignore[operator]
     return path
+
+
+CUT = (2056, 1062, 2141, 1154)  # ij of CONUS2 around Little Washita
+
+
+def pfb(path: Path, values: np.ndarray) -> Path:
+    """An array [z, j, i] as ParFlow writes it."""
+    from parflow.tools.io import write_pfb
+
+    write_pfb(str(path), np.ascontiguousarray(values), dist=False)
+    return path
+
+
+def conus2_cut() -> Lattice:
+    """The lattice of the cut."""
+    return CONUS2.cut(CUT, "hydrodata")
+
+
+def cw3e_days(folder: Path, day: dt.date = DAY, days: int = 1, **change: object) -> list[Path]:
+    """ParFlow's forcing of the cut: 24 planes a file in kg m-2 s-1, all of a day's rain in its first half."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lon, lat = conus2_cut().lonlat()
+    total, made = patch(lon, lat), []
+    course = np.repeat([2.0, 0.0], 12)[:, None, None]
+    for number in range(days):
+        first = 24 * number + 1 + int(change.get("late", 0))  # type: ignore[call-overload]
+        name = f"000{first:03d}_to_000{first + 23:03d}.pfb"
+        rate = total[None] * course / 86_400 * float(change.get("times", 1))  # type: ignore[arg-type]
+        rate[:, 5, 7] = float(change.get("fill", -3.4e38))  # type: ignore[arg-type]
+        warm = np.broadcast_to(warmth(lon[0], lat[:, 0])[None], rate.shape)
+        made.append(pfb(folder / f"CW3E.APCP.{name}", rate.transpose(0, 2, 1) if "turned" in change else rate))
+        made.append(pfb(folder / f"CW3E.Temp.{name}", warm))
+    (folder / "weather.toml").write_text(
+        f"""[grid]
+lattice = "CONUS2"
+ij_bounds = {list(CUT)}
+[time]
+start = "{day}T00:00:00Z"
+step = "1h"
+[files]
+precipitation = "CW3E.APCP.*.pfb"
+air_temperature = "CW3E.Temp.*.pfb"
+{change.get("units", "")}
+""",
+        encoding="utf-8",
+    )
+    return made
 
 
 def grid_of(name: str) -> object:

@@ -160,7 +160,7 @@ def test_another_grid_a_cut_file_and_no_file(store: Path, tmp_path: Path) -> Non
     assert "cannot be read" in add(store, "nldas2", tmp_path / "h")[1][0]
     with pytest.raises(WeatherUnreadableError, match="No weather file"):
         open_weather_source("imerg", tmp_path / "nothing")
-    with pytest.raises(WeatherUnreadableError, match="No daily file of IMERG"):
+    with pytest.raises(WeatherUnreadableError, match="No file of IMERG"):
         open_weather_source("imerg", tmp_path / "h")
 
 

@@ -1,0 +1,1 @@
+"""A day's tiles: their land, made once and kept; their weather; their estimates."""

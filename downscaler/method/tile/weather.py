@@ -1,0 +1,115 @@
+"""A day's antecedent weather on the tiles of a domain: each tile's is made once, and serves its neighbours' surfaces.
+
+What weather is beyond its smooth coarse mean (``features.departure``) needs the block means around a tile, not the
+cells: so no tile reads the days of another.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from downscaler.ground.blocks import Bools, Floats, block_mean
+from downscaler.ground.grid import Domain, Window
+from downscaler.method.conserve import smooth_surface
+from downscaler.method.features import antecedent
+from downscaler.method.forcing import HeldWeather, forcing_until
+from downscaler.method.tile.land import Arrays, Land
+
+
+@dataclass(frozen=True)
+class DaysOfWeather:
+    """Weather beside the prior for a day: which days there are, and how they are read on a window of a domain.
+
+    ``key`` changes with the numbers; ``preliminary`` are those of the days whose rain is to be superseded; ``told`` is
+    what a model card says of it.
+    """
+
+    days: tuple[dt.date, ...]
+    read: Callable[[str, Sequence[dt.date], Domain, Window], Floats] = field(compare=False, repr=False)
+    key: str = ""
+    preliminary: frozenset[dt.date] = frozenset()
+    told: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def on(self, domain: Domain, window: Window) -> HeldWeather:
+        """The same on one tile."""
+        return lambda name, dates: self.read(name, dates, domain, window)
+
+
+def tile_weather(
+    data: xr.Dataset, date: dt.date, ratio: int, held: HeldWeather | None, days: Sequence[dt.date]
+) -> dict[str, NDArray[Any]]:
+    """Antecedent weather of one tile: of its active cells, and block means; empty where it is not known.
+
+    Args:
+        data: the prior on the tile.
+        date: the day.
+        ratio: product cells along one edge of a SMAP cell.
+        held: weather beside the prior; None without.
+        days: those that ``held`` has.
+
+    Returns:
+        ``names`` [k] of the predictors, ``fine`` [k, n] of the active cells row by row, ``coarse`` [k, nyc, nxc], and
+        ``known`` [k, n] where any cell lacks any.
+    """
+    active = data["active"].values.astype(bool)
+    forcing = forcing_until(data, date, held, days) if active.any() else None
+    if forcing is None:
+        return {}
+    fields = antecedent(forcing)
+    listed = np.stack([values[active] for values in fields.values()])
+    known = np.isfinite(listed)
+    means = [block_mean(values, active & np.isfinite(values), ratio) for values in fields.values()]
+    made = {"names": np.array(list(fields)), "fine": listed, "coarse": np.stack(means)}
+    return made if known.all() else made | {"known": known}
+
+
+class WeatherOfDay:
+    """Antecedent weather of a domain, put together from its tiles' (``add``), then read tile by tile (``on``)."""
+
+    def __init__(self, domain: Domain, ratio: int, active: Bools) -> None:
+        self._shape, self._ratio, self._active = domain.shape(), ratio, active
+        self._coarse: dict[str, Floats] = {}
+        self._known: dict[str, Bools] = {}
+
+    def add(self, window: Window, made: Arrays) -> None:
+        """Take in what one tile's surroundings need of it."""
+        shape = (self._shape.y // self._ratio, self._shape.x // self._ratio)
+        for number, name in enumerate(made["names"] if made else ()):
+            coarse = self._coarse.setdefault(str(name), np.full(shape, np.nan))
+            coarse[window.coarser(self._ratio).index] = made["coarse"][number]
+            if "known" in made and not made["known"][number].all():
+                known = self._known.setdefault(str(name), self._active.copy())
+                here = np.zeros(self._active[window.index].shape, bool)
+                here[self._active[window.index]] = made["known"][number]
+                known[window.index] = here
+
+    def on(self, window: Window, grown: Window, land: Land, made: Arrays) -> dict[str, Floats] | None:
+        """Predictors of a tile's land cells [n] by name, with their departures; None where none is known.
+
+        Args:
+            window: the tile.
+            grown: the same with the halo that its surfaces draw on.
+            land: its land.
+            made: its own antecedent weather, as ``tile_weather`` gave it.
+        """
+        if not made:
+            return None
+        inner = window.relative_to(grown)
+        active = self._active[window.index]
+        place = np.zeros(active.size, np.intp)
+        place[active.ravel()] = np.arange(int(active.sum()))
+        at = place[land.cells]
+        fields: dict[str, Floats] = {}
+        for number, name in enumerate(map(str, made["names"])):
+            fields[name] = made["fine"][number][at]
+            mask = land.active & self._known[name][grown.index] if name in self._known else land.active
+            smooth = smooth_surface(self._coarse[name][grown.coarser(self._ratio).index], mask, self._ratio)
+            fields[f"{name}_departure"] = fields[name] - smooth[inner.index].ravel()[land.cells]
+        return fields

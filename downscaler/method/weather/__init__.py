@@ -1,0 +1,1 @@
+"""Weather of other sources made like the prior's."""

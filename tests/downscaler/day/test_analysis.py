@@ -1,0 +1,68 @@
+"""The analysis of a day on a simulated sample: block means kept, the mean of two estimates, any tiling alike."""
+
+import datetime as dt
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from downscaler.day.analysis import analyse_day
+from downscaler.day.inputs import Inputs
+from downscaler.errors import NoRetrievalError
+from downscaler.ground.blocks import block_mean
+from downscaler.ground.grid import M09
+from downscaler.method.coarse.response import response_names
+from downscaler.method.tile.predict import predict
+from downscaler.product import CONSERVATION_TOLERANCE
+from downscaler.sources.smap import find_granules, read_day
+
+FIRST = dt.date(2024, 5, 20)
+
+
+@pytest.fixture(scope="module")
+def day(chain):
+    seen = []
+    for date in (FIRST + dt.timedelta(days=n) for n in range(4)):
+        with suppress(NoRetrievalError):
+            seen.append(read_day(find_granules(chain.sample / "granules", date), chain.domain, date=date))
+    inputs = Inputs(domain=chain.domain, records=(), prior=chain.prior, model=chain.model)
+    return analyse_day(seen[-1].date, seen[-1], seen[:-1], inputs).day
+
+
+def fields(chain, prior, day, tile=8):
+    shape = chain.domain.shape()
+    made = {name: np.full((shape.y, shape.x), np.nan) for name in ("soil_moisture", "lower", "upper")}
+    for part in predict(chain.model, prior, day, tile=tile):
+        for name, whole in made.items():
+            whole[part.window.index] = part.fields[name]
+    return made
+
+
+def without_responses(prior):
+    return replace(prior, data=prior.data.drop_vars(list(response_names(M09))))
+
+
+def test_every_active_cell_has_a_value_within_its_interval_and_blocks_keep_the_analysis(chain, day):
+    made = fields(chain, chain.prior, day)
+    active = chain.prior.data["active"].values.astype(bool)
+    assert np.isfinite(made["soil_moisture"][active]).all()
+    assert (made["lower"] <= made["soil_moisture"])[active].all()
+    assert (made["soil_moisture"] <= made["upper"])[active].all()
+    means = block_mean(np.nan_to_num(made["soil_moisture"]), active, 9)
+    wanted = day.data["soil_moisture"].values
+    known = np.isfinite(means) & np.isfinite(wanted)
+    assert np.abs(means - wanted)[known].max() < CONSERVATION_TOLERANCE
+
+
+def test_the_tiling_does_not_matter(chain, day):
+    whole, parts = fields(chain, chain.prior, day), fields(chain, chain.prior, day, tile=1)
+    for name, values in whole.items():
+        np.testing.assert_allclose(parts[name], values, atol=1e-6)
+
+
+def test_with_a_store_that_has_no_responses_the_trees_alone_add_the_pattern(chain, day):
+    joined, trees = fields(chain, chain.prior, day), fields(chain, without_responses(chain.prior), day)
+    active = chain.prior.data["active"].values.astype(bool)
+    apart = np.abs(joined["soil_moisture"] - trees["soil_moisture"])[active]
+    assert 1e-4 < apart.mean() < 0.03
