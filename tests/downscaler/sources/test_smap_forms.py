@@ -64,15 +64,21 @@ def test_coordinates_between_the_cells_are_refused(smap_writer: Any, cells: Any)
         placed(subset)
 
 
-def test_a_file_that_declares_more_cells_than_the_globe_is_refused_unread(smap_writer: Any, cells: Any) -> None:
+@pytest.mark.parametrize(
+    ("side", "error", "told"),
+    [(10**5, GranuleGridError, "more values than the grid"), (10**6, GranuleUnreadableError, "and holds 0")],
+)
+def test_a_file_that_declares_more_cells_than_the_globe_is_refused_unread(
+    smap_writer: Any, cells: Any, side: int, error: type[Exception], told: str
+) -> None:
     path = smap_writer.daily(NAME, M09, {"_AM": cells}, window=CLIP, drop=INDICES)
     with h5py.File(path, "r+") as file:
         group = file["Soil_Moisture_Retrieval_Data_AM"]
         for name in list(group):
             dtype = group[name].dtype
             del group[name]
-            group.create_dataset(name, shape=(10**6, 10**6), dtype=dtype, chunks=(100, 100))
-    with pytest.raises(GranuleGridError, match="more values than the grid"):
+            group.create_dataset(name, shape=(side, side), dtype=dtype, chunks=(100, 100))
+    with pytest.raises(error, match=told):
         placed(path)
 
 

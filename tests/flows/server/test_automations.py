@@ -62,7 +62,7 @@ def test_three_heartbeats_may_be_lost_before_a_run_counts_as_dead():
     deployments = yaml.safe_load(PREFECT_YAML.read_text())
     environments = [one["work_pool"]["job_variables"]["env"] for one in deployments["deployments"]]
     environments += [one["job_variables"]["env"] for one in deployments["definitions"]["work_pools"].values()]
-    assert len(environments) == 12
+    assert len(environments) > len(deployments["definitions"]["work_pools"]) > 0
     for environment in environments:
         beat = dt.timedelta(seconds=int(environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]))
         assert beat * 4 <= Bounds().silent_run
