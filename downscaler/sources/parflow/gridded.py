@@ -91,6 +91,14 @@ class GriddedSource:
         if self._variable("pressure", self._parts) and {"porosity", *_RETENTION} <= self._static_names.keys():
             return "pressure"
         present = attributes_of(self._parts[0])
+        timeless = find_name("soil_moisture", present)
+        if timeless is not None:
+            raise PriorSchemaError(
+                f"Variable {timeless!r} of {self._where} has no axis named time",
+                value=", ".join(map(str, self._parts[0][timeless].dims)),
+                allowed="time, y, x",
+                remedy="Rename the dimension of times to time.",
+            )
         require("soil_moisture", None, present, self._where)
         raise AssertionError  # require has raised
 
