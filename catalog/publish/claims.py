@@ -185,8 +185,7 @@ def _renew(uri: str | Path, claim: Claim, lease: float, done: threading.Event) -
 def _release(store: Store, key: str, token: str) -> None:
     """Remove the claim if it is still ours; what cannot be removed runs out.
 
-    In a bucket nothing keeps another from taking over a claim that ran out between the look and the removal, so one that
-    ran out is left to who comes next.
+    One that ran out is left to who comes next: in a bucket it could be taken over between the look and the removal.
     """
     try:
         with store.lock():

@@ -4,6 +4,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -102,12 +103,13 @@ def test_half_sent_requests_of_one_address_hold_nobody_up(proxy):
 
 
 def test_an_address_that_asks_too_often_is_told_so(proxy):
-    """Beyond 200 at once, 50 a second: the rest is 429, and what came through is whole."""
-    session = requests.Session()
+    """200 at once and 50 a second come through, whatever this machine's own speed; the rest is told to ask less."""
+    session, started = requests.Session(), time.monotonic()
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda _: session.get(f"{proxy}/healthz", timeout=60).status_code, range(600)))
-    assert set(found) == {200, 429}
-    assert found.count(200) >= 200
+        found = list(pool.map(lambda _: session.get(f"{proxy}/healthz", timeout=120).status_code, range(400)))
+    seconds = time.monotonic() - started
+    assert set(found) <= {200, 429}
+    assert 200 <= found.count(200) <= 202 + 50 * seconds
     eventually(lambda: requests.get(f"{proxy}/healthz", timeout=30).ok, "the proxy stays shut")
 
 
