@@ -91,13 +91,9 @@ def _batch(subject: Subject, start: int, stop: int, seed: int, keep: Path, found
         os.close(out)
         _child(subject, range(start, stop), seed, work, into)
     os.close(into)
-    at, buffer, ended, patience, computed = start, b"", False, _SETUP, 0
+    at, buffer, ended, patience = start, b"", False, _SETUP
     while not ended:
-        ready, _, _ = select.select([out], [], [], patience)
-        before, computed = computed, _computed(child)
-        if not ready and computed > before:
-            continue  # on a busy machine: what computes too much, its own limit ends
-        if not ready:
+        if not _ready(out, child, patience):
             os.kill(child, signal.SIGKILL)
             _note(found, f"hang: no end after {_WAITING:g} s", work, keep, at)
             at += 1
@@ -131,6 +127,16 @@ def _batch(subject: Subject, start: int, stop: int, seed: int, keep: Path, found
         at += 1
         found.tried += 1
     return at
+
+
+def _ready(out: int, child: int, patience: float) -> bool:
+    """Whether a child has something to tell; it is waited for while it computes, which its own limit ends."""
+    before = -1
+    while not select.select([out], [], [], patience)[0]:
+        if (now := _computed(child)) == before:
+            return False
+        before = now
+    return True
 
 
 def _computed(child: int) -> int:
