@@ -22,10 +22,7 @@ from typing import Any
 
 MEMORY = 1 << 30  # bytes that one input may make a process ask for
 SECONDS = 10.0  # of computing on one input
-_WAITING, _SETUP = (
-    120.0,
-    900.0,
-)  # seconds on the clock after which a child waits for what never comes, or was not set up
+_WAITING, _SETUP = 120.0, 900.0  # seconds without computing: it waits for what never comes, or was not set up
 _FIRST = 60  # seconds of computing on the first input, which imports what all need
 _KEPT = 40  # faulty inputs that are kept of a reader
 
@@ -97,8 +94,7 @@ def _batch(subject: Subject, start: int, stop: int, seed: int, keep: Path, found
     os.close(into)
     at, buffer, ended, patience = start, b"", False, _SETUP
     while not ended:
-        ready, _, _ = select.select([out], [], [], patience)
-        if not ready:
+        if not _ready(out, child, patience):
             os.kill(child, signal.SIGKILL)
             _note(found, f"hang: no end after {_WAITING:g} s", work, keep, at)
             at += 1
@@ -132,6 +128,22 @@ def _batch(subject: Subject, start: int, stop: int, seed: int, keep: Path, found
         at += 1
         found.tried += 1
     return at
+
+
+def _ready(out: int, child: int, patience: float) -> bool:
+    """Whether a child has something to tell; it is waited for while it computes, which its own limit ends."""
+    before = -1
+    while not select.select([out], [], [], patience)[0]:
+        if (now := _computed(child)) == before:
+            return False
+        before = now
+    return True
+
+
+def _computed(child: int) -> int:
+    """Ticks of computing that a process has had."""
+    fields = Path(f"/proc/{child}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _note(found: Found, fault: str, work: Path, keep: Path, at: int) -> None:
