@@ -139,9 +139,10 @@ def test_the_same_bytes_under_a_newer_release_are_looked_at_once(job: DayJob, tm
     assert make_last(mine, 1, last=day(24)) == []
 
 
-def test_a_newer_release_of_a_day_before_is_looked_at_once_by_a_filled_day(job: DayJob, tmp_path: Path) -> None:
-    """Days that are carried forward draw on the granules before; these are reprocessed too."""
-    mine = replace(job, catalog=str(tmp_path / "catalog"), folder=tmp_path / "granules", gap_fill=True)
+def test_a_newer_release_of_a_day_before_is_looked_at_once_by_an_analysis(job: DayJob, tmp_path: Path) -> None:
+    """Analyses draw on the granules of the days before; these are reprocessed too."""
+    mine = replace(job, catalog=str(tmp_path / "catalog"), folder=tmp_path / "granules", products=("analysis",))
+    (mine,) = mine.each()
     shutil.copytree(job.folder or "", tmp_path / "granules")
     for file in (tmp_path / "granules").glob("*_002.h5"):
         file.unlink()

@@ -313,12 +313,13 @@ def server():
 
 @pytest.mark.integration
 def test_the_flows_validate_what_is_published(server, vadose, known, tmp_path):
-    """The flow ``validate``, then the step of the daily flow after a day that is published anew, as it is filled."""
+    """The flow ``validate``, then the step of the daily flow after a day that is published anew."""
     shutil.copytree(known.catalog, tmp_path / "catalog")
     config = tmp_path / "vadose.toml"
     config.write_text(
         f'domain = "{WHERE}"\nprior = "{known.prior}"\nmodel = "{known.model}"\ncatalog = "catalog"\n'
-        f'granules = "{known.granules}"\nstations = ["{known.stations}"]\nvalidation_pairs = 5\ngap_fill = true\n'
+        f'granules = "{known.granules}"\nstations = ["{known.stations}"]\nvalidation_pairs = 5\n'
+        'products = ["conserving"]\n'
     )
     report = Path("build/validation/report.html")
     address = validate(known.dates[0], known.dates[-1])
@@ -328,7 +329,7 @@ def test_the_flows_validate_what_is_published(server, vadose, known, tmp_path):
     assert address.endswith(item.relative_to(tmp_path).as_posix())
     report.unlink()
     last = dt.date.fromisoformat(before["period"][1])
-    (made,) = daily(last)
+    (made,) = daily(last, force=True)
     assert made.status == "published"
     assert report.is_file()
     after = document_of(report.parent)

@@ -169,10 +169,6 @@ def test_what_the_archive_does_not_have_fails_no_flow(config: Path, earthdata: A
         daily(DAY, config=config)
     earthdata.statuses = {}
     assert daily(config=config, last=today) == []  # the fault has gone, and there is no granule to try again with
-    with pytest.MonkeyPatch.context() as patch:  # to be filled, but there is nothing to carry forward in a long outage
-        patch.setenv("VADOSE_GAP_FILL", "true")
-        outcomes = daily(config=config, last=today, days=2)
-    assert [(o.status, o.error) for o in outcomes] == [("no-coverage", "GranuleMissingError")] * len(outcomes)
 
 
 def test_a_canary_in_every_credential_is_found_nowhere(
