@@ -419,6 +419,12 @@ class BusyError(VadoseError):
     exit_code = 95
 
 
+class RootZoneError(VadoseError):
+    """A state of the root zone cannot be read, or cannot be learned from the prior."""
+
+    exit_code = 98
+
+
 class ZoneError(VadoseError):
     """A file of polygons cannot be read, or none of them lies in the domain."""
 

@@ -39,13 +39,13 @@ def attempt(first: dt.date, job: DerivedJob) -> DayOutcome:
 
 
 def compose_after(settings: Settings, start: dt.date, end: dt.date) -> list[DayOutcome]:
-    """Bring the composites of the settings into step with days that a run has made; raises when one failed."""
-    if not settings.composites:
+    """Bring what the settings ask for into step with days that a run has made; raises when an item failed."""
+    if not (settings.composites or settings.derived):
         return []
     try:
         made = keep_in_step(settings, start, end, today=today(), attempt=attempt)
     except VadoseError as error:  # no day is published yet, say: the days' own errors are told
-        logging.getLogger(logs.DAYS).warning("no composites: %s", error)
+        logging.getLogger(logs.DAYS).warning("nothing was made from the days: %s", error)
         return []
     _show(made, settings, start, end)
     require_no_failure(made)

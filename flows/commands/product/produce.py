@@ -158,8 +158,8 @@ def backfill(
 
 
 def _compose(settings: Settings, start: dt.date, end: dt.date) -> None:
-    """Bring the composites of the settings into step with days; raises BackfillError when one failed."""
-    if not settings.composites:
+    """Bring what the settings ask for into step with days; raises BackfillError when an item failed."""
+    if not (settings.composites or settings.derived):
         return
     from flows.day.period import today
     from flows.days.run import require_no_failure
@@ -168,7 +168,7 @@ def _compose(settings: Settings, start: dt.date, end: dt.date) -> None:
     try:
         made = keep_in_step(settings, start, end, today=today())
     except VadoseError as error:  # no day is published yet, say: the days' own errors are told
-        console.say(f"no composites: {error}")
+        console.say(f"nothing was made from the days: {error}")
         return
     for outcome in made:
         say_day(outcome)
