@@ -419,6 +419,12 @@ class BusyError(VadoseError):
     exit_code = 95
 
 
+class AlertError(VadoseError):
+    """A rule of alerts is unusable, or an address could not be told of an alert."""
+
+    exit_code = 99
+
+
 class RootZoneError(VadoseError):
     """A state of the root zone cannot be read, or cannot be learned from the prior."""
 

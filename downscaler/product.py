@@ -507,6 +507,8 @@ def kind_of(domain_name: str) -> Kind:
 
 def under(kind: Kind, domain: Domain) -> Domain:
     """The same ground, under the name and title of a kind's items; ``domain`` is of the SMAP-conserving days."""
+    if not kind.prefix:
+        return domain
     return replace(domain, name=f"{kind.prefix}{domain.name}", title=f"{domain.title}, {kind.title}")
 
 

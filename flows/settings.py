@@ -28,7 +28,18 @@ _OTHERS = (
 )  # read where they are used
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
-_PATHS = ("prior", "model", "granules", "cache", "climatology", "weather", "rootzone", "catalog", "metrics_file")
+_PATHS = (
+    "prior",
+    "model",
+    "granules",
+    "cache",
+    "climatology",
+    "weather",
+    "rootzone",
+    "alerts",
+    "catalog",
+    "metrics_file",
+)
 _SERVICES = ("scan", "snotel")  # what `stations` names beside paths
 
 
@@ -127,6 +138,10 @@ class Settings(BaseSettings):
         default=None,
         description="what else of the analyses `run`, `backfill` and the daily flow keep in step with the days: "
         "percentile, rootzone, both with a comma; unset, none",
+    )
+    alerts: Path | None = Field(
+        default=None,
+        description="file of rules of `vadose alerts`, which `run`, `backfill` and the daily flow follow; unset, none",
     )
     stations: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,

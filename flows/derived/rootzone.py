@@ -105,6 +105,7 @@ class RootZoneJob:
         from catalog.reading.stack import open_stack, windows
         from catalog.store.base import open_store
         from downscaler.derived.composite import ErrorMemory
+        from downscaler.derived.learned import read_learned
         from downscaler.derived.profile import available_water, carry_down
         from downscaler.ground.tiles import Tile
 
@@ -118,16 +119,16 @@ class RootZoneJob:
         ):
             for window in windows(source, _SIDE):
                 found, flags = read(window), read_flags(window)["quality_flag"][0]
-                profile, soil = learned.window(source, window)
+                profile, soil = read_learned(learned, source, window)
                 theta, sigma = (found[name].astype(np.float64) for name in READ[:2])
                 below = carry_down(theta, sigma, times, profile, memory)
-                water, share = available_water(below.root, *soil.values())
+                water, share = available_water(np.asarray(below.root, np.float64), *soil.values())
                 yield Tile(window=window, fields=_rasters(below, water, 100.0 * share, flags))
 
     def _learned(self) -> RootZone:
-        from downscaler.stores.rootzone import open_root_zone
+        from downscaler.derived.learned import open_learned
 
-        return open_root_zone(self.learned)
+        return open_learned(self.learned)
 
 
 def _rasters(

@@ -12,7 +12,7 @@ from downscaler.ground.grid import Domain
 from downscaler.simulation.sample import sample_lattice
 
 
-def write_layers(path: Path, domain: Domain, days: int = 220) -> Path:
+def write_layers(path: Path, domain: Domain, days: int = 220, start: str = "2023-06-01") -> Path:
     """Noise that falls and rises like soil moisture; layers are filters of it, with a constant by cell."""
     lattice, rng = sample_lattice(domain, 2), np.random.default_rng(6)
     shape = (days, lattice.shape.y, lattice.shape.x)
@@ -21,6 +21,7 @@ def write_layers(path: Path, domain: Domain, days: int = 220) -> Path:
     top = rng.uniform(0.15, 0.25, shape[1:])
     for day in range(days):
         top = 0.1 + (top - 0.1) * 0.85 + np.minimum(rain[day], 0.15) * rng.uniform(0.8, 1.2, shape[1:])
+        top = np.minimum(top, 0.42)
         surface[day] = top
     level, noise = rng.uniform(-0.02, 0.02, shape[1:]), 0.002 * rng.standard_normal(shape)
     layers = {
@@ -41,7 +42,7 @@ def write_layers(path: Path, domain: Domain, days: int = 220) -> Path:
             "crs": ((), 0, {"proj4": lattice.crs}),
         },
         coords={
-            "time": np.datetime64("2023-06-01", "ns") + np.arange(days) * np.timedelta64(1, "D"),
+            "time": np.datetime64(start, "ns") + np.arange(days) * np.timedelta64(1, "D"),
             "y": lattice.y,
             "x": lattice.x,
         },

@@ -100,9 +100,9 @@ def rootzone_learn(
     The prior has them where its run's files hold soil_moisture_layer2 (0.1 to 0.4 m) and soil_moisture_layer3 (0.4 to
     1 m).
     """
+    from downscaler.derived.learned import learn_root_zone
     from downscaler.errors import ConfigError
     from downscaler.stores.prior import open_prior
-    from downscaler.stores.rootzone import learn_root_zone
     from flows.settings import load_settings
 
     settings = load_settings(context.obj.config, prior=prior)

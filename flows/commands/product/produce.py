@@ -159,8 +159,9 @@ def backfill(
 
 def _compose(settings: Settings, start: dt.date, end: dt.date) -> None:
     """Bring what the settings ask for into step with days; raises BackfillError when an item failed."""
-    if not (settings.composites or settings.derived):
+    if not (settings.composites or settings.derived or settings.alerts):
         return
+    from flows.alerts.run import alerts_after
     from flows.day.period import today
     from flows.days.run import require_no_failure
     from flows.derived.make import keep_in_step
@@ -172,6 +173,8 @@ def _compose(settings: Settings, start: dt.date, end: dt.date) -> None:
         return
     for outcome in made:
         say_day(outcome)
+    for told in alerts_after(settings):
+        console.say(f"{told.rule}: {len(told.events)} alerts new or changed")
     require_no_failure(made)
 
 

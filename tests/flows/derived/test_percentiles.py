@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layered import write_layers
 from once import built_once
 from publishing import publish_day
 
@@ -16,7 +17,6 @@ from downscaler.derived.composite import ErrorMemory
 from downscaler.derived.drought import flash_drought_probability
 from downscaler.derived.percentile import Reference, anomaly, join, percentile, standing
 from downscaler.errors import ConfigError
-from downscaler.simulation.sample import write_sample
 from downscaler.sources.parflow import open_source
 from downscaler.stores.prior import build_prior, open_prior
 from flows.derived.make import make_items
@@ -35,9 +35,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> PercentileJob:
     ground = product.domain(PLACE)
 
     def build(folder: Path) -> None:
-        write_sample(folder / "sample", ground, days=2, start=DAY, seed=3, history=30)
-        native = folder / "sample" / "prior"
-        source = open_source("netcdf", native / "daily.nc", native / "static.nc")
+        source = open_source("netcdf", write_layers(folder / "daily.nc", ground, days=60, start="2024-04-10"))
         build_prior(source, ground, folder / "prior")
         source.close()
         for date in [*BEFORE, dt.date(2023, 7, 1), *WEEKS, DAY]:
