@@ -28,7 +28,18 @@ _OTHERS = (
 )  # read where they are used
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
-_PATHS = ("prior", "model", "granules", "cache", "climatology", "weather", "catalog", "metrics_file")
+_PATHS = (
+    "prior",
+    "model",
+    "granules",
+    "cache",
+    "climatology",
+    "weather",
+    "rootzone",
+    "alerts",
+    "catalog",
+    "metrics_file",
+)
 _SERVICES = ("scan", "snotel")  # what `stations` names beside paths
 _GONE = {  # settings that there were, and what to do instead
     "gap_fill": "Delete it. The analysis (`products`, made by default) has a value for every cell and day.",
@@ -119,6 +130,18 @@ class Settings(BaseSettings):
         description="composites that `run`, `backfill` and the daily flow keep in step with the days: 3day, weekly, "
         "monthly, several with commas; unset, none",
     )
+    rootzone: Path | None = Field(
+        default=None, description="state of the root zone made by `vadose rootzone learn`; unset, none"
+    )
+    derived: Annotated[tuple[Literal["percentile", "rootzone"], ...] | None, NoDecode] = Field(
+        default=None,
+        description="what else of the analyses `run`, `backfill` and the daily flow keep in step with the days: "
+        "percentile, rootzone, both with a comma; unset, none",
+    )
+    alerts: Path | None = Field(
+        default=None,
+        description="file of rules of `vadose alerts`, which `run`, `backfill` and the daily flow follow; unset, none",
+    )
     stations: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
         description="station data to validate against: ISMN archives, USCRN files, folders of them, scan, snotel; "
@@ -174,7 +197,7 @@ class Settings(BaseSettings):
         text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else value
         return text.zfill(3) if isinstance(text, str) and text.isdigit() else value
 
-    @field_validator("stations", "products", "composites", mode="before")
+    @field_validator("stations", "products", "composites", "derived", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """One text with commas as the list that it stands for; an empty list as none."""

@@ -13,7 +13,8 @@ from starlette.middleware.cors import CORSMiddleware
 
 from catalog.api import files
 from catalog.api.answers import REFUSALS, add_error_answers
-from catalog.api.data import cube, dates, tiles, timeseries
+from catalog.api.data import cube, datasets, dates, tiles, timeseries
+from catalog.api.data import values as value_routes
 from catalog.api.data import zones as zone_routes
 from catalog.api.limits import Limits
 from catalog.api.limits import limits as read_limits
@@ -80,7 +81,7 @@ def create_app(
     app.state.store, app.state.catalogue, app.state.limits = store, catalogue, allowed
     app.state.zones = Path(zones) if zones else None
     add_stac(app, backend, dsn)
-    for part in (files, tiles, dates, timeseries, cube, zone_routes):
+    for part in (files, tiles, dates, timeseries, cube, zone_routes, datasets, value_routes):
         app.include_router(part.router)
     _add_health(app)
     add_metrics(app, store)

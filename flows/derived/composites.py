@@ -50,6 +50,11 @@ class CompositeJob:
 
         return product.under(self.kind, product.domain(self.domain))
 
+    @property
+    def reach(self) -> int:
+        """A day is in one period alone."""
+        return 0
+
     def source(self) -> Domain:
         """The domain whose days are gathered; raises CatalogError where it has none."""
         from catalog.reading.stack import source_of

@@ -11,6 +11,7 @@ from prefect import State, flow, task
 
 from downscaler.errors import VadoseError
 from flows import logs
+from flows.alerts.run import alerts_after
 from flows.day.jobs import DayOutcome
 from flows.day.make import outcome_of
 from flows.day.period import makeable, today
@@ -41,17 +42,24 @@ def attempt(first: dt.date, job: DerivedJob) -> DayOutcome:
 
 
 def compose_after(settings: Settings, start: dt.date, end: dt.date) -> list[DayOutcome]:
-    """Bring the composites of the settings into step with days that a run has made; raises when one failed."""
-    if not settings.composites:
+    """Bring what the settings ask for into step with days that a run has made; raises when an item failed."""
+    if not (settings.composites or settings.derived or settings.alerts):
         return []
     try:
         made = keep_in_step(settings, start, end, today=today(), attempt=attempt)
     except VadoseError as error:  # no day is published yet, say: the days' own errors are told
-        logging.getLogger(logs.DAYS).warning("no composites: %s", error)
+        logging.getLogger(logs.DAYS).warning("nothing was made from the days: %s", error)
         return []
     _show(made, settings, start, end)
+    tell_alerts(settings)
     require_no_failure(made)
     return made
+
+
+@task(**PATIENT)
+def tell_alerts(settings: Settings) -> int:
+    """The alerts of the settings' rules, after days were made: how many are new or changed."""
+    return sum(len(told.events) for told in alerts_after(settings))
 
 
 @flow(flow_run_name="{start} to {end}")

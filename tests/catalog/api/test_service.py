@@ -20,7 +20,7 @@ from catalog.api.data.tiles import render
 from catalog.api.middleware import POLICY
 from catalog.cube.update import collections_with_days, update_cube
 from catalog.publish.withdraw import withdraw
-from catalog.rasters.layers import DIFFERENCE, LAYERS
+from catalog.rasters.layers import DERIVED_LAYERS, DIFFERENCE, LAYERS
 from catalog.rasters.thumbnail import COLOURS, RANGE
 from catalog.reading.rasters import read_rasters
 from catalog.reading.retrieval import less_smap
@@ -226,7 +226,7 @@ def test_the_difference_is_none_on_average_and_absent_in_filled_cells():
 
 def test_the_legend_is_the_thumbnails_and_every_flag_has_its_colour(address):
     layers = {layer["name"]: layer for layer in get(address, "/layers").json()["layers"]}
-    assert set(layers) == set(LAYERS)
+    assert set(layers) == set(LAYERS | DERIVED_LAYERS)
     assert layers["soil_moisture"]["range"] == list(RANGE)
     assert LAYERS["soil_moisture"].colours()[255] == tuple(round(255 * part) for part in COLOURS(1.0))
     assert layers["soil_moisture"]["units"] == product.SOIL_MOISTURE.units
