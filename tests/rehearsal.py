@@ -3,8 +3,7 @@
 PostgreSQL, Prefect's server on it, an S3 store, two workers and the API run on loopback with the compose file's own
 settings. The schedule publishes a day; a backfill of 30 days goes through while runs and workers are killed; then all
 but the store is thrown away, set up again, and the schedule goes on without making a day anew. Prints what was
-seen; the exit code tells whether all of it held. Takes minutes; needs PostgreSQL (Debian: postgresql,
-postgresql-15-postgis-3).
+seen; the exit code tells whether all of it held. Takes minutes; needs PostgreSQL (Debian: postgresql).
 """
 
 from __future__ import annotations
@@ -296,7 +295,7 @@ def backfill_under_kills(r: Rehearsal, workers: Workers) -> None:
     say(f"backfill of {r.days} days ended with {command.returncode} after {len(struck)} kills: {', '.join(struck)}")
     ended = command.returncode
     if ended:  # days whose runs died twice are told as failed; the same command makes them
-        code = subprocess.run(
+        ended = subprocess.run(
             [*map(str, line)], cwd=r.site, env=r.worker_environment(), timeout=PATIENCE, check=False
         ).returncode
         say(f"the same command again: {ended}")
@@ -398,7 +397,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=8)
     parser.add_argument("--keep", type=Path, help="folder for the logs")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="vadose-rehearsal-") as name, running_postgres() as dsn:
+    with tempfile.TemporaryDirectory(prefix="vadose-rehearsal-") as name, running_postgres(postgis=False) as dsn:
         folder = Path(name)
         try:
             rehearsal = Rehearsal(folder, given.days, given.kills)

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 PREFECT, VADOSE = (Path(sys.executable).with_name(name) for name in ("prefect", "vadose"))
 WHERE = "-94.9,34.3,-94.4,34.6"
-UNSCHEDULED: dict[str, dict[str, Any]] = {
-    name: {"schedules": []} for name in ("daily", "validate", "arrivals", "doctor", "completeness")
-}
+DAILY = "daily/daily"
 PATIENCE = 300.0  # seconds; machines are slow and noisy
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -106,11 +104,12 @@ class Site:
     def vadose(self, *arguments: object, code: int = 0, patience: float = PATIENCE) -> str:
         return self.run(VADOSE, *arguments, code=code, patience=patience)
 
-    def deploy(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """``prefect deploy --all`` of the project's own file, with some deployments' keys changed."""
+    def deploy(self, *only: str) -> None:
+        """``prefect deploy --all`` of the project's own file or some of its deployments, without their schedules."""
         document = yaml.safe_load((ROOT / "deploy" / "prefect.yaml").read_text())
+        document["deployments"] = [one for one in document["deployments"] if not only or one["name"] in only]
         for deployment in document["deployments"]:
-            deployment |= changes.get(deployment["name"], {})
+            deployment["schedules"] = []
         (self.folder / "prefect.yaml").write_text(yaml.safe_dump(document))
         self.run(PREFECT, "--no-prompt", "deploy", "--all")
 
@@ -212,6 +211,13 @@ def make_site(site: Site, small: Mapping[str, str]) -> None:
         f'domain = "{WHERE}"\nprior = "prior"\nmodel = "model"\ngranules = "sample/granules"\ncatalog = "catalog"\n'
         'log_format = "json"\n'
     )
+
+
+@pytest.fixture(scope="session")
+def deployed(site: Site) -> Site:
+    """The site with all deployments of the project's own file; nothing is scheduled."""
+    site.deploy()
+    return site
 
 
 @pytest.fixture
