@@ -24,11 +24,14 @@ import yaml
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
 
 ROOT = Path(__file__).resolve().parents[3]
 PREFECT, VADOSE = (Path(sys.executable).with_name(name) for name in ("prefect", "vadose"))
 WHERE = "-94.9,34.3,-94.4,34.6"
 DAILY = "daily/daily"
+HOUR = dt.timedelta(hours=1)
+ADDRESS = "http://127.0.0.1:1/catalog"  # where the catalogue would be served
 PATIENCE = 300.0  # seconds; machines are slow and noisy
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -209,7 +212,7 @@ def make_site(site: Site, small: Mapping[str, str]) -> None:
     vadose("train", "--prior", "prior", "--out", "model")
     (site.folder / "vadose.toml").write_text(
         f'domain = "{WHERE}"\nprior = "prior"\nmodel = "model"\ngranules = "sample/granules"\ncatalog = "catalog"\n'
-        'log_format = "json"\n'
+        f'log_format = "json"\ncatalog_url = "{ADDRESS}"\n'
     )
 
 
@@ -229,6 +232,39 @@ def client(site: Site) -> Iterator[SyncPrefectClient]:
     settings: dict[Any, Any] = {PREFECT_API_URL: site.api, PREFECT_HOME: site.folder / "prefect"}
     with temporary_settings(settings), get_client(sync_client=True) as made:
         yield made
+
+
+@contextlib.contextmanager
+def scheduled(client: SyncPrefectClient) -> Iterator[FlowRun]:
+    """A run of the daily deployment that the server's scheduler makes, due in some seconds; the next is an hour later.
+
+    The time is told to the server in one call, and told anew with a longer lead where it had passed before the
+    scheduler looked: a machine may be busy for long.
+    """
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterDeploymentId,
+        FlowRunFilterExpectedStartTime,
+    )
+    from prefect.client.schemas.schedules import IntervalSchedule
+
+    daily_id = client.read_deployment_by_name(DAILY).id
+    for lead in (5, 10, 20, 40, 80, 160):
+        due = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=lead)
+        (schedule,) = client.create_deployment_schedules(
+            daily_id, [(IntervalSchedule(interval=HOUR, anchor_date=due), True)]
+        )
+        around = FlowRunFilterExpectedStartTime(after_=due - HOUR / 4, before_=due + HOUR / 4)
+        made = FlowRunFilter(expected_start_time=around, deployment_id=FlowRunFilterDeploymentId(any_=[daily_id]))
+        try:
+            while dt.datetime.now(dt.UTC) < due + dt.timedelta(seconds=5):
+                if runs := [run for run in client.read_flow_runs(flow_run_filter=made) if run.auto_scheduled]:
+                    yield runs[0]
+                    return
+                time.sleep(0.5)
+        finally:
+            client.delete_deployment_schedule(daily_id, schedule.id)  # and its runs to come
+    raise AssertionError("the scheduler made no run")
 
 
 @pytest.fixture
