@@ -32,11 +32,12 @@ import yaml
 from postgres import running_postgres
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_server import PREFECT, end, free_port, wait_for
 from psycopg import sql
 
 from catalog.naming import is_item_key
 from catalog.store.base import open_store
-from tests.flows.server.conftest import DAILY, PREFECT, ROOT, VADOSE, WHERE, end, free_port, scheduled, wait_for
+from tests.flows.server.conftest import DAILY, ROOT, VADOSE, WHERE, scheduled
 
 BUCKET = "vadose"
 KEYS = {"AWS_ACCESS_KEY_ID": "rehearsal", "AWS_SECRET_ACCESS_KEY": "rehearsal-secret", "AWS_ALLOW_HTTP": "true"}

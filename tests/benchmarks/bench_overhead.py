@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from prefect.testing.utilities import prefect_test_harness
+from prefect_server import PREFECT
 
 from catalog.items.parents import parent_writes
 from catalog.naming import DayName
@@ -39,7 +40,7 @@ from flows.days.run import run_days
 from flows.server.daily import daily
 from flows.server.submit import submit
 from flows.settings import load_settings
-from tests.flows.server.conftest import PREFECT, VADOSE, Site, client, site, working
+from tests.flows.server.conftest import VADOSE, Site, client, site, working
 
 __all__ = ["client", "site"]  # fixtures
 

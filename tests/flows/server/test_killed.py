@@ -17,13 +17,14 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import StateType
 from prefect.states import Pending, Running
+from prefect_server import wait_for
 
 from catalog.reading.days import validate_catalog
 from flows.server.automations import Bounds, apply
 from flows.server.daily import daily
 from tests.crash.wholeness import Watch, differences
 
-from .conftest import DAILY, VADOSE, Site, wait_for, working
+from .conftest import DAILY, VADOSE, Site, working
 
 EACH = 4  # days of each backfill
 VICTIMS = ("run", "worker", "worker and runs")

@@ -22,6 +22,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.exceptions import ObjectNotFound
+from prefect_server import wait_for
 
 from catalog.reading.days import validate_catalog
 from downscaler.errors import ConfigError
@@ -29,7 +30,7 @@ from flows.server.automations import Bounds, apply
 from flows.server.daily import backfill, daily, validate
 from flows.server.submit import outcome_of, submit
 
-from .conftest import ADDRESS, DAILY, HOUR, Inbox, Site, Worker, scheduled, wait_for
+from .conftest import ADDRESS, DAILY, HOUR, Inbox, Site, Worker, scheduled
 
 
 def post(site: Site, path: str, body: Any) -> Any:
