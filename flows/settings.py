@@ -169,7 +169,8 @@ class Settings(BaseSettings):
     catalog_url: str | None = Field(
         default=None,
         pattern=r"^https?://",
-        description="address at which `catalog` is served, for links on Prefect's pages; unset, links are paths",
+        description="address at which `catalog` is served, for links and pictures on Prefect's pages; unset, "
+        "paths and no picture",
     )
     metrics_file: Path | None = Field(
         default=None,

@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 from pyproj import Transformer
 
 from catalog import items, validate_catalog
@@ -300,15 +298,6 @@ def test_bad_requests_end_with_their_own_codes(known, vadose, options, code, sai
     ended = vadose("validate", *given, "--catalog", known.catalog, f"--domain={WHERE}", "--no-publish", "--window", 6)
     assert ended.code == code, ended.err
     assert said in ended.err
-
-
-@pytest.fixture(scope="module")
-def server():
-    with (
-        prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
 
 
 @pytest.mark.integration
