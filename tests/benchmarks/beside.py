@@ -52,6 +52,7 @@ def uvicorn(venv: Path, app: str, **settings: str) -> Iterator[tuple[str, int]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     line = [str(venv / "bin" / "uvicorn"), app, "--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
+    line += ["--factory"] if app.endswith("create_app") else []
     server = subprocess.Popen(line, env={**os.environ, **settings})
     try:
         deadline = time.monotonic() + 600
@@ -96,6 +97,7 @@ def beside(asked: dict[str, tuple[Ask, int]], number: int, uncounted: int = 8) -
             "p99_ms": round(1e3 * counted[min(int(0.99 * number), number - 1)], 1),
             "cpu_ms": round(1e3 * (computed(process) - before[name]) / number, 2),
         }
+        print(f"{name}: {found[name]}", flush=True)
     return found
 
 
@@ -126,7 +128,7 @@ def main() -> int:
         parts = urlsplit(dsn)
         database = {"PGHOST": "127.0.0.1", "PGPORT": str(parts.port), "PGUSER": "vadose", "PGDATABASE": "postgres"}
         searcher, searching = stack.enter_context(
-            uvicorn(asked.others, "stac_fastapi.pgstac.app:app", PGPASSWORD="none", **database)
+            uvicorn(asked.others, "stac_fastapi.pgstac.app:create_app", PGPASSWORD="none", **database)
         )
         of = [quote(str(file.resolve())) for file in files]
         look = "rescale=0,0.5&colormap_name=viridis"
@@ -170,7 +172,7 @@ def main() -> int:
             {"vadose": (search(f"{own}/stac"), process), "stac-fastapi-pgstac": (search(searcher), searching)},
             asked.requests,
         )
-    print(json.dumps(told, indent=1))
+    print(json.dumps(told, indent=1), flush=True)
     return 0
 
 

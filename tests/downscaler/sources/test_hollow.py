@@ -31,7 +31,7 @@ def test_a_variable_without_a_byte_may_not_declare_ten_gigabytes(tmp_path):
 
 
 def test_a_file_that_is_read_whole_holds_what_it_declares(tmp_path):
-    path = written(tmp_path / "climatology.nc", (366, 400, 400), fill=True)
+    path = written(tmp_path / "climatology.nc", (366, 400, 400))
     hdf5.check(path)
     with pytest.raises(hdf5.RefusedFileError, match="declares 234,240,000 bytes"):
         hdf5.check(path, whole=True)
