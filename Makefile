@@ -57,7 +57,7 @@ test: setup  ## run the tests, but for those that start servers or kill processe
 
 test-integration: setup  ## run the tests that start servers and browsers or kill processes (PYTEST_ARGS=...)
 	@rm -f build/$@-exit
-	$(PYTEST) -m "integration and not slow" $(PYTEST_ARGS); $(KEEP)
+	$(PYTEST) --no-loadscope-reorder -m "integration and not slow" $(PYTEST_ARGS); $(KEEP)
 
 test-all: setup  ## run both halves, one after the other
 	@code=0; $(MAKE) test || code=1; $(MAKE) test-integration || code=1; exit $$code
