@@ -18,6 +18,7 @@ _RAMP_WIDTH = 1.0 / 9.0  # of a block's edge length, on either side of the edge
 # more than the climatological pattern errs under retrieval noise (tests/benchmarks/bench_choice.py).
 RAMP_SHARE = 0.36
 _BISECTIONS = 60
+_KEPT_GAPS = 4  # of a window's fields; of days that are seen in other places each has its own
 Index = tuple[slice, slice]
 _WHOLE: Index = (slice(None), slice(None))
 
@@ -185,6 +186,8 @@ class Surfaces:
     def _between(self, valid: Bools) -> tuple[_Between, Callable[[Floats], Floats]]:
         key = valid.tobytes()
         if key not in self._made:
+            if len(self._made) == _KEPT_GAPS:
+                self._made.clear()
             between = _Between(valid, self._down, self._across)
             self._made[key] = between, between.means(self._land, self._count)
         return self._made[key]
@@ -208,12 +211,6 @@ def noise_gain(ratio: int, share: float = RAMP_SHARE) -> NDArray[np.float64]:
         total += (part - part.mean() + noise[HALO, HALO]) ** 2
     gain: NDArray[np.float64] = np.sqrt(total)
     return gain
-
-
-def departure(fine: Floats, active: Bools, ratio: int) -> Floats:
-    """Fine field less the smooth surface through its own block means: sub-grid contrast without steps."""
-    result: Floats = fine - smooth_surface(block_mean(fine, active, ratio), active, ratio)
-    return result
 
 
 def redistribute(

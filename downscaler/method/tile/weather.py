@@ -1,6 +1,6 @@
 """A day's antecedent weather on the tiles of a domain: each tile's is made once, and serves its neighbours' surfaces.
 
-What weather is beyond its smooth coarse mean (``features.departure``) needs the block means around a tile, not the
+What weather is beyond its smooth coarse mean (its ``_departure``) needs the block means around a tile, not the
 cells: so no tile reads the days of another.
 """
 
