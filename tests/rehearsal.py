@@ -313,7 +313,8 @@ def backfill_under_kills(r: Rehearsal, workers: Workers) -> None:
     assert ended == 0
     states = r.objects()
     say(f"states: {dict(sorted(_counted(state for state, _ in states.values()).items()))}")
-    assert {state for state, _ in states.values()} <= {"published", "no-coverage", "missing"}
+    assert states.pop(str(r.last))[0] in ("waiting", "missing")  # its granule is kept back
+    assert {state for state, _ in states.values()} <= {"published", "no-coverage"}
     assert {revision for state, revision in states.values() if state == "published"} == {"1"}
     say("catalog check: " + r.run(VADOSE, "catalog", "check", f"s3://{BUCKET}/published").strip().splitlines()[-1])
 

@@ -92,3 +92,11 @@ def test_prefect_s_pages_link_to_where_the_catalogue_is_served():
     worker = dict(pods("prefect"))["vadose-worker"]["containers"][0]
     told = {variable["name"]: variable.get("value") for variable in worker["env"]}
     assert told["VADOSE_CATALOG_URL"] == f"{values_of('prefect')['api']['publicUrl']}/catalog"
+
+
+def test_a_worker_is_ready_when_the_doctor_says_so():
+    worker = dict(pods("prefect"))["vadose-worker"]["containers"][0]
+    probe = worker["readinessProbe"]
+    assert probe["exec"]["command"] == ["vadose", "doctor", "--local"]
+    assert probe["timeoutSeconds"] >= 30  # a start of Python on a busy node, and a look at the store
+    assert probe["periodSeconds"] >= 300
