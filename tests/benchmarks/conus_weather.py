@@ -2,7 +2,8 @@
 
 ``python -m tests.benchmarks.conus_weather PRIOR MODEL [--domain NAME]`` makes a store of ninety days for the domain,
 then one day, all cells seen, three ways: without weather (the trees of the climatology), with the store, and on the
-prior's last own day (the same trees as with the store). Prints CPU seconds as JSON; ``PRIOR`` is of ``mirror``.
+prior's last own day (the same trees as with the store). Prints CPU seconds as JSON, of the pixels by tile and of the day
+published; ``PRIOR`` is of ``mirror``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
+from catalog.publish.day import publish
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.grid import Domain
 from downscaler.ground.prior import Prior
@@ -31,7 +33,7 @@ from downscaler.sources.weather import open_weather_source
 from downscaler.stores.model import load_model
 from downscaler.stores.prior import kept, open_prior
 from downscaler.stores.weather import add_days, build_weather, open_weather
-from tests.benchmarks.conus import a_day
+from tests.benchmarks.conus import a_day, run_record
 from tests.benchmarks.mirror import PARTS
 
 BEYOND, HELD = 100, 90  # days after the prior's last one, and days of weather up to then
@@ -106,11 +108,18 @@ def measure(prior: Prior, model: Model, domain: Domain, folder: Path, tries: int
             assert used == (name != "without")
             if total < found.get(name, {"cpu": np.inf})["cpu"]:
                 found[name] = {"cpu": round(total, 3), "tiles": [round(each, 3) for each in tiles]}
+    for name in ("without", "with"):
+        kept._keeping.cache_clear()
+        begun = time.process_time()
+        with TemporaryDirectory(dir=folder) as catalog:
+            publish(catalog, run_record(domain, late.date), domain, ways[name]())
+        found[name]["published"] = round(time.process_time() - begun, 3)
     begun = time.process_time()
     open_weather(path).upto(late.date)
     found["opening"] = round(time.process_time() - begun, 3)
     for name in ("without", "own"):
         found[f"with / {name}"] = round(found["with"]["cpu"] / found[name]["cpu"], 3)
+    found["published, with / without"] = round(found["with"]["published"] / found["without"]["published"], 3)
     return found
 
 
