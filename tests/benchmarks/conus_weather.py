@@ -2,8 +2,8 @@
 
 ``python -m tests.benchmarks.conus_weather PRIOR MODEL [--domain NAME]`` makes a store of ninety days for the domain,
 then one day, all cells seen, three ways: without weather (the trees of the climatology), with the store, and on the
-prior's last own day (the same trees as with the store). Prints CPU seconds as JSON, of the pixels by tile and of the day
-published; ``PRIOR`` is of ``mirror``.
+prior's last own day (the same trees as with the store). Prints CPU seconds as JSON, of the pixels by tile and of the
+day published; ``PRIOR`` is of ``mirror``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,8 +34,11 @@ from downscaler.sources.weather import open_weather_source
 from downscaler.stores.model import load_model
 from downscaler.stores.prior import kept, open_prior
 from downscaler.stores.weather import add_days, build_weather, open_weather
-from tests.benchmarks.conus import a_day, run_record
+from tests.benchmarks.conus import a_day
 from tests.benchmarks.mirror import PARTS
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
+from big_catalog import run_record
 
 BEYOND, HELD = 100, 90  # days after the prior's last one, and days of weather up to then
 STEP = 0.125  # degrees, as NLDAS-2
