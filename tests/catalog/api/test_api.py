@@ -257,6 +257,7 @@ def test_nothing_can_be_written(api):
     for method, address in (("POST", one), ("PUT", f"{one}/{item['id']}"), ("PATCH", one), ("DELETE", api)):
         assert requests.request(method, address, json=item, timeout=60).status_code == 405, (method, address)
     assert requests.post(f"{api}collections", json={}, timeout=60).status_code == 405
+    assert requests.options(f"{api}search", timeout=60).headers["Allow"] == "GET, POST"
     assert requests.post(f"{api}search", data=b" " * 2_000_000, timeout=60).status_code == 413
 
 
