@@ -182,7 +182,8 @@ function goTo([west, south, east, north], name) {
   const middle = { lon: (west + east) / 2, lat: (south + north) / 2 };
   const { zoom } = fit([west, south, east, north], map.width, map.height);
   map.move({ ...middle, zoom: Math.min(zoom, 11) });
-  return inside(middle) ? `The map shows ${name}.` : `${name} is outside the area of this product.`;
+  const meets = west < map.box[2] && east > map.box[0] && south < map.box[3] && north > map.box[1];
+  return meets ? `The map shows ${name}.` : `${name} is outside the area of this product.`;
 }
 
 /** Show the series of a ring that was drawn. */
