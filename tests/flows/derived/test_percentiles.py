@@ -19,7 +19,7 @@ from downscaler.derived.percentile import Reference, anomaly, join, percentile, 
 from downscaler.errors import ConfigError
 from downscaler.sources.parflow import open_source
 from downscaler.stores.prior import build_prior, open_prior
-from flows.derived.make import make_items
+from flows.derived.make import keep_in_step, make_items
 from flows.derived.percentiles import READ, PercentileJob, earlier, in_season, percentile_job, recent, season_before
 from flows.derived.state import survey
 from flows.settings import Settings
@@ -101,11 +101,14 @@ def test_percentiles_follow_their_season(job: PercentileJob) -> None:
     assert (first.state, first.why) == ("stale", "1 days changed (20240507, ...)")
     assert (second.state, second.why) == ("stale", "2 days changed (20240507, ...)")
     publish_day(Path(job.catalog), BEFORE[3], source, seed=1)
-    outcomes = make_items(job, DAY, after, today=TODAY)
-    assert [(o.status, o.reason) for o in outcomes] == [
-        ("published", "percentile, revision 2, of 17 days"),
-        ("published", "percentile, revision 2, of 18 days"),
-    ]
+    settings = Settings(catalog=job.catalog, domain=PLACE, prior=job.prior, derived=("percentile",))
+    made = keep_in_step(settings, WEEKS[-1], WEEKS[-1], today=TODAY)
+    assert [(o.date, o.status, o.reason) for o in made] == [
+        (WEEKS[-1], "published", "percentile, revision 1, of 16 days"),
+        (DAY, "published", "percentile, revision 2, of 17 days"),
+        (after, "published", "percentile, revision 2, of 18 days"),
+    ], "later days that look back on it are made too"
+    assert keep_in_step(settings, DAY, after, today=TODAY) == []
 
 
 def test_seasons_go_round_the_year_and_leap_days_have_one() -> None:
