@@ -13,10 +13,10 @@ from pyproj.exceptions import CRSError
 
 from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError
 from downscaler.sources import hdf5
+from downscaler.sources.bounds import LONGEST, middles
 from downscaler.sources.lengths import METRES
 
 _LAYER_AXES = ("layer", "z", "level", "depth", "soil_layer")
-_LONGEST_STEP = np.timedelta64(25, "h")
 
 
 def attributes_of(dataset: xr.Dataset) -> dict[str, dict[str, object]]:
@@ -137,15 +137,12 @@ def utc_days(dataset: xr.Dataset, where: str) -> list[dt.date]:
             value=_time_units(dataset),
             allowed="a CF time coordinate named time, of the standard calendar",
         )
-    stamps = dataset["time"].values
-    name = str(dataset["time"].attrs.get("bounds") or dataset["time"].encoding.get("bounds"))
-    if name in dataset.variables and dataset[name].dtype.kind == "M" and dataset[name].shape == (stamps.size, 2):
-        first, last = dataset[name].values.T
-        if (last - first > _LONGEST_STEP).any():
-            raise PriorSchemaError(
-                f"Steps of {where} are longer than a day", value=f"{first[0]} to {last[0]}", allowed="a day at most"
-            )
-        stamps = first + (last - first) / 2
+    stamps, told = dataset["time"].values, middles(dataset)
+    if told is not None:
+        stamps, longest = told
+        if longest > LONGEST:
+            hours = longest / np.timedelta64(1, "h")
+            raise PriorSchemaError(f"Steps of {where} are longer than a day", value=f"{hours:g} h", allowed="24 h")
     return cast("list[dt.date]", list(stamps.astype("datetime64[D]").astype(object)))
 
 
