@@ -13,6 +13,7 @@ import xarray as xr
 from pyproj import Transformer
 
 from catalog import items, validate_catalog
+from catalog.publish.withdraw import withdraw
 from catalog.reading.points import published_days
 from catalog.reading.rasters import read_rasters
 from downscaler import product
@@ -327,6 +328,7 @@ def test_the_flows_validate_what_is_published(server, vadose, known, tmp_path):
     assert address.endswith(item.relative_to(tmp_path).as_posix())
     report.unlink()
     last = dt.date.fromisoformat(before["period"][1])
+    withdraw(tmp_path / "catalog", product.domain(WHERE), last, "to be published anew")
     (made,) = daily(last, force=True)
     assert made.status == "published"
     assert report.is_file()
