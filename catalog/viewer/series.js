@@ -4,7 +4,7 @@ import { get, seriesAddress, valuesAddress, zone } from "./api.js";
 import { chart, summary } from "./chart.js";
 import { announce, find, make, trouble } from "./dom.js";
 import { degrees } from "./mercator.js";
-import { flagWords, theta, units } from "./words.js";
+import { flagWords, number, units } from "./words.js";
 
 /** Shows series in the panel; `pick` is called with a day that the reader chooses. */
 export class Series {
@@ -102,8 +102,8 @@ export class Series {
         "tr",
         {},
         make("th", { scope: "row" }, day),
-        make("td", {}, known ? theta(row.soil_moisture) : "–"),
-        make("td", {}, known ? `${theta(row.lower)}–${theta(row.upper)}` : "–"),
+        make("td", {}, known ? number(row.soil_moisture) : "–"),
+        make("td", {}, known ? `${number(row.lower)}–${number(row.upper)}` : "–"),
         make("td", {}, flags),
       );
     });
