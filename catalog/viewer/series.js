@@ -132,8 +132,16 @@ async function ranked(query) {
 /** The mean over a ring of [lon, lat], in the same form. */
 async function drawn({ collection, ring, start, end }) {
   const answer = await zone(collection, ring, start, end);
-  const series = answer.series.map((row) => ({ ...row, soil_moisture: row.mean, flags: [] }));
-  return { ...answer, series, units: "m3 m-3", what: "Mean soil moisture", area: answer.area_km2, simulated: false };
+  const ranked = "percentile" in answer.units;
+  const series = answer.series.map((row) => ({
+    date: row.date,
+    soil_moisture: ranked ? row.percentile : row.mean,
+    lower: ranked ? row.percentile_lower : row.lower,
+    upper: ranked ? row.percentile_upper : row.upper,
+    flags: [],
+  }));
+  const told = ranked ? { units: "%", what: "Mean percentile" } : { units: "m3 m-3", what: "Mean soil moisture" };
+  return { ...answer, series, ...told, area: answer.area_km2, simulated: false };
 }
 
 const key = (kind, text) => make("span", { class: `mark ${kind}` }, text);
