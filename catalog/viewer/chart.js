@@ -1,10 +1,7 @@
 // A time series as SVG: values, their 90 % interval as a band where days follow close, as whiskers where they do not.
 
 import { draw } from "./dom.js";
-import { theta } from "./words.js";
-
-/** A value as the axis has it: percent without decimals, a fraction with three. */
-const number = (value) => (value > 1 ? value.toFixed(0) : theta(value));
+import { number } from "./words.js";
 
 const DAY = 86_400_000;
 const JOINED = 4; // days between values that a line still joins; SMAP comes back every two or three

@@ -63,7 +63,7 @@ export class Compare {
     const assets = this.areas.find((one) => one.id === find("other-area").value).item_assets;
     const layer = assets[this.layer] ? this.layer : Object.keys(assets).find((name) => this.legends[name]);
     find("other-date").value = date;
-    find("other-note").textContent = `Right: ${this.legends[layer].title}, ${date}`;
+    find("other-note").textContent = `Second map: ${this.legends[layer].title}, ${date}`;
     this.second.boundaries = this.map.boundaries;
     this.second.resize();
     this.map.resize();

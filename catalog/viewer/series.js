@@ -4,7 +4,7 @@ import { get, seriesAddress, valuesAddress, zone } from "./api.js";
 import { chart, summary } from "./chart.js";
 import { announce, find, make, trouble } from "./dom.js";
 import { degrees } from "./mercator.js";
-import { flagWords, theta, units } from "./words.js";
+import { flagWords, number, units } from "./words.js";
 
 /** Shows series in the panel; `pick` is called with a day that the reader chooses. */
 export class Series {
@@ -102,8 +102,8 @@ export class Series {
         "tr",
         {},
         make("th", { scope: "row" }, day),
-        make("td", {}, known ? theta(row.soil_moisture) : "–"),
-        make("td", {}, known ? `${theta(row.lower)}–${theta(row.upper)}` : "–"),
+        make("td", {}, known ? number(row.soil_moisture) : "–"),
+        make("td", {}, known ? `${number(row.lower)}–${number(row.upper)}` : "–"),
         make("td", {}, flags),
       );
     });
@@ -132,8 +132,16 @@ async function ranked(query) {
 /** The mean over a ring of [lon, lat], in the same form. */
 async function drawn({ collection, ring, start, end }) {
   const answer = await zone(collection, ring, start, end);
-  const series = answer.series.map((row) => ({ ...row, soil_moisture: row.mean, flags: [] }));
-  return { ...answer, series, units: "m3 m-3", what: "Mean soil moisture", area: answer.area_km2, simulated: false };
+  const ranked = "percentile" in answer.units;
+  const series = answer.series.map((row) => ({
+    date: row.date,
+    soil_moisture: ranked ? row.percentile : row.mean,
+    lower: ranked ? row.percentile_lower : row.lower,
+    upper: ranked ? row.percentile_upper : row.upper,
+    flags: [],
+  }));
+  const told = ranked ? { units: "%", what: "Mean percentile" } : { units: "m3 m-3", what: "Mean soil moisture" };
+  return { ...answer, series, ...told, area: answer.area_km2, simulated: false };
 }
 
 const key = (kind, text) => make("span", { class: `mark ${kind}` }, text);

@@ -10,6 +10,9 @@ export function units(text) {
 /** A volume fraction to three decimals, finer than its uncertainty. */
 export const theta = (value) => value.toFixed(3);
 
+/** A value as the axis has it: percent without decimals, a fraction with three. */
+export const number = (value) => (value > 1 ? value.toFixed(0) : theta(value));
+
 /** A flag's name in words. */
 export const flagWords = (name) => name.replaceAll("_", " ");
 

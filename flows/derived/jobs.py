@@ -46,6 +46,11 @@ class DerivedJob(Protocol):
         """Days after a published day whose items may hang on it; 0 where its own period alone does."""
         ...
 
+    @property
+    def lacks(self) -> str:
+        """Why an item cannot be made where ``gather`` finds nothing."""
+        ...
+
     def source(self) -> Domain:
         """The domain whose days are gathered; raises CatalogError where it has none."""
         ...

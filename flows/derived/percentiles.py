@@ -58,6 +58,11 @@ class PercentileJob:
 
         return FLASH_DAYS - 1
 
+    @property
+    def lacks(self) -> str:
+        """Why an item cannot be made where nothing is gathered."""
+        return "no day is published"
+
     def source(self) -> Domain:
         """The analyses; raises CatalogError where there are none."""
         from catalog.reading.stack import source_of

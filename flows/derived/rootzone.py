@@ -64,6 +64,11 @@ class RootZoneJob:
 
         return WINDOW - 1
 
+    @property
+    def lacks(self) -> str:
+        """Why an item cannot be made where nothing is gathered."""
+        return f"its day, or {self.least} of its {self.reach + 1} days, are not published"
+
     def source(self) -> Domain:
         """The analyses; raises CatalogError where there are none."""
         from catalog.reading.stack import source_of

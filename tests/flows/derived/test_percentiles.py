@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from layered import write_layers
 from once import built_once
 from publishing import publish_day
+from starlette.testclient import TestClient
 
+from catalog.api import create_app
 from catalog.check.check import check
 from catalog.reading.days import find_item, validate_catalog
 from catalog.reading.rasters import read_rasters
@@ -16,6 +19,7 @@ from downscaler import product
 from downscaler.derived.composite import ErrorMemory
 from downscaler.derived.drought import flash_drought_probability
 from downscaler.derived.percentile import Reference, anomaly, join, percentile, standing
+from downscaler.derived.zones import zone_weights
 from downscaler.errors import ConfigError
 from downscaler.sources.parflow import open_source
 from downscaler.stores.prior import build_prior, open_prior
@@ -88,6 +92,20 @@ def test_percentiles_follow_their_season(job: PercentileJob) -> None:
     assert any("1 earlier years" in caveat for caveat in item["properties"]["vadose:caveats"])
     assert len(validate_catalog(job.catalog)) > 18
     assert [finding for finding in check(job.catalog).findings if finding.fault] == []
+
+    client, square = TestClient(create_app(job.catalog)), shapely.box(-94.76, 34.39, -94.69, 34.46)
+    asked = f"/zones?collection=vadose-sm-1km-{job.target.name}"
+    told = client.post(asked, json=shapely.geometry.mapping(square)).json()
+    (row,) = told["series"]
+    weights = zone_weights([square], source).matrix.toarray()[0].reshape(known.shape)
+    for name in ("percentile", "probability_d1", "probability_w4"):
+        share = np.where(known, weights, 0.0)
+        mean = float((share * np.where(known, found[name], 0)).sum() / share.sum())
+        assert row[name] == pytest.approx(mean, abs=1e-2)
+    assert told["units"]["probability_d1"] == "%"
+    lines = client.post(f"{asked}&f=csv", json=shapely.geometry.mapping(square)).text.splitlines()
+    assert lines[0].startswith("date,percentile,percentile_lower,percentile_upper,anomaly,probability_d0")
+    assert lines[1].startswith(f"{DAY},")
 
     after = DAY + dt.timedelta(days=1)
     publish_day(Path(job.catalog), dt.date(2023, 7, 1), source, seed=1)

@@ -109,8 +109,10 @@ def test_root_zones_follow_their_days(job: RootZoneJob) -> None:
     withdraw(root, source, BEFORE[0], "A fault.")
     assert [o.status for o in make_items(job, BEFORE[-1], after, today=TODAY)] == ["published"] * 3
     assert {o.status for o in make_items(job, BEFORE[-1], after, today=TODAY)} == {"current"}
-    (short,) = survey(RootZoneJob(catalog=job.catalog, domain=PLACE, learned=job.learned), DAY, DAY, TODAY)
-    assert (short.days, short.state) == (0, "published"), "too few days of the window: what stands is left"
+    strict = RootZoneJob(catalog=job.catalog, domain=PLACE, learned=job.learned)
+    stands, empty = survey(strict, DAY, after + dt.timedelta(days=1), TODAY)[::2]
+    assert (stands.days, stands.state) == (0, "published"), "too few days of the window: what stands is left"
+    assert (empty.state, empty.why) == ("empty", "its day, or 90 of its 120 days, are not published")
 
 
 def test_what_cannot_be_learned_or_read_is_a_clear_error(job: RootZoneJob, tmp_path: Path) -> None:
