@@ -59,8 +59,7 @@ def predict(
     Args:
         model: a trained model.
         prior: covers the day's domain.
-        day: the SMAP retrievals; only recommended ones are used, and those filled in where ``day.data`` has
-            ``filled`` (see ``gapfill.fill``).
+        day: the SMAP retrievals; only recommended ones are used, and what an analysis has besides (``filled``).
         matching: carries SMAP into the prior's climatology for the predictors; departures come back scaled.
         weather: rain and temperature of days that the prior does not hold.
         tile: M36 cells along one edge of a tile.
