@@ -419,6 +419,18 @@ class BusyError(VadoseError):
     exit_code = 95
 
 
+class AlertError(VadoseError):
+    """A rule of alerts is unusable, or an address could not be told of an alert."""
+
+    exit_code = 99
+
+
+class RootZoneError(VadoseError):
+    """A state of the root zone cannot be read, or cannot be learned from the prior."""
+
+    exit_code = 98
+
+
 class ZoneError(VadoseError):
     """A file of polygons cannot be read, or none of them lies in the domain."""
 

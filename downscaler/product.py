@@ -348,6 +348,23 @@ def _percent(name: str, title: str, description: str, *, whole: bool = False) ->
     )
 
 
+MOST_DAYS_SINCE = 25
+
+
+def _days_since(name: str, what: str, meaning: str) -> Variable:
+    return Variable(
+        name=name,
+        title=f"Days since the percentile was {what}",
+        description=f"Days since the percentile was last {what}, {meaning}; 0 where it is today, {MOST_DAYS_SINCE} "
+        "stands for that many or more. Days without a value count as days.",
+        units="d",
+        dtype="uint8",
+        nodata=255,
+        valid_min=0,
+        valid_max=MOST_DAYS_SINCE,
+    )
+
+
 CLASSES: dict[str, str] = {
     **{
         f"d{n}": f"Drought class D{n}: percentile {span}"
@@ -386,16 +403,89 @@ PERCENTILE_VARIABLES: tuple[Variable, ...] = (
         _percent(f"probability_{name}", f"Probability of {name.upper()}", f"{told}.", whole=True)
         for name, told in CLASSES.items()
     ),
+    _percent(
+        "probability_flash",
+        "Probability of a flash drought",
+        "Probability that the day ends a flash drought: the five-day mean percentile is at most 20, and was at least "
+        "40 in one of the four five-day spans before (Ford and Labosier 2017). No data where fewer than three days of "
+        "the last span, or of all spans before, are known.",
+        whole=True,
+    ),
+    _days_since("days_dry", "above 30", "out of all drought classes"),
+    _days_since("days_wet", "below 70", "out of all wet classes"),
     QUALITY_FLAG,
 )
 PERCENTILE = Kind(
     prefix="percentile_",
     title="percentile",
     description="Where each day's soil moisture lies in the climatology of its pixel and season, with the interval of "
-    "that percentile, the anomaly, and the probability of each drought and wet class.",
+    "that percentile, the anomaly, the probability of each drought and wet class and of a flash drought, and how "
+    "long it has been dry or wet.",
     variables=PERCENTILE_VARIABLES,
     lineage="Analyses against the same season of earlier years and, while these are fewer than ten, of the ParFlow-CLM "
     "prior brought to their mean and variance.",
+)
+
+
+def _layer(name: str, span: str) -> tuple[Variable, Variable]:
+    value = replace(
+        SOIL_MOISTURE,
+        name=name,
+        title=f"Soil moisture from {span}",
+        description=f"Volume of liquid water per volume of soil from {span}, carried down from the analyses.",
+    )
+    doubt = replace(
+        UNCERTAINTY,
+        name=f"{name}_uncertainty",
+        title=f"Standard uncertainty from {span}",
+        description=f"Standard deviation of the error of {name}: of the carrying down and of the surface.",
+    )
+    return value, doubt
+
+
+ROOT_ZONE_VARIABLES: tuple[Variable, ...] = (
+    replace(
+        SOIL_MOISTURE,
+        title="Root-zone soil moisture, 0 to 1 m",
+        description="Volume of liquid water per volume of soil, mean of 0 to 1 m below the surface.",
+    ),
+    replace(
+        UNCERTAINTY,
+        title="Standard uncertainty of the root zone",
+        description="Standard deviation of the error of soil_moisture: what carrying the surface down gets wrong, "
+        "known from held-out stretches of the prior, and the errors of the analyses, which last.",
+    ),
+    replace(LOWER, description="Lower end of the interval meant to hold the true mean of 0 to 1 m with 90 %."),
+    replace(UPPER, description="Upper end of the interval meant to hold the true mean of 0 to 1 m with 90 %."),
+    *_layer("layer2", "0.1 to 0.4 m"),
+    *_layer("layer3", "0.4 to 1 m"),
+    Variable(
+        name="available_water",
+        title="Plant-available water, 0 to 1 m",
+        description="Water between wilting point (1500 kPa) and field capacity (33 kPa) of the prior's soil. Its "
+        "uncertainty is that of soil_moisture times 1000 mm; the soil's own is not known.",
+        units="mm",
+        dtype="float32",
+        nodata=float("nan"),
+        valid_min=0.0,
+        valid_max=1000.0,
+        precision=0.1,
+    ),
+    _percent(
+        "available_share",
+        "Share of the plant-available water that the soil can hold",
+        "Plant-available water over what lies between wilting point and field capacity.",
+    ),
+    QUALITY_FLAG,
+)
+ROOT_ZONE = Kind(
+    prefix="rootzone_",
+    title="root zone",
+    description="Soil moisture of 0 to 1 m and of two layers within it, with uncertainty, and plant-available water: "
+    "the surface carried down by what ParFlow-CLM's own layers know. A day looks back on 120 days.",
+    variables=ROOT_ZONE_VARIABLES,
+    lineage="Exponential filters of the analyses of 120 days, weighted cell by cell as learned from the ParFlow-CLM "
+    "prior's layers.",
 )
 KINDS: tuple[Kind, ...] = (
     Kind(
@@ -406,6 +496,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     *COMPOSITES.values(),
     PERCENTILE,
+    ROOT_ZONE,
 )
 
 
@@ -416,6 +507,8 @@ def kind_of(domain_name: str) -> Kind:
 
 def under(kind: Kind, domain: Domain) -> Domain:
     """The same ground, under the name and title of a kind's items; ``domain`` is of the SMAP-conserving days."""
+    if not kind.prefix:
+        return domain
     return replace(domain, name=f"{kind.prefix}{domain.name}", title=f"{domain.title}, {kind.title}")
 
 

@@ -26,9 +26,9 @@ import typer  # noqa: E402
 from downscaler import __version__  # noqa: E402
 from downscaler.errors import VadoseError  # noqa: E402
 from flows import console  # noqa: E402
-from flows.commands.catalogue import catalog, completeness, cube, download, serve, sync  # noqa: E402
+from flows.commands.catalogue import catalog, completeness, cube, download, export, serve, sync  # noqa: E402
 from flows.commands.data import build, climatology, info, weather  # noqa: E402
-from flows.commands.product import automations, composite, demo, doctor, produce, status, webhook, zones  # noqa: E402
+from flows.commands.product import alerts, automations, composite, demo, doctor, produce, status, webhook, zones  # noqa: E402
 from flows.commands.studies import evaluate, models, playground, validate  # noqa: E402
 
 app = typer.Typer(
@@ -61,7 +61,11 @@ app.command(rich_help_panel=PRODUCT)(produce.backfill)
 app.command(rich_help_panel=PRODUCT)(status.status)
 app.command(rich_help_panel=PRODUCT)(composite.composite)
 app.command(rich_help_panel=PRODUCT)(composite.percentile)
+rootzone_app = _group("rootzone", PRODUCT, "Root zone: soil moisture down to a metre, and plant-available water.")
+rootzone_app.command("learn")(composite.rootzone_learn)
+rootzone_app.command("make")(composite.rootzone_make)
 app.command(rich_help_panel=PRODUCT)(zones.zones)
+app.command(rich_help_panel=PRODUCT)(alerts.alerts)
 app.command(rich_help_panel=PRODUCT)(doctor.doctor)
 
 app.command(rich_help_panel=DATA)(build.sample)
@@ -95,6 +99,9 @@ cube_app = _group("cube", CATALOGUE, "A collection's days as one Zarr cube, for 
 cube_app.command("build")(cube.cube_build)
 cube_app.command("update")(cube.cube_update)
 app.command(rich_help_panel=CATALOGUE)(download.download)
+export_app = _group("export", CATALOGUE, "The catalogue in others' forms: NetCDF, DataCite, Croissant.")
+export_app.command("netcdf")(export.netcdf)
+export_app.command("metadata")(export.metadata)
 
 app.command(rich_help_panel=SERVICE)(serve.serve)
 app.command(rich_help_panel=SERVICE)(automations.automations)

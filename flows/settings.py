@@ -28,8 +28,22 @@ _OTHERS = (
 )  # read where they are used
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_FILE = Path("vadose.toml")
-_PATHS = ("prior", "model", "granules", "cache", "climatology", "weather", "catalog", "metrics_file")
+_PATHS = (
+    "prior",
+    "model",
+    "granules",
+    "cache",
+    "climatology",
+    "weather",
+    "rootzone",
+    "alerts",
+    "catalog",
+    "metrics_file",
+)
 _SERVICES = ("scan", "snotel")  # what `stations` names beside paths
+_GONE = {  # settings that there were, and what to do instead
+    "gap_fill": "Delete it. The analysis (`products`, made by default) has a value for every cell and day.",
+}
 
 
 class Settings(BaseSettings):
@@ -105,10 +119,6 @@ class Settings(BaseSettings):
     matching: Literal["mean_std", "cdf"] = Field(
         default="mean_std", description="matching method if `climatology` is set: mean_std or cdf"
     )
-    gap_fill: bool = Field(
-        default=False,
-        description="fill cells without a retrieval from the last 10 days and the prior; filled cells are flagged",
-    )
     products: Annotated[tuple[Literal["conserving", "analysis"], ...], NoDecode] = Field(
         default=("conserving", "analysis"),
         min_length=1,
@@ -119,6 +129,18 @@ class Settings(BaseSettings):
         default=None,
         description="composites that `run`, `backfill` and the daily flow keep in step with the days: 3day, weekly, "
         "monthly, several with commas; unset, none",
+    )
+    rootzone: Path | None = Field(
+        default=None, description="state of the root zone made by `vadose rootzone learn`; unset, none"
+    )
+    derived: Annotated[tuple[Literal["percentile", "rootzone"], ...] | None, NoDecode] = Field(
+        default=None,
+        description="what else of the analyses `run`, `backfill` and the daily flow keep in step with the days: "
+        "percentile, rootzone, both with a comma; unset, none",
+    )
+    alerts: Path | None = Field(
+        default=None,
+        description="file of rules of `vadose alerts`, which `run`, `backfill` and the daily flow follow; unset, none",
     )
     stations: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
@@ -147,7 +169,8 @@ class Settings(BaseSettings):
     catalog_url: str | None = Field(
         default=None,
         pattern=r"^https?://",
-        description="address at which `catalog` is served, for links on Prefect's pages; unset, links are paths",
+        description="address at which `catalog` is served, for links and pictures on Prefect's pages; unset, "
+        "paths and no picture",
     )
     metrics_file: Path | None = Field(
         default=None,
@@ -175,7 +198,7 @@ class Settings(BaseSettings):
         text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else value
         return text.zfill(3) if isinstance(text, str) and text.isdigit() else value
 
-    @field_validator("stations", "products", "composites", mode="before")
+    @field_validator("stations", "products", "composites", "derived", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """One text with commas as the list that it stands for; an empty list as none."""
@@ -246,6 +269,8 @@ def _from_own_folder(path: Path, entry: str) -> str:
 
 def _refuse_unknown(names: Iterable[str], valid: list[str], what: str) -> None:
     for name in names:
+        if (instead := _GONE.get(name.lower().removeprefix(PREFIX.lower()))) is not None:
+            raise ConfigError(f"The setting {name} no longer exists", remedy=instead)
         if name not in valid:
             near = difflib.get_close_matches(name.replace("-", "_"), valid, n=1, cutoff=0.0)
             raise ConfigError(

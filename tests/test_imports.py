@@ -21,6 +21,7 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("items",),
         ("reading",),
         ("cube", "download", "publish"),
+        ("export",),
         ("metrics",),
         ("check",),  # looks at all that lies in a catalogue, the cubes too, and mends it
         ("api",),
@@ -42,6 +43,7 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("day",),
         ("days",),
         ("derived",),
+        ("alerts",),
         ("studies",),
         ("doctor",),
         ("server",),

@@ -13,7 +13,8 @@ from starlette.middleware.cors import CORSMiddleware
 
 from catalog.api import files
 from catalog.api.answers import REFUSALS, add_error_answers
-from catalog.api.data import cube, dates, tiles, timeseries
+from catalog.api.data import cube, datasets, dates, tiles, timeseries
+from catalog.api.data import values as value_routes
 from catalog.api.data import zones as zone_routes
 from catalog.api.limits import Limits
 from catalog.api.limits import limits as read_limits
@@ -38,6 +39,7 @@ def create_app(
     zones: str | Path | None = None,
     fresh: float = FRESH,
     limits: Limits | None = None,
+    empty: bool = False,
 ) -> FastAPI:
     """The service of a catalogue: files, STAC API, tiles, dates, time series and pages; read-only.
 
@@ -51,6 +53,7 @@ def create_app(
         zones: folder of the series that ``vadose zones`` made.
         limits: how much of the machine it may take; by default as the environment says.
         fresh: seconds after which the catalogue is looked at anew.
+        empty: begin where no catalogue is yet; its days appear when they are published.
 
     Raises:
         CatalogError: there is no catalogue, or it cannot be read.
@@ -59,7 +62,7 @@ def create_app(
     """
     store = open_store(uri)
     allowed = limits or read_limits()
-    catalogue = Catalogue(store, fresh=fresh, limits=allowed)
+    catalogue = Catalogue(store, fresh=fresh, limits=allowed, empty=empty)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -80,7 +83,7 @@ def create_app(
     app.state.store, app.state.catalogue, app.state.limits = store, catalogue, allowed
     app.state.zones = Path(zones) if zones else None
     add_stac(app, backend, dsn)
-    for part in (files, tiles, dates, timeseries, cube, zone_routes):
+    for part in (files, tiles, dates, timeseries, cube, zone_routes, datasets, value_routes):
         app.include_router(part.router)
     _add_health(app)
     add_metrics(app, store)

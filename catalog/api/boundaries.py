@@ -12,6 +12,7 @@ from typing import Any
 import shapefile
 
 FILE = "boundaries.json"
+PLACES = "places.json"
 _WINDOW = (-170.0, 5.0, -50.0, 75.0)  # degrees; North America
 _NATURAL_EARTH = "shapefiles/ne_110m_admin_0_countries.shp"
 Line = list[tuple[float, float]]
@@ -27,6 +28,17 @@ def boundaries(browser: Path | None) -> bytes:
     if built is not None and built.is_file():
         return built.read_bytes()
     return json.dumps({"source": "Natural Earth, by pygeogrids", "land": list(_countries())}).encode()
+
+
+def places(browser: Path | None) -> bytes:
+    """States and counties to search for: [name, west, south, east, north] each; none where they were not built.
+
+    ``make browser`` writes them from the US Census Bureau's boundaries, which are in the public domain.
+    """
+    built = browser / PLACES if browser is not None else None
+    if built is not None and built.is_file():
+        return built.read_bytes()
+    return json.dumps({"source": None, "places": []}).encode()
 
 
 def _countries() -> Iterator[Line]:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from catalog.api.boundaries import FILE, boundaries
+from catalog.api.boundaries import FILE, PLACES, boundaries, places
 
 VIEWER = Path(__file__).resolve().parent.parent / "viewer"
 _UNBUILT = (
@@ -38,6 +38,12 @@ def add_pages(app: FastAPI, browser: Path | None) -> None:
     @router.get(f"/viewer/{FILE}")
     def outlines() -> Response:
         return Response(lines(browser), media_type="application/json", headers={"Cache-Control": "max-age=3600"})
+
+    names = functools.cache(places)
+
+    @router.get(f"/viewer/{PLACES}")
+    def gazetteer() -> Response:
+        return Response(names(browser), media_type="application/json", headers={"Cache-Control": "max-age=3600"})
 
     app.include_router(router)
     if VIEWER.is_dir():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex, to_rgba
 from numpy.typing import NDArray
 
-from catalog.rasters.thumbnail import COLOURS, RANGE
+from catalog.rasters.thumbnail import COLOURS, RANGE, look_of
 from downscaler import product
 from downscaler.product import FLAG_MEANINGS, Flag
 
@@ -112,3 +112,35 @@ LAYERS: dict[str, Layer] = {
         ),
     )
 }
+
+
+def _derived() -> Iterator[Layer]:
+    """Layers of what is made from published days."""
+    found = {
+        v.name: v
+        for v in (*product.COMPOSITE_VARIABLES, *product.PERCENTILE_VARIABLES, *product.ROOT_ZONE_VARIABLES)
+        if v.name not in LAYERS
+    }
+    doubts, stress = matplotlib.colormaps["magma_r"], matplotlib.colormaps["YlOrRd"]
+    share = look_of(product.PERCENTILE.prefix)
+    for name, variable in found.items():
+        if name.startswith("percentile"):
+            yield _of(variable, share.range, share.colours)
+        elif name.startswith("probability"):
+            wet = name.startswith("probability_w")
+            yield _of(variable, (0.0, 100.0), matplotlib.colormaps["YlGnBu"] if wet else stress)
+        elif name.startswith("days_"):
+            yield _of(variable, (0.0, float(product.MOST_DAYS_SINCE)), stress if name == "days_dry" else COLOURS)
+        elif name.endswith("_uncertainty") or name == "spread":
+            yield _of(variable, (0.0, 0.12), doubts)
+        else:
+            spans: dict[str, tuple[tuple[float, float], Colormap]] = {
+                "anomaly": ((-0.15, 0.15), _NEUTRAL),
+                "days": ((0.0, 31.0), matplotlib.colormaps["viridis"]),
+                "available_water": ((0.0, 250.0), COLOURS),
+                "available_share": ((0.0, 100.0), COLOURS),
+            }
+            yield _of(variable, *spans.get(name, (RANGE, COLOURS)))
+
+
+DERIVED_LAYERS: dict[str, Layer] = {layer.name: layer for layer in _derived()}

@@ -1,8 +1,8 @@
 // What the page asks of the service it came from; addresses are relative, so that it works below any path.
 
 /** JSON of an address; throws an Error with the service's own words when it refuses. */
-export async function get(address) {
-  const answer = await fetch(address, { headers: { Accept: "application/json" } });
+export async function get(address, options = {}) {
+  const answer = await fetch(address, { ...options, headers: { Accept: "application/json", ...options.headers } });
   const body = await answer.json().catch(() => null);
   if (!answer.ok) {
     const detail = body?.detail ?? body?.description;
@@ -11,10 +11,24 @@ export async function get(address) {
   return body;
 }
 
-/** Collections of published days: those whose items have soil moisture. */
+/** Collections of published days, and of what is made from them. */
 export async function collections() {
   const { collections: all } = await get("stac/collections");
-  return all.filter((one) => one.item_assets?.soil_moisture);
+  return all.filter((one) => one.item_assets?.soil_moisture || one.item_assets?.percentile);
+}
+
+/** Answer to a polygon, a ring of [lon, lat]: its series on the published days of a period. */
+export async function zone(collection, ring, start, end) {
+  const terms = new URLSearchParams({ collection, start, end });
+  const body = JSON.stringify({ type: "Polygon", coordinates: [[...ring, ring[0]]] });
+  return get(`zones?${terms}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+}
+
+/** Address of values of any variables at a place. */
+export function valuesAddress({ collection, lon, lat, start, end, variables }) {
+  const terms = { collection, lon: lon.toFixed(5), lat: lat.toFixed(5), start, end };
+  if (variables) terms.variables = variables.join(",");
+  return `values?${new URLSearchParams(terms)}`;
 }
 
 /** The legend of every layer, by name. */

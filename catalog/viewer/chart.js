@@ -1,7 +1,7 @@
 // A time series as SVG: values, their 90 % interval as a band where days follow close, as whiskers where they do not.
 
 import { draw } from "./dom.js";
-import { theta } from "./words.js";
+import { number } from "./words.js";
 
 const DAY = 86_400_000;
 const JOINED = 4; // days between values that a line still joins; SMAP comes back every two or three
@@ -13,7 +13,8 @@ export function chart(rows, { width, height = 220, unit, chosen, title, pick }) 
   const known = rows.filter((row) => row.soil_moisture !== null);
   const ends = rows.length ? [time(rows[0]), time(rows.at(-1))] : [0, DAY];
   const [first, last] = ends[0] === ends[1] ? [ends[0] - DAY, ends[1] + DAY] : ends;
-  const top = Math.max(0.1, Math.ceil(Math.max(0, ...known.map((row) => row.upper)) * 10) / 10);
+  const highest = Math.max(0, ...known.map((row) => row.upper));
+  const top = highest > 1 ? 100 : Math.max(0.1, Math.ceil(highest * 10) / 10); // a share in percent, or a fraction
   const inner = { width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
   const x = (row) => MARGIN.left + ((time(row) - first) / (last - first)) * inner.width;
   const y = (value) => MARGIN.top + (1 - value / top) * inner.height;
@@ -27,8 +28,9 @@ export function chart(rows, { width, height = 220, unit, chosen, title, pick }) 
   for (const run of runs(known)) band(svg, run, x, y);
   for (const row of known) {
     const plain = row.flags.every((flag) => flag === "stale_prior");
+    const label = draw("title", {}, `${row.date}: ${number(row.soil_moisture)}, ${number(row.lower)} to ${number(row.upper)}`);
     const kind = `point${plain ? "" : " flagged"}${row.date === chosen ? " chosen" : ""}`;
-    const dot = draw("circle", { class: kind, cx: x(row), cy: y(row.soil_moisture), r: row.date === chosen ? 5 : 3 });
+    const dot = draw("circle", { class: kind, cx: x(row), cy: y(row.soil_moisture), r: row.date === chosen ? 5 : 3 }, label);
     dot.addEventListener("click", () => pick(row.date));
     svg.append(dot);
   }
@@ -43,8 +45,8 @@ export function summary(rows, unit) {
   const newest = known.at(-1);
   return (
     `${known.length} of ${rows.length} published days have a value, from ${known[0].date} to ${newest.date}: ` +
-    `${theta(Math.min(...values))} to ${theta(Math.max(...values))} ${unit}. Last: ${theta(newest.soil_moisture)}, ` +
-    `90 % interval ${theta(newest.lower)} to ${theta(newest.upper)}.`
+    `${number(Math.min(...values))} to ${number(Math.max(...values))} ${unit}. Last: ${number(newest.soil_moisture)}, ` +
+    `90 % interval ${number(newest.lower)} to ${number(newest.upper)}.`
   );
 }
 
@@ -72,11 +74,11 @@ function band(svg, run, x, y) {
 }
 
 function axes(svg, { top, y, inner, first, last, width, height }) {
-  const step = top > 0.5 ? 0.2 : top > 0.2 ? 0.1 : 0.05;
+  const step = top > 1 ? 20 : top > 0.5 ? 0.2 : top > 0.2 ? 0.1 : 0.05;
   for (let value = 0; value <= top + 1e-9; value += step) {
     const at = y(value);
     svg.append(draw("line", { class: "rule", x1: MARGIN.left, x2: width - MARGIN.right, y1: at, y2: at }));
-    svg.append(draw("text", { x: MARGIN.left - 6, y: at + 4, "text-anchor": "end" }, value.toFixed(2)));
+    svg.append(draw("text", { x: MARGIN.left - 6, y: at + 4, "text-anchor": "end" }, value.toFixed(top > 1 ? 0 : 2)));
   }
   const count = Math.max(1, Math.min(Math.floor(inner.width / 115), Math.round((last - first) / DAY)));
   for (let i = 0; i <= count; i += 1) {

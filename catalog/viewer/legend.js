@@ -21,7 +21,8 @@ function scale(layer) {
   const steps = low < 0 ? 4 : 5; // a range around zero has zero among its marks
   const marks = Array.from({ length: steps + 1 }, (_, i) => low + ((high - low) * i) / steps);
   const digits = high - low < 0.5 ? 2 : high - low < 10 ? 1 : 0;
-  const beyond = (i) => (i === steps ? "≥ " : i === 0 && low < 0 ? "≤ " : "");
+  const whole = layer.units === "%"; // a share ends where its scale ends
+  const beyond = (i) => (whole ? "" : i === steps ? "≥ " : i === 0 && low < 0 ? "≤ " : "");
   const text = (value, i) => `${beyond(i)}${value.toFixed(digits).replace("-", "−")}`;
   const texts = marks.map((value, i) => make("span", {}, text(value, i)));
   const ticks = make("div", { class: "ticks", "aria-hidden": "true" }, ...texts);

@@ -1,30 +1,46 @@
 // The page: what is chosen (area, day, layer, place) and what follows from it.
 
 import * as api from "./api.js";
+import { Compare } from "./compare.js";
 import { Days } from "./days.js";
 import { announce, find, make, trouble } from "./dom.js";
 import { showFacts } from "./facts.js";
+import { Field } from "./field.js";
 import { legend } from "./legend.js";
 import { MapView } from "./map.js";
-import { degrees, holds } from "./mercator.js";
+import { degrees, fit, holds } from "./mercator.js";
 import { Boundaries } from "./overlay.js";
+import { savePicture } from "./picture.js";
 import { Readout } from "./readout.js";
+import { listenToSearch } from "./search.js";
 import { Series } from "./series.js";
 import { format, parse } from "./state.js";
 
-const SHOWN = ["soil_moisture", "uncertainty", "quality_flag", "difference"];
 const NAMES = {
   soil_moisture: "Soil moisture",
+  percentile: "Percentile",
+  anomaly: "Anomaly",
+  probability_d1: "Chance of D1",
+  probability_flash: "Flash drought",
+  days_dry: "Days dry",
+  available_share: "Plant water",
+  layer2: "10–40 cm",
+  layer3: "40–100 cm",
+  spread: "Spread",
   uncertainty: "Uncertainty",
   quality_flag: "Flags",
   difference: "Difference to SMAP",
 };
+const FRAME = 1200; // ms that a day is shown while days are played
 
-const state = { layer: SHOWN[0], days: 366, ...parse(location.hash) };
+const state = { layer: "soil_moisture", days: 366, ...parse(location.hash) };
 const map = new MapView(find("map"));
 const days = new Days(showDay);
 const series = new Series((date) => days.nearest(date));
 const readout = new Readout();
+const compare = new Compare(map, (date) => keep({ other: date }));
+const field = new Field(map, showField);
+let playing;
 let areas = [];
 let legends = {};
 let writing;
@@ -37,11 +53,11 @@ async function start() {
   [areas, legends] = [all, layers.all];
   if (!areas.length) throw new Error("No days are published yet.");
   map.deepest = Math.min(map.deepest, layers.deepest);
-  buildLayers();
   buildAreas();
   await showArea();
   map.boundaries = new Boundaries(await api.get("viewer/boundaries.json").catch(() => ({})));
   map.redraw();
+  if (compare.second) Object.assign(compare.second, { boundaries: map.boundaries }).redraw();
 }
 
 function listen() {
@@ -55,12 +71,19 @@ function listen() {
   });
   map.addEventListener("leave", () => readout.hide());
   map.addEventListener("pick", ({ detail }) => {
+    if (field.on) return field.add(detail);
     if (days.entry && inside(detail)) readout.at(detail, state.area, days.entry);
-    choose(detail);
+    return choose(detail);
   });
   map.addEventListener("step", ({ detail }) => days.step(detail));
   find("zoom-in").addEventListener("click", () => map.zoomBy(1));
   find("zoom-out").addEventListener("click", () => map.zoomBy(-1));
+  listenToSearch(goTo);
+  find("play").addEventListener("click", () => play(!playing));
+  find("picture").addEventListener("click", () => {
+    const [layer, { date }] = [legends[state.layer], days.entry];
+    savePicture(map.canvas, layer, `${layer.title}, ${date}`, `vadose-${state.layer}-${date}.png`);
+  });
   find("zoom-all").addEventListener("click", () => map.fit());
   find("area").addEventListener("change", (event) => changeArea(event.target.value));
   find("place").addEventListener("submit", (event) => {
@@ -88,18 +111,23 @@ function keep(change) {
 const inside = ({ lon, lat }) => holds(map.box, lon, lat);
 
 function buildAreas() {
-  const name = (one) => one.title.split(", ").slice(1).join(", ") || one.title; // without the product's
-  find("area").replaceChildren(...areas.map((one) => make("option", { value: one.id }, name(one))));
+  areas = areas.map((one) => ({ ...one, name: one.title.split(", ").slice(1).join(", ") || one.title })); // without the product's
+  find("area").replaceChildren(...areas.map((one) => make("option", { value: one.id }, one.name)));
   find("area-field").hidden = areas.length < 2;
   find("only").hidden = areas.length !== 1;
-  find("only").textContent = name(areas[0]);
+  find("only").textContent = areas[0].name;
   if (!areas.some((one) => one.id === state.area)) state.area = areas[0].id;
   find("area").value = state.area;
 }
 
 function changeArea(area) {
-  Object.assign(state, { area, date: undefined, zoom: undefined, plon: undefined, plat: undefined });
-  map.place = null;
+  const box = (id) => areas.find((one) => one.id === id).extent.spatial.bbox[0].join();
+  const elsewhere = box(area) !== box(state.area); // another product of the same ground keeps day, view and place
+  Object.assign(state, { area });
+  if (elsewhere) {
+    Object.assign(state, { date: undefined, zoom: undefined, plon: undefined, plat: undefined });
+    map.place = null;
+  }
   series.clear();
   showArea().catch((error) => find("facts").replaceChildren(trouble(error)));
 }
@@ -108,17 +136,22 @@ async function showArea() {
   const listed = await api.dates(state.area);
   if (!listed.dates.length) throw new Error("No days of this area are published yet.");
   map.box = listed.bbox;
+  buildLayers();
   if ([state.lon, state.lat, state.zoom].includes(undefined)) map.fit();
   else map.move({ lon: state.lon, lat: state.lat, zoom: state.zoom });
   if (![...find("period").options].some((one) => one.value === String(state.days))) state.days = 366;
   find("period").value = String(state.days);
   days.use(listed.dates, state.date, listed.withdrawn);
+  compare.use(areas, state.area, state.layer, legends, state.other);
   if (state.plon !== undefined && state.plat !== undefined) choose({ lon: state.plon, lat: state.plat });
 }
 
 function buildLayers() {
-  if (!legends[state.layer]) state.layer = SHOWN[0];
-  const choices = SHOWN.filter((name) => legends[name]).map((name) => {
+  const { item_assets: assets } = areas.find((one) => one.id === state.area);
+  const has = (name) => legends[name] && (name === "difference" ? assets.observation_time : assets[name]);
+  const shown = Object.keys(NAMES).filter(has);
+  if (!shown.includes(state.layer)) [state.layer] = shown;
+  const choices = shown.map((name) => {
     const input = make("input", { type: "radio", name: "layer", value: name, checked: name === state.layer });
     input.addEventListener("change", () => showLayer(name));
     return make("label", {}, input, make("span", {}, NAMES[name]));
@@ -130,6 +163,37 @@ function showLayer(name) {
   keep({ layer: name });
   announce(legends[name].title);
   drawLayer();
+  compare.use(areas, state.area, name, legends, state.other);
+}
+
+/** Show the days one after another, from the first where the last is shown, until the end or until told to stop. */
+function play(on) {
+  clearInterval(playing);
+  playing = undefined;
+  find("play").setAttribute("aria-pressed", String(on));
+  find("play").textContent = on ? "Stop" : "Play";
+  if (!on) return;
+  if (days.index === days.list.length - 1) days.go(0);
+  playing = setInterval(() => {
+    if (map.tiles.busy) return;
+    if (days.index === days.list.length - 1) play(false);
+    else days.step(1);
+  }, FRAME);
+}
+
+/** Move the map to a box [west, south, east, north]; what is said of it. */
+function goTo([west, south, east, north], name) {
+  const middle = { lon: (west + east) / 2, lat: (south + north) / 2 };
+  const { zoom } = fit([west, south, east, north], map.width, map.height);
+  map.move({ ...middle, zoom: Math.min(zoom, 11) });
+  const meets = west < map.box[2] && east > map.box[0] && south < map.box[3] && north > map.box[1];
+  return meets ? `The map shows ${name}.` : `${name} is outside the area of this product.`;
+}
+
+/** Show the series of a ring that was drawn. */
+function showField(ring) {
+  const { start, end } = span();
+  series.show({ collection: state.area, ring, start, end }, days.entry.date);
 }
 
 function drawLayer() {
@@ -141,7 +205,7 @@ function drawLayer() {
 function showDay(entry) {
   keep({ date: entry.date });
   document.title = `vadose: 1 km² soil moisture, ${entry.date}`;
-  map.element.setAttribute("aria-label", `Soil moisture map of ${entry.date}`);
+  map.element.setAttribute("aria-label", `${legends[state.layer].title}, map of ${entry.date}`);
   drawLayer();
   readout.hide();
   series.mark(entry.date);
@@ -157,6 +221,7 @@ function choose(place) {
     find("series").replaceChildren(trouble(new Error(`${here} is outside the area: ${area}.`)));
     return;
   }
+  map.ring = [];
   map.place = [place.lon, place.lat];
   find("lat").value = place.lat.toFixed(4);
   find("lon").value = place.lon.toFixed(4);
@@ -167,7 +232,11 @@ function choose(place) {
 
 function showSeries() {
   const [lon, lat] = map.place;
+  series.show({ collection: state.area, lon, lat, ...span() }, days.entry.date);
+}
+
+/** First and last day of the chosen period. */
+function span() {
   const end = days.list.at(-1).date;
-  const start = new Date(Date.parse(end) - state.days * 86_400_000).toISOString().slice(0, 10);
-  series.show({ collection: state.area, lon, lat, start, end }, days.entry.date);
+  return { start: new Date(Date.parse(end) - state.days * 86_400_000).toISOString().slice(0, 10), end };
 }

@@ -133,3 +133,16 @@ export function drawPlace(context, [x, y]) {
     context.stroke();
   }
 }
+
+/** A ring that is being drawn, by its corners in pixels. */
+export function drawRing(context, corners) {
+  context.beginPath();
+  corners.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
+  if (corners.length > 2) context.closePath();
+  for (const [width, colour] of [[4, "#ffffff"], [2, "#b3261e"]]) {
+    Object.assign(context, { lineWidth: width, strokeStyle: colour });
+    context.stroke();
+  }
+  context.fillStyle = "#b3261e";
+  for (const [x, y] of corners) context.fillRect(x - 3, y - 3, 6, 6);
+}

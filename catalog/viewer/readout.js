@@ -1,9 +1,9 @@
 // The value under the pointer or cross-hair, from the service, one request at a time.
 
-import { get, seriesAddress } from "./api.js";
+import { get, seriesAddress, valuesAddress } from "./api.js";
 import { announce, find } from "./dom.js";
 import { degrees } from "./mercator.js";
-import { reading, units } from "./words.js";
+import { percentiles, reading, units } from "./words.js";
 
 const REST = 120; // ms that the pointer rests before a request
 
@@ -47,11 +47,13 @@ export class Readout {
 
   async text({ lon, lat }, collection, entry) {
     const query = { collection, lon, lat, start: entry.date, end: entry.date };
-    const address = seriesAddress(query);
+    const ranked = collection.includes("-percentile_");
+    const address = ranked ? valuesAddress(query) : seriesAddress(query);
     const name = `${address}#${entry.revision}`;
     if (!this.known.has(name)) {
       const { series, units: unit } = await get(address);
-      this.known.set(name, series.length ? reading(series[0], units(unit)) : "no value");
+      const told = ranked ? percentiles : (row) => reading(row, units(unit));
+      this.known.set(name, series.length ? told(series[0]) : "no value");
       if (this.known.size > 500) this.known.delete(this.known.keys().next().value);
     }
     return this.known.get(name);

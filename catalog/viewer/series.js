@@ -1,10 +1,10 @@
 // The time series at a place: asked for, drawn, and as a table.
 
-import { get, seriesAddress } from "./api.js";
+import { get, seriesAddress, valuesAddress, zone } from "./api.js";
 import { chart, summary } from "./chart.js";
 import { announce, find, make, trouble } from "./dom.js";
 import { degrees } from "./mercator.js";
-import { flagWords, theta, units } from "./words.js";
+import { flagWords, number, units } from "./words.js";
 
 /** Shows series in the panel; `pick` is called with a day that the reader chooses. */
 export class Series {
@@ -22,7 +22,7 @@ export class Series {
     this.chosen = chosen;
     this.target.setAttribute("aria-busy", "true");
     try {
-      const answer = await get(seriesAddress(query));
+      const answer = await (query.ring ? drawn(query) : query.collection.includes("-percentile_") ? ranked(query) : plain(query));
       if (number !== this.wanted) return;
       this.answer = answer;
       this.query = query;
@@ -50,7 +50,8 @@ export class Series {
   }
 
   get where() {
-    return degrees(this.answer.cell.lon, this.answer.cell.lat);
+    const { cell, area } = this.answer;
+    return cell ? degrees(cell.lon, cell.lat) : `${area.toFixed(0)} km² drawn`;
   }
 
   build() {
@@ -58,10 +59,10 @@ export class Series {
     this.frame = make("div", { class: "frame-chart" });
     const share = `${Math.round(interval * 100)} % interval`;
     const count = `Table of ${series.length} ${series.length === 1 ? "day" : "days"}`;
-    const name = `Soil moisture (${units(unit)}) with its ${share}`;
-    const csv = make("a", { href: seriesAddress({ ...this.query, format: "csv" }), download: true }, "Series as CSV");
+    const name = `${this.answer.what} (${units(unit)}) with its ${share}`;
+    const csv = this.link();
     this.target.replaceChildren(
-      make("p", { class: "where" }, "1 km² cell at ", make("strong", {}, this.where), simulated && " · simulated"),
+      make("p", { class: "where" }, this.answer.cell ? "1 km² cell at " : "Field of ", make("strong", {}, this.where), simulated && " · simulated"),
       make("p", { class: "chart-title" }, name),
       this.frame,
       make("p", { class: "key" }, key("band", share), key("point", "value"), key("flagged", "value with a flag")),
@@ -69,6 +70,15 @@ export class Series {
       make("p", { class: "links" }, csv),
     );
     this.redraw();
+  }
+
+  /** A link to the series as CSV; of what the service does not write as CSV, the table that is shown. */
+  link() {
+    const text = "Series as CSV";
+    if (this.answer.plain) return make("a", { href: seriesAddress({ ...this.query, format: "csv" }), download: true }, text);
+    const lines = this.answer.series.map((row) => [row.date, row.soil_moisture, row.lower, row.upper].join(","));
+    const content = `date,value,lower,upper\n${lines.join("\n")}\n`;
+    return make("a", { href: `data:text/csv;charset=utf-8,${encodeURIComponent(content)}`, download: "series.csv" }, text);
   }
 
   redraw() {
@@ -92,14 +102,46 @@ export class Series {
         "tr",
         {},
         make("th", { scope: "row" }, day),
-        make("td", {}, known ? theta(row.soil_moisture) : "–"),
-        make("td", {}, known ? `${theta(row.lower)}–${theta(row.upper)}` : "–"),
+        make("td", {}, known ? number(row.soil_moisture) : "–"),
+        make("td", {}, known ? `${number(row.lower)}–${number(row.upper)}` : "–"),
         make("td", {}, flags),
       );
     });
     const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines));
     return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of the series" }, table);
   }
+}
+
+/** Soil moisture of a cell. */
+const plain = async (query) => ({ ...(await get(seriesAddress(query))), what: "Soil moisture", plain: true });
+
+/** Percentiles of a cell, in the form of soil moisture. */
+async function ranked(query) {
+  const variables = ["percentile", "percentile_lower", "percentile_upper"];
+  const answer = await get(valuesAddress({ ...query, variables }));
+  const series = answer.series.map((row) => ({
+    date: row.date,
+    soil_moisture: row.percentile,
+    lower: row.percentile_lower,
+    upper: row.percentile_upper,
+    flags: [],
+  }));
+  return { ...answer, series, units: "%", what: "Percentile", simulated: false };
+}
+
+/** The mean over a ring of [lon, lat], in the same form. */
+async function drawn({ collection, ring, start, end }) {
+  const answer = await zone(collection, ring, start, end);
+  const ranked = "percentile" in answer.units;
+  const series = answer.series.map((row) => ({
+    date: row.date,
+    soil_moisture: ranked ? row.percentile : row.mean,
+    lower: ranked ? row.percentile_lower : row.lower,
+    upper: ranked ? row.percentile_upper : row.upper,
+    flags: [],
+  }));
+  const told = ranked ? { units: "%", what: "Mean percentile" } : { units: "m3 m-3", what: "Mean soil moisture" };
+  return { ...answer, series, ...told, area: answer.area_km2, simulated: false };
 }
 
 const key = (kind, text) => make("span", { class: `mark ${kind}` }, text);

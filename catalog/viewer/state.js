@@ -1,14 +1,14 @@
 // What the page shows, kept in the address behind #, so that a link shows the same.
 
 const NUMBERS = ["lon", "lat", "zoom", "plon", "plat", "days"];
-const TEXTS = ["area", "date", "layer"];
+const TEXTS = ["area", "date", "layer", "other"];
 
 /** The state in an address's hash; what is absent or no number is left out. */
 export function parse(hash) {
   const terms = new URLSearchParams(hash.replace(/^#/, ""));
   const state = {};
   for (const name of TEXTS) if (terms.get(name)) state[name] = terms.get(name);
-  if (Number.isNaN(Date.parse(state.date))) delete state.date;
+  for (const name of ["date", "other"]) if (Number.isNaN(Date.parse(state[name]))) delete state[name];
   for (const name of NUMBERS) {
     const value = Number.parseFloat(terms.get(name));
     if (Number.isFinite(value)) state[name] = value;

@@ -10,6 +10,9 @@ export function units(text) {
 /** A volume fraction to three decimals, finer than its uncertainty. */
 export const theta = (value) => value.toFixed(3);
 
+/** A value as the axis has it: percent without decimals, a fraction with three. */
+export const number = (value) => (value > 1 ? value.toFixed(0) : theta(value));
+
 /** A flag's name in words. */
 export const flagWords = (name) => name.replaceAll("_", " ");
 
@@ -20,4 +23,15 @@ export function reading(row, unit) {
   if (row.soil_moisture === null) return `no value${notes}`;
   const band = `${theta(row.lower)} to ${theta(row.upper)}`;
   return `soil moisture ${theta(row.soil_moisture)} ± ${theta(row.uncertainty)} ${unit}, 90 % interval ${band}${notes}`;
+}
+
+/** A day's percentile in one line: with its interval, the most probable class, and a flash drought where one is likely. */
+export function percentiles(row) {
+  if (row.percentile === null) return "no value";
+  const names = Object.keys(row).filter((name) => /^probability_[dw]\d$/.test(name));
+  const best = names.reduce((a, b) => (row[b] > row[a] ? b : a));
+  const likely = row[best] >= 20 ? `; most probable class ${best.slice(-2).toUpperCase()} (${row[best]} %)` : "";
+  const flash = row.probability_flash >= 20 ? `; flash drought ${row.probability_flash} %` : "";
+  const band = `${row.percentile_lower.toFixed(0)} to ${row.percentile_upper.toFixed(0)}`;
+  return `percentile ${row.percentile.toFixed(0)}, 90 % interval ${band}${likely}${flash}`;
 }

@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { mesh } from "topojson-client";
+import { merge, mesh } from "topojson-client";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const work = join(here, "build");
@@ -67,6 +67,35 @@ function boundaries() {
   writeFileSync(join(target, "boundaries.json"), JSON.stringify({ source, land, states: inner, counties: fine }));
 }
 
-browser();
+/** States and counties with their boxes in degrees, for the map's search: [name, west, south, east, north]. */
+function places() {
+  const atlas = JSON.parse(readFileSync(join(here, "node_modules/us-atlas/counties-10m.json"), "utf8"));
+  const round = (value) => Math.round(value * 100) / 100;
+  const states = new Map(atlas.objects.states.geometries.map((one) => [String(one.id), one.properties.name]));
+  const entry = (shape, name) => {
+    const [west, south, east, north] = bbox(merge(atlas, [shape]));
+    return [name, round(west), round(south), round(east), round(north)];
+  };
+  const list = [
+    ...atlas.objects.states.geometries.map((one) => entry(one, one.properties.name)),
+    ...atlas.objects.counties.geometries.map((one) =>
+      entry(one, `${one.properties.name} County, ${states.get(String(one.id).slice(0, 2))}`),
+    ),
+  ];
+  mkdirSync(target, { recursive: true });
+  const source = "US Census Bureau (public domain), by us-atlas";
+  writeFileSync(join(target, "places.json"), JSON.stringify({ source, places: list }));
+}
+
+/** The box of a MultiPolygon. */
+function bbox({ coordinates }) {
+  const points = coordinates.flat(2);
+  const [lons, lats] = [points.map(([lon]) => lon), points.map(([, lat]) => lat)];
+  return [Math.min(...lons), Math.min(...lats), Math.max(...lons), Math.max(...lats)];
+}
+
+const only = process.env.ONLY; // "lines" leaves STAC Browser as it is
+if (only !== "lines") browser();
 boundaries();
+places();
 console.log(`STAC Browser and boundaries are in ${target}`);

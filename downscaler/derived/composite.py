@@ -20,6 +20,7 @@ from downscaler.ground.blocks import Floats
 from downscaler.product import Flag
 
 _LEAST = 1e-4  # m3 m-3, the step of stored uncertainties: one of 0 would weigh infinitely
+_STRIP = 128  # rows that are worked on at once: what is made of them stays in the processor's cache
 _SHARE = 0.5  # of the days that must bear a flag for the mean to bear it
 
 
@@ -64,16 +65,26 @@ def composite(
     Returns:
         By name, [y, x]: NaN (0 days, flag FILL) where no day has a value.
     """
+    strips = [slice(top, top + _STRIP) for top in range(0, max(theta.shape[1], 1), _STRIP)]
+    parts = [_composite(theta[:, rows], sigma[:, rows], flags[:, rows], times, memory) for rows in strips]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _composite(
+    theta: Floats, sigma: Floats, flags: NDArray[np.integer], times: Sequence[int], memory: ErrorMemory
+) -> dict[str, NDArray[np.generic]]:
+    """``composite`` of some rows."""
     known = np.isfinite(theta)
     count = known.sum(axis=0)
-    deviation = np.where(known, np.maximum(np.nan_to_num(sigma, nan=product.THETA_MAX), _LEAST), 1.0)
-    precision = np.where(known, deviation**-2.0, 0.0)
-    total = precision.sum(axis=0)
-    weights = precision / np.where(total > 0, total, 1.0)
+    deviation = np.where(np.isnan(sigma), product.THETA_MAX, np.maximum(sigma, _LEAST))
+    weights = known / (deviation * deviation)
+    total = weights.sum(axis=0)
+    weights /= np.where(total > 0, total, 1.0)
     values = np.where(known, theta, 0.0)
     mean = (weights * values).sum(axis=0)
-    spread = np.sqrt((weights * np.where(known, values - mean, 0.0) ** 2).sum(axis=0))
-    error = np.sqrt(error_variance(weights * np.where(known, deviation, 0.0), times, memory))
+    values -= mean
+    spread = np.sqrt((weights * values * values).sum(axis=0))
+    error = np.sqrt(error_variance(weights * deviation, times, memory))
     none = count == 0
     reach = NormalDist().inv_cdf(0.5 + product.INTERVAL / 2) * error
 
@@ -114,8 +125,9 @@ def common_flags(flags: NDArray[np.integer], known: NDArray[np.bool_]) -> NDArra
     """Flags [y, x] that at least half of the days with a value bear; FILL where no day has one."""
     count = known.sum(axis=0)
     result = np.zeros(count.shape, np.uint16)
+    present = int(np.bitwise_or.reduce(flags, axis=None))  # most flags are nowhere in a window
     for flag in Flag:
-        if flag is not Flag.FILL:
+        if flag is not Flag.FILL and present & flag:
             bearing = (((flags & flag.value) != 0) & known).sum(axis=0)
             result |= np.where((count > 0) & (bearing >= _SHARE * count), flag.value, 0).astype(np.uint16)
     return np.where(count > 0, result, np.uint16(Flag.FILL.value))

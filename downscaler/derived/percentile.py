@@ -181,3 +181,34 @@ def _quantile(table: Floats, places: NDArray[np.intp], grid: Floats, probability
         enough = table[places, middle].mean(axis=0) >= probability
         low, high = np.where(enough, low, middle + 1), np.where(enough, middle, high)
     return grid[low]
+
+
+def quantiles(reference: Reference, shares: Floats) -> Floats:
+    """Values of the climatology below which shares of it lie: [share, ...], m3 m-3; NaN where nothing is known.
+
+    The inverse of ``percentile``: the smallest sample value up to which at least the share lies.
+
+    Args:
+        reference: with values [n, ...].
+        shares: 0 to 1, [k].
+    """
+    known = np.isfinite(reference.values)
+    weights = np.where(known, reference.weights.reshape(-1, *[1] * (known.ndim - 1)), 0.0)
+    order = np.argsort(np.where(known, reference.values, np.inf), axis=0)
+    values = np.take_along_axis(reference.values, order, axis=0)
+    below = np.cumsum(np.take_along_axis(weights, order, axis=0), axis=0)
+    total, found = below[-1], []
+    for share in shares:
+        place = np.argmax(below >= share * total * (1.0 - 1e-12), axis=0)
+        found.append(np.take_along_axis(values, place[None], axis=0)[0])
+    return np.where(total > 0, np.stack(found), np.nan)
+
+
+def sample_shares(reference: Reference, true_percentile: float, levels: Floats) -> Floats:
+    """Shares of the sample below a threshold whose true percentile is known: one for each level of doubt [k].
+
+    ``levels`` are probabilities, 0 to 1; a climatology of few years puts the threshold far off at either end. The same
+    relation as in ``standing``, read the other way.
+    """
+    below = sampling_table(reference.independent)[:, int(np.rint(true_percentile * _STEPS))]
+    return np.asarray(np.interp(levels, below[::-1], np.linspace(1.0, 0.0, _STEPS + 1)))

@@ -13,42 +13,54 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from downscaler import product
 from downscaler.ground.blocks import Floats
 
-SCALES = (1.0, 3.0, 8.0, 20.0, 50.0, 120.0)
+SCALES = (1.0, 3.0, 8.0, 20.0, 50.0)
 """Time scales of the filters, days."""
+WINDOW = 120
+"""Days that a filter looks back on, today's among them: a day's root zone hangs on these alone."""
+THICKNESSES = (0.1, 0.3, 0.6)  # m, of the surface and of the two layers below
 STIFFNESS = 0.02  # of the ridge, as a share of the filters' variance: they are much alike
 PARTS = 5
+# Held-out errors of five stretches stand behind a state: its 90 % interval is that of Student's t with four degrees.
+_WIDER = float(student.ppf(0.5 + product.INTERVAL / 2, PARTS - 1) / norm.ppf(0.5 + product.INTERVAL / 2))
 Days = NDArray[np.bool_]
 
 
-def exponential_filter(surface: Floats, scale: float) -> Floats:
+def exponential_filter(surface: Floats, scale: float, window: int = WINDOW) -> Floats:
     """The soil water index: past surface values, weighted by exp(-age / scale), on every day.
 
     Args:
         surface: [day, ...] without gaps in days, m3 m-3; NaN where a day has no value.
         scale: time scale, days.
+        window: days that count, today's among them.
 
     Returns:
-        [day, ...]; NaN before the first value.
+        [day, ...]; NaN where no day of the window has a value.
 
     Source: Wagner et al. (1999, doi:10.1016/S0034-4257(99)00036-X); the same as the recursion of Albergel et al.
-    (2008, doi:10.5194/hess-12-1323-2008).
+    (2008, doi:10.5194/hess-12-1323-2008) but for the window's end.
     """
-    fade, found = np.exp(-1.0 / scale), np.empty(surface.shape)
+    fade, known = np.exp(-1.0 / scale), np.isfinite(surface)
+    values, found = np.where(known, surface, 0.0), np.empty(surface.shape)
     total, weight = np.zeros(surface.shape[1:]), np.zeros(surface.shape[1:])
-    for number, today in enumerate(surface):
-        known = np.isfinite(today)
-        total, weight = total * fade + np.where(known, today, 0.0), weight * fade + known
-        found[number] = np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
+    count = np.zeros(surface.shape[1:], np.intp)
+    for number in range(len(surface)):
+        total, weight = total * fade + values[number], weight * fade + known[number]
+        count += known[number]
+        if (gone := number - window) >= 0:
+            total, weight = total - values[gone] * fade**window, weight - known[gone] * fade**window
+            count -= known[gone]
+        found[number] = np.where(count > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
     return found
 
 
-def filters(surface: Floats) -> Floats:
+def filters(surface: Floats, window: int = WINDOW) -> Floats:
     """The filters of all ``SCALES``, [scale, day, ...]."""
-    return np.stack([exponential_filter(surface, scale) for scale in SCALES])
+    return np.stack([exponential_filter(surface, scale, window) for scale in SCALES])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,17 +93,26 @@ def learn(indices: Floats, layer: Floats, train: Days) -> LayerState:
         train: which days may be used [day].
     """
     days = np.flatnonzero(train & np.isfinite(layer).all(axis=1) & np.isfinite(indices).all(axis=(0, 2)))
-    errors = np.concatenate(
+    return LayerState(weights=fit(indices, layer, days), error=error_of(held_out(indices, layer, days)))
+
+
+def held_out(indices: Floats, layer: Floats, days: NDArray[np.intp]) -> Floats:
+    """Errors on days [n, cell], each by a fit that had not seen its stretch nor the two weeks beside it."""
+    return np.concatenate(
         [
             layer[held]
-            - LayerState(weights=_fit(indices, layer, _apart(days, held)), error=np.zeros(1)).carry(indices[:, held])
+            - LayerState(weights=fit(indices, layer, _apart(days, held)), error=np.zeros(1)).carry(indices[:, held])
             for held in np.array_split(days, PARTS)
         ]
     )
+
+
+def error_of(errors: Floats) -> Floats:
+    """Standard error of each cell, such that a normal interval of it holds 90 % with what five stretches can tell."""
     deviation = np.sqrt((errors**2).mean(axis=0))
     met = np.quantile(np.abs(errors) / np.maximum(deviation, 1e-6), product.INTERVAL)
     stretch = met / norm.ppf(0.5 + product.INTERVAL / 2)
-    return LayerState(weights=_fit(indices, layer, days), error=np.maximum(deviation * stretch, 1e-4))
+    return np.asarray(np.maximum(deviation * stretch * _WIDER, 1e-4))
 
 
 def _apart(days: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -100,7 +121,7 @@ def _apart(days: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
     return apart
 
 
-def _fit(indices: Floats, layer: Floats, days: NDArray[np.intp]) -> Floats:
+def fit(indices: Floats, layer: Floats, days: NDArray[np.intp]) -> Floats:
     """Ridge regression of the layer on the filters, each cell by itself: [1 + scale, cell]."""
     x, y = indices[:, days], layer[days]
     mean, level = x.mean(axis=1), y.mean(axis=0)

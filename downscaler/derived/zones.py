@@ -6,7 +6,7 @@ has two parts: one common to its 36 km cell, and to others the less the farther 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -21,6 +21,8 @@ from downscaler.errors import MissingExtraError
 from downscaler.ground.blocks import Floats
 from downscaler.ground.grid import CRS, M01, M36, Domain
 
+_AT_ONCE = 250  # polygons given to exactextract at once
+_ENTRIES = 1_000_000  # cells of zones whose statistics are made at once
 _STEP = 0.02  # degrees between vertices before a polygon is projected: edges are straight in degrees
 
 
@@ -66,13 +68,18 @@ def zone_weights(polygons: Sequence[shapely.Geometry], domain: Domain) -> ZoneWe
     box, shape = domain.geobox().extent.boundingbox, (domain.shape().y, domain.shape().x)
     projected = [_projected(polygon) for polygon in polygons]
     raster = NumPyRasterSource(np.zeros(shape, np.uint8), box.left, box.bottom, box.right, box.top)
-    features = [{"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(one)} for one in projected]
-    source = JSONFeatureSource(features)  # a list: given a collection, exactextract 0.3 crashes
-    found = [answer["properties"] for answer in exact_extract(raster, source, ["cell_id", "coverage"])]
-    cells = [np.asarray(told["cell_id"], np.int64).ravel() for told in found]
-    shares = [np.asarray(told["coverage"], np.float64).ravel() for told in found]
-    rows = np.repeat(np.arange(len(found)), [len(part) for part in cells])
-    matrix = csr_array((np.concatenate(shares), (rows, np.concatenate(cells))), shape=(len(found), shape[0] * shape[1]))
+    cells: list[NDArray[np.int32]] = []
+    shares: list[Floats] = []
+    for start in range(0, len(projected), _AT_ONCE):
+        some = projected[start : start + _AT_ONCE]
+        features = [{"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(one)} for one in some]
+        source = JSONFeatureSource(features)  # a list: given a collection, exactextract 0.3 crashes
+        for answer in exact_extract(raster, source, ["cell_id", "coverage"]):
+            cells.append(np.asarray(answer["properties"]["cell_id"]).ravel().astype(np.int32))
+            shares.append(np.asarray(answer["properties"]["coverage"], np.float64).ravel())
+    ends = np.cumsum([0, *(len(part) for part in cells)])
+    content = np.concatenate(shares), np.concatenate(cells), ends
+    matrix = csr_array(content, shape=(len(projected), shape[0] * shape[1]))
     return ZoneWeights(matrix=matrix, area=np.array([one.area / 1e6 for one in projected]), shape=shape)
 
 
@@ -97,7 +104,36 @@ def zone_statistics(weights: ZoneWeights, theta: Floats, sigma: Floats, errors: 
         m3 m-3, NaN without any value; ``cover``, the share of the polygon's area with a value.
     """
     values, known = theta.ravel().astype(np.float64), np.isfinite(theta).ravel()
-    matrix = weights.matrix
+    deviation = np.where(known, np.nan_to_num(sigma.ravel(), nan=product.THETA_MAX), 0.0)
+    parts = [
+        _statistics(
+            weights.matrix[first:last], weights.area[first:last], weights.shape, values, known, deviation, errors
+        )
+        for first, last in _blocks(weights.matrix.indptr)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _blocks(ends: NDArray[np.integer]) -> Iterator[tuple[int, int]]:
+    """First and last-plus-one zone of blocks with about ``_ENTRIES`` cells, so that memory is bounded."""
+    number = len(ends) - 1
+    first = 0
+    while first < number or number == first == 0:
+        last = max(first + 1, int(np.searchsorted(ends, ends[first] + _ENTRIES, side="right")) - 1)
+        yield first, min(last, number)
+        first = max(last, 1)
+
+
+def _statistics(
+    matrix: csr_array,
+    area: Floats,
+    shape: tuple[int, int],
+    values: Floats,
+    known: NDArray[np.bool_],
+    deviation: Floats,
+    errors: SpatialErrors,
+) -> dict[str, Floats]:
+    """The statistics of some zones, as ``zone_statistics`` gives them; ``values`` and the others are by cell."""
     zone = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     share = matrix.data * known[matrix.indices]
     zones = matrix.shape[0]
@@ -107,8 +143,7 @@ def zone_statistics(weights: ZoneWeights, theta: Floats, sigma: Floats, errors: 
         mean = np.where(total > 0, np.bincount(zone, share * inside, zones) / total, np.nan)
         part = share / np.where(total > 0, total, 1.0)[zone]
         spread = np.sqrt(np.bincount(zone, part * np.where(share > 0, inside - mean[zone], 0.0) ** 2, zones))
-    deviation = np.where(known, np.nan_to_num(sigma.ravel(), nan=product.THETA_MAX), 0.0)[matrix.indices]
-    variance = _error_variance(part * deviation, zone, matrix.indices, weights.shape, zones, errors)
+    variance = _error_variance(part * deviation[matrix.indices], zone, matrix.indices, shape, zones, errors)
     error = np.where(total > 0, np.sqrt(variance), np.nan)
     reach = NormalDist().inv_cdf(0.5 + product.INTERVAL / 2) * error
     cell = (M01.cell / 1000.0) ** 2
@@ -118,7 +153,7 @@ def zone_statistics(weights: ZoneWeights, theta: Floats, sigma: Floats, errors: 
         "lower": np.clip(mean - reach, product.THETA_MIN, product.THETA_MAX),
         "upper": np.clip(mean + reach, product.THETA_MIN, product.THETA_MAX),
         "spread": np.where(total > 0, spread, np.nan),
-        "cover": np.minimum(total * cell / weights.area, 1.0),
+        "cover": np.minimum(total * cell / area, 1.0),
     }
 
 

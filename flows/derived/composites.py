@@ -50,6 +50,16 @@ class CompositeJob:
 
         return product.under(self.kind, product.domain(self.domain))
 
+    @property
+    def reach(self) -> int:
+        """A day is in one period alone."""
+        return 0
+
+    @property
+    def lacks(self) -> str:
+        """Why an item cannot be made where nothing is gathered."""
+        return "no day is published"
+
     def source(self) -> Domain:
         """The domain whose days are gathered; raises CatalogError where it has none."""
         from catalog.reading.stack import source_of

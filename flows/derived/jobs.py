@@ -41,6 +41,16 @@ class DerivedJob(Protocol):
         """The domain under whose name the items are published."""
         ...
 
+    @property
+    def reach(self) -> int:
+        """Days after a published day whose items may hang on it; 0 where its own period alone does."""
+        ...
+
+    @property
+    def lacks(self) -> str:
+        """Why an item cannot be made where ``gather`` finds nothing."""
+        ...
+
     def source(self) -> Domain:
         """The domain whose days are gathered; raises CatalogError where it has none."""
         ...

@@ -54,13 +54,31 @@ def make_items(
     return outcomes
 
 
+def derived_jobs(settings: Settings) -> list[DerivedJob]:
+    """What the settings ask to be kept in step with the days; raises ConfigError where something is not set for it."""
+    from flows.derived.percentiles import percentile_job
+    from flows.derived.rootzone import root_zone_job
+
+    found: list[DerivedJob] = [*composite_jobs(settings, settings.composites or ())]
+    for name in settings.derived or ():
+        found.append(percentile_job(settings) if name == "percentile" else root_zone_job(settings))
+    return found
+
+
 def keep_in_step(
     settings: Settings, start: dt.date, end: dt.date, *, today: dt.date, attempt: Attempt = try_item
 ) -> list[DayOutcome]:
-    """The composites of the settings, made where the days from start to end need it; only those made are told."""
+    """What the settings ask for, made where the days from start to end need it; only what was made is told.
+
+    Later items that look back on these days are looked at too, as far as days are published.
+    """
+    from catalog.reading.stack import span_of
+
     made = []
-    for job in composite_jobs(settings, settings.composites or ()):
-        outcomes = make_items(job, start, end, today=today, attempt=attempt)
+    for job in derived_jobs(settings):
+        newest = span_of(job.catalog, job.source())[1] if job.reach else end
+        until = max(end, min(end + dt.timedelta(days=job.reach), newest))
+        outcomes = make_items(job, start, until, today=today, attempt=attempt)
         made += [outcome for outcome in outcomes if outcome.status != "current"]
     return made
 

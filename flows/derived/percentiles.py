@@ -14,7 +14,9 @@ from downscaler.errors import ConfigError, PriorCoverageError
 
 if TYPE_CHECKING:
     from catalog.reading.stack import StackedDay
+    from downscaler.derived.composite import ErrorMemory
     from downscaler.derived.percentile import Reference
+    from downscaler.ground.blocks import Floats
     from downscaler.ground.grid import Domain, Window
     from downscaler.ground.prior import Prior
     from downscaler.ground.tiles import Tile
@@ -49,6 +51,18 @@ class PercentileJob:
 
         return product.under(self.kind, product.domain(self.domain))
 
+    @property
+    def reach(self) -> int:
+        """Days after an analysis whose flash droughts hang on it; the seasons of later years are beyond it."""
+        from downscaler.derived.drought import FLASH_DAYS
+
+        return FLASH_DAYS - 1
+
+    @property
+    def lacks(self) -> str:
+        """Why an item cannot be made where nothing is gathered."""
+        return "no day is published"
+
     def source(self) -> Domain:
         """The analyses; raises CatalogError where there are none."""
         from catalog.reading.stack import source_of
@@ -57,27 +71,38 @@ class PercentileJob:
         return source_of(self.catalog, product.domain(self.domain), "analysis")
 
     def gather(self, source: Domain, first: dt.date) -> list[StackedDay]:
-        """The day, and the season's days of ten earlier years; none where the day itself is not published."""
+        """The day, the weeks before it, and the seasons of ten earlier years; none where the day is not published."""
         from catalog.reading.stack import stacked_days
 
         today = stacked_days(self.catalog, source, [first], READ)
-        return [*today, *stacked_days(self.catalog, source, season_before(first), READ[:2])] if today else []
+        wanted = {*recent(first), *season_before(first), *season_before(earlier(first))}
+        return [*today, *stacked_days(self.catalog, source, sorted(wanted), READ[:2])] if today else []
 
     def record(self, days: Sequence[StackedDay], source: Domain, first: dt.date) -> RunRecord:
         """Days and prior as inputs; what was simulated in any of them."""
         from catalog.reading.stack import gathered_record
+        from downscaler.derived.composite import ErrorMemory
+        from downscaler.derived.drought import FLASH_DAYS, FLASH_FROM, FLASH_TO
         from downscaler.derived.percentile import INDEPENDENT, LONG_ENOUGH, SEASON
 
-        prior = self._prior()
-        parameters = {"season_days": SEASON, "long_enough_years": LONG_ENOUGH, "independent_days": INDEPENDENT}
+        prior, memory = self._prior(), ErrorMemory.of(source.name)
+        parameters = {
+            "season_days": SEASON,
+            "long_enough_years": LONG_ENOUGH,
+            "independent_days": INDEPENDENT,
+            "flash_drought": {"days": FLASH_DAYS, "from": FLASH_FROM, "to": FLASH_TO},
+            "error_autocorrelation": {"lasting": memory.lasting, "days": memory.days},
+        }
         run = gathered_record(first, self.target, days, parameters)
         made_up = run.simulated or prior.simulated
-        return replace(run, inputs=(*run.inputs, prior.record()), simulated=made_up, caveats=self._caveats(run, days))
+        caveats = self._caveats(run, days, first)
+        return replace(run, inputs=(*run.inputs, prior.record()), simulated=made_up, caveats=caveats)
 
-    def _caveats(self, run: RunRecord, days: Sequence[StackedDay]) -> tuple[str, ...]:
+    def _caveats(self, run: RunRecord, days: Sequence[StackedDay], first: dt.date) -> tuple[str, ...]:
         from downscaler.derived.percentile import LONG_ENOUGH
 
-        years = len({day.date.year for day in days[1:]})
+        season = set(season_before(first))
+        years = len({day.date.year for day in days if day.date in season})
         if years >= LONG_ENOUGH:
             return run.caveats
         return (
@@ -89,51 +114,97 @@ class PercentileJob:
         """The percentiles window by window; raises PriorCoverageError where the prior has no day of the season."""
         from catalog.reading.stack import open_stack, windows
         from catalog.store.base import open_store
-        from downscaler.derived.percentile import anomaly, standing
+        from downscaler.derived.composite import ErrorMemory
         from downscaler.ground.tiles import Tile
 
-        store, prior = open_store(self.catalog), self._prior()
+        store, prior, memory = open_store(self.catalog), self._prior(), ErrorMemory.of(source.name)
         prior.require(source)
         with (
             open_stack(store, source, days[:1], READ) as read_day,
-            open_stack(store, source, days[1:], READ[:2]) as read_archive,
+            open_stack(store, source, days[1:], READ[:2]) as read_others,
         ):
             for window in windows(source, _SIDE):
-                today, archive = read_day(window), read_archive(window) if days[1:] else None
-                reference = self._reference(prior, source, window, archive, first)
-                theta, sigma = (today[name][0].astype(np.float64) for name in READ[:2])
-                found = standing(theta, sigma, reference)
-                classes = {f"probability_{name.lower()}": 100.0 * p for name, p in found.classes.items()}
-                fields = {
-                    "percentile": 100.0 * found.percentile,
-                    "percentile_lower": 100.0 * found.lower,
-                    "percentile_upper": 100.0 * found.upper,
-                    "anomaly": anomaly(theta, reference),
-                    **{name: np.clip(values, 0.0, 100.0) for name, values in classes.items()},
-                    "quality_flag": today["quality_flag"][0],
-                }
-                yield Tile(window=window, fields=fields)
+                today, others = read_day(window), read_others(window) if days[1:] else {}
+                stack = _Stack([day.date for day in days], [[*today[n], *others.get(n, ())] for n in READ[:2]])
+                now, before = (self._reference(prior, source, window, stack, date) for date in (first, earlier(first)))
+                fields = _rasters(stack, now, before, memory)
+                yield Tile(window=window, fields=fields | {"quality_flag": today["quality_flag"][0]})
 
     def _prior(self) -> Prior:
         from downscaler.stores.prior import open_prior
 
         return open_prior(self.prior)
 
-    def _reference(
-        self, prior: Prior, source: Domain, window: Window, archive: dict[str, Any] | None, first: dt.date
-    ) -> Reference:
+    def _reference(self, prior: Prior, source: Domain, window: Window, stack: _Stack, date: dt.date) -> Reference:
         """The climatology of a window's pixels in the season of a day."""
         from downscaler.derived.percentile import SEASON, join
 
         data, year = prior.window(source, window)["soil_moisture"], 2 * SEASON + 1
-        chosen = np.flatnonzero(in_season(data["time"].dt.dayofyear.values, first))
+        chosen = np.flatnonzero(in_season(data["time"].dt.dayofyear.values, date))
         if not chosen.size:
-            raise PriorCoverageError("The prior has no day of the season", value=f"{first} and {SEASON} days around it")
+            raise PriorCoverageError("The prior has no day of the season", value=f"{date} and {SEASON} days around it")
         with prior.reading(window):
             own = data.isel(time=chosen).values.astype(np.float64)
-        empty = np.empty((0, *own.shape[1:]))
-        theta, sigma = (archive[name].astype(np.float64) if archive else empty for name in READ[:2])
+        theta, sigma = stack.of(season_before(date))
         return join(theta, sigma, len(theta) / year, own, len(own) / year)
+
+
+class _Stack:
+    """Soil moisture and uncertainty of a window's days, to be taken by date; ``first`` is the day that is judged."""
+
+    def __init__(self, dates: Sequence[dt.date], fields: Sequence[Sequence[Any]]) -> None:
+        self.first = dates[0]
+        self._place = {date: number for number, date in enumerate(dates)}
+        self._theta, self._sigma = fields
+
+    def of(self, dates: Sequence[dt.date], *, gaps: bool = False) -> tuple[Floats, Floats]:
+        """Those of some dates that are there [n, y, x], in float64; with ``gaps`` of all, NaN where one is not."""
+        blank = np.full(self._theta[0].shape, np.nan)
+        wanted = [self._place.get(date) for date in sorted(dates)]
+        found = []
+        for fields in (self._theta, self._sigma):
+            rows = [blank if place is None else fields[place] for place in wanted if gaps or place is not None]
+            found.append(np.stack(rows).astype(np.float64) if rows else np.empty((0, *blank.shape)))
+        return found[0], found[1]
+
+
+def _rasters(stack: _Stack, now: Reference, before: Reference, memory: ErrorMemory) -> dict[str, Any]:
+    """All rasters of a window but the flags."""
+    from downscaler.derived.drought import days_since, flash_drought_probability
+    from downscaler.derived.percentile import DROUGHT, WET, anomaly, quantiles, standing
+
+    theta, sigma = stack.of([*recent(stack.first), stack.first], gaps=True)
+    found = standing(theta[-1], sigma[-1], now)
+    classes = {f"probability_{name.lower()}": 100.0 * p for name, p in found.classes.items()}
+    flash = 100.0 * flash_drought_probability(theta, sigma, now, before, memory)
+    edges = np.array([DROUGHT["D0"][1], WET["W0"][0]])
+    late = np.arange(len(theta)) >= len(theta) // 2
+    dry, wet = (
+        np.where(late.reshape(-1, 1, 1), new, old)
+        for new, old in zip(quantiles(now, edges), quantiles(before, edges), strict=True)
+    )
+    unknown = np.where(np.isfinite(found.percentile), 0.0, np.nan)
+    return {
+        "percentile": 100.0 * found.percentile,
+        "percentile_lower": 100.0 * found.lower,
+        "percentile_upper": 100.0 * found.upper,
+        "anomaly": anomaly(theta[-1], now),
+        **{name: np.clip(values, 0.0, 100.0) for name, values in (classes | {"probability_flash": flash}).items()},
+        "days_dry": days_since(theta > dry) + unknown,
+        "days_wet": days_since(theta < wet) + unknown,
+    }
+
+
+def recent(date: dt.date) -> list[dt.date]:
+    """The days before a date that a flash drought is told from."""
+    from downscaler.derived.drought import FLASH_DAYS
+
+    return [date - dt.timedelta(days=number) for number in range(FLASH_DAYS - 1, 0, -1)]
+
+
+def earlier(date: dt.date) -> dt.date:
+    """The middle of the four pentads before the last one, for whose season the second climatology stands."""
+    return date - dt.timedelta(days=14)
 
 
 def in_season(days_of_year: np.ndarray, date: dt.date) -> np.ndarray:

@@ -47,7 +47,7 @@ def _judge(
     if stood and (why := withdrawn(stood.item)):
         return PeriodState(state="withdrawn", why=why, work=job.force and bool(days), **common)
     if not days:
-        why = "its days are gone: withdraw it" if stood else "no day is published"
+        why = "its days are gone: withdraw it" if stood else job.lacks
         return PeriodState(state="published" if stood else "empty", why=why, **common)
     to_come = (last - max(day.date for day in days)).days
     if stood is None and last >= today and to_come:

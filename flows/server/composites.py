@@ -11,6 +11,7 @@ from prefect import State, flow, task
 
 from downscaler.errors import VadoseError
 from flows import logs
+from flows.alerts.run import alerts_after
 from flows.day.jobs import DayOutcome
 from flows.day.make import outcome_of
 from flows.day.period import makeable, today
@@ -20,13 +21,15 @@ from flows.derived.jobs import DerivedJob
 from flows.derived.make import keep_in_step, make_item, make_items
 from flows.server import artifacts
 from flows.server.retries import DAY_LIMIT, PATIENT
-from flows.settings import Settings, load_settings
+from flows.server.running import clean_errors, running
+from flows.settings import Settings
 
 
 @task(task_run_name="{job.kind.title} {first}", timeout_seconds=DAY_LIMIT, **PATIENT)
 def publish_composite(first: dt.date, job: DerivedJob) -> DayOutcome:
     """The composite of the period that begins on a day; fails with the typed error of what was wrong."""
-    return make_item(first, job)
+    with clean_errors():
+        return make_item(first, job)
 
 
 def attempt(first: dt.date, job: DerivedJob) -> DayOutcome:
@@ -39,17 +42,24 @@ def attempt(first: dt.date, job: DerivedJob) -> DayOutcome:
 
 
 def compose_after(settings: Settings, start: dt.date, end: dt.date) -> list[DayOutcome]:
-    """Bring the composites of the settings into step with days that a run has made; raises when one failed."""
-    if not settings.composites:
+    """Bring what the settings ask for into step with days that a run has made; raises when an item failed."""
+    if not (settings.composites or settings.derived or settings.alerts):
         return []
     try:
         made = keep_in_step(settings, start, end, today=today(), attempt=attempt)
     except VadoseError as error:  # no day is published yet, say: the days' own errors are told
-        logging.getLogger(logs.DAYS).warning("no composites: %s", error)
+        logging.getLogger(logs.DAYS).warning("nothing was made from the days: %s", error)
         return []
     _show(made, settings, start, end)
+    tell_alerts(settings)
     require_no_failure(made)
     return made
+
+
+@task(**PATIENT)
+def tell_alerts(settings: Settings) -> int:
+    """The alerts of the settings' rules, after days were made: how many are new or changed."""
+    return sum(len(told.events) for told in alerts_after(settings))
 
 
 @flow(flow_run_name="{start} to {end}")
@@ -62,14 +72,13 @@ def composites(
 ) -> list[DayOutcome]:
     """Make the composites of a period that are missing or stale (``vadose composite``); with ``force`` all."""
     makeable(start, end)
-    settings = load_settings(config)
-    logs.in_prefect(settings.log_format)
-    outcomes: list[DayOutcome] = []
-    for job in composite_jobs(settings, lengths, force=force):
-        outcomes += make_items(job, start, end, today=today(), attempt=attempt)
-    _show(outcomes, settings, start, end)
-    require_no_failure(outcomes)
-    return outcomes
+    with running(config) as settings:
+        outcomes: list[DayOutcome] = []
+        for job in composite_jobs(settings, lengths, force=force):
+            outcomes += make_items(job, start, end, today=today(), attempt=attempt)
+        _show(outcomes, settings, start, end)
+        require_no_failure(outcomes)
+        return outcomes
 
 
 def _show(outcomes: list[DayOutcome], settings: Settings, start: dt.date, end: dt.date) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import random
@@ -161,6 +162,7 @@ def _child(subject: Subject, numbers: range, seed: int, work: Path, into: int) -
             os.dup2(nowhere.fileno(), 1)
             if not os.environ.get("FUZZ_LOUD"):
                 os.dup2(nowhere.fileno(), 2)
+                faulthandler.disable()  # a child that is to die of a signal does so quietly
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         made = subject.setup()
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

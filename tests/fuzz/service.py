@@ -52,6 +52,8 @@ ADDRESSES = (
     "/layers",
     f"/dates?collection={COLLECTION}",
     f"/timeseries?lon=-98&lat=34.9&f=csv&start=2015-04-01&end=2015-04-02&collection={COLLECTION}",
+    f"/values?lon=-98&lat=34.9&start=2015-04-01&end=2015-04-02&variables=soil_moisture,lower&collection={COLLECTION}",
+    f"/datasets/{COLLECTION}/croissant.json",
     f"/edr/collections/{COLLECTION}/position?coords=POINT(-98 34.9)&datetime=2015-04-01/..&f=json",
     f"/tiles/{COLLECTION}/{ITEM}/soil_moisture/6/14/25.png",
     f"/tiles/{COLLECTION}/{ITEM}/difference/6/14/25.png?v=1",

@@ -23,7 +23,7 @@ from catalog.api.data.dates import found_entry
 from catalog.api.requests import absent, base
 from catalog.api.stac.holdings import Catalogue
 from catalog.api.stac.shelves import Entry
-from catalog.rasters.layers import DIFFERENCE, LAYERS, Layer
+from catalog.rasters.layers import DERIVED_LAYERS, DIFFERENCE, LAYERS, Layer
 from catalog.reading.rasters import open_raster
 from catalog.reading.retrieval import less_smap
 from catalog.store.documents import read_document
@@ -35,6 +35,7 @@ router = APIRouter()
 SIZE, DEEPEST = 256, 14
 _CACHED_DIFFERENCES = 4
 _DAY = 86_400
+_ALL = LAYERS | DERIVED_LAYERS
 Zoom = Annotated[int, Path(ge=0, le=DEEPEST)]
 TileNumber = Annotated[int, Path(ge=0, lt=2**DEEPEST)]
 Scale = Annotated[int, Query(ge=1, le=2, description="Pixels to a point: 1 or 2")]
@@ -44,7 +45,7 @@ Scale = Annotated[int, Query(ge=1, le=2, description="Pixels to a point: 1 or 2"
 def layers(request: Request) -> dict[str, Any]:
     """Colours, range, units or classes of every layer, and the address of its tiles."""
     template = f"{base(request)}tiles/{{collection}}/{{item}}/"
-    shown = [layer.legend() | {"tiles": f"{template}{layer.name}/{{z}}/{{x}}/{{y}}.png"} for layer in LAYERS.values()]
+    shown = [layer.legend() | {"tiles": f"{template}{layer.name}/{{z}}/{{x}}/{{y}}.png"} for layer in _ALL.values()]
     return {"layers": shown, "tile_size": SIZE, "deepest": DEEPEST}
 
 
@@ -87,7 +88,7 @@ def tile(
     request: Request,
     collection: str,
     item: str,
-    asset: Annotated[str, Path(description=f"One of {', '.join(LAYERS)}")],
+    asset: Annotated[str, Path(description=f"One of {', '.join(_ALL)}")],
     z: Zoom,
     x: TileNumber,
     y: TileNumber,
@@ -97,9 +98,9 @@ def tile(
 
 
 def _layer(asset: str) -> Layer:
-    if asset not in LAYERS:
-        raise absent(f"No layer {asset[:80]!r}. Available: {', '.join(LAYERS)}.")
-    return LAYERS[asset]
+    if asset not in _ALL:
+        raise absent(f"No layer {asset[:80]!r}. Available: {', '.join(_ALL)}.")
+    return _ALL[asset]
 
 
 def _tile(request: Request, collection: str, item: str, asset: str, at: tuple[int, int, int], size: int) -> Response:

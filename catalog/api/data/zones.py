@@ -19,9 +19,12 @@ from fastapi.responses import JSONResponse, Response
 from catalog.api.data.dates import CollectionQuery, chosen_collection, day_of
 from catalog.api.requests import absent, bad, checked_day, checked_geometry, checked_period, known_parameters
 from catalog.api.stac.holdings import Catalogue
+from catalog.naming import domain_name
+from catalog.reading.places import Place, place_of, values_at
 from catalog.reading.zones import area_of, ground_of, part_of, polygon_series
+from catalog.store.base import Store
 from downscaler import product
-from downscaler.errors import MissingExtraError, ZoneError
+from downscaler.errors import DomainError, MissingExtraError, ZoneError
 from downscaler.stores.zones import SCHEMA, read_zone
 
 router = APIRouter()
@@ -84,14 +87,38 @@ def drawn(
     ground = ground_of(held.collections[of][1])
     if part_of(ground, polygon) is None:
         raise absent(f"The polygon lies outside {of}.")
-    if any(product.SOIL_MOISTURE.name not in files for _, files in wanted):
-        raise bad(f"{of} has no soil moisture to average.")
+    told = {"collection": of, "area_km2": round(area_of(polygon), 3)}
     try:
+        if product.SOIL_MOISTURE.name not in held.collections[of][1]["item_assets"]:
+            return _shares(catalogue.store, of, wanted, place_of(ground, polygon), told, f)
         found = polygon_series(catalogue.store, wanted, ground, polygon)
     except MissingExtraError:
         raise absent("This service cannot average over polygons.") from None
-    told = {"collection": of, "area_km2": round(area_of(polygon), 3)}
+    except DomainError:
+        raise absent(f"The polygon lies outside {of}.") from None
     return _written(told, [_plain(asdict(reading)) for reading in found], f)
+
+
+def _shares(
+    store: Store,
+    of: str,
+    days: Sequence[tuple[dt.date, Mapping[str, str]]],
+    place: Place,
+    told: Mapping[str, Any],
+    form: str,
+) -> Response:
+    """Means of all variables of percentiles over a polygon.
+
+    Of a class's probability that is the share of the polygon that is expected in the class.
+    """
+    known = {v.name: v for v in product.variables_of(domain_name(of)) if v is not product.QUALITY_FLAG}
+    names = [name for name in known if all(name in files for _, files in days)]
+    rows = []
+    for date, files in days:
+        means = values_at(store, files, names, place)
+        rows.append({"date": str(date)} | {n: round(v, 3) if v == v else None for n, v in means.items()})
+    about = {name: (known[name].units, known[name].title) for name in names}
+    return _table(told, rows, about, form)
 
 
 def _day(text: str | None, name: str, default: dt.date = dt.date.min) -> dt.date:
@@ -122,13 +149,21 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _written(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], form: str) -> Response:
+    described = {name: SCHEMA.field(name).metadata for name in _DRAWN[1:]}
+    return _table(told, rows, {n: (d[b"units"].decode(), d[b"comment"].decode()) for n, d in described.items()}, form)
+
+
+def _table(
+    told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], columns: Mapping[str, tuple[str, str]], form: str
+) -> Response:
+    """Rows with a date and ``columns`` by name, with their units and labels, as CSV or JSON."""
     if form == "csv":
         lines = io.StringIO()
-        writer = csv.DictWriter(lines, _DRAWN, lineterminator="\n")
+        writer = csv.DictWriter(lines, ("date", *columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         return Response(lines.getvalue(), media_type="text/csv; charset=utf-8")
-    units = {name: SCHEMA.field(name).metadata[b"units"].decode() for name in _DRAWN[1:]}
-    labels = {name: SCHEMA.field(name).metadata[b"comment"].decode() for name in _DRAWN[1:]}
+    units = {name: unit for name, (unit, _) in columns.items()}
+    labels = {name: label for name, (_, label) in columns.items()}
     about = {"units": units, "labels": labels, "interval": product.INTERVAL, "numberReturned": len(rows)}
     return JSONResponse({**told, **about, "series": rows})

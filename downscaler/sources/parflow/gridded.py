@@ -16,7 +16,15 @@ from downscaler.errors import PriorSchemaError
 from downscaler.ground.lattice import IJWindow, Lattice, from_centres
 from downscaler.sources.parflow import hydroframe
 from downscaler.sources.parflow.cf import attributes_of, check_same_grid, crs_of, south_up, top_layer, utc_days
-from downscaler.sources.parflow.names import CLASS_NAMES, SHOWN_UNITS, STATIC_NAMES, check_units, find_name, require
+from downscaler.sources.parflow.names import (
+    BELOW,
+    CLASS_NAMES,
+    SHOWN_UNITS,
+    STATIC_NAMES,
+    check_units,
+    find_name,
+    require,
+)
 from downscaler.sources.parflow.retention import saturation
 from downscaler.sources.parflow.source import SourceInfo
 from downscaler.sources.parflow.units import Conversion, check_weather, conversion
@@ -63,7 +71,7 @@ class GriddedSource:
             check_same_grid(self._parts[0], other, where)
         self._wet = self._find_wet()
         self._tracks = {"soil_moisture": self._track(self._wet, self._parts)}
-        for name in ("precipitation", "air_temperature"):
+        for name in (*BELOW, "precipitation", "air_temperature"):
             found = [group for group in (self._parts, self._others) if self._variable(name, group)]
             if found:
                 self._tracks[name] = self._track(name, found[0])
@@ -92,6 +100,14 @@ class GriddedSource:
         if self._variable("pressure", self._parts) and {"porosity", *_RETENTION} <= self._static_names.keys():
             return "pressure"
         present = attributes_of(self._parts[0])
+        timeless = find_name("soil_moisture", present)
+        if timeless is not None:
+            raise PriorSchemaError(
+                f"Variable {timeless!r} of {self._where} has no axis named time",
+                value=", ".join(map(str, self._parts[0][timeless].dims)),
+                allowed="time, y, x",
+                remedy="Rename the dimension of times to time.",
+            )
         require("soil_moisture", None, present, self._where)
         raise AssertionError  # require has raised
 
@@ -202,10 +218,10 @@ class GriddedSource:
                 stack = np.stack(states)
                 result[row] = stack[0] if len(stack) == 1 else _mean_of_states(stack)
         result = np.asarray(track.convert(result), dtype=np.float32)
-        if name != "soil_moisture":
+        if name in ("precipitation", "air_temperature"):
             check_weather(name, result, f"{self._where} ({track.variable})")
             return result
-        if self._wet != "soil_moisture":
+        if name == "soil_moisture" and self._wet != "soil_moisture":
             result *= self.read_static("porosity", window).astype(np.float32)
         if "mask" in self._static_names:
             result[:, ~(self.read_static("mask", window) > 0)] = np.nan

@@ -14,6 +14,8 @@ STANDARD_NAMES = {
 # Names in lower case, best first; the suffix _top marks a field of the top layer alone.
 ALIASES: dict[str, tuple[str, ...]] = {
     "soil_moisture": ("soil_moisture", "surface_sm", "surface_soil_moisture", "sm_surface", "sm", "theta", "vwc"),
+    "soil_moisture_layer2": ("soil_moisture_layer2",),
+    "soil_moisture_layer3": ("soil_moisture_layer3",),
     "saturation": ("saturation", "satur"),
     "pressure": ("pressure", "pressure_head"),
     "precipitation": ("precipitation", "precip", "apcp", "tp", "pr"),
@@ -33,11 +35,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "indicator": ("indicator", "soil_indicator_top", "soil_indicator", "pf_indicator", "indicator_top"),
     "land_cover": ("land_cover", "landcover", "landcover_igbp", "land_cover_igbp", "veg_type_igbp", "igbp"),
 }
-STATIC_NAMES = tuple(
-    name
-    for name in ALIASES
-    if name not in ("soil_moisture", "saturation", "pressure", "precipitation", "air_temperature", "spinup", "mask")
-)
+BELOW = ("soil_moisture_layer2", "soil_moisture_layer3")
+"""Soil moisture of 0.1 to 0.4 m and of 0.4 to 1.0 m, as ParFlow-CLM's CONUS domains have these layers."""
+_OVER_TIME = ("soil_moisture", *BELOW, "saturation", "pressure", "precipitation", "air_temperature", "spinup")
+STATIC_NAMES = tuple(name for name in ALIASES if name not in (*_OVER_TIME, "mask"))
 CLASS_NAMES = ("indicator", "land_cover")
 
 _DIMENSIONLESS = ("1", "", "-", "none", "fraction", "m/m", "mm-1")
@@ -45,6 +46,7 @@ _FRACTION = ("m3m-3", "m3/m3", "m^3/m^3", "m**3m**-3", "cm3/cm3", "cm3cm-3", "m3
 # Accepted spellings (spaces and case ignored) of each field's units.
 UNITS: dict[str, tuple[str, ...]] = {
     "soil_moisture": _FRACTION,
+    **dict.fromkeys(BELOW, _FRACTION),
     "saturation": _DIMENSIONLESS,
     "pressure": ("m", "meter", "metre", "meters", "metres"),
     "porosity": _FRACTION,
@@ -60,6 +62,7 @@ UNITS: dict[str, tuple[str, ...]] = {
 }
 SHOWN_UNITS = {
     "soil_moisture": "m3 m-3",
+    **dict.fromkeys(BELOW, "m3 m-3"),
     "porosity": "m3 m-3",
     "precipitation": "mm day-1",
     "air_temperature": "K",

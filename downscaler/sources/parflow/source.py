@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from downscaler.ground.lattice import IJWindow, Lattice
 from downscaler.records import file_input
+from downscaler.sources.parflow.names import BELOW
 
-DAILY_NAMES = ("soil_moisture", "precipitation", "air_temperature")
+DAILY_NAMES = ("soil_moisture", *BELOW, "precipitation", "air_temperature")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,6 +100,8 @@ FIELDS: dict[str, PriorField] = {
         _packed(
             "soil_moisture", "m3 m-3", "Daily mean of the model's top layer", 2e-5, required=True, standard_name=_SM
         ),
+        _packed("soil_moisture_layer2", "m3 m-3", "Daily mean of the model's layer from 0.1 to 0.4 m", 2e-5),
+        _packed("soil_moisture_layer3", "m3 m-3", "Daily mean of the model's layer from 0.4 to 1.0 m", 2e-5),
         _field(
             "soil_moisture_climatology",
             CLIMATE,

@@ -11,9 +11,9 @@ from downscaler.errors import PriorSchemaError
 from downscaler.ground.grid import M01, Span, Window
 from downscaler.ground.regrid import Overlap
 from downscaler.method.coarse.response import responses
-from downscaler.method.day_of_year import DAYS, Climatology, coefficients
+from downscaler.method.day_of_year import DAYS, Climatology
 from downscaler.method.pattern import pattern_statistics
-from downscaler.sources.parflow.names import CLASS_NAMES
+from downscaler.sources.parflow.names import BELOW, CLASS_NAMES
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.sources.parflow.units import check_weather
 from downscaler.stores.prior.layout import StoreWriter
@@ -58,7 +58,7 @@ class TileBuilder:
             for day, field in zip(self._days[block], values, strict=True):
                 climatology.add(_day_of_year(day), field)
                 np.fmax(highest, field, out=highest)
-        self._writer.put("soil_moisture_climatology", coefficients(climatology.mean()), window)
+        self._writer.put("soil_moisture_climatology", climatology.waves(), window)
         return alive, highest
 
     def _forcing(self, share: Overlap) -> None:
@@ -67,6 +67,8 @@ class TileBuilder:
                 total, count = 0.0, 0
                 for block in blocks(len(self._days)):
                     native = self._source.read_days(name, block, share.source)
+                    if name in BELOW:
+                        check_fraction(native)
                     check_weather(name, native, self._source.info.title)
                     if name == "precipitation" and np.isfinite(native).any():
                         self.wettest = max(self.wettest, float(np.nanmax(native)))

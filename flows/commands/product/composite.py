@@ -1,4 +1,4 @@
-"""``vadose composite`` and ``vadose percentile``: what is made from published days, in collections of its own."""
+"""``vadose composite``, ``percentile`` and ``rootzone``: what is made from published days, each in its collection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -87,6 +88,55 @@ def percentile(
     ordered(start, end)
     settings = load_settings(context.obj.config, domain=domain, catalog=out, prior=prior)
     _derive([percentile_job(settings, force=force)], settings, start, end, status=status, json=json)
+
+
+def rootzone_learn(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="State to write, such as rootzone.h5.")],
+    prior: PriorPath = None,
+) -> None:
+    """Learn how the layers down to a metre follow the surface, cell by cell, from the prior's own layers.
+
+    The prior has them where its run's files hold soil_moisture_layer2 (0.1 to 0.4 m) and soil_moisture_layer3 (0.4 to
+    1 m).
+    """
+    from downscaler.derived.learned import learn_root_zone
+    from downscaler.errors import ConfigError
+    from downscaler.stores.prior import open_prior
+    from flows.settings import load_settings
+
+    settings = load_settings(context.obj.config, prior=prior)
+    if settings.prior is None:
+        raise ConfigError("A prior is needed", remedy="Give --prior PRIOR, or set `prior` in vadose.toml.")
+    with console.progress_bar("tiles") as tell:
+        learned = learn_root_zone(open_prior(settings.prior), out, progress=tell)
+    console.say(f"{out}: {learned.domain.title}, from {learned.attributes['days']} days")
+
+
+def rootzone_make(
+    context: typer.Context,
+    start: Annotated[dt.date | None, day_argument("START", "First UTC day; unset, the first analysis.")] = None,
+    end: Annotated[dt.date | None, day_argument("END", "Last UTC day; unset, the last analysis.")] = None,
+    learned: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="State made by `vadose rootzone learn`; unset, `rootzone`.")
+    ] = None,
+    domain: DomainName = None,
+    out: PublishTo = None,
+    force: Annotated[bool, typer.Option("--force", help="Make current and withdrawn root zones again.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show how each day stands; make nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Make root-zone soil moisture and plant-available water of the analyses, in a collection of their own.
+
+    A day looks back on the analyses of 120 days, of which 90 have to be published. Only what is missing or stale is
+    made: a day is stale when one of these analyses or the state changed.
+    """
+    from flows.derived.rootzone import root_zone_job
+    from flows.settings import load_settings
+
+    ordered(start, end)
+    settings = load_settings(context.obj.config, domain=domain, catalog=out, rootzone=learned)
+    _derive([root_zone_job(settings, force=force)], settings, start, end, status=status, json=json)
 
 
 def _derive(

@@ -158,9 +158,10 @@ def backfill(
 
 
 def _compose(settings: Settings, start: dt.date, end: dt.date) -> None:
-    """Bring the composites of the settings into step with days; raises BackfillError when one failed."""
-    if not settings.composites:
+    """Bring what the settings ask for into step with days; raises BackfillError when an item failed."""
+    if not (settings.composites or settings.derived or settings.alerts):
         return
+    from flows.alerts.run import alerts_after
     from flows.day.period import today
     from flows.days.run import require_no_failure
     from flows.derived.make import keep_in_step
@@ -168,10 +169,12 @@ def _compose(settings: Settings, start: dt.date, end: dt.date) -> None:
     try:
         made = keep_in_step(settings, start, end, today=today())
     except VadoseError as error:  # no day is published yet, say: the days' own errors are told
-        console.say(f"no composites: {error}")
+        console.say(f"nothing was made from the days: {error}")
         return
     for outcome in made:
         say_day(outcome)
+    for told in alerts_after(settings):
+        console.say(f"{told.rule}: {len(told.events)} alerts new or changed")
     require_no_failure(made)
 
 

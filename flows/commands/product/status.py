@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from downscaler.errors import CatalogError
 from flows import console
 from flows.commands.options import Inputs, Json, day_option, with_inputs
 from flows.day.period import makeable, today
 
 if TYPE_CHECKING:
     from flows.days.state import DayState, State
+    from flows.settings import Settings
 
 _COLOURS: dict[State, str] = {
     "published": "green",
@@ -49,7 +51,8 @@ def status(
     With `--check` the exit code tells a monitor how the product stands: 0 well, 61 no granule of these days is on
     offer, 62 a day failed, 63 the newest day that should be published by now is not.
 
-    With a weather store the last line tells how late the weather is.
+    With a weather store a line tells how late the weather is. Further lines tell how what `composites` and `derived`
+    keep in step with the days stands.
     """
     from flows.day.jobs import job_of
     from flows.days.health import require_health
@@ -66,6 +69,8 @@ def status(
         console.out.print(state_table(states))
         if settings.weather is not None:
             console.say(weather_line(settings.weather, last))
+        for line in derived_lines(settings, last):
+            console.say(line)
     if check:
         require_health(states, dt.datetime.now(dt.UTC), job.latency)
 
@@ -76,6 +81,23 @@ def weather_line(store: Path, last: dt.date) -> str:
     from downscaler.stores.weather import open_weather
 
     return f"{store.name}: {weather_lateness(open_weather(store), last)}"
+
+
+def derived_lines(settings: Settings, last: dt.date) -> list[str]:
+    """How what the settings keep in step with the days stands, a line for each kind."""
+    from flows.derived.make import derived_jobs
+    from flows.derived.state import survey
+
+    lines = []
+    for job in derived_jobs(settings):
+        try:
+            states = survey(job, last - dt.timedelta(days=settings.look_back - 1), last, last)
+        except CatalogError as error:  # no day is published yet
+            lines.append(f"{job.kind.title}: {error.what}")
+            continue
+        counts = Counter(state.state for state in states)
+        lines.append(f"{job.kind.title}: {', '.join(f'{number} {state}' for state, number in sorted(counts.items()))}")
+    return lines
 
 
 def state_table(states: Sequence[DayState]) -> console.Table:

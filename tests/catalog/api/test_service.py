@@ -20,13 +20,14 @@ from catalog.api.data.tiles import render
 from catalog.api.middleware import POLICY
 from catalog.cube.update import collections_with_days, update_cube
 from catalog.publish.withdraw import withdraw
-from catalog.rasters.layers import DIFFERENCE, LAYERS
+from catalog.rasters.layers import DERIVED_LAYERS, DIFFERENCE, LAYERS
 from catalog.rasters.thumbnail import COLOURS, RANGE
 from catalog.reading.rasters import read_rasters
 from catalog.reading.retrieval import less_smap
 from catalog.reading.series import cell_at, flag_names
 from catalog.store.base import Write
 from downscaler import product
+from downscaler.errors import CatalogError
 from downscaler.ground.grid import LonLat
 from downscaler.product import FLAG_MEANINGS, Flag
 
@@ -226,7 +227,7 @@ def test_the_difference_is_none_on_average_and_absent_in_filled_cells():
 
 def test_the_legend_is_the_thumbnails_and_every_flag_has_its_colour(address):
     layers = {layer["name"]: layer for layer in get(address, "/layers").json()["layers"]}
-    assert set(layers) == set(LAYERS)
+    assert set(layers) == set(LAYERS | DERIVED_LAYERS)
     assert layers["soil_moisture"]["range"] == list(RANGE)
     assert LAYERS["soil_moisture"].colours()[255] == tuple(round(255 * part) for part in COLOURS(1.0))
     assert layers["soil_moisture"]["units"] == product.SOIL_MOISTURE.units
@@ -428,3 +429,18 @@ def test_the_cube_alone_is_read_where_it_is_up_to_date(tmp_path, run_record, who
         raster.unlink()
     with served(create_app(tmp_path)) as address:
         assert len(get(address, "/timeseries", params=HERE).json()["series"]) == 2
+
+
+def test_where_nothing_is_published_yet_it_is_refused_or_begins_empty(tmp_path, run_record, whole_tiles):
+    """As containers start together on an empty volume: healthy, then with the first day."""
+    place = tmp_path / "catalog"
+    with pytest.raises(CatalogError, match="No catalogue is there"):
+        create_app(place)
+    with served(create_app(place, fresh=0.1, empty=True)) as address:
+        for path in ("/", "/stac/", "/stac/collections", "/stac/search", "/metrics"):
+            assert get(address, path).status_code == 200, path
+        assert get(address, "/healthz").json()["items"] == 0
+        run = run_record(DOMAIN, DAYS[0], simulated=True)
+        run.parameters["smap_grid"] = "M36"
+        publish(place, run, DOMAIN, whole_tiles(DOMAIN, seed=0))
+        eventually(lambda: get(address, "/healthz").json()["items"] == 1, "the first day does not appear")

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, norm
 
+from downscaler.derived.composite import ErrorMemory
 from downscaler.derived.drought import (
     days_since,
     error_series,
@@ -14,7 +15,17 @@ from downscaler.derived.drought import (
     pentads,
     reliability,
 )
-from downscaler.derived.percentile import DROUGHT, WET, Reference, archive_share, join, percentile, standing
+from downscaler.derived.percentile import (
+    DROUGHT,
+    WET,
+    Reference,
+    archive_share,
+    join,
+    percentile,
+    quantiles,
+    sampling_table,
+    standing,
+)
 
 
 @given(seed=st.integers(0, 10_000), members=st.integers(1, 12))
@@ -125,10 +136,61 @@ def test_flash_drought_falls_from_forty_to_twenty_in_twenty_days() -> None:
     assert np.isnan(pentads(np.array([0.1, 0.1, np.nan, np.nan, np.nan]))[0])
 
 
-def test_its_probability_is_a_share_of_members_and_errors_have_their_memory() -> None:
-    level = np.repeat([0.5, 0.45, 0.38, 0.30, 0.25, 0.18], 5)
-    members = np.stack([level, level + 0.05, level, level])
-    assert flash_drought_probability(members) == 0.75
+@given(seed=st.integers(0, 10_000), members=st.integers(1, 12), share=st.floats(0.01, 0.99))
+def test_quantiles_are_the_percentiles_read_the_other_way(seed: int, members: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    values, weights = rng.uniform(0.1, 0.4, (members, 2)), rng.uniform(0.1, 1, members)
+    values[1:][rng.random((members - 1, 2)) < 0.2] = np.nan
+    (found,) = quantiles(Reference(values=values, weights=weights, years=1.0), np.array([share]))
+    for pixel in range(2):
+        pairs = sorted((v, w) for w, v in zip(weights, values[:, pixel], strict=True) if np.isfinite(v))
+        below = np.cumsum([w for _, w in pairs]) / sum(w for _, w in pairs)
+        assert found[pixel] == next(v for (v, _), b in zip(pairs, below, strict=True) if b >= share * (1 - 1e-12))
+
+
+def test_a_flash_drought_is_as_likely_as_in_a_simulation() -> None:
+    """Errors and climatology are drawn day by day, and each draw is judged by the definition itself."""
+    rng, memory, years = np.random.default_rng(3), ErrorMemory(lasting=0.5, days=4.0), 20.0
+    reference = Reference(values=np.linspace(0.1, 0.4, 301)[:, None], weights=np.full(301, 1 / 301), years=years)
+    level = 0.1 + 0.3 * np.repeat([0.46, 0.40, 0.34, 0.26, 0.20], 5)[:, None]
+    sigma = np.full(level.shape, 0.02)
+    found = flash_drought_probability(level, sigma, reference, reference, memory)
+    errors = error_series(sigma, memory.lasting, memory.days, 4000, seed=5)[..., 0]
+    table = sampling_table(reference.independent)
+    hits = 0
+    for error in errors:
+        doubt = rng.random()
+        edges = {q: np.interp(doubt, table[::-1, round(200 * q)], np.linspace(1, 0, 201)) for q in (0.2, 0.4)}
+        means = (level[:, 0] + error).reshape(5, 5).mean(axis=1)
+        hits += means[-1] <= 0.1 + 0.3 * edges[0.2] and means[:-1].max() >= 0.1 + 0.3 * edges[0.4]
+    assert found[0] == pytest.approx(hits / 4000, abs=0.05)
+    assert 0.1 < found[0] < 0.9
+    sure = flash_drought_probability(0.1 + 0.3 * np.repeat([0.9, 0.8, 0.6, 0.3, 0.02], 5)[:, None], sigma / 50,
+                                     reference, reference, memory)  # fmt: skip
+    assert sure[0] == 1.0
+    level[-5:-2] = np.nan
+    assert np.isnan(flash_drought_probability(level, sigma, reference, reference, memory)[0]), "two days are no mean"
+    with pytest.raises(ValueError, match="25 days"):
+        flash_drought_probability(level[1:], sigma[1:], reference, reference, memory)
+
+
+def test_flash_drought_probabilities_are_reliable_and_better_than_their_frequency() -> None:
+    """Best estimates fall or not over 25 days; the truth is off them by errors that last."""
+    rng, pixels, memory = np.random.default_rng(11), 4000, ErrorMemory(lasting=0.5, days=4.0)
+    seen = rng.normal(0.25, 0.05, (60, pixels))
+    reference = Reference(values=seen, weights=np.full(60, 1 / 60), years=60 / (31 / 15))
+    start, fall = rng.uniform(0.24, 0.30, pixels), rng.uniform(-0.01, 0.11, pixels)
+    analysis = start - fall * np.linspace(0, 1, 25)[:, None]
+    sigma = np.full(analysis.shape, 0.015)
+    truth = analysis + error_series(sigma, memory.lasting, memory.days, 1, seed=2)[0]
+    happened = flash_drought(norm.cdf((truth - 0.25) / 0.05))
+    scores = reliability(flash_drought_probability(analysis, sigma, reference, reference, memory), happened, bins=5)
+    assert 0.05 < happened.mean() < 0.5
+    assert scores.skill > 0.4
+    assert np.abs(scores.forecast - scores.observed).max() < 0.08
+
+
+def test_errors_have_their_memory() -> None:
     errors = error_series(np.full((6, 2000), 0.1), lasting=0.3, days=2.0, members=4, seed=1)
     assert errors.std() == pytest.approx(0.1, rel=0.03)
     lagged = float((errors[:, 0] * errors[:, 3]).mean() / (errors**2).mean())
@@ -136,6 +198,5 @@ def test_its_probability_is_a_share_of_members_and_errors_have_their_memory() ->
 
 
 def test_days_since() -> None:
-    series = np.array([[0.5, 0.1, 0.1], [0.1, 0.1, 0.1], [0.1, np.nan, 0.4]])
-    np.testing.assert_array_equal(days_since(series, 0.3, above=True), [2, np.nan, 0])
-    np.testing.assert_array_equal(days_since(series, 0.3, above=False), [0, 1, 1])
+    met = np.array([[True, False, False], [False, False, False], [False, False, True]])
+    np.testing.assert_array_equal(days_since(met), [2, 3, 0])

@@ -5,26 +5,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
+from layered import write_layers
 from once import built_once
 from publishing import publish_day
+from starlette.testclient import TestClient
 
+from catalog.api import create_app
 from catalog.check.check import check
 from catalog.reading.days import find_item, validate_catalog
 from catalog.reading.rasters import read_rasters
 from downscaler import product
-from downscaler.derived.percentile import anomaly, join, standing
+from downscaler.derived.composite import ErrorMemory
+from downscaler.derived.drought import flash_drought_probability
+from downscaler.derived.percentile import Reference, anomaly, join, percentile, standing
+from downscaler.derived.zones import zone_weights
 from downscaler.errors import ConfigError
-from downscaler.simulation.sample import write_sample
 from downscaler.sources.parflow import open_source
 from downscaler.stores.prior import build_prior, open_prior
-from flows.derived.make import make_items
-from flows.derived.percentiles import READ, PercentileJob, in_season, percentile_job, season_before
+from flows.derived.make import keep_in_step, make_items
+from flows.derived.percentiles import READ, PercentileJob, earlier, in_season, percentile_job, recent, season_before
 from flows.derived.state import survey
 from flows.settings import Settings
 
 PLACE = "-94.75,34.4,-94.7,34.45"
 DAY, TODAY = dt.date(2024, 5, 20), dt.date(2024, 6, 1)
-BEFORE = [dt.date(2023, 5, 14) + dt.timedelta(days=n) for n in range(11)]
+BEFORE = [dt.date(2023, 5, 10) + dt.timedelta(days=n) for n in range(11)]
+WEEKS = [DAY - dt.timedelta(days=n) for n in (13, 12, 11, 2, 1)]  # two five-day means, today's and one before
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +39,10 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> PercentileJob:
     ground = product.domain(PLACE)
 
     def build(folder: Path) -> None:
-        write_sample(folder / "sample", ground, days=2, start=DAY, seed=3, history=30)
-        native = folder / "sample" / "prior"
-        source = open_source("netcdf", native / "daily.nc", native / "static.nc")
+        source = open_source("netcdf", write_layers(folder / "daily.nc", ground, days=60, start="2024-04-10"))
         build_prior(source, ground, folder / "prior")
         source.close()
-        for date in [*BEFORE, dt.date(2023, 7, 1), DAY]:
+        for date in [*BEFORE, dt.date(2023, 7, 1), *WEEKS, DAY]:
             publish_day(folder / "catalog", date, product.analysis_of(ground))
 
     folder = built_once(tmp_path_factory, "percentiles", build)
@@ -46,39 +51,82 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> PercentileJob:
 
 def test_percentiles_follow_their_season(job: PercentileJob) -> None:
     (outcome,) = make_items(job, DAY, DAY, today=TODAY)
-    assert (outcome.status, outcome.reason) == ("published", "percentile, revision 1, of 12 days")
+    assert (outcome.status, outcome.reason) == ("published", "percentile, revision 1, of 17 days")
     source, data = job.source(), open_prior(job.prior).data["soil_moisture"]
-    archive = [read_rasters(job.catalog, source, date, READ[:2]) for date in BEFORE]
-    theta, sigma = (np.stack([day[name] for day in archive]).astype(float) for name in READ[:2])
-    own = data.values[in_season(data["time"].dt.dayofyear.values, DAY)].astype(float)
-    today = read_rasters(job.catalog, source, DAY, READ)
-    reference = join(theta, sigma, len(BEFORE) / 31, own, len(own) / 31)
-    value = today["soil_moisture"].astype(float)
-    expected = standing(value, today["uncertainty"].astype(float), reference)
+    days = {date: read_rasters(job.catalog, source, date, READ[:2]) for date in [*BEFORE, *WEEKS, DAY]}
+
+    def stacked(dates: list[dt.date], name: str) -> np.ndarray:
+        blank = np.full((36, 36), np.nan)
+        return np.stack([days[date][name].astype(float) if date in days else blank for date in dates])
+
+    def climatology(date: dt.date) -> Reference:
+        own = data.values[in_season(data["time"].dt.dayofyear.values, date)].astype(float)
+        theta, sigma = (stacked([one for one in BEFORE if one in season_before(date)], name) for name in READ[:2])
+        return join(theta, sigma, len(theta) / 31, own, len(own) / 31)
+
+    now, before = climatology(DAY), climatology(earlier(DAY))
+    theta, sigma = (stacked([*recent(DAY), DAY], name) for name in READ[:2])
+    expected = standing(theta[-1], sigma[-1], now)
     found = read_rasters(job.catalog, job.target, DAY, [v.name for v in product.PERCENTILE_VARIABLES])
     np.testing.assert_allclose(found["percentile"], 100 * expected.percentile, atol=0.04)
     np.testing.assert_allclose(found["percentile_lower"], 100 * expected.lower, atol=0.04)
-    np.testing.assert_allclose(found["anomaly"], anomaly(value, reference), atol=1e-4)
+    np.testing.assert_allclose(found["anomaly"], anomaly(theta[-1], now), atol=1e-4)
     known = np.isfinite(expected.percentile)
     for name, probability in expected.classes.items():
         np.testing.assert_allclose(found[f"probability_{name.lower()}"][known], 100 * probability[known], atol=0.51)
         assert (found[f"probability_{name.lower()}"][~known] == 255).all()
     assert known.any()
+    flash = flash_drought_probability(theta, sigma, now, before, ErrorMemory.of(source.name))
+    told = np.isfinite(flash)
+    np.testing.assert_allclose(found["probability_flash"][told], 100 * flash[told], atol=0.51)
+    assert (found["probability_flash"][~told] == 255).all()
+    assert 0 < found["probability_flash"][told].max() <= 100
+    assert (found["days_dry"][known & (expected.percentile > 0.305)] == 0).all()
+    assert (found["days_dry"][known & (expected.percentile < 0.295)] > 0).all()
+    assert (found["days_wet"][known & (expected.percentile < 0.695)] == 0).all()
+    last = known & (expected.percentile < 0.295) & (percentile(theta[-2], now) > 0.305)
+    assert last.any()
+    assert (found["days_dry"][last] == 1).all()
     item = find_item(job.catalog, job.target, DAY)
     assert item is not None
     assert any("1 earlier years" in caveat for caveat in item["properties"]["vadose:caveats"])
-    assert len(validate_catalog(job.catalog)) > 13
+    assert len(validate_catalog(job.catalog)) > 18
     assert [finding for finding in check(job.catalog).findings if finding.fault] == []
 
+    client, square = TestClient(create_app(job.catalog)), shapely.box(-94.76, 34.39, -94.69, 34.46)
+    asked = f"/zones?collection=vadose-sm-1km-{job.target.name}"
+    told = client.post(asked, json=shapely.geometry.mapping(square)).json()
+    (row,) = told["series"]
+    weights = zone_weights([square], source).matrix.toarray()[0].reshape(known.shape)
+    for name in ("percentile", "probability_d1", "probability_w4"):
+        share = np.where(known, weights, 0.0)
+        mean = float((share * np.where(known, found[name], 0)).sum() / share.sum())
+        assert row[name] == pytest.approx(mean, abs=1e-2)
+    assert told["units"]["probability_d1"] == "%"
+    lines = client.post(f"{asked}&f=csv", json=shapely.geometry.mapping(square)).text.splitlines()
+    assert lines[0].startswith("date,percentile,percentile_lower,percentile_upper,anomaly,probability_d0")
+    assert lines[1].startswith(f"{DAY},")
+
+    after = DAY + dt.timedelta(days=1)
     publish_day(Path(job.catalog), dt.date(2023, 7, 1), source, seed=1)
-    publish_day(Path(job.catalog), DAY + dt.timedelta(days=1), source)
-    first, second = survey(job, DAY, DAY + dt.timedelta(days=1), TODAY)
+    publish_day(Path(job.catalog), after, source)
+    first, second = survey(job, DAY, after, TODAY)
     assert (first.state, second.state) == ("published", "due"), "neither another season's day nor a later one counts"
+    assert [outcome.status for outcome in make_items(job, DAY, after, today=TODAY)] == ["current", "published"]
+    publish_day(Path(job.catalog), WEEKS[0], source, seed=1)
+    publish_day(Path(job.catalog), after, source, seed=1)
+    first, second = survey(job, DAY, after, TODAY)
+    assert (first.state, first.why) == ("stale", "1 days changed (20240507, ...)")
+    assert (second.state, second.why) == ("stale", "2 days changed (20240507, ...)")
     publish_day(Path(job.catalog), BEFORE[3], source, seed=1)
-    (state,) = survey(job, DAY, DAY, TODAY)
-    assert (state.state, state.why) == ("stale", "1 days changed (20230517, ...)")
-    (outcome,) = make_items(job, DAY, DAY, today=TODAY)
-    assert (outcome.status, outcome.reason) == ("published", "percentile, revision 2, of 12 days")
+    settings = Settings(catalog=job.catalog, domain=PLACE, prior=job.prior, derived=("percentile",))
+    made = keep_in_step(settings, WEEKS[-1], WEEKS[-1], today=TODAY)
+    assert [(o.date, o.status, o.reason) for o in made] == [
+        (WEEKS[-1], "published", "percentile, revision 1, of 16 days"),
+        (DAY, "published", "percentile, revision 2, of 17 days"),
+        (after, "published", "percentile, revision 2, of 18 days"),
+    ], "later days that look back on it are made too"
+    assert keep_in_step(settings, DAY, after, today=TODAY) == []
 
 
 def test_seasons_go_round_the_year_and_leap_days_have_one() -> None:
