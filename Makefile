@@ -57,7 +57,7 @@ test: setup  ## run the tests, but for those that start servers or kill processe
 
 test-integration: setup  ## run the tests that start servers and browsers or kill processes (PYTEST_ARGS=...)
 	@rm -f build/$@-exit
-	$(PYTEST) -m "integration and not slow" $(PYTEST_ARGS); $(KEEP)
+	$(PYTEST) --no-loadscope-reorder -m "integration and not slow" $(PYTEST_ARGS); $(KEEP)
 
 test-all: setup  ## run both halves, one after the other
 	@code=0; $(MAKE) test || code=1; $(MAKE) test-integration || code=1; exit $$code
@@ -143,7 +143,7 @@ worker: setup  ## work on the pool `vadose` of PREFECT_API_URL's server
 # What is locked stays as it is where it still fits; LOCK_ARGS=--upgrade looks for newer releases of everything.
 # --universal: one file for all Pythons and systems, with markers. No host or folder of the machine stands in the files.
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-emit-index-url --no-emit-find-links $(patsubst %,--extra %,insitu hydrodata dask serve pgstac cube)
+	--no-emit-index-url --no-emit-find-links $(patsubst %,--extra %,insitu hydrodata dask serve pgstac cube zones)
 LOCK_ARGS ?=
 lock: setup  ## resolve pyproject.toml anew into requirements.lock (to run) and requirements-dev.lock (and to develop)
 	$(LOCK) $(LOCK_ARGS) -o requirements.lock

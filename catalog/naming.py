@@ -184,6 +184,11 @@ def revision_folder(revision: int) -> str:
     return f"r{revision:03d}"
 
 
+def saved_name(name: Revisioned, revision: str, file: str) -> str:
+    """Name of an asset's file outside of the catalogue: the item (product, domain, date), revision and layer."""
+    return file if file.startswith(f"{name.item_id}_") else f"{name.item_id}_{revision}_{file}"
+
+
 def is_item_key(key: str) -> bool:
     """Whether a key is that of an item: a file named like its folder, no archived revision."""
     parts = key.split("/")

@@ -67,6 +67,8 @@ class Context(logging.Filter):
         record.run = _RUN.get() if name in (None, "<unknown>") or _RUN.get() != "-" else name
         record.day = _DAY.get()
         record.msg, record.args = scrub(record.getMessage()), ()
+        if record.exc_info and not record.exc_text:  # else each handler, also that to Prefect's pages, would write it
+            record.exc_text = scrub(logging.Formatter().formatException(record.exc_info))
         return True
 
 

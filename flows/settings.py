@@ -41,6 +41,9 @@ _PATHS = (
     "metrics_file",
 )
 _SERVICES = ("scan", "snotel")  # what `stations` names beside paths
+_GONE = {  # settings that there were, and what to do instead
+    "gap_fill": "Delete it. The analysis (`products`, made by default) has a value for every cell and day.",
+}
 
 
 class Settings(BaseSettings):
@@ -116,10 +119,6 @@ class Settings(BaseSettings):
     matching: Literal["mean_std", "cdf"] = Field(
         default="mean_std", description="matching method if `climatology` is set: mean_std or cdf"
     )
-    gap_fill: bool = Field(
-        default=False,
-        description="fill cells without a retrieval from the last 10 days and the prior; filled cells are flagged",
-    )
     products: Annotated[tuple[Literal["conserving", "analysis"], ...], NoDecode] = Field(
         default=("conserving", "analysis"),
         min_length=1,
@@ -170,7 +169,8 @@ class Settings(BaseSettings):
     catalog_url: str | None = Field(
         default=None,
         pattern=r"^https?://",
-        description="address at which `catalog` is served, for links on Prefect's pages; unset, links are paths",
+        description="address at which `catalog` is served, for links and pictures on Prefect's pages; unset, "
+        "paths and no picture",
     )
     metrics_file: Path | None = Field(
         default=None,
@@ -269,6 +269,8 @@ def _from_own_folder(path: Path, entry: str) -> str:
 
 def _refuse_unknown(names: Iterable[str], valid: list[str], what: str) -> None:
     for name in names:
+        if (instead := _GONE.get(name.lower().removeprefix(PREFIX.lower()))) is not None:
+            raise ConfigError(f"The setting {name} no longer exists", remedy=instead)
         if name not in valid:
             near = difflib.get_close_matches(name.replace("-", "_"), valid, n=1, cutoff=0.0)
             raise ConfigError(

@@ -218,6 +218,38 @@ CHECKS: dict[str, Callable[[Path, Path], str | None] | str] = {
     "27-netrc-broken": "tests/downscaler/sources/test_secrets.py",
     "28-smap-version-6": version_six,
 }
+HELD: dict[str, str] = {
+    "01-browser-name": "catalog/items/test_odd_names.py::test_a_link_to_an_input_is_a_reference_whatever_its_name",
+    "03-symlinked-year-folder": "downscaler/sources/test_smap_forms.py::"
+    "test_links_are_followed_once_and_clutter_is_passed_over",
+    "05-harmony-nc4": "downscaler/sources/test_smap_forms.py::test_a_folder_scan_takes_every_ending",
+    "07-hdf5-lock": "downscaler/sources/test_smap_forms.py::test_a_lock_is_told_as_a_lock",
+    "08-hydroframe-netcdf": "downscaler/sources/parflow/test_forms.py::"
+    "test_hydroframes_own_file_is_placed_and_its_unit_found",
+    "09-one-netcdf-per-variable": "downscaler/sources/parflow/test_forms.py::"
+    "test_files_of_one_variable_are_read_together_and_the_rest_is_named",
+    "10-parflow-forcing-pfb": "downscaler/sources/parflow/test_forms.py::"
+    "test_forcing_files_of_a_range_of_hours_are_of_the_day_they_cover",
+    "11-pfb-dated-names": "downscaler/sources/parflow/test_forms.py::test_days_in_names_are_read",
+    "13-token-newline": "downscaler/sources/test_secrets.py::test_what_a_header_cannot_carry_is_refused_untold",
+    "15-cmr-short-page": "flows/earthdata/test_search_whole.py::test_a_short_page_does_not_end_the_search",
+    "16-ismn-accent": "downscaler/sources/insitu/test_forms.py::test_accents_are_kept_in_every_encoding",
+    "18-ismn-one-bad-date": "downscaler/sources/insitu/test_forms.py::"
+    "test_one_bad_line_is_counted_and_the_rest_is_read",
+    "20-mixed-station-folder": "downscaler/sources/insitu/test_forms.py::test_a_folder_of_mixed_kinds_is_read_whole",
+    "21-uscrn-year-folders": "downscaler/sources/insitu/test_forms.py::test_year_folders_and_links_are_followed",
+    "22-mac-zip-info": "downscaler/sources/insitu/test_forms.py::"
+    "test_files_without_readings_and_what_macs_add_do_not_lose_the_archive",
+    "24-half-orbit-vlen-times": "downscaler/sources/test_smap_forms.py::"
+    "test_a_half_orbit_with_times_as_strings_is_of_one_day",
+    "25-daymet-km": "flows/earthdata/test_daymet.py::test_axes_in_kilometres_are_the_same_weather",
+    "26-pfb-24-planes": "downscaler/sources/parflow/test_forms.py::"
+    "test_planes_that_may_be_layers_or_hours_are_asked_about",
+    "27-netrc-broken": "downscaler/sources/test_secrets.py::test_netrc_that_cannot_be_parsed_says_so_and_tells_nothing",
+    "28-smap-version-6": "flows/earthdata/test_search_whole.py::test_a_version_without_its_zeros_is_the_same",
+}
+"""The test of the suite that holds each case's right value, below ``tests``."""
+
 NEEDS_DEMO = {"01", "03", "07", "05", "13", "24", "28"}
 
 

@@ -26,6 +26,9 @@ ROOT = TESTS.parent
 INTEGRATION = ("crash", "catalog/store", "catalog/pages", "flows/server")
 """Folders whose tests start servers, browsers or processes to kill; single modules and tests say so themselves."""
 
+FIRST = ("flows/days/test_killed_backfill.py", "flows/server/test_server.py", "flows/server/test_heartbeats.py")
+"""Files that wait longest: begun last, they would keep one process busy when the others have ended."""
+
 # Waiting threads of OpenMP spin else: on two cores with two processes that is computing for nothing.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Tasks called outside of a flow run have no server page to write to, and Prefect 3.9 warns of it.
@@ -40,11 +43,15 @@ register_profiles()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the folders that the slower half runs."""
+    """Mark the tests of the folders that the slower half runs, and put first what takes longest."""
+
+    def place(item: pytest.Item) -> str:
+        return item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
+
     for item in items:
-        place = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
-        if place.startswith(tuple(f"{folder}/" for folder in INTEGRATION)):
+        if place(item).startswith(tuple(f"{folder}/" for folder in INTEGRATION)):
             item.add_marker(pytest.mark.integration)
+    items.sort(key=lambda item: place(item) not in FIRST)  # stable: all others keep their order
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import logging
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -60,7 +61,21 @@ def _stated(request: Request, error: Exception) -> JSONResponse:
             f"datetime is not an RFC 3339 time or interval, or ends before it begins: "
             f"{request.query_params.get('datetime', '')[:80]!r}. Allowed: 2024-05-01T00:00:00Z, first/last, first/.."
         )
-    return answer(error.status_code, text, error.headers)
+    headers = (
+        {"Allow": ", ".join(_methods(request))} if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED else None
+    )
+    return answer(error.status_code, text, headers or error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """All methods that the address knows; the router's own error tells those of one of its routes alone."""
+    asked = request.url.path
+    fitting = (
+        {method.upper() for method in operations}
+        for template, operations in request.app.openapi()["paths"].items()
+        if re.fullmatch(re.sub(r"\\{[^}]*\\}", ".+", re.escape(template)), asked)
+    )
+    return sorted(set().union(*fitting))
 
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -39,6 +39,7 @@ def create_app(
     zones: str | Path | None = None,
     fresh: float = FRESH,
     limits: Limits | None = None,
+    empty: bool = False,
 ) -> FastAPI:
     """The service of a catalogue: files, STAC API, tiles, dates, time series and pages; read-only.
 
@@ -52,6 +53,7 @@ def create_app(
         zones: folder of the series that ``vadose zones`` made.
         limits: how much of the machine it may take; by default as the environment says.
         fresh: seconds after which the catalogue is looked at anew.
+        empty: begin where no catalogue is yet; its days appear when they are published.
 
     Raises:
         CatalogError: there is no catalogue, or it cannot be read.
@@ -60,7 +62,7 @@ def create_app(
     """
     store = open_store(uri)
     allowed = limits or read_limits()
-    catalogue = Catalogue(store, fresh=fresh, limits=allowed)
+    catalogue = Catalogue(store, fresh=fresh, limits=allowed, empty=empty)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

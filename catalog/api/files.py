@@ -83,7 +83,7 @@ def _facts(store: Store, key: str) -> ObjectFacts | None:
 def _headers(key: str, facts: ObjectFacts) -> dict[str, str]:
     suffix = "." + key.rpartition(".")[2].lower()
     saved = _KEPT_NAME.search(key)
-    named = {"Content-Disposition": f'inline; filename="{saved[1]}_{saved[2]}_{saved[3]}"'} if saved else {}
+    named = {"Content-Disposition": f'inline; filename="{_saved_as(*saved.groups())}"'} if saved else {}
     return named | {
         "Accept-Ranges": "bytes",
         "ETag": f'"{facts.tag}"',
@@ -91,6 +91,11 @@ def _headers(key: str, facts: ObjectFacts) -> dict[str, str]:
         "Content-Type": _TYPES.get(suffix, "application/octet-stream"),
         "Cache-Control": "public, max-age=31536000, immutable" if _KEPT.search(key) else "no-cache",
     }
+
+
+def _saved_as(item: str, revision: str, name: str) -> str:
+    """The name that a browser saves a revision's file under; in a folder of downloads it bears it already."""
+    return name if name.startswith(f"{item}_") else f"{item}_{revision}_{name}"
 
 
 def _known(request: Request, headers: dict[str, str], facts: ObjectFacts) -> bool:

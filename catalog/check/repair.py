@@ -13,12 +13,12 @@ from pathlib import Path
 
 from catalog.check.check import DAY, Progress, check
 from catalog.check.survey import ItemFacts, Survey
+from catalog.items.cube import cube_write
 from catalog.items.day import domain_of
 from catalog.items.index import rebuild_index
 from catalog.items.parents import (
     KEPT,
     collection,
-    cube_write,
     item_link,
     link_entry,
     month_document,

@@ -20,7 +20,7 @@ import zarr
 from catalog.cube.layout import DAYS, DIGEST, REVISION, SHARD, Grid, cube_attributes, date_of, index_of, item_digest
 from catalog.cube.repository import BRANCH, cube_errors, only_writer, open_repository
 from catalog.cube.write import DayChange, array_of, create_arrays, lengthen, write_block
-from catalog.items.parents import cube_write
+from catalog.items.cube import cube_write
 from catalog.naming import DayName, domain_name
 from catalog.reading.days import items
 from catalog.store.base import Store, open_store

@@ -23,7 +23,7 @@ from catalog.download.guard import Bounds, Guard
 from catalog.download.origin import Found, StoreOrigin, open_origin
 from catalog.download.query import Query
 from catalog.download.transfer import CopyFrom, Fetch, FetchHttp, bring, name_in
-from catalog.naming import DOWNLOAD_LOCK, ROOT, DayName, revision_folder
+from catalog.naming import DOWNLOAD_LOCK, ROOT, DayName, revision_folder, saved_name
 from catalog.store.folder import FolderStore
 from downscaler.errors import (
     CatalogError,
@@ -112,7 +112,7 @@ def download(
     source = open_origin(origin, guard)
     served = (fetch or FetchHttp()).within(guard)
     bringing: Fetch = CopyFrom(source.store) if isinstance(source, StoreOrigin) else served
-    days = _days(source.find(query), query, assets)
+    days = _days(source.find(query), query, assets, out)
     if (out / ROOT).exists() and not (out / DOWNLOAD_LOCK).exists():
         raise ConfigError(
             "The folder holds a catalogue that is not a download",
@@ -125,7 +125,7 @@ def download(
         return _Work(target=target, days=days, fetch=bringing, progress=progress).run(workers)
 
 
-def _days(found: Sequence[Found], query: Query, assets: Sequence[str]) -> list[_Day]:
+def _days(found: Sequence[Found], query: Query, assets: Sequence[str], out: Path) -> list[_Day]:
     if not found:
         raise NothingFoundError(
             "No published day matches",
@@ -138,7 +138,7 @@ def _days(found: Sequence[Found], query: Query, assets: Sequence[str]) -> list[_
         raise ConfigError("No day has an asset of that name", value=", ".join(unknown), allowed=known)
     days = []
     for one in found:
-        files = [_file(one, key) for key in one.item["assets"] if not assets or key in assets]
+        files = [_file(one, key, out) for key in one.item["assets"] if not assets or key in assets]
         if files:
             days.append(_Day(found=one, files=files, waiting=len(files)))
     _require_apart(days)
@@ -153,8 +153,12 @@ def _require_apart(days: Sequence[_Day]) -> None:
         raise CatalogError("Two files of the catalogue have one name", value=twice[0])
 
 
-def _file(found: Found, key: str) -> _File:
-    """An asset as a file to bring; its name is held to be a plain one before it names anything here."""
+def _file(found: Found, key: str, out: Path) -> _File:
+    """An asset as a file to bring; its name is held to be a plain one before it names anything here.
+
+    The file is named by product, domain, date, revision and layer, so that it tells what it is wherever it is put. One
+    that an earlier version brought, or began to bring, under its short name keeps that.
+    """
     asset, name = found.item["assets"][key], DayName.of_item(found.item)
     url = found.address(asset["href"])
     if not _PLAIN.fullmatch(name_in(url)) or name_in(url).endswith((".part", ".part.json")):
@@ -167,7 +171,10 @@ def _file(found: Found, key: str) -> _File:
         checksum=("SHA-256", told[1]) if told else None,
     )
     revision = revision_folder(int(found.item["properties"].get("version", 1)))
-    return _File(asset=key, remote=remote, key=f"{name.folder}/{revision}/{remote.name}")
+    short = f"{name.folder}/{revision}/{remote.name}"
+    if (out / short).is_file() or (out / f"{short}.part").is_file():
+        return _File(asset=key, remote=remote, key=short)
+    return _File(asset=key, remote=remote, key=f"{name.folder}/{revision}/{saved_name(name, revision, remote.name)}")
 
 
 @dataclass(kw_only=True)

@@ -11,7 +11,7 @@ from catalog.items.assets import item_asset_definitions
 from catalog.items.day import Footprint, render
 from catalog.items.index import index_write
 from catalog.items.schema import STAC_VERSION, extension_uri, validate
-from catalog.naming import ROOT, DayName, collection_id, cube_folder, index_key
+from catalog.naming import ROOT, DayName, collection_id, index_key
 from catalog.rasters.thumbnail import colormap
 from catalog.store.base import Store
 from catalog.store.documents import Document, parse_json, serialise
@@ -26,6 +26,8 @@ VALIDATION = "vadose:validation"
 """What the newest validation found, as a field of the domain's collection."""
 CUBE = "cube"
 """The asset of a collection that is its days as one cube."""
+CUBE_EXTENSIONS = ("cf", "datacube", "zarr")
+"""What a collection declares beside the others where that asset tells its axes and variables."""
 KEPT = (VALIDATION, "assets")  # fields of a collection that do not come from its days
 
 
@@ -104,7 +106,7 @@ def linking(build: Callable[[Document | None], Document], link: Document) -> Cha
     """A change that rebuilds a document and keeps its old item and child links beside the new one, sorted."""
 
     def change(before: bytes | None) -> bytes:
-        old = _parse(before)
+        old = parsed(before)
         document = build(old)
         kept = [entry for entry in (old or {}).get("links", []) if entry.get("rel") in ("item", "child")]
         linked = {entry["href"]: entry for entry in [*kept, link]}
@@ -115,7 +117,8 @@ def linking(build: Callable[[Document | None], Document], link: Document) -> Cha
     return change
 
 
-def _parse(content: bytes | None) -> Document | None:
+def parsed(content: bytes | None) -> Document | None:
+    """A catalogue file's document, None where there is none; raises CatalogError where it is no JSON."""
     if content is None:
         return None
     try:
@@ -149,7 +152,7 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
         "type": "Collection",
         "id": collection_id(domain.name),
         "stac_version": STAC_VERSION,
-        "stac_extensions": [extension_uri(name) for name in _EXTENSIONS],
+        "stac_extensions": extensions_with((old or {}).get("assets", {})),
         "title": title,
         "description": f"{title}. {product.describe_days(domain.name)} {kind.lineage} {product.DEPTH_NOTE}",
         "keywords": [
@@ -177,29 +180,10 @@ def collection(domain: Domain, item: Mapping[str, Any], old: Document | None = N
     }
 
 
-def cube_write(collection: str, *, present: bool) -> Write:
-    """The change of a collection that names its cube among its assets, or no longer does."""
-    cube = {
-        "href": f"../{cube_folder(collection)}",
-        "type": "application/vnd.zarr+icechunk",
-        "title": "All days as one cube [time, y, x]",
-        "description": "An Icechunk repository, Zarr of format 3 on its branch main: the GeoTIFFs, value for value.",
-        "roles": ["data"],
-    }
-
-    def change(before: bytes | None) -> bytes:
-        """The collection with its asset set or removed; one that is absent or damaged stays as it is."""
-        document = _parse(before)
-        if before is None or document is None or (document.get("assets", {}).get(CUBE) == cube) == present:
-            return before or b""
-        assets = {key: asset for key, asset in document.pop("assets", {}).items() if key != CUBE}
-        assets |= {CUBE: cube} if present else {}
-        links = document.pop("links")
-        document |= ({"assets": assets} if assets else {}) | {"links": links}
-        validate(document)
-        return serialise(document)
-
-    return Write(key=f"{collection}/collection.json", content=change)
+def extensions_with(assets: Mapping[str, Any]) -> list[str]:
+    """The extensions that a collection with these assets of its own declares."""
+    described = "cube:dimensions" in assets.get(CUBE, {})
+    return [extension_uri(name) for name in sorted([*_EXTENSIONS, *(CUBE_EXTENSIONS if described else ())])]
 
 
 def _summaries(simulated: list[bool]) -> Document:

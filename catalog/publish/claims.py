@@ -183,11 +183,14 @@ def _renew(uri: str | Path, claim: Claim, lease: float, done: threading.Event) -
 
 
 def _release(store: Store, key: str, token: str) -> None:
-    """Remove the claim if it is still ours; what cannot be removed runs out."""
+    """Remove the claim if it is still ours; what cannot be removed runs out.
+
+    One that ran out is left to who comes next: in a bucket it could be taken over between the look and the removal.
+    """
     try:
         with store.lock():
             held = _parse(store.get(key))
-            if held is not None and held["token"] == token:
+            if held is not None and held["token"] == token and (store.exclusive or not _ran_out(held)):
                 store.delete([key])
     except CatalogError as error:
         _LOG.warning("The claim %s could not be removed: %s", key, error)
@@ -205,11 +208,15 @@ def _owner(token: str, lease: float) -> dict[str, Any]:
 
 def _is_alive(held: Document) -> bool:
     """Whether the owner may still be at work."""
-    if dt.datetime.now(dt.UTC) >= dt.datetime.fromisoformat(held["until"]):
+    if _ran_out(held):
         return False
     if held["machine"] != _machine() or held["started"] is None:
         return True
     return bool(_started(held["process"]) == held["started"])
+
+
+def _ran_out(held: Document) -> bool:
+    return dt.datetime.now(dt.UTC) >= dt.datetime.fromisoformat(held["until"])
 
 
 def _machine() -> str:

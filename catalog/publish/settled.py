@@ -39,7 +39,7 @@ def already_there(run: RunRecord, domain: Domain, uri: str | Path) -> str | None
         return f"already published from {newer}, which supersedes the given granule; --force publishes anyway"
     midnight = f"{run.date}T00:00:00Z"
     if item and f"{run.observed[1]:%Y-%m-%dT%H:%M:%SZ}" < midnight <= item["properties"]["vadose:observed"][1]:
-        return "already published from retrievals of the day itself, whose granule is gone; --force carries forward"
+        return "already published from retrievals of the day itself, whose granule is gone; --force does without"
     return None
 
 

@@ -70,7 +70,11 @@ function listen() {
     find("layer-note").textContent = `${NAMES[state.layer]} of this day is missing or cannot be drawn.`;
   });
   map.addEventListener("leave", () => readout.hide());
-  map.addEventListener("pick", ({ detail }) => (field.on ? field.add(detail) : choose(detail)));
+  map.addEventListener("pick", ({ detail }) => {
+    if (field.on) return field.add(detail);
+    if (days.entry && inside(detail)) readout.at(detail, state.area, days.entry);
+    return choose(detail);
+  });
   map.addEventListener("step", ({ detail }) => days.step(detail));
   find("zoom-in").addEventListener("click", () => map.zoomBy(1));
   find("zoom-out").addEventListener("click", () => map.zoomBy(-1));

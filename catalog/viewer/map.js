@@ -1,4 +1,5 @@
 // The map: one canvas, moved by pointer, wheel and keyboard. Tells others by events: view, hover, pick, step.
+// One finger up or down scrolls the page, or a telephone would be caught on the map; two fingers move and zoom it.
 
 import { fit, project, unproject } from "./mercator.js";
 import { drawArea, drawCross, drawGraticule, drawGround, drawPlace, drawRing, placer } from "./overlay.js";
@@ -137,7 +138,13 @@ export class MapView extends EventTarget {
     element.addEventListener("pointermove", (event) => this.moved(event));
     element.addEventListener("pointerup", (event) => this.up(event));
     element.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
-    element.addEventListener("pointerleave", () => this.dispatchEvent(new Event("leave")));
+    element.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch") this.dispatchEvent(new Event("leave")); // a finger that left has shown its place
+    });
+    const fingers = (event) => {
+      if (event.touches.length > 1 && event.cancelable) event.preventDefault(); // the page does not scroll by two
+    };
+    for (const type of ["touchstart", "touchmove"]) element.addEventListener(type, fingers, { passive: false });
     element.addEventListener("keydown", (event) => this.key(event));
     for (const type of ["focus", "blur"]) element.addEventListener(type, () => this.redraw());
     const wheel = (event) => {
@@ -177,6 +184,7 @@ export class MapView extends EventTarget {
       other.still = false;
       own.still = false;
       if (before > 0 && after > 0) this.zoomBy(Math.log2(after / before), ...other.at);
+      this.panBy((x - at[0]) / 2, (y - at[1]) / 2); // the middle of two fingers moves half as far as one of them
     } else if (!own.still) {
       this.panBy(x - at[0], y - at[1]);
     }

@@ -12,11 +12,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from downscaler.day.gaps import Reading
 from downscaler.day.inputs import Inputs
+from downscaler.day.reading import Reading
 from downscaler.day.weather import KNOWN_SHARE
 from downscaler.ground.blocks import Floats
-from downscaler.ground.coarse_day import CoarseDay
+from downscaler.ground.coarse_day import NO_AGE, CoarseDay, empty_day, last_retrieval, of_last
 from downscaler.ground.grid import M09, Domain, EaseGrid
 from downscaler.ground.prior import Prior
 from downscaler.method.coarse.analysis import FOOTPRINT, WINDOW, Analysed, Background, Memory, analyse
@@ -25,7 +25,6 @@ from downscaler.method.coarse.response import slow_weights
 from downscaler.method.coarse.wetting import HISTORY, wetting
 from downscaler.method.coarse_prior import CoarseLevels, Weather, coarse_days, coarse_levels, coarse_weather
 from downscaler.method.day_of_year import HALF_WINDOW
-from downscaler.method.gapfill import NO_AGE, empty_day, last_retrieval, of_last
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.product import THETA_MAX, THETA_MIN
 
@@ -91,7 +90,7 @@ def analyse_day(
     ages = np.array([(date - day.date).days for day in days], float)
     found = analyse(seen, ages, background, expected.memory, ratio_to_m01(grid) * CELL_KM)
     day = _day(days, found, inputs)
-    return Reading(day=day, filling=_told(found, expected, ages), caveats=_caveats(day))
+    return Reading(day=day, analysis=_told(found, expected, ages), caveats=_caveats(day))
 
 
 def _grid(today: CoarseDay | None, before: Sequence[CoarseDay], inputs: Inputs) -> EaseGrid:

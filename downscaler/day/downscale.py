@@ -44,7 +44,7 @@ def downscale(
     memory is made by ``tiles``, one tile after the other.
 
     Args:
-        day: SMAP's retrievals on a domain (``read_smap``), perhaps with its gaps filled (``day.gaps.fill_gaps``).
+        day: SMAP's retrievals on a domain (``read_smap``), or an analysis of them (``day.analysis.analyse_day``).
         prior: a ParFlow-CLM record that covers the domain (``open_prior``).
         model: a trained hybrid (``load_model``).
         matching: carries SMAP into the prior's climatology (``day.inputs.matched``); None takes it as it is.

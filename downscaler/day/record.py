@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from downscaler.day.gaps import Reading
 from downscaler.day.inputs import Inputs
+from downscaler.day.reading import Reading
 from downscaler.day.weather import weather_caveats, weather_record
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.ground.prior import Prior
@@ -27,8 +27,8 @@ def run_record(reading: Reading, inputs: Inputs, considered: Sequence[str] = ())
     parameters: dict[str, Any] = {"smap_grid": day.grid.name, "smap_merge_rule": MERGE_RULE}
     if inputs.climatologies:
         parameters["matching"] = inputs.climatologies.parameters
-    if reading.filling:
-        parameters["analysis" if analysis else "gap_fill"] = reading.filling
+    if reading.analysis:
+        parameters["analysis"] = reading.analysis
     if is_near_real_time(day):
         parameters["smap_stream"] = "near-real-time"
     if is_modelled(day):

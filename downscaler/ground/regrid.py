@@ -84,13 +84,13 @@ def overlap(
         i=Span(start=int(i[inside].min()), stop=int(i[inside].max()) + 1),
         j=Span(start=int(j[inside].min()), stop=int(j[inside].max()) + 1),
     )
-    target = np.broadcast_to(np.arange(i.shape[0])[:, None], i.shape)
     column = (j - source.j.start) * len(source.i) + (i - source.i.start)
-    weight = np.full(int(inside.sum()), 1.0 / fibonacci[0])
-    matrix = sparse.coo_matrix(
-        (weight, (target[inside], column[inside])), shape=(i.shape[0], len(source.i) * len(source.j))
-    )
-    return Overlap(window=window, source=source, matrix=matrix.tocsr())
+    ends = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
+    weight = np.full(ends[-1], 1.0 / fibonacci[0])
+    shape = (i.shape[0], len(source.i) * len(source.j))
+    matrix = sparse.csr_matrix((weight, column[inside], ends), shape=shape)
+    matrix.sum_duplicates()
+    return Overlap(window=window, source=source, matrix=matrix)
 
 
 def sample_points(fibonacci: tuple[int, int] = FIBONACCI) -> tuple[Field, Field]:
@@ -106,12 +106,13 @@ def _sample_cells(
     """Lattice i and j of every sample: [product cell, sample] each."""
     x, y = _corners(lattice, domain, window)
     right, down = sample_points(fibonacci)
+    terms = np.stack([np.ones(len(right)), right, down, right * down])
     parts = []
     for corner, origin in ((x, lattice.lower_left.x), (y, lattice.lower_left.y)):
         place = (corner - origin) / lattice.cell
-        nw, ne, sw, se = (p.ravel()[:, None] for p in (place[:-1, :-1], place[:-1, 1:], place[1:, :-1], place[1:, 1:]))
-        position = (nw * (1 - right) + ne * right) * (1 - down) + (sw * (1 - right) + se * right) * down
-        parts.append(np.floor(position).astype(np.int32))
+        nw, ne, sw, se = (p.ravel() for p in (place[:-1, :-1], place[:-1, 1:], place[1:, :-1], place[1:, 1:]))
+        position = np.stack([nw, ne - nw, sw - nw, nw - ne - sw + se], axis=1) @ terms
+        parts.append(np.floor(position, out=position).astype(np.int32))
     return parts[0], parts[1]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ _RAMP_WIDTH = 1.0 / 9.0  # of a block's edge length, on either side of the edge
 # more than the climatological pattern errs under retrieval noise (tests/benchmarks/bench_choice.py).
 RAMP_SHARE = 0.36
 _BISECTIONS = 60
+_KEPT_GAPS = 4  # of a window's fields; of days that are seen in other places each has its own
+Index = tuple[slice, slice]
+_WHOLE: Index = (slice(None), slice(None))
 
 
 @lru_cache(maxsize=64)
@@ -54,10 +58,7 @@ def bilinear(coarse: Floats, ratio: int) -> Floats:
 
     Returns [ny*ratio, nx*ratio]; NaN only where no valid centre is within reach.
     """
-    return _interpolate(coarse, _bilinear(coarse.shape[0], ratio), _bilinear(coarse.shape[1], ratio))
-
-
-def _interpolate(coarse: Floats, down: NDArray[np.float64], across: NDArray[np.float64]) -> Floats:
+    down, across = (_bilinear(size, ratio) for size in coarse.shape)
     return _Between(np.isfinite(coarse), down, across)(coarse)
 
 
@@ -71,13 +72,38 @@ class _Between:
             weight = down @ valid.astype(np.float64) @ across.T
             self._weight = np.where(weight > 1e-9, weight, np.nan)
 
-    def __call__(self, coarse: Floats) -> Floats:
-        if self._weight is None:
-            whole: Floats = self._down @ coarse @ self._across.T
-            return whole
-        total = self._down @ np.where(self._valid, coarse, 0.0) @ self._across.T
-        surface: Floats = total / self._weight
-        return surface
+    def __call__(self, coarse: Floats, part: Index = _WHOLE) -> Floats:
+        """The surface, or a part of it."""
+        total: Floats = self._down[part[0]] @ np.where(self._valid, coarse, 0.0) @ self._across[part[1]].T
+        return total if self._weight is None else np.asarray(total / self._weight[part])
+
+    def means(self, land: Floats, count: Floats) -> Callable[[Floats], Floats]:
+        """The same with the result as means over the land of each block, found from the 3 x 3 blocks around it alone.
+
+        ``land`` is 1 there and 0 elsewhere, ``count`` its sum by block.
+        """
+        share = land if self._weight is None else np.where(np.isfinite(self._weight), land / self._weight, 0.0)
+        rows, columns = count.shape
+        down, across = _near(self._down, rows), _near(self._across, columns)
+        ratio = down.shape[1]
+        strips = (down.transpose(0, 2, 1) @ share.reshape(rows, ratio, -1)).reshape(rows * 3, columns, ratio)
+        weights = (strips.transpose(1, 0, 2) @ across).reshape(columns, rows, 3, 3).transpose(2, 3, 1, 0)
+        weights = np.ascontiguousarray(weights / np.maximum(count, 1.0))
+
+        def mean(coarse: Floats) -> Floats:
+            known = np.pad(np.where(self._valid, coarse, 0.0), 1)
+            total = np.zeros(coarse.shape)
+            for (i, j), weight in zip(np.ndindex(3, 3), weights.reshape(9, *coarse.shape), strict=True):
+                total += weight * known[i : i + rows, j : j + columns]
+            return total
+
+        return mean
+
+
+def _near(weights: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+    """Of each block's rows the weights of the block before it, itself and the one after [cells, ratio, 3]."""
+    padded = np.pad(weights, ((0, 0), (1, 1))).reshape(cells, -1, cells + 2)
+    return np.stack([padded[cell, :, cell : cell + 3] for cell in range(cells)])
 
 
 def smooth_surface(coarse: Floats, active: Bools, ratio: int, iterations: int = ITERATIONS) -> Floats:
@@ -93,8 +119,7 @@ def smooth_surface(coarse: Floats, active: Bools, ratio: int, iterations: int = 
         ratio: fine cells along one edge of a coarse cell.
         iterations: corrections; each takes off the smooth part of the misfit, the rest is left to ``redistribute``.
     """
-    down, across = _bilinear(coarse.shape[0], ratio), _bilinear(coarse.shape[1], ratio)
-    return _project(coarse, active, ratio, iterations, down, across)
+    return Surfaces(active, ratio, iterations)(coarse)
 
 
 def noise_surface(
@@ -113,8 +138,59 @@ def noise_surface(
         iterations: as in ``smooth_surface``.
         share: of the neighbour's noise in a cell at the edge; 0 leaves steps, 0.5 none.
     """
-    down, across = (_ramp(cells, ratio, share) for cells in noise.shape)
-    return _project(noise, active, ratio, iterations, down, across)
+    return Surfaces(active, ratio, iterations, partial(_ramp, share=share))(noise)
+
+
+class Surfaces:
+    """Mass-preserving surfaces on the land of one window; what fields with the same gaps share is made once.
+
+    What the block means still lack is a sum over the 3 x 3 blocks around, so that it is iterated block by block and
+    the surface of all corrections is drawn once.
+
+    Args:
+        active: [nyc*ratio, nxc*ratio], cells that block means are taken over.
+        ratio: fine cells along one edge of a coarse cell.
+        iterations: corrections, see ``smooth_surface``.
+        weights: of the interpolation along an axis, from its number of blocks and the ratio.
+    """
+
+    def __init__(
+        self,
+        active: Bools,
+        ratio: int,
+        iterations: int = ITERATIONS,
+        weights: Callable[[int, int], NDArray[np.float64]] = _bilinear,
+    ) -> None:
+        self._land = active.astype(np.float64)
+        self._count = block_sum(self._land, ratio)
+        self._down, self._across = (weights(size, ratio) for size in self._count.shape)
+        self._iterations = iterations
+        self._made: dict[bytes, tuple[_Between, Callable[[Floats], Floats]]] = {}
+
+    def __call__(self, coarse: Floats, part: Index = _WHOLE) -> Floats:
+        """Surface through coarse values [nyc, nxc], NaN where missing; of the whole window or a part of it."""
+        valid = np.isfinite(coarse)
+        known = valid & (self._count > 0)
+        first, mean = self._between(valid)
+        if not known.any() or not self._iterations:
+            return first(coarse, part)
+        corrected, mean_of_change = (first, mean) if np.array_equal(known, valid) else self._between(known)
+        given, change = mean(coarse), np.zeros(coarse.shape)
+        for _ in range(self._iterations):
+            change = change + np.where(known, coarse - (given + mean_of_change(change)), 0.0)
+        if corrected is first:
+            return first(np.where(valid, coarse, 0.0) + change, part)
+        surface: Floats = first(coarse, part) + np.nan_to_num(corrected(change, part))
+        return surface
+
+    def _between(self, valid: Bools) -> tuple[_Between, Callable[[Floats], Floats]]:
+        key = valid.tobytes()
+        if key not in self._made:
+            if len(self._made) == _KEPT_GAPS:
+                self._made.clear()
+            between = _Between(valid, self._down, self._across)
+            self._made[key] = between, between.means(self._land, self._count)
+        return self._made[key]
 
 
 @lru_cache(maxsize=8)
@@ -135,35 +211,6 @@ def noise_gain(ratio: int, share: float = RAMP_SHARE) -> NDArray[np.float64]:
         total += (part - part.mean() + noise[HALO, HALO]) ** 2
     gain: NDArray[np.float64] = np.sqrt(total)
     return gain
-
-
-def _project(
-    coarse: Floats,
-    active: Bools,
-    ratio: int,
-    iterations: int,
-    down: NDArray[np.float64],
-    across: NDArray[np.float64],
-) -> Floats:
-    between = _Between(np.isfinite(coarse), down, across)
-    surface = between(coarse)
-    land = np.where(active, 1.0, 0.0)
-    count = block_sum(land, ratio)
-    known = np.isfinite(coarse) & (count > 0)
-    if not np.array_equal(known, np.isfinite(coarse)):
-        between = _Between(known, down, across)
-    for _ in range(iterations if known.any() else 0):
-        filled = surface if np.isfinite(surface).all() else np.where(np.isfinite(surface), surface, 0.0)
-        misfit = coarse - block_sum(filled * land, ratio) / np.maximum(count, 1.0)
-        change = between(misfit)
-        surface = surface + np.where(np.isfinite(change), change, 0.0)
-    return surface
-
-
-def departure(fine: Floats, active: Bools, ratio: int) -> Floats:
-    """Fine field less the smooth surface through its own block means: sub-grid contrast without steps."""
-    result: Floats = fine - smooth_surface(block_mean(fine, active, ratio), active, ratio)
-    return result
 
 
 def redistribute(

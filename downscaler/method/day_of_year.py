@@ -60,43 +60,65 @@ def on_days(numbers: NDArray[np.floating], days_of_year: NDArray[np.integer]) ->
 
 
 class Climatology:
-    """Running climatology of one tile: add every day once, then ask for the mean.
+    """Running climatology of one tile: add every day once, then ask for the mean or for its waves.
 
-    Shapes: days [y, x] in m3 m-3 (or another unit), results [366, y, x] in the same unit.
+    Shapes: days [y, x] in m3 m-3 (or another unit), results [366, y, x] or [coefficients, y, x] in the same unit.
     """
 
     def __init__(self, day_counts: NDArray[np.integer], shape: tuple[int, int], half_window: int = HALF_WINDOW) -> None:
-        self._half_window = half_window
+        self._half_window, self._shape = half_window, shape
         self.support = support(day_counts, half_window)
         enough = self.support >= min(MIN_SUPPORT, float(self.support.max(initial=0.0)))
         self._enough = enough & (self.support > 0)
-        self._sum = np.zeros((DAYS, *shape), dtype=np.float32)
-        self._count = np.zeros((DAYS, *shape), dtype=np.float32)
+        self._there = np.flatnonzero(day_counts)
+        self._all = np.asarray(day_counts)[self._there].astype(np.float32)
+        cells = shape[0] * shape[1]
+        self._sum = np.zeros((len(self._there), cells), dtype=np.float32)
+        self._count = np.zeros((len(self._there), cells), dtype=np.float32)
 
     def add(self, day_of_year: int, values: Array) -> None:
-        """Count one day towards the mean."""
-        finite = np.isfinite(values)
-        self._sum[day_of_year - 1] += np.where(finite, values, np.float32(0))
-        self._count[day_of_year - 1] += finite
+        """Count one day, which ``day_counts`` told of, towards the mean."""
+        row, flat = int(np.searchsorted(self._there, day_of_year - 1)), values.ravel()
+        finite = np.isfinite(flat)
+        self._sum[row] += np.where(finite, flat, np.float32(0))
+        self._count[row] += finite
 
     def mean(self) -> Array:
         """Mean of each day of year. NaN where a cell has no data at all."""
-        return self._smooth()
+        return self._smooth(np.arange(self._sum.shape[1])).reshape(DAYS, *self._shape)
 
-    def _smooth(self) -> Array:
+    def waves(self) -> Array:
+        """The waves of the mean, ``coefficients(mean())``: one product of matrices for cells that have every day."""
+        any_day = self._count.any(axis=0)
+        whole = any_day & (self._count == self._all[:, None]).all(axis=0)
+        some = np.flatnonzero(any_day & ~whole)
+        result = np.full((COEFFICIENTS, self._sum.shape[1]), np.nan, dtype=np.float32)
+        if whole.any():
+            weights = self._weights()
+            of_each = coefficients(weights / (weights @ self._all)[:, None])
+            result[:, whole] = of_each @ self._sum[:, whole]
+        if some.size:
+            result[:, some] = coefficients(self._smooth(some))
+        return result.reshape(COEFFICIENTS, *self._shape)
+
+    def _weights(self) -> Array:
+        """Weight of each day that there is in the sum of each day of year."""
+        near = kernel(self._half_window)[np.ix_(self._enough, self._there)]
+        return (_bridge(self._enough) @ near).astype(np.float32)
+
+    def _smooth(self, cells: NDArray[np.intp]) -> Array:
         """Weighted mean around the year; days of year without support lie linearly between their neighbours."""
-        weights = (_bridge(self._enough) @ kernel(self._half_window)[self._enough]).astype(np.float32)
-        flat_sum, flat_count = self._sum.reshape(DAYS, -1), self._count.reshape(DAYS, -1)
-        cells = flat_sum.shape[1]
-        result = np.full((DAYS, cells), np.nan, dtype=np.float32)
-        for start in range(0, cells, 8192):
+        weights = self._weights()
+        result = np.full((DAYS, len(cells)), np.nan, dtype=np.float32)
+        for start in range(0, len(cells), 8192):
             part = slice(start, start + 8192)
-            days = flat_count[:, part].sum(axis=0)
-            overall = flat_sum[:, part].sum(axis=0) / np.where(days > 0, days, np.nan)
-            total = weights @ flat_count[:, part]
-            mean = (weights @ flat_sum[:, part]) / np.where(total > 0, total, np.nan)
+            sums, counts = self._sum[:, cells[part]], self._count[:, cells[part]]
+            days = counts.sum(axis=0)
+            overall = sums.sum(axis=0) / np.where(days > 0, days, np.nan)
+            total = weights @ counts
+            mean = (weights @ sums) / np.where(total > 0, total, np.nan)
             result[:, part] = np.where(np.isfinite(mean), mean, overall)
-        return result.reshape(self._sum.shape)
+        return result
 
 
 def _bridge(known: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from downscaler.errors import PriorSchemaError
 from downscaler.ground.blocks import Bools, Floats, block_mean, spread_blocks
 from downscaler.ground.grid import EaseGrid
-from downscaler.method.conserve import departure, smooth_surface
+from downscaler.method.conserve import Surfaces
 from downscaler.method.denoise import noise_part
 from downscaler.method.pattern import QUANTILES, ratio_to_m01, sensitivity_name
 
@@ -262,12 +262,13 @@ class Ground:
         self.level, self.porosity = level, data["porosity"].values.astype(np.float64)
         self.residual = data["residual"].values.astype(np.float64)
         self.coarse_level = block_mean(level, self.active, self.ratio)
-        self.smooth_level = smooth_surface(self.coarse_level, self.active, self.ratio)
+        self.surface = Surfaces(self.active, self.ratio)  # through coarse values of the window
+        self.smooth_level = self.surface(self.coarse_level)
         self.pattern = np.where(self.active, level - self.smooth_level, np.nan)
         self.quantiles = np.stack([data[name].values.astype(np.float64) for name in QUANTILES])
         self.smooth_quantiles = np.stack([self.surface(block_mean(q, self.active, self.ratio)) for q in self.quantiles])
         deviation = data["soil_moisture_sd"].values.astype(np.float64)
-        self.smooth_sd = smooth_surface(block_mean(deviation, self.active, self.ratio), self.active, self.ratio)
+        self.smooth_sd = self.surface(block_mean(deviation, self.active, self.ratio))
         self.sensitivity = data[sensitivity_name(grid)].values.astype(np.float64)
         fields = {"pattern": self.pattern, "level": level, "sensitivity": self.sensitivity}
         fields |= {f"{name}_offset": data[name].values - level for name in QUANTILES}
@@ -278,12 +279,10 @@ class Ground:
         pairs = dict(sources)
         for name, field in sources.items():
             if name not in _CLASSES:
-                pairs[f"{name}_departure"] = departure(field, self.active & np.isfinite(field), self.ratio)
+                known = self.active & np.isfinite(field)
+                surface = self.surface if np.array_equal(known, self.active) else Surfaces(known, self.ratio)
+                pairs[f"{name}_departure"] = field - surface(block_mean(field, known, self.ratio))
         return pairs
-
-    def surface(self, coarse: Floats) -> Floats:
-        """Smooth mass-preserving surface through coarse values of the window."""
-        return smooth_surface(coarse, self.active, self.ratio)
 
     def position(self, surface: Floats) -> Floats:
         """Where a smooth coarse surface [ny, nx] stands in its cells' record: -1, 0, 1 at the three ``QUANTILES``."""

@@ -149,6 +149,8 @@ def _complete(
     where rain is missing on too many cells, or where nothing can stand in.
     """
     active = data["active"].values > 0
+    if (np.isfinite(values) | ~active).all():
+        return np.asarray(values, dtype=np.float32)
     made = np.array(values, dtype=np.float32)
     cells = max(int(active.sum()), 1)
     for n, day in enumerate(days):

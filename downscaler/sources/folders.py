@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+_DATA = (
+    ".nc", ".nc4", ".cdf", ".netcdf", ".pfb", ".h5", ".hdf5", ".tif", ".tiff", ".grib", ".grb", ".grb2"
+)  # fmt: skip
+_SHOWN = 3
 _CLUTTER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")
 
 
@@ -31,6 +35,14 @@ def files_below(folder: Path, suffixes: Iterable[str] | None = None) -> list[Pat
             seen.add(key)
             found.append(path)
     return found
+
+
+def left_unread(folder: Path, known: Collection[Path]) -> list[str]:
+    """A note on the data files of a run's folder that nothing read: how many, and the first of them."""
+    found = files_below(folder, _DATA) if folder.is_dir() else []
+    unread = [str(file.relative_to(folder)) for file in found if file not in known]
+    more = ", ..." if len(unread) > _SHOWN else ""
+    return [f"Left unread: {len(unread)} data files beside ({', '.join(unread[:_SHOWN])}{more})."] if unread else []
 
 
 def _walk(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:

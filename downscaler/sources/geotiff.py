@@ -22,6 +22,7 @@ import xarray as xr
 
 from downscaler.errors import BROKEN, ComparisonError
 from downscaler.sources import hdf5
+from downscaler.sources.folders import files_below
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUFFIXES = (".tif", ".tiff")
@@ -36,17 +37,19 @@ _NAME = "band_data"
 
 def claims(path: Path) -> bool:
     """Whether a path is a GeoTIFF by its name, or a folder of them."""
-    return bool(_files(path))
+    return bool(files_of(path))
 
 
 def days_of(path: Path) -> list[dt.date | None]:
     """The date in the name of each GeoTIFF, None where it names none."""
-    return [_date(file.name) for file in _files(path)]
+    return [_date(file.name) for file in files_of(path)]
 
 
-def _files(path: Path) -> list[Path]:
-    found = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [file for file in found if file.suffix.lower() in _SUFFIXES]
+def files_of(path: Path) -> list[Path]:
+    """The GeoTIFFs below a folder, whose years may lie in folders of their own; or the file itself, if it is one."""
+    if path.is_dir():
+        return files_below(path, _SUFFIXES)
+    return [path] if path.suffix.lower() in _SUFFIXES else []
 
 
 def fields_of(path: Path, dates: Sequence[dt.date], part: str | None = None) -> Iterator[xr.DataArray]:
@@ -61,7 +64,7 @@ def fields_of(path: Path, dates: Sequence[dt.date], part: str | None = None) -> 
         ComparisonError: a file cannot be read, does not tell its days or its grid, or is of the day of another.
     """
     wanted, of_day, first = set(dates), dict[dt.date | dt.datetime, Path](), dict[dt.date, Path]()
-    files = [file for file in _files(path) if not part or part in file.name]
+    files = [file for file in files_of(path) if not part or part in file.name]
     a_day = Counter(stamp.date() for file in files if isinstance(stamp := _stamp(file.name), dt.datetime))
     for file in files:
         stamp = _stamp(file.name)

@@ -6,6 +6,7 @@ NetCDF, Zarr, GeoTIFF, and whatever else xarray has an engine for; SMAP L4 and N
 from __future__ import annotations
 
 import datetime as dt
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from pyproj.exceptions import CRSError
 
 from downscaler.errors import ComparisonError, broken_as
 from downscaler.sources import geotiff, hdf5, products
-from downscaler.sources.folders import files_below
+from downscaler.sources.bounds import LONGEST, middles
+from downscaler.sources.folders import files_below, left_unread
 from downscaler.sources.lengths import METRES
 
 Floats = NDArray[np.float64]
@@ -31,7 +33,8 @@ _ALIASES = {
     "y": ("y", "lat", "latitude", "northing", "ydim"),
     "x": ("x", "lon", "longitude", "easting", "xdim"),
 }
-_FRACTIONS = ("m3 m-3", "m3/m3", "m^3 m^-3", "m^3/m^3", "cm3/cm3", "cm3 cm-3", "cm^3/cm^3", "m**3 m**-3", "1", "")
+_FRACTIONS = ("m3m-3", "m3/m3", "m3.m-3", "cm3/cm3", "cm3cm-3", "mm3/mm3", "fraction", "-", "1", "")
+_SUPERSCRIPTS = str.maketrans("³⁻", "3-")
 _BELOW = -0.01  # m3 m-3; noise of a retrieval may reach a little below nothing, a missing value lies far below
 
 
@@ -100,7 +103,13 @@ def _sample(
     values[:, short] = np.nan
     notes = [f"{int(short.sum())} days of {Path(path).name} have fewer than {expected} fields and are left out."]
     unverified = [products.UNVERIFIED] if own and products.kind_of(own[0]) == "SME2" else []
-    return Sample(theta=values, notes=tuple((notes if short.any() else []) + unverified))
+    files = own or _files(Path(path))
+    unread = left_unread(Path(path), files) if files != [Path(path)] else []  # a file, or one store
+    return Sample(theta=values, notes=(*(notes if short.any() else ()), *unverified, *unread))
+
+
+def _files(path: Path) -> list[Path]:
+    return geotiff.files_of(path) if geotiff.claims(path) else _netcdf_files(path)
 
 
 def _box(lon: NDArray[np.floating], lat: NDArray[np.floating]) -> products.Box:
@@ -196,6 +205,7 @@ def _field(data: xr.Dataset, variable: str | None, path: str) -> xr.DataArray:
         if found is not None and found != ours:
             renamed[found] = ours
     field = field.rename(renamed)
+    field = _at_middles(field, data, renamed, path)
     if "time" not in field.dims and "time" in field.coords:
         field = field.expand_dims("time")
     lacking = [name for name in ("time", "y", "x") if name not in field.dims or name not in field.coords]
@@ -205,6 +215,18 @@ def _field(data: xr.Dataset, variable: str | None, path: str) -> xr.DataArray:
         )
     field.attrs["geographic"] = any(str(name).lower().startswith(("lat", "lon")) for name in renamed)
     return field if field.attrs["geographic"] else _in_metres(field, path)
+
+
+def _at_middles(field: xr.DataArray, data: xr.Dataset, renamed: dict[Any, str], path: str) -> xr.DataArray:
+    """The field with each mean at the middle of its period, where the file tells bounds; no mean over several days."""
+    axis = next((str(theirs) for theirs, ours in renamed.items() if ours == "time"), "time")
+    told = middles(data, axis)
+    if told is None or "time" not in field.dims:
+        return field
+    if told[1] > LONGEST:
+        hours = told[1] / np.timedelta64(1, "h")
+        raise ComparisonError(f"Fields of {path} are means over more than a day", value=f"{hours:g} h", allowed="24 h")
+    return field.assign_coords(time=("time", told[0]))
 
 
 def _in_metres(field: xr.DataArray, path: str) -> xr.DataArray:
@@ -267,7 +289,11 @@ def _crs(field: xr.DataArray, path: str) -> CRS:
 def _require_fractions(values: Floats, units: str, path: str) -> None:
     found = values[np.isfinite(values)]
     least, largest = float(found.min(initial=0.0)), float(found.max(initial=0.0))
-    if units.lower() not in _FRACTIONS or largest > 1.0 or least < _BELOW:
+    if (
+        re.sub(r"[\s^*]", "", units.translate(_SUPERSCRIPTS)).lower() not in _FRACTIONS
+        or largest > 1.0
+        or least < _BELOW
+    ):
         raise ComparisonError(
             f"Soil moisture of {path} is not a volume fraction",
             value=f"units {units!r}, {least:g} to {largest:g}",

@@ -19,6 +19,8 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 _OBJECTS = 100_000  # groups and variables of one file; a granule has some hundred
 _LONG_AXIS = 20_000_000  # values of a variable of one dimension, which is read whole
 _HOLLOW, _RATIO = 100_000_000_000, 3_000  # declared bytes from which a variable has to hold one byte for so many
+_EMPTY = 10_000_000_000  # declared bytes from which it has to hold anything at all
+_HOLLOW_WHOLE = 1 << 26  # the same of files that are read whole; of others the readers take windows
 
 
 class RefusedFileError(OSError):
@@ -49,8 +51,11 @@ def is_hdf5(path: Path) -> bool:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """An HDF5 file for reading, once nothing in it points outside; RefusedFileError says what is wrong with it."""
+def opened(path: Path, *, hollow: int = _HOLLOW) -> Iterator[Any]:
+    """An HDF5 file for reading, once nothing in it points outside; RefusedFileError says what is wrong with it.
+
+    ``hollow`` is the declared size of a variable, bytes, from which the file has to hold about as much.
+    """
     require_regular(path)
     try:
         file = h5py.File(path, "r")
@@ -58,21 +63,24 @@ def opened(path: Path) -> Iterator[Any]:
         raise _refused(path, error) from error
     with file:
         try:
-            require_self_contained(file)
+            require_self_contained(file, hollow=hollow)
         except (RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
             raise _refused(path, OSError(str(error))) from error
         yield file
 
 
-def check(path: Path) -> None:
-    """Raise RefusedFileError unless a file is regular and, where it is HDF5 (NetCDF-4 is), self-contained."""
+def check(path: Path, *, whole: bool = False) -> None:
+    """Raise RefusedFileError unless a file is regular and, where it is HDF5 (NetCDF-4 is), self-contained.
+
+    ``whole``: it is to be read into memory at once, so that what it declares is held against what it holds early.
+    """
     if is_hdf5(path):
-        with opened(path):
+        with opened(path, hollow=_HOLLOW_WHOLE if whole else _HOLLOW):
             pass
 
 
-def require_self_contained(file: Any) -> None:
-    """Raise RefusedFileError for links, storage or virtual datasets that read other files."""
+def require_self_contained(file: Any, *, hollow: int = _HOLLOW) -> None:
+    """Raise RefusedFileError for links, storage or virtual datasets that read other files, and hollow variables."""
     names: list[str] = []
 
     def look(name: str, link: Any) -> tuple[str, str] | None:
@@ -93,17 +101,17 @@ def require_self_contained(file: Any) -> None:
             continue
         if found.is_virtual or found.external:
             raise _points_outside(name, "a virtual dataset" if found.is_virtual else str(found.external[0][0]))
-        _require_filled(name, found)
+        _require_filled(name, found, hollow)
 
 
-def _require_filled(name: str, found: Any) -> None:
+def _require_filled(name: str, found: Any, most: int) -> None:
     """Raise RefusedFileError for a variable that declares far more than the file holds of it.
 
     Deflate packs a thousand bytes into one at best, so what is beyond was never written.
     """
     declared, held = found.size or 0, found.id.get_storage_size()
     declared *= found.dtype.itemsize
-    hollow = declared > _HOLLOW and declared > _RATIO * held
+    hollow = (declared > most and declared > _RATIO * held) or (declared > _EMPTY and held == 0)
     if hollow or (found.ndim == 1 and found.size > _LONG_AXIS) or found.ndim > 8:
         raise RefusedFileError(
             f"{name} declares {declared:,} bytes, shape {found.shape}, and holds {held:,}",

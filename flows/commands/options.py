@@ -101,13 +101,6 @@ class Inputs:
             metavar="WEATHER", help="Weather store made by `vadose weather build`, for days beyond the prior's record."
         ),
     ] = None
-    gap_fill: Annotated[
-        bool | None,
-        typer.Option(
-            "--gap-fill/--no-gap-fill",
-            help="Fill cells without a retrieval from the last 10 days and the prior; filled cells are flagged.",
-        ),
-    ] = None
 
     def settings(self) -> dict[str, object]:
         """The options as settings; a folder of granules on the command line is used, whatever the file says."""

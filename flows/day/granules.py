@@ -96,7 +96,6 @@ def first_and_second(job: DayJob) -> tuple[DayJob | None, DayJob | None]:
         smap_product=job.second_source,
         near_real_time=False,
         second_source=None,
-        gap_fill=False,
     )
     nowhere = bool(job.granules) and not named and job.folder is None
     return (None if named and not own.granules else own), (None if nowhere else other)
@@ -122,13 +121,6 @@ def in_window(date: dt.date, job: DayJob, days: int) -> list[str]:
         return [path.name for path in job.granules]
     offered = place.offers(date - dt.timedelta(days=days - 1), date)
     return [offer.file for _, offers in sorted(offered.items()) for offer in offers]
-
-
-def at_hand(job: DayJob) -> DayJob:
-    """The job that reads what is here and downloads nothing: the folder, or what the cache holds."""
-    if job.download is None or job.granules:
-        return earlier(job)
-    return replace(job, download=None, folder=job.download.cache / "files")
 
 
 def _in_folder(date: dt.date, job: DayJob, folder: Path) -> list[Offer]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from flows import light
 from flows.day.jobs import DayJob
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 def basis(job: DayJob) -> Basis:
     """Domain and records of a job, without loading what they are of; raises as the readers of prior and model do."""
+    light.load()
     from downscaler import product
     from downscaler.day.inputs import Basis
     from downscaler.stores.model import model_record
@@ -36,6 +38,7 @@ def prepare(job: DayJob) -> Inputs:
 
     What was opened for the days before is kept, as long as nothing of it was replaced.
     """
+    light.load()
     paths = [path for path in (job.prior, job.model, job.climatology) if path is not None]
     model = job.model, job.model_sha256
     opened = _opened(job.domain, job.prior, model, job.climatology, job.matching, tuple(map(_state, paths)))

@@ -34,11 +34,10 @@ class DayJob:
 
     ``granules`` names files outright; without any they are looked for in ``folder``, or with ``download`` in NASA's
     archive. A day's granule is awaited for ``latency`` hours after its end. ``force`` publishes anew even when the
-    catalogue already holds the day from the same inputs. With ``climatology`` SMAP is matched to the prior's; with
-    ``gap_fill`` what SMAP did not see is carried forward; ``second_source`` is the model taken for days on which SMAP
-    has no retrieval at all. ``products`` are what is made of a day: that which keeps
-    SMAP's retrievals, the analysis, or one after the other. ``model_sha256`` pins the model. No
-    credential is ever part of a job.
+    catalogue already holds the day from the same inputs. With ``climatology`` SMAP is matched to the prior's;
+    ``second_source`` is the model taken for days on which SMAP has no retrieval at all. ``products`` are what is made
+    of a day: that which keeps SMAP's retrievals, the analysis, or one after the other. ``model_sha256`` pins the
+    model. No credential is ever part of a job.
     """
 
     domain: str
@@ -55,7 +54,6 @@ class DayJob:
     climatology: Path | None = None
     weather: Path | None = None
     matching: Literal["mean_std", "cdf"] = "mean_std"
-    gap_fill: bool = False
     force: bool = False
     products: tuple[Product, ...] = ("conserving",)
     model_sha256: str | None = None
@@ -125,7 +123,6 @@ def job_of(settings: Settings, granules: Sequence[Path] | None = None, *, force:
         climatology=settings.climatology,
         weather=settings.weather,
         matching=settings.matching,
-        gap_fill=settings.gap_fill,
         force=force,
         products=settings.products,
         model_sha256=settings.model_sha256,

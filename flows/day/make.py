@@ -20,8 +20,8 @@ from flows.logs import DAYS
 
 if TYPE_CHECKING:
     from catalog.publish.claims import Claim
-    from downscaler.day.gaps import Reading
     from downscaler.day.inputs import Inputs
+    from downscaler.day.reading import Reading
     from downscaler.records import RunRecord
     from downscaler.sources.smap import Offer
 

@@ -1,4 +1,4 @@
-"""A day's coarse field, read from the granules that are at hand, and where wanted from those of the days before."""
+"""A day's coarse field, read from its granules; of an analysis, from those of the days before too."""
 
 from __future__ import annotations
 
@@ -6,71 +6,55 @@ import datetime as dt
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from downscaler.errors import GranuleError, GranuleMissingError, NoRetrievalError
-from flows.day.granules import at_hand, earlier, first_and_second, locate
+from flows.day.granules import earlier, first_and_second, locate
 from flows.day.jobs import DayJob
 from flows.logs import DAYS
 
 if TYPE_CHECKING:
-    from downscaler.day.gaps import Reading
     from downscaler.day.inputs import Inputs
+    from downscaler.day.reading import Reading
     from downscaler.ground.coarse_day import CoarseDay
-    from downscaler.ground.grid import Domain, EaseGrid
-    from downscaler.method.decay import Decay
+    from downscaler.ground.grid import Domain
     from downscaler.sources.smap import Offer
 
 _LOG = logging.getLogger(DAYS)
 
 
 def read(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None = None) -> Reading:
-    """The day from its granules; without a retrieval from the second source, or from the days before where wanted.
+    """The day from its granules; without a retrieval from the second source, where one is set.
 
     ``offers`` is filled with the granules of the day itself that were on offer.
 
     Raises:
-        GranuleError: whatever is wrong with the day's own granules, and nothing to carry forward in their stead.
+        GranuleError: whatever is wrong with the day's own granules, and no second source in their stead.
         ClimatologyError: the SMAP climatology is of another grid.
-        TrainingError: the prior's record is too short to learn how retrievals age.
     """
-    from downscaler.day.gaps import Reading
+    from downscaler.day.reading import Reading
     from downscaler.sources.smap import read_day
 
     if job.is_analysis:
         return _analysed(date, job, inputs, offers)
     own, other = first_and_second(job)
-    if other is None and not job.gap_fill:
+    if other is None:
         day = read_day(locate(date, job, offers), inputs.domain, date=date)
         inputs.require(day.grid)
         return Reading(day=day)
     today, missing = _today(date, own, inputs, offers) if own else (None, None)
-    if other is not None and (today is None or missing is not None):
+    if today is None or missing is not None:
         try:
             return Reading(day=_modelled(date, other, inputs, offers))
         except (GranuleMissingError, NoRetrievalError) as error:
             if own is None:
                 raise
             _LOG.info("no second source: %s", error)
-    return _own_or_filled(date, own or job, inputs, today, missing)
-
-
-def _own_or_filled(
-    date: dt.date, job: DayJob, inputs: Inputs, today: CoarseDay | None, missing: GranuleError | None
-) -> Reading:
-    """SMAP's day with its gaps filled where that is wanted; raises ``missing`` where there is nothing."""
-    from downscaler.day.gaps import Reading
-
-    if today is not None:
-        inputs.require(today.grid)
-    filled = _filled(date, today, job, inputs) if job.gap_fill else None
-    if filled is not None:
-        return filled
     if today is None or missing is not None:
         raise missing or GranuleMissingError(f"No granule has the date {date}")
+    inputs.require(today.grid)
     return Reading(day=today)
 
 
@@ -134,44 +118,3 @@ def _read(state: tuple[tuple[Path, int, int], ...], domain: Domain, date: dt.dat
     from downscaler.sources.smap import read_day
 
     return read_day([path for path, _, _ in state], domain, date=date)
-
-
-def _filled(date: dt.date, today: CoarseDay | None, job: DayJob, inputs: Inputs) -> Reading | None:
-    """The day with its gaps filled; None where there are none, or nothing to fill them with."""
-    from downscaler.day.gaps import fill_gaps, has_gaps
-    from downscaler.method.gapfill import MAX_AGE
-
-    if not has_gaps(today):
-        return None
-    dates = [date - dt.timedelta(days=age) for age in range(MAX_AGE, 0, -1)]
-    before = list(_seen(dates, earlier(job), inputs))
-
-    def ageing(grid: EaseGrid, climatology: bool) -> tuple[Decay, str]:
-        return _ageing(_Ageing.of(job, inputs, grid, climatology=climatology))
-
-    return fill_gaps(date, today, before, inputs, ageing)
-
-
-@dataclass(frozen=True)
-class _Ageing:
-    """What a decay is learned from, known by checksums, names and settings."""
-
-    records: tuple[str, ...]
-    job: DayJob
-    grid: str
-    climatology: bool
-    inputs: Inputs = field(compare=False, repr=False)
-
-    @classmethod
-    def of(cls, job: DayJob, inputs: Inputs, grid: EaseGrid, *, climatology: bool) -> _Ageing:
-        return cls(tuple(r.sha256 for r in inputs.records), replace(job, granules=()), grid.name, climatology, inputs)
-
-
-@lru_cache(maxsize=4)
-def _ageing(ageing: _Ageing) -> tuple[Decay, str]:
-    """How retrievals age; it takes a pass over many days, so a job learns it once in a process."""
-    from downscaler.day.gaps import ageing_days, learn_ageing
-    from downscaler.product import COARSE_GRIDS
-
-    days = _seen(ageing_days(ageing.inputs), at_hand(ageing.job), ageing.inputs)
-    return learn_ageing(days, ageing.inputs, COARSE_GRIDS[ageing.grid], climatology=ageing.climatology)

@@ -61,10 +61,9 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
     from catalog.publish.failures import failures
     from catalog.publish.state import standing
     from downscaler.method.coarse.analysis import WINDOW
-    from downscaler.method.gapfill import MAX_AGE
 
     job = job.each()[0]
-    reach = WINDOW - 1 if job.is_analysis else MAX_AGE
+    reach = WINDOW - 1 if job.is_analysis else 0
     inputs = basis(job)
     place = supply(job)
     if place is None:
@@ -87,7 +86,6 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
             failure=noted.get(date),
             inputs=inputs,
             overdue=moment > _awaited_until(date, job.latency),
-            fill=job.gap_fill or job.is_analysis,
             analysis=job.is_analysis,
             moved=moved,
         )
@@ -115,7 +113,7 @@ def _weather_change(job: DayJob, inputs: Basis) -> WeatherChange:
 
 
 def _until(date: dt.date, offered: Mapping[dt.date, Sequence[Offer]], days: int) -> list[Offer]:
-    """What is on offer for a day and for those before it that a gap in it may be filled from."""
+    """What is on offer for a day and for those before it that its analysis draws on."""
     return [offer for age in range(days + 1) for offer in offered.get(date - dt.timedelta(days=age), ())]
 
 
@@ -133,16 +131,15 @@ def judge_day(
     failure: Failure | None,
     inputs: Basis,
     overdue: bool,
-    fill: bool = False,
     analysis: bool = False,
     moved: WeatherChange = lambda _date, _told: 0.0,
     standby: Sequence[Offer] = (),
 ) -> DayState:
     """How a day stands, from what is on offer for it and for the days before, its item and its noted failure.
 
-    ``overdue`` says that the granule's latency is over; ``fill`` that gap days are filled from the days before, and
-    ``analysis`` that the day rests on those days as much as on itself; ``moved`` how much the weather known now moves
-    the day (mm of the antecedent precipitation index); ``standby`` is what the second source has of it.
+    ``overdue`` says that the granule's latency is over; ``analysis`` that the day rests on the days before as much as
+    on itself and needs no granule of its own; ``moved`` how much the weather known now moves the day (mm of the
+    antecedent precipitation index); ``standby`` is what the second source has of it.
     """
     from catalog.items.day import withdrawn
     from downscaler.method.forcing import MATTERS
@@ -157,7 +154,7 @@ def judge_day(
     if torn:
         reasons.append("its publication was interrupted, or is in progress")
     # Without anything to make the day from, an earlier failure (a search that timed out) says nothing of today.
-    if failure is not None and (reasons or (stood is None and (offers or fill))):
+    if failure is not None and (reasons or (stood is None and (offers or analysis))):
         tried = inputs_of(inputs, [*offers, *standby])
         again = torn or is_transient(failure.error) or not failure.same_inputs(tried)
         told = f"{failure.error}: {failure.reason}" + (f" ({failure.attempts} times)" if failure.attempts > 1 else "")
@@ -170,12 +167,12 @@ def judge_day(
     if offers or len(standby) >= FIELDS_A_DAY:
         why = "the granule is available" if offers else "SMAP is silent; SMAP L4 is available"
         return DayState(state="due", why=why, work=True, **facts)
-    return _without_granule(facts, overdue=overdue, fill=fill)
+    return _without_granule(facts, overdue=overdue, analysis=analysis)
 
 
-def _without_granule(facts: Mapping[str, Any], *, overdue: bool, fill: bool) -> DayState:
+def _without_granule(facts: Mapping[str, Any], *, overdue: bool, analysis: bool) -> DayState:
     if overdue:
-        return DayState(state="missing", why="no granule upstream", work=fill, **facts)
+        return DayState(state="missing", why="no granule upstream", work=analysis, **facts)
     return DayState(state="waiting", why="no granule yet, within its latency", **facts)
 
 

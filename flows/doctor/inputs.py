@@ -62,20 +62,20 @@ def model(settings: Settings) -> Answer:
 
 
 def weather(settings: Settings) -> Answer:
-    """Whether the weather store covers the domain and goes on to these days; raises WeatherError."""
+    """Whether the weather store covers the domain, and how late it is; raises WeatherError."""
     from downscaler import product
+    from downscaler.day.weather import weather_lateness
     from downscaler.stores.weather import open_weather
 
     if settings.weather is None:
         return skipped("no weather store is set")
     opened = open_weather(settings.weather)
     opened.require(product.domain(settings.domain))
-    last = max(opened.best)
-    age = (dt.datetime.now(dt.UTC).date() - last).days
-    told = f"{settings.weather}: to {last}"
-    if age > settings.look_back:
+    late = weather_lateness(opened, dt.datetime.now(dt.UTC).date())
+    told = f"{settings.weather}: {late}"
+    if late.days is None or late.days > settings.look_back:
         return warned(told, "`vadose weather extend` adds the days since.")
-    return passed(told)
+    return warned(told, "`vadose weather extend` adds the days between.") if late.gaps else passed(told)
 
 
 def granules(settings: Settings) -> Answer:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, cast
 from prefect import flow, task
 from prefect.deployments import run_deployment
 
-from flows import logs
 from flows.day.granules import supply
 from flows.day.jobs import job_of
 from flows.server.retries import PATIENT
-from flows.settings import Settings, load_settings
+from flows.server.running import clean_errors, running
+from flows.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -32,11 +32,12 @@ WINDOW = 90  # minutes that a look reaches back; the deployment looks every 30
 @task(timeout_seconds=900, **PATIENT)
 def arrived(settings: Settings, since: dt.datetime) -> list[tuple[str, str]]:
     """Granules of the last days that came or changed since a moment, with that change's time, the newest last."""
-    place = supply(job_of(settings))
-    if place is None:
-        return []
-    today = dt.datetime.now(dt.UTC).date()
-    offers = place.arrived(since, today - dt.timedelta(days=settings.look_back), today)
+    with clean_errors():
+        place = supply(job_of(settings))
+        if place is None:
+            return []
+        today = dt.datetime.now(dt.UTC).date()
+        offers = place.arrived(since, today - dt.timedelta(days=settings.look_back), today)
     changes = [(offer.file, moment.isoformat()) for offer in offers if (moment := offer.arrived()) is not None]
     return sorted(changes, key=lambda change: (change[1], change[0]))
 
@@ -44,12 +45,11 @@ def arrived(settings: Settings, since: dt.datetime) -> list[tuple[str, str]]:
 @flow(flow_run_name="arrivals")
 def arrivals(minutes: int = WINDOW, deployment: str = DAILY, config: Path | None = None) -> list[str]:
     """Begin a run of the daily deployment where a granule came in the last minutes; the files that did."""
-    settings = load_settings(config)
-    logs.in_prefect(settings.log_format)
-    found = arrived(settings, dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes))
-    if found:
-        begin_run({}, key="arrived:" + ":".join(found[-1]), deployment=deployment)
-    return [file for file, _ in found]
+    with running(config) as settings:
+        found = arrived(settings, dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes))
+        if found:
+            begin_run({}, key="arrived:" + ":".join(found[-1]), deployment=deployment)
+        return [file for file, _ in found]
 
 
 def begin_run(parameters: dict[str, Any], *, key: str, deployment: str = DAILY) -> uuid.UUID:

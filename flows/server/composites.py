@@ -21,13 +21,15 @@ from flows.derived.jobs import DerivedJob
 from flows.derived.make import keep_in_step, make_item, make_items
 from flows.server import artifacts
 from flows.server.retries import DAY_LIMIT, PATIENT
-from flows.settings import Settings, load_settings
+from flows.server.running import clean_errors, running
+from flows.settings import Settings
 
 
 @task(task_run_name="{job.kind.title} {first}", timeout_seconds=DAY_LIMIT, **PATIENT)
 def publish_composite(first: dt.date, job: DerivedJob) -> DayOutcome:
     """The composite of the period that begins on a day; fails with the typed error of what was wrong."""
-    return make_item(first, job)
+    with clean_errors():
+        return make_item(first, job)
 
 
 def attempt(first: dt.date, job: DerivedJob) -> DayOutcome:
@@ -70,14 +72,13 @@ def composites(
 ) -> list[DayOutcome]:
     """Make the composites of a period that are missing or stale (``vadose composite``); with ``force`` all."""
     makeable(start, end)
-    settings = load_settings(config)
-    logs.in_prefect(settings.log_format)
-    outcomes: list[DayOutcome] = []
-    for job in composite_jobs(settings, lengths, force=force):
-        outcomes += make_items(job, start, end, today=today(), attempt=attempt)
-    _show(outcomes, settings, start, end)
-    require_no_failure(outcomes)
-    return outcomes
+    with running(config) as settings:
+        outcomes: list[DayOutcome] = []
+        for job in composite_jobs(settings, lengths, force=force):
+            outcomes += make_items(job, start, end, today=today(), attempt=attempt)
+        _show(outcomes, settings, start, end)
+        require_no_failure(outcomes)
+        return outcomes
 
 
 def _show(outcomes: list[DayOutcome], settings: Settings, start: dt.date, end: dt.date) -> None:

@@ -7,8 +7,7 @@ may pass is tried again by the task (``retries``); ``artifacts`` and ``events`` 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,8 +26,9 @@ from flows.days.run import judge, require_no_failure
 from flows.server import artifacts, events
 from flows.server.composites import compose_after
 from flows.server.retries import DAY_LIMIT, PATIENT, WORK_LIMIT
+from flows.server.running import clean_errors, running
 from flows.server.submit import STATE_NAMES, submit
-from flows.settings import Settings, load_settings
+from flows.settings import Settings
 from flows.studies.validation import run_validation
 from flows.studies.validation_job import VALIDATION_FOLDER, ValidationJob, recent, validation_after
 from flows.studies.validation_job import job_of as validation_of
@@ -38,7 +38,8 @@ from flows.studies.validation_job import job_of as validation_of
 def publish_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:
     """One day; fails with the typed error of what was wrong, which a day without coverage or made elsewhere is not."""
     try:
-        return run_day(date, job, planned, wait=wait)
+        with clean_errors():
+            return run_day(date, job, planned, wait=wait)
     except (NoRetrievalError, GranuleMissingError) as error:
         return outcome_of(error, date)
     except ClaimedError as error:
@@ -50,10 +51,11 @@ def publish_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait:
 @task(timeout_seconds=WORK_LIMIT, **PATIENT)
 def validate_days(job: ValidationJob, settings: Settings) -> str | None:
     """Validate published days against stations; the address of the validation's item."""
-    done = run_validation(job)
-    artifacts.show_validation(done, job.domain)
-    events.tell_validation(done, job.domain, settings)
-    return done.href
+    with clean_errors():
+        done = run_validation(job)
+        artifacts.show_validation(done, job.domain)
+        events.tell_validation(done, job.domain, settings)
+        return done.href
 
 
 class Telling:
@@ -79,15 +81,6 @@ class Telling:
             outcome = outcome_of(error, date, wait=wait)
         events.tell_day(outcome, job, self.settings.look_back)
         return outcome, state
-
-
-@contextmanager
-def _told(config: Path | None) -> Iterator[Settings]:
-    """Settings of a flow run, whose lines are logged in their form and with the run's name."""
-    settings = load_settings(config)
-    logs.in_prefect(settings.log_format)
-    with logs.bound(run=flow_run.name or "-"):
-        yield settings
 
 
 def _day_or_last() -> str:
@@ -120,7 +113,7 @@ def daily(
     Returns:
         What became of each day that was worked on; empty when there was nothing to do.
     """
-    with _told(config) as settings:
+    with running(config) as settings:
         job, telling = job_of(settings, force=force), Telling(settings)
         if day is not None:
             return _one_day(day, job, telling)
@@ -175,7 +168,7 @@ def backfill(
     processes, which the run tells of at the end.
     """
     dates = makeable(start, end)  # before anything else is read
-    with _told(config) as settings:
+    with running(config) as settings:
         job = job_of(settings, force=force)
         hear = artifacts.Progress(settings.domain, len(dates)).hear
         if deployment is None:
@@ -199,7 +192,7 @@ def validate(start: dt.date | None = None, end: dt.date | None = None, config: P
 
     ``end`` is today, and ``start`` so that ``validation_days`` are validated, where they are not given.
     """
-    with _told(config) as settings:
+    with running(config) as settings:
         until = end or today()
         if start is None:
             return validate_days(recent(settings, until), settings)

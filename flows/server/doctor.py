@@ -9,17 +9,18 @@ from typing import Any
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
-from flows import logs
 from flows.doctor.examination import examination
 from flows.doctor.findings import Finding, require_well
 from flows.server.artifacts import key_of
-from flows.settings import Settings, load_settings
+from flows.server.running import clean_errors, running
+from flows.settings import Settings
 
 
 @task(timeout_seconds=900)
 def examine(settings: Settings) -> list[Finding]:
     """All findings; a check that fails is one of them."""
-    return list(examination(settings))
+    with clean_errors():
+        return list(examination(settings))
 
 
 @flow(flow_run_name="doctor")
@@ -28,10 +29,9 @@ def doctor(config: Path | None = None) -> list[dict[str, Any]]:
 
     Raises DoctorError where a check failed.
     """
-    settings = load_settings(config)
-    logs.in_prefect(settings.log_format)
-    findings = examine(settings)
-    table = [asdict(finding) for finding in findings]
-    create_table_artifact(table=table, key=key_of(settings.domain, "doctor"), description="What the product needs")
-    require_well(findings)
-    return table
+    with running(config) as settings:
+        findings = examine(settings)
+        table = [asdict(finding) for finding in findings]
+        create_table_artifact(table=table, key=key_of(settings.domain, "doctor"), description="What the product needs")
+        require_well(findings)
+        return table

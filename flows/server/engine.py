@@ -12,28 +12,11 @@ import importlib
 import os
 import runpy
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+
+from flows import light
 
 _ENGINE = "prefect.engine"
-_UNUSED = (
-    "sklearn",  # XGBoost's wrappers, a third of what a day imports
-    "boto3",  # rasterio's way into buckets; ours is obstore
-)
 _WITH_DASK = "--with-dask"
-
-
-@contextmanager
-def hidden(package: str) -> Iterator[None]:
-    """A package that is not loaded yet cannot be imported meanwhile; afterwards it can."""
-    unseen = package not in sys.modules
-    if unseen:
-        sys.modules[package] = None  # type: ignore[assignment]  # as the import system has it: not importable
-    try:
-        yield
-    finally:
-        if unseen:
-            sys.modules.pop(package, None)
 
 
 def load(*, dask: bool = False) -> None:
@@ -44,11 +27,7 @@ def load(*, dask: bool = False) -> None:
     gc.disable()
     if not dask:
         sys.modules.setdefault("dask", None)  # type: ignore[arg-type]
-    with ExitStack() as stack:
-        for package in _UNUSED:
-            stack.enter_context(hidden(package))
-        importlib.import_module("xgboost")
-        importlib.import_module("rasterio")
+    light.load()
     importlib.import_module("flows.server.daily")
     importlib.import_module("downscaler.stores.model")
     importlib.import_module("downscaler.sources.smap")

@@ -8,16 +8,17 @@ from typing import Any
 from prefect import flow, task
 
 from downscaler.errors import ConfigError
-from flows import logs
 from flows.server.retries import PATIENT, WORK_LIMIT
-from flows.settings import Settings, load_settings
+from flows.server.running import clean_errors, running
+from flows.settings import Settings
 from flows.studies.build import make_model, make_prior
 
 
 @task(timeout_seconds=WORK_LIMIT, **PATIENT)
 def build(kind: str, path: Path, domain: str, out: Path, statics: Path | None) -> Path:
     """Bring ParFlow-CLM output onto a domain's product grid; the store's path."""
-    make_prior(kind, path, domain, out, statics)
+    with clean_errors():
+        make_prior(kind, path, domain, out, statics)
     return out
 
 
@@ -26,7 +27,8 @@ def fit(settings: Settings) -> dict[str, Any]:
     """Train on the prior of the settings; the model's card."""
     assert settings.prior is not None
     assert settings.model is not None
-    return make_model(settings.prior, settings.model, settings)
+    with clean_errors():
+        return make_model(settings.prior, settings.model, settings)
 
 
 @flow(flow_run_name="{path}")
@@ -42,11 +44,10 @@ def prior(
     ``source`` is pfb, netcdf or zarr; ``statics`` a file with terrain, soil and land cover, if they are in one.
     Raises ConfigError when no store is named.
     """
-    settings = load_settings(config, prior=out)
-    logs.in_prefect(settings.log_format)
-    if settings.prior is None:
-        raise ConfigError("No output for the prior is given", remedy="Give `out`, or set `prior` in vadose.toml.")
-    return build(source, path, settings.domain, settings.prior, statics)
+    with running(config, prior=out) as settings:
+        if settings.prior is None:
+            raise ConfigError("No output for the prior is given", remedy="Give `out`, or set `prior` in vadose.toml.")
+        return build(source, path, settings.domain, settings.prior, statics)
 
 
 @flow
@@ -56,10 +57,9 @@ def train(config: Path | None = None, out: Path | None = None) -> dict[str, Any]
     Published days are stale then: ``backfill`` with ``stale`` makes them again. Raises ConfigError without prior or
     model.
     """
-    settings = load_settings(config, model=out)
-    logs.in_prefect(settings.log_format)
-    if settings.prior is None or settings.model is None:
-        raise ConfigError(
-            "Training needs a prior and an output folder for the model", remedy="Set `prior` and `model`."
-        )
-    return fit(settings)
+    with running(config, model=out) as settings:
+        if settings.prior is None or settings.model is None:
+            raise ConfigError(
+                "Training needs a prior and an output folder for the model", remedy="Set `prior` and `model`."
+            )
+        return fit(settings)

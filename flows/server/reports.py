@@ -8,11 +8,11 @@ from typing import Any
 
 from prefect import flow, task
 
-from flows import logs
 from flows.day.jobs import job_of
 from flows.day.period import makeable, today
 from flows.server.retries import PATIENT
-from flows.settings import Settings, load_settings
+from flows.server.running import clean_errors, running
+from flows.settings import Settings
 from flows.studies.completeness import make_completeness
 
 DAYS = 730  # that the page reaches back where no period is given
@@ -21,7 +21,8 @@ DAYS = 730  # that the page reaches back where no period is given
 @task(timeout_seconds=3600, **PATIENT)
 def report(settings: Settings, start: dt.date, end: dt.date) -> dict[str, Any]:
     """Publish the page of a period; its figures."""
-    return make_completeness(job_of(settings), start, end)[0]
+    with clean_errors():
+        return make_completeness(job_of(settings), start, end)[0]
 
 
 @flow(flow_run_name="completeness")
@@ -29,9 +30,8 @@ def completeness(
     start: dt.date | None = None, end: dt.date | None = None, config: Path | None = None
 ) -> dict[str, Any]:
     """Every granule of a period against what was made of it (``vadose catalog completeness``); the last two years."""
-    settings = load_settings(config)
-    logs.in_prefect(settings.log_format)
-    until = end or today()
-    since = start or until - dt.timedelta(days=DAYS - 1)
-    makeable(since, until)
-    return report(settings, since, until)
+    with running(config) as settings:
+        until = end or today()
+        since = start or until - dt.timedelta(days=DAYS - 1)
+        makeable(since, until)
+        return report(settings, since, until)

@@ -122,9 +122,9 @@ def _date(position: int, what: Elsewhere) -> dt.date:
 
 def _seen(position: int, what: Elsewhere) -> CoarseDay | None:
     """The pass over one day of the truth; None without one. The same errors whenever it is asked for."""
+    from downscaler.ground.coarse_day import empty_day
     from downscaler.ground.grid import M09
     from downscaler.method.coarse.observation import CELL_KM
-    from downscaler.method.gapfill import empty_day
     from downscaler.method.pattern import ratio_to_m01
 
     if position not in what.passes:

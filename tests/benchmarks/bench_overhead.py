@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from prefect.testing.utilities import prefect_test_harness
+from prefect_server import PREFECT
 
 from catalog.items.parents import parent_writes
 from catalog.naming import DayName
@@ -39,7 +40,7 @@ from flows.days.run import run_days
 from flows.server.daily import daily
 from flows.server.submit import submit
 from flows.settings import load_settings
-from tests.flows.server.conftest import PREFECT, UNSCHEDULED, VADOSE, Site, client, site, working
+from tests.flows.server.conftest import VADOSE, Site, client, site, working
 
 __all__ = ["client", "site"]  # fixtures
 
@@ -175,7 +176,7 @@ def plain_seconds(site: Site, workers: int) -> float:
 
 def test_a_day_through_a_worker_costs_little_beside_its_work(site: Site, client, monkeypatch, capsys) -> None:
     monkeypatch.chdir(site.folder)
-    site.deploy(UNSCHEDULED)
+    site.deploy()
     told, busy = [], os.getloadavg()[0]
     with working(site):
         submit(days_of(site)[:1], "daily/daily")  # the first reads the files of the libraries from disk

@@ -1,13 +1,14 @@
 """A continent's prior from a basin's: a genuine ParFlow-CLM run laid over all of CONUS1 as in a hall of mirrors.
 
-``python -m tests.benchmarks.mirror RUN OUT [--days N] [--domain NAME]`` builds a prior store of it. The terrain is real
-and the place is not: it serves to measure, never to judge skill.
+``python -m tests.benchmarks.mirror RUN OUT [--days N] [--domain NAME] [--workers N]`` builds a prior store of it. The
+terrain is real and the place is not: it serves to measure, never to judge skill.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,7 @@ class Mirrored:
         self.lattice: Lattice = CONUS1.cut((0, 0, CONUS1.shape.x, CONUS1.shape.y), "drv_vegm")
         self.info = SourceInfo(title="Mirrored basin (a benchmark, no real place)", simulated=True)
         self.daily, self.statics = run.daily, run.statics
+        self._whole: dict[str, NDArray[np.float32]] = {}  # a basin's days are small, and every tile asks for them
 
     @property
     def days(self) -> tuple[dt.date, ...]:
@@ -56,8 +58,9 @@ class Mirrored:
 
     def read_days(self, name: str, days: slice, window: IJWindow) -> NDArray[np.float32]:
         """One daily field: [day, j, i]."""
-        whole = self._run.read_days(name, slice(*days.indices(len(self._days))), self._run.lattice.window)
-        return whole[:, self._j[window.j.slice][:, None], self._i[window.i.slice]]
+        if name not in self._whole:
+            self._whole[name] = self._run.read_days(name, slice(0, len(self._days)), self._run.lattice.window)
+        return self._whole[name][days][:, self._j[window.j.slice][:, None], self._i[window.i.slice]]
 
     def read_static(self, name: str, window: IJWindow) -> NDArray[np.float64]:
         """One static field: [j, i]."""
@@ -74,6 +77,11 @@ def _there_and_back(count: int, size: int) -> NDArray[np.intp]:
     return np.resize(np.r_[np.arange(count), np.arange(count)[::-1]], size).astype(np.intp)
 
 
+def open_mirrored(run: Path, days: int) -> Mirrored:
+    """A folder's ``daily.nc`` and ``static.nc`` as a continent."""
+    return Mirrored(open_source("netcdf", run / "daily.nc", run / "static.nc"), days)
+
+
 def main() -> None:
     """Build a prior store of the mirrored run."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -81,9 +89,11 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--days", type=int, default=40)
     parser.add_argument("--domain", default="sixteenth")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
     given = parser.parse_args()
-    source = Mirrored(open_source("netcdf", given.run / "daily.nc", given.run / "static.nc"), given.days)
-    build_prior(source, PARTS.get(given.domain) or named(given.domain), given.out)
+    opener = partial(open_mirrored, given.run, given.days)
+    source, domain = opener(), PARTS.get(given.domain) or named(given.domain)
+    build_prior(source, domain, given.out, opener=opener, workers=given.workers)
     source.close()
 
 

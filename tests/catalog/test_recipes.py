@@ -149,6 +149,7 @@ def test_files(run, root, tmp_path):
     (brought,) = (tmp_path / "day").rglob("soil_moisture.tif")
     assert brought.read_bytes() == original
     assert "soil_moisture.tif: OK" in run(curl)
-    (tmp_path / "soil_moisture.tif").write_bytes(original[:1000])
+    (saved,) = tmp_path.glob("vadose-sm-1km_demo_20240523_r001_soil_moisture.tif")
+    saved.write_bytes(original[:1000])
     assert "soil_moisture.tif: OK" in run(curl), "it goes on after what is there"
-    assert (tmp_path / "soil_moisture.tif").read_bytes() == original
+    assert saved.read_bytes() == original

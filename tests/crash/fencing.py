@@ -1,4 +1,4 @@
-"""Stop a run before its commit, let another with newer inputs overtake it, let the first one go on: the newer stands.
+"""Stop a run at a step of its way, let another with newer inputs overtake it, let the first go on: the newer stands.
 
 ``python -m tests.crash.fencing --rounds 200`` from the root of the checkout; a folder and a bucket of an S3 server on
 loopback, each so many rounds. Exit code 1 when once the older result lies over the newer one, or a check finds a fault.
@@ -27,11 +27,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a fork inherits no thread
 DAY = dt.date(2015, 4, 1)
 LEASE = 1.5  # seconds; of operation 120
-POINTS = 16  # a publication renames or puts fewer objects than this
+POINTS = {"folder": 62, "bucket": 28}  # a publication looks at its store, or changes it, about as often
+_STORES = ("catalog/store/folder.py", "obstore/store.py")  # these functions there are a look at a store or a change
+_STEPS = {"_claim", "_move", "_stage", "apply", "delete", "get", "head", "keys", "list", "lock", "put", "staging"}
+_EARLY = 6  # the first steps, which are outside a folder's lock: where a run is overtaken there
 _FRESH = 10  # rounds of one catalogue
-_BLOCKED = 4.0  # seconds after which a run that was stopped while it held the folder's lock goes on
 _PATIENCE = 600.0  # seconds; of a machine that does much else
 REFUSED, PUBLISHED = 7, 0
 
@@ -52,51 +55,86 @@ class Rounds:
 
 def run(kind: str, place: str, rounds: int, seed: int) -> Rounds:
     """So many rounds in catalogues below a place."""
-    done, chance = Rounds(kind), random.Random(f"{kind} {seed}")
+    done, points = Rounds(kind), list(range(POINTS[kind]))
+    points += list(range(_EARLY)) * (6 if kind == "folder" else 0)
+    random.Random(f"{kind} {seed}").shuffle(points)
     for number in range(rounds):
         uri = f"{place}/{number // _FRESH}"
-        done.outcomes[one_round(uri, number, chance, done.faults)] += 1
+        before = len(done.faults)
+        done.outcomes[one_round(uri, number, points[number % len(points)], done.faults)] += 1
         if number % _FRESH == _FRESH - 1 or number == rounds - 1:
             done.faults += [f"{uri}: {fault}" for fault in _in_child(checked, uri)]
+        for fault in done.faults[before:]:
+            print(f"  {fault}", flush=True)
+        if number % 20 == 19:
+            print(f"so far {done.line()}", flush=True)
     return done
 
 
-def one_round(uri: str, number: int, chance: random.Random, faults: list[str]) -> str:
-    """One run is stopped, another overtakes it, the first one goes on; what the first one came to."""
+def one_round(uri: str, number: int, point: int, faults: list[str]) -> str:
+    """One run is stopped, another overtakes it, the first one goes on; what the first one came to.
+
+    A run that was stopped while it held the folder's lock cannot be overtaken: it goes on when its claim is void and
+    the second run waits.
+    """
     older, newer = _digest(f"{number} older"), _digest(f"{number} newer")
-    point = chance.randrange(POINTS)
+
+    def fault(told: str) -> None:
+        faults.append(f"{uri}, round {number}, point {point}: {told}")
+
     first = _fork(uri, older, point)
     _, status = os.waitpid(first, os.WUNTRACED)
     stopped = os.WIFSTOPPED(status)
+    locked = stopped and _holds_the_lock(first, uri)
     second = _fork(uri, newer, None)
-    deadline, waited, code = time.monotonic() + _PATIENCE, time.monotonic(), None
-    held = False
-    while code is None:
-        ended, told = os.waitpid(second, os.WNOHANG)
-        code = os.waitstatus_to_exitcode(told) if ended else None
-        if code is None and stopped and not held and time.monotonic() - waited > LEASE + _BLOCKED:
-            os.kill(first, signal.SIGCONT)  # it holds the folder's lock: nobody can overtake it
-            held = True
-        if time.monotonic() > deadline:
-            os.kill(second, signal.SIGKILL)
-            os.waitpid(second, 0)
-            code = -9
-        time.sleep(0.02)
+    if locked:
+        time.sleep(LEASE + 0.2)
+        os.kill(first, signal.SIGCONT)
+    code = _end(second)
+    if code != PUBLISHED:
+        fault(f"the second run ended with {code}")
+    (stands,) = _in_child(standing, uri)
+    if stands != [newer]:
+        fault(f"the older inputs stand, not yet continued: {stands}")
     if stopped:
         os.kill(first, signal.SIGCONT)
-        _, status = os.waitpid(first, 0)
+        status = _status(first)
     late = os.waitstatus_to_exitcode(status)
-    if code != PUBLISHED:
-        faults.append(f"{uri}, round {number}, point {point}: the second run ended with {code}")
-    (stands,) = _in_child(lambda place: [standing(place)], uri)
-    if stands != newer:
-        what = "the older inputs stand" if stands == older else f"{stands} stands"
-        faults.append(f"{uri}, round {number}, point {point}: {what}")
     if late not in (PUBLISHED, REFUSED):
-        faults.append(f"{uri}, round {number}, point {point}: the first run ended with {late}")
+        fault(f"the first run ended with {late}")
+    (stands,) = _in_child(standing, uri)
+    if stands != [newer]:
+        fault("the older inputs stand" if stands == [older] else f"{stands} stands")
     if not stopped:
-        return "not stopped, published before"
-    return "stopped with the lock, published before" if late == PUBLISHED else "overtaken and refused"
+        return "not stopped"
+    how = "stopped with the lock" if locked else "overtaken"
+    return f"{how}, {'had published before' if late == PUBLISHED else 'refused'}"
+
+
+def _holds_the_lock(process: int, uri: str) -> bool:
+    """Whether a process holds the lock of a catalogue's folder, as the kernel tells."""
+    try:
+        inode = f":{Path(uri).stat().st_ino}"
+    except OSError:
+        return False
+    lines = (line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines())
+    return any("->" not in f and "FLOCK" in f and f[4] == str(process) and f[5].endswith(inode) for f in lines)
+
+
+def _status(child: int) -> int:
+    """The status of a child that comes to its end, or is ended when that takes too long."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _end(child: int) -> int:
+    return os.waitstatus_to_exitcode(_status(child))
 
 
 def _in_child(look: Callable[[str], list[Any]], uri: str) -> list[Any]:
@@ -134,6 +172,28 @@ def _fork(uri: str, granule: str, stop_before: int | None) -> int:
         os._exit(code)
 
 
+def _import_all() -> None:
+    """Import what the children need, and make what they keep; without a thread, which a fork would not inherit."""
+    import tempfile
+
+    import catalog.check.check
+    import catalog.check.repair  # noqa: F401
+    from catalog.items.assets import FileFacts
+    from catalog.items.schema import validate_item  # noqa: F401
+    from catalog.rasters.cog import build_rasters, file_tags
+    from catalog.rasters.thumbnail import draw
+    from downscaler import product
+    from tests.catalog.conftest import run_record, whole_tiles
+
+    domain = product.LITTLE_WASHITA
+    tags, variables = file_tags(DAY, simulated=True, caveats=()), product.variables_of(domain.name)
+    with tempfile.TemporaryDirectory() as folder:
+        rasters = build_rasters(Path(folder), domain, whole_tiles(domain), tags, variables=variables)
+        draw(rasters[variables[0].name].path, domain, run_record(domain, DAY))
+        FileFacts.of(rasters[variables[0].name].path)
+    assert len(list(Path("/proc/self/task").iterdir())) == 1
+
+
 def _publish(uri: str, granule: str, stop_before: int | None) -> int:
     from catalog import publish
     from catalog.publish.claims import claimed
@@ -156,31 +216,29 @@ def _publish(uri: str, granule: str, stop_before: int | None) -> int:
 
 
 def _stop_before(number: int) -> None:
-    """Stop this process before the rename, or the put into a bucket, of a number; number 0 is now."""
+    """Stop this process before its look at the store, or change of it, of a number; number 0 is at once."""
     seen = 0
 
-    def look(frame: Any, event: str, called: Any) -> None:
+    def look(frame: Any, event: str, _: Any) -> None:
         nonlocal seen
-        name = getattr(called, "__name__", "")
-        if event == "c_call" and (name in ("rename", "replace") or (name == "put" and frame.f_code.co_name == "put")):
-            seen += 1
+        code = frame.f_code
+        if event == "call" and code.co_name in _STEPS and code.co_filename.endswith(_STORES):
             if seen == number:
                 sys.setprofile(None)
                 os.kill(os.getpid(), signal.SIGSTOP)
+            seen += 1
 
-    if number == 0:
-        os.kill(os.getpid(), signal.SIGSTOP)
     sys.setprofile(look)
 
 
-def standing(uri: str) -> str | None:
-    """SHA-256 of the granule that the standing item was made from."""
+def standing(uri: str) -> list[list[str]]:
+    """SHA-256 of the granules that the standing item was made from, as one finding."""
     from catalog.reading.days import find_item
     from downscaler import product
 
     item = find_item(uri, product.LITTLE_WASHITA, DAY)
     inputs = item["properties"]["vadose:inputs"] if item else []
-    return next((str(record["sha256"]) for record in inputs if record["kind"] == "granule"), None)
+    return [[str(record["sha256"]) for record in inputs if record["kind"] == "granule"]]
 
 
 def checked(uri: str) -> list[str]:
@@ -240,6 +298,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("build/fencing"))
     asked = parser.parse_args()
+    _import_all()
     done = []
     if "folder" in asked.stores:
         shutil.rmtree(asked.work, ignore_errors=True)

@@ -86,3 +86,17 @@ def test_without_prefect_a_cron_job_makes_the_days():
     daily = dict(pods("cron"))["vadose-daily"]["containers"][0]
     assert daily["command"] == ["vadose", "run"]
     assert "PREFECT_API_URL" not in {variable["name"] for variable in daily["env"]}
+
+
+def test_prefect_s_pages_link_to_where_the_catalogue_is_served():
+    worker = dict(pods("prefect"))["vadose-worker"]["containers"][0]
+    told = {variable["name"]: variable.get("value") for variable in worker["env"]}
+    assert told["VADOSE_CATALOG_URL"] == f"{values_of('prefect')['api']['publicUrl']}/catalog"
+
+
+def test_a_worker_is_ready_when_the_doctor_says_so():
+    worker = dict(pods("prefect"))["vadose-worker"]["containers"][0]
+    probe = worker["readinessProbe"]
+    assert probe["exec"]["command"] == ["vadose", "doctor", "--local"]
+    assert probe["timeoutSeconds"] >= 30  # a start of Python on a busy node, and a look at the store
+    assert probe["periodSeconds"] >= 300

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from once import built_once
+from prefect_server import free_port, serving, using, wait_for_server
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,23 @@ def made(tmp_path_factory: pytest.TempPathFactory, command: Callable[..., str]) 
         (work / "training.json").write_text(told, encoding="utf-8")
 
     return built_once(tmp_path_factory, "made", build)
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prefect server: one for all tests of this process, since each start takes 7 s of computing.
+
+    A test that leaves deployments, pools or automations there takes them away.
+    """
+    api = f"http://127.0.0.1:{free_port()}/api"
+    brisk = {"PREFECT_SERVER_SERVICES_TRIGGERS_PG_NOTIFY_RECONNECT_INTERVAL_SECONDS": "2"}
+    with serving(tmp_path_factory.mktemp("prefect"), api, brisk):
+        wait_for_server(api)
+        yield api
+
+
+@pytest.fixture(scope="module")
+def server(prefect_api: str) -> Iterator[str]:
+    """The flows of a module run against the server of this process."""
+    with using(prefect_api) as api:
+        yield api

@@ -39,6 +39,17 @@ def test_an_empty_variable_counts_as_not_given(monkeypatch: pytest.MonkeyPatch) 
     assert load_settings().workers == 2
 
 
+def test_a_setting_that_has_gone_tells_what_took_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("vadose.toml").write_text("gap_fill = true\n")
+    with pytest.raises(ConfigError, match="gap_fill no longer exists") as raised:
+        load_settings()
+    assert "analysis" in str(raised.value.remedy)
+    Path("vadose.toml").unlink()
+    monkeypatch.setenv("VADOSE_GAP_FILL", "true")
+    with pytest.raises(ConfigError, match="no longer exists"):
+        load_settings()
+
+
 def test_paths_of_a_file_count_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "etc").mkdir()
     config = tmp_path / "etc" / "mine.toml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import random
@@ -21,10 +22,7 @@ from typing import Any
 
 MEMORY = 1 << 30  # bytes that one input may make a process ask for
 SECONDS = 10.0  # of computing on one input
-_WAITING, _SETUP = (
-    120.0,
-    900.0,
-)  # seconds on the clock after which a child waits for what never comes, or was not set up
+_WAITING, _SETUP = 120.0, 900.0  # seconds without computing: it waits for what never comes, or was not set up
 _FIRST = 60  # seconds of computing on the first input, which imports what all need
 _KEPT = 40  # faulty inputs that are kept of a reader
 
@@ -96,8 +94,7 @@ def _batch(subject: Subject, start: int, stop: int, seed: int, keep: Path, found
     os.close(into)
     at, buffer, ended, patience = start, b"", False, _SETUP
     while not ended:
-        ready, _, _ = select.select([out], [], [], patience)
-        if not ready:
+        if not _ready(out, child, patience):
             os.kill(child, signal.SIGKILL)
             _note(found, f"hang: no end after {_WAITING:g} s", work, keep, at)
             at += 1
@@ -133,6 +130,22 @@ def _batch(subject: Subject, start: int, stop: int, seed: int, keep: Path, found
     return at
 
 
+def _ready(out: int, child: int, patience: float) -> bool:
+    """Whether a child has something to tell; it is waited for while it computes, which its own limit ends."""
+    before = -1
+    while not select.select([out], [], [], patience)[0]:
+        if (now := _computed(child)) == before:
+            return False
+        before = now
+    return True
+
+
+def _computed(child: int) -> int:
+    """Ticks of computing that a process has had."""
+    fields = Path(f"/proc/{child}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 def _note(found: Found, fault: str, work: Path, keep: Path, at: int) -> None:
     found.faults[fault] += 1
     if sum(found.faults.values()) <= _KEPT and (work / str(at)).exists():
@@ -149,6 +162,7 @@ def _child(subject: Subject, numbers: range, seed: int, work: Path, into: int) -
             os.dup2(nowhere.fileno(), 1)
             if not os.environ.get("FUZZ_LOUD"):
                 os.dup2(nowhere.fileno(), 2)
+                faulthandler.disable()  # a child that is to die of a signal does so quietly
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         made = subject.setup()
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -235,6 +235,9 @@ def hdf5(source: Path, target: Path, chance: random.Random) -> None:
                 continue  # HDF5 does not take every change
 
 
+_WHOLE = 100_000_000  # bytes of a variable that a change reads whole
+
+
 def _change_hdf5(file: Any, name: str, chance: random.Random) -> None:
     import h5py
     import numpy as np
@@ -253,6 +256,8 @@ def _change_hdf5(file: Any, name: str, chance: random.Random) -> None:
             del node.attrs[attribute]
         else:
             node.attrs[attribute] = value
+    elif what in (5, 6) and isinstance(node, h5py.Dataset) and node.nbytes > _WHOLE:
+        return  # an earlier change made it hollow
     elif what == 5 and isinstance(node, h5py.Dataset):
         content = np.asarray(node)
         del file[name]
@@ -268,7 +273,9 @@ def _change_hdf5(file: Any, name: str, chance: random.Random) -> None:
             content[at] = np.array([chance.choice(ODD_NUMBERS)]).astype(content.dtype)
         node[...] = content.reshape(node.shape)
     elif what == 7:
-        shape = chance.choice([(10**6, 10**6), (2**40,), (10**5, 10**5, 10)])
+        shape = chance.choice(
+            [(10**6, 10**6), (2**40,), (10**5, 10**5, 10), (60, 5_000, 5_000), (20_000, 20_000), (19_000_000,)]
+        )
         dtype = getattr(node, "dtype", np.dtype("f4"))
         del file[name]
         file.create_dataset(name, shape=shape, dtype=dtype if dtype.kind in "fiu" else "f4", chunks=True, fillvalue=0)

@@ -17,7 +17,7 @@ class Faulty(ThreadingHTTPServer):
 
     A fault is an HTTP status, "cut" (half of what is asked for, then the connection ends), "wrong" (other bytes of the
     same length), "slow" (a pause after every few bytes), "silent" (nothing for a second) or "whole" (the range is not
-    heeded).
+    heeded), or "held" (half of it, and the rest when ``go_on`` is set).
     """
 
     daemon_threads = True
@@ -30,6 +30,7 @@ class Faulty(ThreadingHTTPServer):
         self.sent: Counter[str] = Counter()
         self.most_at_once = self.at_once = 0
         self.guard = threading.Lock()
+        self.go_on = threading.Event()
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -99,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "cut":
             body = body[: len(body) // 2]
             self.close_connection = True
-        step = 500 if fault == "slow" else len(body) or 1
+        step = {"slow": 500, "held": len(body) // 2}.get(str(fault), len(body)) or 1
         for begin in range(0, len(body), step):
             self.wfile.write(body[begin : begin + step])
             with self.server.guard:
@@ -107,6 +108,9 @@ class Handler(BaseHTTPRequestHandler):
             if fault == "slow":
                 self.wfile.flush()
                 time.sleep(0.05)
+            if fault == "held":
+                self.wfile.flush()
+                self.server.go_on.wait(300)
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""What takes seconds to build is built once for a whole run of the suite, whichever of its processes needs it first."""
+"""What takes seconds to build is built once for a whole run of the suite, whichever of its processes needs it first.
+
+TESTS_ONCE=FOLDER: runs of both halves of one tree share it, as in CI.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path
 
     A build that fails leaves nothing that the next process would take for whole.
     """
-    base = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    base = Path(os.environ.get("TESTS_ONCE") or factory.getbasetemp())
+    if "TESTS_ONCE" not in os.environ and "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent  # a worker's own folder lies in the run's
+    base.mkdir(parents=True, exist_ok=True)
     folder, whole = base / f"once-{name}", base / f"once-{name}.whole"
     with FileLock(f"{folder}.lock"):
         if not whole.exists():

@@ -35,8 +35,8 @@ def _as_user(command: list[str]) -> list[str]:
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """The address of an empty database whose owner may create extensions; skips where PostGIS is not installed."""
+def running_postgres(postgis: bool = True) -> Iterator[str]:
+    """The address of an empty database whose owner may create extensions; skips where one cannot be made."""
     initdb, server = _found("initdb"), _found("postgres")
     folder = Path(tempfile.mkdtemp(prefix="vadose-pg-", dir="/tmp"))  # short, as sockets' paths have to be
     if os.getuid() == 0:
@@ -54,7 +54,7 @@ def running_postgres() -> Iterator[str]:
     process = subprocess.Popen(_as_user([server, "-D", f"{folder}/data", "-p", str(port), *options]), **where)
     try:
         dsn = f"postgresql://vadose@127.0.0.1:{port}/postgres"
-        _wait(dsn)
+        _wait(dsn, postgis)
         yield dsn
     finally:
         process.terminate()
@@ -62,7 +62,7 @@ def running_postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait(dsn: str) -> None:
+def _wait(dsn: str, postgis: bool) -> None:
     import psycopg
 
     end = time.monotonic() + PATIENCE
@@ -74,5 +74,5 @@ def _wait(dsn: str) -> None:
         except psycopg.OperationalError:
             assert time.monotonic() < end, "PostgreSQL does not start"
             time.sleep(0.2)
-    if known is None:
+    if postgis and known is None:
         pytest.skip("needs PostGIS in PostgreSQL (Debian: postgresql-15-postgis-3)")

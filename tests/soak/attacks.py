@@ -173,7 +173,7 @@ def service(catalog: Path, log: Path, **settings: str) -> Iterator[tuple[int, su
     with log.open("wb") as out:
         server = subprocess.Popen(line, stdout=out, stderr=out, env={**os.environ, **settings})
     try:
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 900  # of a machine that does much else
         while not asked(port, _get("/healthz")):
             assert server.poll() is None, log.read_text()
             assert time.monotonic() < deadline, "the service does not start"

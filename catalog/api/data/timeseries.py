@@ -32,6 +32,7 @@ _MEDIA: dict[str, Format] = {
 _COLUMNS = ("date", "soil_moisture", "uncertainty", "lower", "upper", "quality_flag", "flags", "item")
 _NOTES = ("units", "simulated")  # of every line, so that a table that is cut or joined keeps them
 _POINT = re.compile(r"\s*POINT\s*\(\s*(-?[\d.]{1,20})\s+(-?[\d.]{1,20})\s*\)\s*", re.IGNORECASE)
+_TOLD = r"^POINT ?\(-?[0-9]{1,2}(\.[0-9]{1,9})? -?[0-8]?[0-9](\.[0-9]{1,9})?\)$"  # told to clients: all on the globe
 FormatQuery = Annotated[Format | None, Query(alias="f", description="Format; without it the Accept header decides")]
 
 
@@ -43,8 +44,8 @@ FormatQuery = Annotated[Format | None, Query(alias="f", description="Format; wit
 )
 def timeseries(
     request: Request,
-    lon: Annotated[float, Query(description="Degrees east")],
-    lat: Annotated[float, Query(description="Degrees north")],
+    lon: Annotated[float, Query(description="Degrees east", json_schema_extra={"minimum": -180, "maximum": 180})],
+    lat: Annotated[float, Query(description="Degrees north", json_schema_extra={"minimum": -90, "maximum": 90})],
     start: Annotated[str | None, Query(description="First day, YYYY-MM-DD; without it a year before the end")] = None,
     end: Annotated[str | None, Query(description="Last day, YYYY-MM-DD; without it the latest published")] = None,
     collection: CollectionQuery = None,
@@ -60,7 +61,7 @@ def timeseries(
 def position(
     request: Request,
     collection: Annotated[str, Path(description="A collection")],
-    coords: Annotated[str, Query(description="POINT(lon lat) in degrees")],
+    coords: Annotated[str, Query(description="POINT(lon lat) in degrees", json_schema_extra={"pattern": _TOLD})],
     datetime: Annotated[str | None, Query(description="A day, or first/last with .. for an open end")] = None,
     f: FormatQuery = None,
 ) -> Response:

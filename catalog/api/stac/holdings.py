@@ -111,10 +111,12 @@ def _schema(name: str, value: object) -> Document:
 
 
 class Catalogue:
-    """A served catalogue: its store and its present holdings."""
+    """A served catalogue: its store and its present holdings. With ``empty`` it need not be there yet."""
 
-    def __init__(self, store: Store, *, fresh: float = FRESH, limits: Limits | None = None) -> None:
-        if store.get(ROOT) is None:
+    def __init__(
+        self, store: Store, *, fresh: float = FRESH, limits: Limits | None = None, empty: bool = False
+    ) -> None:
+        if not empty and store.get(ROOT) is None:
             raise CatalogError(
                 "No catalogue is there", value=f"{store.uri}/{ROOT}", remedy="`vadose demo` or `vadose run` makes one."
             )

@@ -179,10 +179,10 @@ def _instants(node: Any) -> tuple[dt.datetime, dt.datetime]:
     """First and last instant of a literal: the same of a time, a whole day of a date."""
     text = node if isinstance(node, str) else next(iter(node.values()))
     try:
-        found = dt.datetime.fromisoformat(text)
+        found = dt.datetime.fromisoformat(text.upper())  # RFC 3339 knows a small t and z too
         first = found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
         last = first + _DAY if len(text) == len("2015-04-01") else first
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise bad(
             f"Invalid time {str(text)[:40]!r} in the filter. Allowed: 2015-04-01, 2015-04-01T12:00:00Z."
         ) from None

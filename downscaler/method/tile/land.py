@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from downscaler.ground.blocks import Bools, Floats
 from downscaler.ground.grid import Window
 from downscaler.method.coarse.following import Response
-from downscaler.method.conserve import smooth_surface
+from downscaler.method.conserve import Surfaces
 from downscaler.method.denoise import noise_part
 from downscaler.method.features import FEATURES, MISSING, Ground
 
@@ -132,9 +132,10 @@ class Land:
             kept[name] = kept[name][:, chosen]
         return Land(**kept)
 
-    def surface(self, coarse: Floats) -> Floats:
-        """Smooth mass-preserving surface [gy, gx] through coarse values of the window [gyc, gxc]."""
-        return smooth_surface(coarse, self.active, self.ratio)
+    @cached_property
+    def surface(self) -> Surfaces:
+        """Makes smooth mass-preserving surfaces [gy, gx] through coarse values of the window [gyc, gxc]."""
+        return Surfaces(self.active, self.ratio)
 
     def split(self, coarse: Floats, error: Floats, rough: float, *, pattern: bool) -> tuple[Floats, Floats]:
         """Coarse values as signal and noise [gyc, gxc], see ``Ground.split``."""

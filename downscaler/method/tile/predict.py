@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from downscaler.ground.blocks import Bools, Floats, spread_blocks
 from downscaler.ground.coarse_day import CoarseDay
@@ -58,8 +59,7 @@ def predict(
     Args:
         model: a trained model.
         prior: covers the day's domain.
-        day: the SMAP retrievals; only recommended ones are used, and those filled in where ``day.data`` has
-            ``filled`` (see ``gapfill.fill``).
+        day: the SMAP retrievals; only recommended ones are used, and what an analysis has besides (``filled``).
         matching: carries SMAP into the prior's climatology for the predictors; departures come back scaled.
         weather: rain and temperature of days that the prior does not hold.
         tile: M36 cells along one edge of a tile.
@@ -77,8 +77,9 @@ def predict(
         for booster in (branch.mean, branch.bounds):
             booster.set_param({"nthread": alone})
     work = _Day(model, prior, day, _prepared(day, matching), weather, keeping or Keeping())
-    work.learn_weather(windows, threads)
-    yield from in_turn(work.tile, windows, threads)
+    with threadpool_limits(1, user_api="blas"):  # its matrices are small: two threads wait for each other
+        work.learn_weather(windows, threads)
+        yield from in_turn(work.tile, windows, threads)
 
 
 def _prepared(day: CoarseDay, matching: Matching | None) -> xr.Dataset:

@@ -1,6 +1,6 @@
 """A day's antecedent weather on the tiles of a domain: each tile's is made once, and serves its neighbours' surfaces.
 
-What weather is beyond its smooth coarse mean (``features.departure``) needs the block means around a tile, not the
+What weather is beyond its smooth coarse mean (its ``_departure``) needs the block means around a tile, not the
 cells: so no tile reads the days of another.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Bools, Floats, block_mean
 from downscaler.ground.grid import Domain, Window
-from downscaler.method.conserve import smooth_surface
+from downscaler.method.conserve import Surfaces
 from downscaler.method.features import antecedent
 from downscaler.method.forcing import HeldWeather, forcing_until
 from downscaler.method.tile.land import Arrays, Land
@@ -62,11 +62,16 @@ def tile_weather(
     forcing = forcing_until(data, date, held, days) if active.any() else None
     if forcing is None:
         return {}
-    fields = antecedent(forcing)
-    listed = np.stack([values[active] for values in fields.values()])
+    fields = antecedent({name: values[:, active] for name, values in forcing.items()})
+    listed = np.stack(list(fields.values()))
     known = np.isfinite(listed)
-    means = [block_mean(values, active & np.isfinite(values), ratio) for values in fields.values()]
-    made = {"names": np.array(list(fields)), "fine": listed, "coarse": np.stack(means)}
+    whole = np.full(active.shape, np.nan)
+
+    def mean(values: Floats) -> Floats:
+        whole[active] = values
+        return block_mean(whole, active & np.isfinite(whole), ratio)
+
+    made = {"names": np.array(list(fields)), "fine": listed, "coarse": np.stack([mean(each) for each in listed])}
     return made if known.all() else made | {"known": known}
 
 
@@ -109,7 +114,9 @@ class WeatherOfDay:
         fields: dict[str, Floats] = {}
         for number, name in enumerate(map(str, made["names"])):
             fields[name] = made["fine"][number][at]
-            mask = land.active & self._known[name][grown.index] if name in self._known else land.active
-            smooth = smooth_surface(self._coarse[name][grown.coarser(self._ratio).index], mask, self._ratio)
-            fields[f"{name}_departure"] = fields[name] - smooth[inner.index].ravel()[land.cells]
+            surface = land.surface
+            if name in self._known:
+                surface = Surfaces(land.active & self._known[name][grown.index], self._ratio)
+            smooth = surface(self._coarse[name][grown.coarser(self._ratio).index], inner.index)
+            fields[f"{name}_departure"] = fields[name] - smooth.ravel()[land.cells]
         return fields

@@ -129,15 +129,16 @@ def _all_pages(query: DataGranules) -> list[dict[str, Any]]:
     The client's own loop ends at a page that is shorter than asked for, which CMR may send in the middle.
     """
     told, url, headers = query.hits(), query._build_url(), dict(query.headers or {})
-    records: list[dict[str, Any]] = []
+    records: dict[str, dict[str, Any]] = {}
     while len(records) < told:
         response = query.session.get(url, headers=headers, params={"page_size": _PAGE})
         if not response.ok:
             raise RuntimeError(response.text)
-        items = response.json()["items"]
-        records += items
+        before = len(records)
+        for item in response.json()["items"]:
+            records[str(item.get("meta", {}).get("concept-id") or len(records))] = item
         after = response.headers.get("cmr-search-after")
-        if not items or after is None:
+        if len(records) == before or after is None:  # a page that came before counts for nothing
             break
         headers["cmr-search-after"] = after
     if len(records) < told:
@@ -147,7 +148,7 @@ def _all_pages(query: DataGranules) -> list[dict[str, Any]]:
             allowed="all of them",
             remedy="Try again later, or search a shorter period.",
         )
-    return records
+    return list(records.values())
 
 
 class Account:

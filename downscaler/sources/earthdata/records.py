@@ -39,6 +39,11 @@ class RemoteFile:
         return f"size:{self.size}"
 
 
+def is_in_cloud(url: str) -> bool:
+    """Whether an address is of Earthdata's cloud."""
+    return (urlsplit(url).hostname or "").endswith("earthdatacloud.nasa.gov")
+
+
 def remote_file(record: Mapping[str, Any], suffix: str) -> RemoteFile:
     """The file of a CMR record (``items[n]`` of umm_json) whose name ends in ``suffix``.
 
@@ -46,6 +51,7 @@ def remote_file(record: Mapping[str, Any], suffix: str) -> RemoteFile:
     """
     umm = record.get("umm", {})
     links = [link["URL"] for link in umm.get("RelatedUrls", []) if link.get("Type") == "GET DATA" and "URL" in link]
+    links.sort(key=is_in_cloud)  # of one file at two hosts the one in the cloud counts: the other is being retired
     named = {unquote(urlsplit(url).path).rsplit("/", 1)[-1]: url for url in links if url.startswith("https://")}
     found = [(name, url) for name, url in named.items() if name.endswith(suffix)]
     if not found:

@@ -23,7 +23,7 @@ from downscaler.sources.insitu import (
     uscrn,
     uscrn_hourly,
 )
-from downscaler.sources.insitu.delimited import SITES
+from downscaler.sources.insitu.places import SITES
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, tidy
 
 __all__ = ["COLUMNS", "READERS", "FileReport", "Read", "Sensor", "Series", "files_of", "read_stations", "tidy"]

@@ -10,7 +10,8 @@ import numpy as np
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
-from downscaler.sources.insitu.delimited import Site, Table, times
+from downscaler.sources.insitu.delimited import Table, times
+from downscaler.sources.insitu.places import Site
 from downscaler.sources.insitu.series import GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 
 PERCENT = 0.01

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,15 @@ from downscaler.errors import StationError
 from downscaler.sources.insitu.ismn_text import decoded
 
 SUFFIXES = (".csv", ".txt", ".tsv")
-SITES = "sites.csv"
 _MISSING = ("", "na", "nan", "null", "none", "m")
 _FILL = -90.0  # values at and below stand for "no reading": -99.9, -9999
 _SHOWN = 80
 _SEARCHED = 80  # lines among which a header is looked for
-_FORMS = ("%Y%m%d%H%M", "%Y%m%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")
+_FORMS = ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")
+_DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+"""By their number alone: strptime takes 20241220 for 2:20 on 2 January where it may."""
+_FIRST_YEAR = 1900  # no network is older; seconds since 1970 (1712123123) read as a date lie before
+_UTC = re.compile(r"\s*(?:UTC|GMT)$", re.IGNORECASE)
 US_FORMS = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y")
 """Of networks that write the month first; elsewhere 05/06/2024 could be either, and is no time."""
 IsHeader = Callable[[tuple[str, ...]], bool]
@@ -40,9 +44,8 @@ class Table:
 
     def rows(self) -> Iterator[Mapping[str, str]]:
         """Each line that has as many columns as the header; others are counted as bad."""
-        for (number, line), words in zip(
-            self.lines, csv.reader((line for _, line in self.lines), delimiter=self.separator), strict=True
-        ):
+        for number, line in self.lines:
+            words = next(csv.reader([line], delimiter=self.separator), [])  # alone: an open quote spoils one line
             if len(words) > len(self.columns) and not any(word.strip() for word in words[len(self.columns) :]):
                 words = words[: len(self.columns)]  # a comma at the end of each line
             if len(words) != len(self.columns):
@@ -125,9 +128,11 @@ def number_of(text: str, *, fill: float = _FILL) -> float | None:
     if text.lower() in _MISSING:
         return float("nan")
     try:
-        value = float(text)
+        value = float("x" if "_" in text else text)
     except ValueError:
         return None
+    if not np.isfinite(value):
+        return None  # inf and 1e999 are no reading
     return float("nan") if value <= fill else value
 
 
@@ -136,104 +141,36 @@ def moment_of(text: str, offset: float = 0.0, forms: Sequence[str] = ()) -> dt.d
 
     ISO 8601, and the same without separators; ``forms`` are what else is known to be meant.
     """
-    moment = None
-    try:
-        moment = dt.datetime.fromisoformat(text if not text.isdigit() else "")
-    except ValueError:
-        for form in (*_FORMS, *forms):
-            try:
-                moment = dt.datetime.strptime(text, form)  # noqa: DTZ007  (the zone is set below)
-                break
-            except ValueError:
-                continue
-    if moment is None:
+    stripped = _UTC.sub("", text)
+    moment = _moment(stripped, forms)
+    if moment is None or moment.year < _FIRST_YEAR:
         return None
+    if stripped != text:
+        moment = moment.replace(tzinfo=moment.tzinfo or dt.UTC)
     if moment.tzinfo is not None:
         return moment.astimezone(dt.UTC)
     return moment.replace(tzinfo=dt.UTC) - dt.timedelta(hours=offset)
 
 
+def _moment(text: str, forms: Sequence[str]) -> dt.datetime | None:
+    """A time as it stands, in its zone where one is told."""
+    if text.isdigit():
+        forms = (_DIGITS[len(text)],) if len(text) in _DIGITS else ()
+    else:
+        with suppress(ValueError):
+            return dt.datetime.fromisoformat(text)
+        forms = (*_FORMS, *forms)
+    for form in forms:
+        with suppress(ValueError):
+            return dt.datetime.strptime(text, form)  # noqa: DTZ007  (the caller knows the zone)
+    return None
+
+
+def is_date(text: str) -> bool:
+    """Whether a text that ``moment_of`` takes is a day without an hour."""
+    return len(text) == 8 if text.isdigit() else not re.search(r"[:T ]", text, re.IGNORECASE)
+
+
 def times(moments: Sequence[dt.datetime]) -> NDArray[np.datetime64]:
     """UTC moments as datetime64[s]."""
     return np.array([moment.replace(tzinfo=None) for moment in moments], dtype="datetime64[s]")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """What ``sites.csv`` tells of a station: degrees, hours ahead of UTC, and depths (m) of its variables."""
-
-    lat: float
-    lon: float
-    utc_offset: float | None = None
-    network: str | None = None
-    depths: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-
-
-def site_of(path: Path, site: str) -> Site:
-    """What ``sites.csv`` beside a file, or in a folder up to three above, tells of a station.
-
-    Its columns are site, lat and lon; utc_offset (hours), network, variable, depth (m, or depth_from and depth_to)
-    where needed, with a line for each variable. Raises StationError where there is no such file or line.
-    """
-    found = next((folder / SITES for folder in path.resolve().parents[:4] if (folder / SITES).is_file()), None)
-    known = _sites(found, found.stat().st_mtime_ns) if found is not None else {}
-    if site not in known:
-        raise StationError(
-            f"{path.name} does not say where its station is, and no {SITES} does",
-            value=site,
-            allowed=f"a file {SITES} beside it: site,lat,lon,utc_offset,variable,depth (m; hours ahead of UTC)",
-            remedy=f"Write {SITES} with a line for {site}.",
-        )
-    return known[site]
-
-
-@lru_cache(maxsize=16)
-def _sites(path: Path, _changed: int) -> dict[str, Site]:
-    sites: dict[str, Site] = {}
-    for row in read_table(path).rows():
-        lat, lon = (degrees_of(row.get(name, "")) for name in ("lat", "lon"))
-        if lat is None or lon is None or not (abs(lat) <= 90 and abs(lon) <= 180):
-            raise StationError(f"A line of {path} has no place", value=dict(row), allowed="lat and lon in degrees")
-        known = sites.get(row["site"], Site(lat=lat, lon=lon))
-        depth = depth_of(row)
-        named = {row["variable"].lower(): depth} if row.get("variable") and depth else {}
-        offset = number_of(row.get("utc_offset", ""))
-        sites[row["site"]] = Site(
-            lat=lat,
-            lon=lon,
-            utc_offset=_offset(offset, path, row) if offset is not None else known.utc_offset,
-            network=row.get("network") or known.network,
-            depths={**known.depths, **named},
-        )
-    return sites
-
-
-def _offset(hours: float, path: Path, row: Mapping[str, str]) -> float | None:
-    if np.isnan(hours):
-        return None
-    if not -14 <= hours <= 14:
-        raise StationError(f"A line of {path} has no utc_offset", value=dict(row), allowed="-14 to 14 hours")
-    return hours
-
-
-def local_offset(site: Site, name: str, path: Path) -> float:
-    """Hours that a station's local standard time is ahead of UTC; raises StationError where they are not told."""
-    if site.utc_offset is None:
-        raise StationError(
-            f"{path.name} is in local time, and sites.csv tells no utc_offset of {name}",
-            allowed="utc_offset in hours, such as -6 for Central Standard Time",
-        )
-    return site.utc_offset
-
-
-def depth_of(row: Mapping[str, str]) -> tuple[float, float] | None:
-    """Depths from and to in m, from columns depth (m), depth_cm, or depth_from and depth_to; None without any."""
-    if row.get("depth_from") and row.get("depth_to"):
-        found = [number_of(row["depth_from"]), number_of(row["depth_to"])]
-    elif row.get("depth_cm"):
-        centimetres = number_of(row["depth_cm"])
-        found = [None if centimetres is None else centimetres / 100.0] * 2
-    else:
-        found = [number_of(row.get("depth") or row.get("depth_m") or "")] * 2
-    first, last = found
-    return (first, last) if first is not None and last is not None and 0 <= first <= last < 100 else None

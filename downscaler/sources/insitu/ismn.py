@@ -32,6 +32,7 @@ from downscaler.sources.insitu.ismn_text import (
     decoded,
     format_of,
     in_ascii,
+    network_of,
     originals,
     quiet,
     sort_out,
@@ -226,6 +227,8 @@ class _Reader:
             series = self._parse(name, "\n".join([*header, *lines]) + "\n")
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             return None, replace(report, problem=f"not an ISMN file: {str(error).splitlines()[0][:120]}")
+        missing = int(np.isnan(series.value).sum())
+        report = replace(report, readings=report.readings - missing, missing=missing)
         if series.sensor.depth_to > self.deepest:
             depths = f"{series.sensor.depth_from:g} to {series.sensor.depth_to:g} m"
             return None, replace(report, left_out=f"reaches deeper than {self.deepest:g} m: {depths}")
@@ -236,21 +239,23 @@ class _Reader:
         from ismn.base import IsmnRoot
         from ismn.filehandlers import DataFile
 
-        relative = Path(*(in_ascii(part) for part in PurePosixPath(name).parts[-3:]))
-        original = originals([*text.splitlines()[:1], PurePosixPath(name).stem.replace("_", " ")])
+        lines = text.splitlines()
+        original = originals([lines[0], PurePosixPath(name).stem.replace("_", " ")])
+        relative = Path("network", "station", in_ascii(PurePosixPath(name).stem) + ".stm")  # wherever the file lies
         target = self.scratch / relative
         target.parent.mkdir(parents=True, exist_ok=True)
+        alone = len(lines) == 1  # in CEOP format; the package wants a second line
         try:
-            target.write_text(in_ascii(text), encoding="ascii")
+            target.write_text(in_ascii(text * 2 if alone else text), encoding="ascii")
             with quiet():
                 file = DataFile(IsmnRoot(self.scratch), relative, temp_root=self.scratch)
-                data, meta = file.read_data(), file.metadata
+                data, meta = file.read_data()[: 1 if alone else None], file.metadata
                 told = self._statics(name, target.parent, meta["instrument"].depth)
         finally:
             shutil.rmtree(target.parent)
         depth = meta["instrument"].depth
         sensor = Sensor(
-            network=original(str(meta["network"].val)),
+            network=network_of(lines[0]),
             station=original(str(meta["station"].val)),
             name=original(str(meta["instrument"].val)),
             depth_from=float(depth.start),

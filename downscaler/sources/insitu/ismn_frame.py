@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
-from downscaler.sources.insitu.delimited import header_of, moment_of, number_of, read_table, site_of, times
+from downscaler.sources.insitu.delimited import header_of, moment_of, number_of, read_table, times
+from downscaler.sources.insitu.places import site_of
 from downscaler.sources.insitu.series import MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 
 COLUMNS = ("soil_moisture", "soil_moisture_flag")

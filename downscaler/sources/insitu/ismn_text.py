@@ -26,6 +26,7 @@ _VALUES = re.compile(rf"\s*({_TIME}\s+{_NUMBER}\s+\S+\s+\S+)(?:\s.*)?$")
 _CEOP = re.compile(rf"\s*({_TIME}\s+{_TIME}(?:\s+\S+){{8}}\s+{_NUMBER}\s+\S+\s+\S+)(?:\s.*)?$")
 _PLACE = slice(3, 8)  # latitude, longitude, elevation, depth from and to in a header
 _SHOWN = 80
+_FIRST_LINES = 10
 # substring -> broad class; the first that fits, so mosaics of cropland are cropland
 _COVERS = (
     ("crop", "cropland"),
@@ -52,9 +53,9 @@ _COVERS = (
 
 
 def format_of(text: str) -> str:
-    """The format of a file, from its first non-empty line."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return CEOP if len(first.split()) == 15 and _CEOP.match(first) else HEADER_VALUES
+    """The format of a file, from its first lines: one of them may be broken."""
+    first = [line for line in text.splitlines()[:_FIRST_LINES] if line.strip()]
+    return CEOP if any(len(line.split()) == 15 and _CEOP.match(line) for line in first) else HEADER_VALUES
 
 
 def sort_out(text: str, report: FileReport) -> tuple[list[str], list[str], FileReport]:
@@ -112,6 +113,12 @@ def originals(texts: Iterable[str]) -> Callable[[str], str]:
     """What gives names back their accents: words of ``texts`` by how ``in_ascii`` writes them."""
     words = {in_ascii(word): word for text in texts for word in text.split() if not word.isascii()}
     return lambda name: " ".join(words.get(word, word) for word in name.split(" "))
+
+
+def network_of(first: str) -> str:
+    """The network that the first line of a file tells; folders have any name."""
+    words = first.split()
+    return words[5] if len(words) == 15 and _CEOP.match(first) else words[1]
 
 
 def header_problem(header: str) -> str | None:

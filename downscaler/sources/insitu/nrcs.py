@@ -20,15 +20,8 @@ import numpy as np
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
 from downscaler.sources.insitu.columns import Probe, reads, sensor_of, spoil
-from downscaler.sources.insitu.delimited import (
-    US_FORMS,
-    header_of,
-    local_offset,
-    moment_of,
-    number_of,
-    read_table,
-    site_of,
-)
+from downscaler.sources.insitu.delimited import US_FORMS, header_of, moment_of, number_of, read_table
+from downscaler.sources.insitu.places import local_offset, site_of
 from downscaler.sources.insitu.series import Read
 
 _LENGTH = {"in": 0.0254, "cm": 0.01}

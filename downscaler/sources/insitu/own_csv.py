@@ -16,7 +16,8 @@ import numpy as np
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
-from downscaler.sources.insitu.delimited import degrees_of, depth_of, header_of, moment_of, number_of, read_table, times
+from downscaler.sources.insitu.delimited import degrees_of, header_of, is_date, moment_of, number_of, read_table, times
+from downscaler.sources.insitu.places import depth_of
 from downscaler.sources.insitu.series import GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 
 NEEDED = ("site", "lat", "lon", "time", "value")
@@ -72,7 +73,7 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
         sensor.moments.append(moment)
         sensor.values.append(value)
         sensor.flags.append(MISSING_FLAG if np.isnan(value) else row.get("flag") or GOOD)
-        sensor.daily &= len(row["time"]) <= len("2024-05-01")
+        sensor.daily &= is_date(row["time"])
     _check(found.keys(), table.bad, path)
     bad = len(table.bad)
     for (network, site, name, top, bottom, lat, lon), one in found.items():

@@ -156,7 +156,7 @@ def _from_text(path: Path) -> tuple[pd.DataFrame, FileReport]:
 
 def _row(words: Sequence[str], station: str | None) -> list[object] | None:
     """A line as station, date, place and the ten values of moisture and temperature; None when it is broken."""
-    if len(words) not in (_COLUMNS, _COLUMNS + 1):
+    if len(words) not in (_COLUMNS, _COLUMNS + 1) or not words[_WBAN].strip().isdigit():
         return None
     last = _NAME.fullmatch(words[-1].strip())
     name = station or (last.group(1) if last else f"WBAN-{words[_WBAN].strip():0>5}")
@@ -165,7 +165,7 @@ def _row(words: Sequence[str], station: str | None) -> list[object] | None:
         numbers = [float(w) for w in (words[_LON], words[_LAT], *words[_MOISTURE:_COLUMNS])]
     except ValueError:
         return None
-    plausible = words[_DATE].strip().isdigit() and abs(numbers[0]) <= 180 and abs(numbers[1]) <= 90
+    plausible = re.fullmatch(r"\d{8}", words[_DATE].strip()) and abs(numbers[0]) <= 180 and abs(numbers[1]) <= 90
     return [name, date, *numbers] if plausible else None
 
 

@@ -108,7 +108,7 @@ def _station(
 
 def _row(words: list[str]) -> _Row | None:
     """A line as station number, UTC and the place with ten values; None when it is broken."""
-    if len(words) != _COLUMNS or not (words[_DATE].isdigit() and words[_TIME].isdigit()):
+    if len(words) != _COLUMNS or not all(word.isdigit() for word in words[: _TIME + 1]):
         return None
     moment = moment_of(f"{words[_DATE]}{words[_TIME]:0>4}")
     place = [degrees_of(words[column]) for column in (_LON, _LAT)]

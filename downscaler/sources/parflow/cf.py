@@ -13,6 +13,7 @@ from pyproj.exceptions import CRSError
 
 from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError
 from downscaler.sources import hdf5
+from downscaler.sources.bounds import LONGEST, middles
 from downscaler.sources.lengths import METRES
 
 _LAYER_AXES = ("layer", "z", "level", "depth", "soil_layer")
@@ -126,11 +127,31 @@ def crs_of(dataset: xr.Dataset, where: str) -> str:
 
 
 def utc_days(dataset: xr.Dataset, where: str) -> list[dt.date]:
-    """UTC day of every time step; raises PriorSchemaError without a decoded time axis."""
+    """UTC day of every time step: of its middle where the file tells bounds, since means may be stamped with their end.
+
+    Raises PriorSchemaError without a decoded time axis, and for steps longer than a day.
+    """
     if "time" not in dataset.coords or dataset["time"].dtype.kind != "M":
-        raise PriorSchemaError(f"{where} has no decodable time axis", allowed="a CF time coordinate named time")
-    stamps = dataset["time"].values.astype("datetime64[D]").astype(object)
-    return cast("list[dt.date]", list(stamps))
+        raise PriorSchemaError(
+            f"{where} has no decodable time axis",
+            value=_time_units(dataset),
+            allowed="a CF time coordinate named time, of the standard calendar",
+        )
+    stamps, told = dataset["time"].values, middles(dataset)
+    if told is not None:
+        stamps, longest = told
+        if longest > LONGEST:
+            hours = longest / np.timedelta64(1, "h")
+            raise PriorSchemaError(f"Steps of {where} are longer than a day", value=f"{hours:g} h", allowed="24 h")
+    return cast("list[dt.date]", list(stamps.astype("datetime64[D]").astype(object)))
+
+
+def _time_units(dataset: xr.Dataset) -> str:
+    """What stands for a time axis, for the message."""
+    if "time" not in dataset.variables:
+        return f"dimensions {', '.join(map(str, dataset.dims))}"
+    told = {**dataset["time"].encoding, **dataset["time"].attrs}
+    return f"{told.get('units', 'no units')}, calendar {told.get('calendar', 'not told')}"
 
 
 def open_dataset(path: Path) -> xr.Dataset:

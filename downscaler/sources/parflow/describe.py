@@ -7,6 +7,7 @@ from typing import Any
 
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import question
+from downscaler.sources.folders import files_below
 from downscaler.sources.parflow.cf import open_dataset
 from downscaler.sources.parflow.native import NativeSource, names_states
 from downscaler.sources.parflow.netcdf import SUFFIXES, open_netcdf
@@ -25,7 +26,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def _describe(path: Path) -> dict[str, Any]:
-    if path.suffix == ".pfb":
+    if path.suffix.lower() == ".pfb":
         return describe_pfb(path)
     data = open_dataset(path)
     facts: dict[str, Any] = {
@@ -45,7 +46,7 @@ def is_run(folder: Path) -> bool:
     """Whether a folder is a ParFlow run: it has a prior.toml, or NetCDF files with soil moisture over time."""
     if names_states(folder):
         return True
-    return any(p.suffix.lower() in SUFFIXES for p in folder.iterdir() if p.is_file()) and _opens(folder)
+    return bool(files_below(folder, SUFFIXES)) and _opens(folder)
 
 
 def _opens(folder: Path) -> bool:

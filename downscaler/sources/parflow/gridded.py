@@ -30,6 +30,7 @@ from downscaler.sources.parflow.source import SourceInfo
 from downscaler.sources.parflow.units import Conversion, check_weather, conversion
 
 Array = NDArray[np.float32]
+_BLOCK = 1 << 25  # values that are looked at in one go
 _RETENTION = ("van_genuchten_alpha", "van_genuchten_n", "residual_saturation")
 
 
@@ -99,6 +100,14 @@ class GriddedSource:
         if self._variable("pressure", self._parts) and {"porosity", *_RETENTION} <= self._static_names.keys():
             return "pressure"
         present = attributes_of(self._parts[0])
+        timeless = find_name("soil_moisture", present)
+        if timeless is not None:
+            raise PriorSchemaError(
+                f"Variable {timeless!r} of {self._where} has no axis named time",
+                value=", ".join(map(str, self._parts[0][timeless].dims)),
+                allowed="time, y, x",
+                remedy="Rename the dimension of times to time.",
+            )
         require("soil_moisture", None, present, self._where)
         raise AssertionError  # require has raised
 
@@ -308,10 +317,16 @@ def _is_number(values: NDArray[Any]) -> NDArray[np.bool_]:
         return np.asarray(np.abs(values) < 1e30)
 
 
-def _steps_with_data(values: xr.DataArray) -> NDArray[np.bool_]:
-    """Which time steps hold any number; read in blocks."""
-    found = [
-        _is_number(values.isel(time=slice(start, start + 30)).transpose("time", ...).values)
-        for start in range(0, values.sizes["time"], 30)
-    ]
-    return np.concatenate([block.reshape(block.shape[0], -1).any(axis=1) for block in found])
+def _steps_with_data(values: xr.DataArray, most: int = _BLOCK) -> NDArray[np.bool_]:
+    """Which time steps hold any number; read in blocks of whole fields, and a field too large for one in strips."""
+    field = values.transpose("time", "y", "x")
+    steps, height, width = field.shape
+    days, rows = max(most // max(height * width, 1), 1), max(most // max(width, 1), 1)
+    found = np.zeros(steps, dtype=bool)
+    for start in range(0, steps, days):
+        part, block = field.isel(time=slice(start, start + days)), found[start : start + days]
+        for row in range(0, height, rows):
+            block |= _is_number(part.isel(y=slice(row, row + rows)).values).any(axis=(1, 2))
+            if block.all():
+                break
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from downscaler.errors import PriorUnreadableError
+from downscaler.sources.folders import files_below, left_unread
 from downscaler.sources.parflow import own_netcdf
 from downscaler.sources.parflow.cf import attributes_of, open_dataset
 from downscaler.sources.parflow.gridded import GriddedSource
@@ -33,6 +34,7 @@ def open_netcdf(path: Path | str, statics: Path | None = None) -> GriddedSource:
     others = {file: data for file, data in opened.items() if file not in days}
     used = {file: data for file, data in others.items() if _is_useful(data)}
     notes += [_unread_file(file, data) for file, data in others.items() if file not in used]
+    notes += left_unread(Path(path), {*days, *others, *more})
     source = GriddedSource(
         _in_order(days), _in_order(used), where=str(path), inputs=file_inputs([*days, *used, *more]), notes=notes
     )
@@ -84,7 +86,7 @@ def _unread_file(file: Path, data: xr.Dataset) -> str:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        found = files_below(path, SUFFIXES)  # years may lie in folders of their own
     elif any(c in path.name for c in "*?[") and not path.exists():
         found = sorted(path.parent.glob(path.name))
     else:

@@ -116,8 +116,8 @@ def statics(about: Description) -> tuple[xr.Dataset | None, list[Path]]:
 
 
 def _one(about: Description, name: str) -> Path:
-    found = sorted(about.path.parent.glob(about.files[name]))
-    if len(found) != 1 or found[0].suffix != ".pfb":
+    found = [file for file in sorted(about.path.parent.glob(about.files[name])) if not file.name.startswith(".")]
+    if len(found) != 1 or found[0].suffix.lower() != ".pfb":
         raise PriorUnreadableError(
             f"{name} in {about.path} must be one .pfb file", value=f"{len(found)} files match {about.files[name]}"
         )

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pyproj import Transformer
 
-from downscaler.errors import GranuleLayoutError, GranuleNameError, LoginError
+from downscaler.errors import GranuleLayoutError, GranuleNameError, LoginError, broken_as
 from downscaler.ground.grid import CRS, Domain
 from downscaler.sources.earthdata import Cache, Endpoints, remote_file
+from downscaler.sources.earthdata.records import is_in_cloud
 from downscaler.sources.smap.granule import open_granule
 from downscaler.sources.smap.level4 import check_level4
 from downscaler.sources.smap.names import HALF_ORBIT_LENGTH, HALF_ORBITS, NEAR_REAL_TIME, STANDARD, GranuleName
@@ -91,7 +91,8 @@ class EarthdataSupply:
         best: dict[str, tuple[tuple[bool, str], Offer]] = {}
         for record in records:
             try:
-                remote = remote_file(record, ".h5")
+                with broken_as(GranuleNameError, "A record of the archive cannot be read"):
+                    remote = remote_file(record, ".h5")
                 name = GranuleName.parse(remote.name)
             except GranuleNameError as error:
                 _LOG.warning("Left out: %s", error)
@@ -130,8 +131,7 @@ class EarthdataSupply:
 def _standing(record: dict[str, Any], url: str) -> tuple[bool, str]:
     """Rank of a record among those of one file: held in the cloud, then the latest revision."""
     meta = record.get("meta", {})
-    provider, host = str(meta.get("provider-id", "")), urlsplit(url).hostname or ""
-    in_cloud = host.endswith("earthdatacloud.nasa.gov") or provider.endswith(("_CPRD", "CLOUD"))
+    in_cloud = is_in_cloud(url) or str(meta.get("provider-id", "")).endswith(("_CPRD", "CLOUD"))
     return in_cloud, str(meta.get("revision-date", ""))
 
 

@@ -267,6 +267,7 @@ def _coordinates(
     if lat.size != lon.size or lat.size != int(np.prod(shape)):
         return None, None
     flat_lat, flat_lon = lat.ravel(), lon.ravel()
+    flat_lon = np.where((flat_lon > 180.0) & (flat_lon <= 360.0), flat_lon - 360.0, flat_lon)  # as some services write
     stated = (np.abs(flat_lat) <= 90.0) & (np.abs(flat_lon) <= 180.0)
     east, north = np.full(flat_lat.size, np.nan), np.full(flat_lat.size, np.nan)
     east[stated], north[stated] = _TO_EASE.transform(flat_lon[stated], flat_lat[stated])

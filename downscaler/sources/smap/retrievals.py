@@ -60,6 +60,13 @@ def values(
             value=dataset.dtype,
             allowed="float32 or float64",
         )
+    if (_attribute(dataset, "scale_factor", 1.0), _attribute(dataset, "add_offset", 0.0)) != (1.0, 0.0):
+        raise GranuleLayoutError(
+            f"{granule.path.name}: soil_moisture in {group.title} is packed",
+            value=f"scale_factor {_attribute(dataset, 'scale_factor', 1.0):g}",
+            allowed="values in m3 m-3 as they are",
+            remedy="Ask the service for another format, or unpack it.",
+        )
     value = masked(placement.take(dataset, FLOAT_FILL), _attribute(dataset, "_FillValue", FLOAT_FILL))
     return value, (_attribute(dataset, "valid_min", THETA_MIN), _attribute(dataset, "valid_max", THETA_MAX))
 

@@ -25,6 +25,11 @@ class Collection:
     suffix: str
     per_day: int
 
+    @property
+    def released(self) -> bool:
+        """Whether a day's file is replaced by one of a later release, under another name."""
+        return "release" in self.file.groupindex
+
 
 COLLECTIONS = {
     "nldas2": Collection(
@@ -37,7 +42,7 @@ COLLECTIONS = {
 def fetch_weather(
     kind: str, folder: Path, days: Iterable[dt.date], domain: Domain, endpoints: Endpoints
 ) -> dict[dt.date, int]:
-    """Download the files of some days that ``folder`` lacks from Earthdata, and verify them.
+    """Download the files of some days that ``folder`` lacks from Earthdata, or has in an older release; verify them.
 
     Args:
         kind: a key of ``COLLECTIONS``.
@@ -61,16 +66,17 @@ def fetch_weather(
         raise ConfigError("This weather source is not available from Earthdata", value=kind, allowed=COLLECTIONS)
     collection, wanted = COLLECTIONS[kind], sorted(set(days))
     there = _count(collection, folder)
-    lacking = [day for day in wanted if there.get(day, 0) < collection.per_day]
-    if not lacking:
+    asked = wanted if collection.released else [d for d in wanted if there.get(d, 0) < collection.per_day]
+    if not asked:
         return {}
     account, cache = log_in(endpoints), Cache(folder=folder, limit=None)
     period = tuple(
-        dt.datetime.combine(day, time, dt.UTC) for day, time in ((lacking[0], dt.time.min), (lacking[-1], dt.time.max))
+        dt.datetime.combine(day, time, dt.UTC) for day, time in ((asked[0], dt.time.min), (asked[-1], dt.time.max))
     )
     query = {"short_name": collection.short_name, "version": collection.version, "temporal": period}
     records = account.search(query | {"bounding_box": box(domain)})
-    for remote in _of_days(collection, (remote_file(r, collection.suffix) for r in records), set(lacking)):
+    offered = _of_days(collection, (remote_file(r, collection.suffix) for r in records), set(asked))
+    for remote in _newer(collection, offered, folder):
         cache.fetch(remote, lambda u, d, f: account.download(u, d, force=f), _opens)
     there = _count(collection, folder)
     if not any(there.get(day) for day in wanted):
@@ -92,18 +98,33 @@ def _of_days(collection: Collection, remotes: Iterable[RemoteFile], days: set[dt
     return list(found.values())
 
 
+def _newer(collection: Collection, remotes: Iterable[RemoteFile], folder: Path) -> list[RemoteFile]:
+    """The files that a folder does not have in the same or a later release."""
+    if not collection.released:
+        return list(remotes)
+    held: dict[str, str] = {}
+    for match in _there(collection, folder):
+        held[match[1]] = max(match["release"], held.get(match[1], ""))
+    offered = [(remote, collection.file.fullmatch(remote.name)) for remote in remotes]
+    return [remote for remote, match in offered if match and match["release"] > held.get(match[1], "")]
+
+
 def _count(collection: Collection, folder: Path) -> dict[dt.date, int]:
     """How many files each day has below a folder."""
     counts: dict[dt.date, int] = {}
-    try:
-        paths = below(folder)
-    except WeatherUnreadableError:
-        return counts
-    for name in {path.name for path in paths}:
-        match = collection.file.fullmatch(name)
-        if match and (day := date_in(match[1])) is not None:
+    for match in _there(collection, folder):
+        if (day := date_in(match[1])) is not None:
             counts[day] = counts.get(day, 0) + 1
     return counts
+
+
+def _there(collection: Collection, folder: Path) -> list[re.Match[str]]:
+    """The collection's files below a folder, each name once."""
+    try:
+        names = {path.name for path in below(folder)}
+    except WeatherUnreadableError:
+        return []
+    return [match for name in sorted(names) if (match := collection.file.fullmatch(name))]
 
 
 def _opens(path: Path) -> None:

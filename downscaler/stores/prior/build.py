@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
+from threadpoolctl import threadpool_limits
 
 import downscaler
 from downscaler import product
@@ -104,14 +105,14 @@ def _fill(
     opener: Opener | None,
     workers: int,
 ) -> None:
-    index = topographic_wetness(source)
+    indexed = "elevation" in source.statics or {"slope_x", "slope_y"} <= set(source.statics)
     names = [n for n, f in FIELDS.items() if f.required or n in source.daily or n in source.statics]
     names += list(RESPONSES)
     names += [level for name, level in LEVELS.items() if name in source.daily]
-    names += ["topographic_wetness"] if index is not None else []
+    names += ["topographic_wetness"] if indexed else []
     parts.part(_STORE, lambda folder: StoreWriter.create(folder, domain, source.days, names))
-    if index is not None:
-        parts.part(_WETNESS, lambda folder: np.save(folder / "index.npy", index))
+    if indexed:
+        parts.part(_WETNESS, lambda folder: np.save(folder / "index.npy", topographic_wetness(source)))
     tiles = range(len(list(domain.blocks())))
     if opener is None:
         done: Iterable[dict[str, Any]] = (_tile(source, domain, parts, tile) for tile in tiles)
@@ -146,7 +147,8 @@ def _tile(source: PriorSource, domain: Domain, parts: Parts, tile: int) -> dict[
         index = parts.folder / _WETNESS / "index.npy"
         wet = np.load(index, mmap_mode="r") if index.is_file() else None
         builder = TileBuilder(source, writer, wet)
-        active = builder.build(share) if share is not None else 0
+        with threadpool_limits(1, user_api="blas"):  # sums come out the same in one process or many
+            active = builder.build(share) if share is not None else 0
         noted = {"active_cells": active, "wettest": builder.wettest, "digest": writer.take_digest()}
         (folder / "tile.json").write_text(json.dumps(noted), encoding="utf-8")
 
@@ -166,8 +168,8 @@ def _tile_here(domain: Domain, parts: Parts, tile: int) -> dict[str, Any]:
     return _tile(_opened[0], domain, parts, tile)
 
 
-def topographic_wetness(source: PriorSource) -> NDArray[np.float64] | None:
-    """Wetness index of the whole lattice [j, i]; None without slopes and elevation.
+def topographic_wetness(source: PriorSource) -> NDArray[np.float64]:
+    """Wetness index of the whole lattice [j, i] of a run with slopes or elevation.
 
     From the model's slopes where water can follow them, else from elevation with its pits filled.
     """
@@ -176,9 +178,7 @@ def topographic_wetness(source: PriorSource) -> NDArray[np.float64] | None:
         east, north = source.read_static("slope_x", whole), source.read_static("slope_y", whole)
         if "elevation" not in statics or wetness.pits(wetness.receivers(east, north)[0]) <= wetness.MAX_PITS:
             return wetness.from_slopes(east, north, cell=cell)
-    if "elevation" in statics:
-        return wetness.from_elevation(source.read_static("elevation", whole), cell=cell)
-    return None
+    return wetness.from_elevation(source.read_static("elevation", whole), cell=cell)
 
 
 def _attributes(source: PriorSource, domain: Domain) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import shutil
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ from downscaler.ground.grid import M01, domain_of
 from downscaler.ground.prior import Prior
 from downscaler.sources import parflow
 from downscaler.stores.prior.schema import ATTRIBUTES, FIELDS, KIND, contents
+
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2
 
 
 def is_prior(path: Path) -> bool:
@@ -73,14 +78,28 @@ def _decoded(stored: xr.Dataset) -> xr.Dataset:
 
 
 def swap(staging: Path, out: Path) -> None:
-    """Put the finished store in place; an older one goes only when the new one stands."""
+    """Put the finished store in place; an older one goes only when the new one stands.
+
+    Where the system can, the two change places at once, since a reader takes a file that is not there for missing days.
+    """
     if not out.exists():
         staging.rename(out)
+        return
+    if _exchanged(staging, out):
+        shutil.rmtree(staging, ignore_errors=True)
         return
     old = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.old")
     out.rename(old)
     staging.rename(out)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two folders change names in one step; false where the system or the disk cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    return rename is not None and rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
 
 
 def _check_schema(path: Path, data: xr.Dataset) -> None:

@@ -11,7 +11,7 @@ from downscaler.errors import PriorSchemaError
 from downscaler.ground.grid import M01, Span, Window
 from downscaler.ground.regrid import Overlap
 from downscaler.method.coarse.response import responses
-from downscaler.method.day_of_year import DAYS, Climatology, coefficients
+from downscaler.method.day_of_year import DAYS, Climatology
 from downscaler.method.pattern import pattern_statistics
 from downscaler.sources.parflow.names import BELOW, CLASS_NAMES
 from downscaler.sources.parflow.source import PriorSource
@@ -58,7 +58,7 @@ class TileBuilder:
             for day, field in zip(self._days[block], values, strict=True):
                 climatology.add(_day_of_year(day), field)
                 np.fmax(highest, field, out=highest)
-        self._writer.put("soil_moisture_climatology", coefficients(climatology.mean()), window)
+        self._writer.put("soil_moisture_climatology", climatology.waves(), window)
         return alive, highest
 
     def _forcing(self, share: Overlap) -> None:

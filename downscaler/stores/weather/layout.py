@@ -38,10 +38,12 @@ class Packed:
         numbers = np.clip(whole, 0, MISSING - 1).astype(np.uint16)
         return np.where(np.isfinite(values), numbers, np.uint16(MISSING))
 
-    def unpack(self, numbers: NDArray[np.uint16]) -> NDArray[np.float32]:
-        """Values of numbers, NaN where there is none."""
-        values = numbers * np.float32(self.scale)
-        return np.where(numbers == MISSING, np.float32(np.nan), values)
+    def unpack(self, numbers: NDArray[np.uint16], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Values of numbers, NaN where there is none; written into ``out`` where that is given."""
+        values = np.multiply(numbers, np.float32(self.scale), out=out)
+        if (gone := numbers == MISSING).any():
+            values[gone] = np.nan
+        return values
 
 
 PRECIPITATION = Packed(

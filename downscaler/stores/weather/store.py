@@ -88,9 +88,11 @@ class Weather:
         """The same by slot, also of versions of days that no longer count; NaN for None."""
         origin = domain.window(M01).relative_to(self.domain.window(M01))
         rows, columns = window.rows.shifted(origin.rows.start), window.columns.shifted(origin.columns.start)
-        made = np.full((len(slots), len(rows), len(columns)), np.nan, dtype=np.float32)
+        made = np.empty((len(slots), len(rows), len(columns)), dtype=np.float32)
+        made[[slot is None for slot in slots]] = np.nan
         for days, piece in _pieces(slots):
-            made[days] = VARIABLES[name].unpack(np.asarray(self._arrays[name][piece, rows.slice, columns.slice]))
+            numbers = np.asarray(self._arrays[name][piece, rows.slice, columns.slice])
+            VARIABLES[name].unpack(numbers, out=made[days])
         return made
 
     @cached_property

@@ -39,13 +39,16 @@ def serve(
     zones: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of series made by `vadose zones`, to serve too.")
     ] = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Begin where no catalogue is yet; its days appear when they are published.")
+    ] = False,
 ) -> None:
     """Serve a catalogue over HTTP: map, STAC API, map tiles, time series, and the files with range requests."""
     from flows.settings import load_settings
 
     uri = load_settings(context.obj.config, catalog=catalog).catalog
     dsn = dsn or os.environ.get("VADOSE_PGSTAC_DSN")
-    app = application(str(uri), backend=backend, dsn=dsn, public_url=public_url, zones=zones)
+    app = application(str(uri), backend=backend, dsn=dsn, public_url=public_url, zones=zones, empty=empty)
     running, socket = server(app, host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
     console.say(f"{address}/  (Ctrl-C to stop)")
@@ -61,6 +64,7 @@ def application(
     dsn: str | None = None,
     public_url: str | None = None,
     zones: Path | None = None,
+    empty: bool = False,
 ) -> FastAPI:
     """The service of a catalogue; raises MissingExtraError where its packages are not installed."""
     try:
@@ -69,7 +73,7 @@ def application(
         raise MissingExtraError(
             "Serving needs packages that are not installed", value=error.name, remedy="pip install 'vadose[serve]'"
         ) from None
-    return create_app(uri, backend=backend, dsn=dsn, public_url=public_url, browser=BROWSER, zones=zones)
+    return create_app(uri, backend=backend, dsn=dsn, public_url=public_url, browser=BROWSER, zones=zones, empty=empty)
 
 
 def server(app: FastAPI, host: str, port: int) -> tuple[Server, Socket]:

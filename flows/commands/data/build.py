@@ -64,7 +64,8 @@ def prior_build(
         Path | None, typer.Option(metavar="FILE", help="Terrain, soil and land cover, if in a separate file.")
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="HydroFrame run to download, such as conus1_baseline_mod or conus2_baseline.")
+        str | None,
+        typer.Option(help="HydroFrame run to download, such as conus1_baseline_mod, conus2_baseline or ucrb_baseline."),
     ] = None,
     start: Annotated[dt.date | None, day_option("First day to download; unset, the run's.")] = None,
     end: Annotated[dt.date | None, day_option("Last day to download; unset, the run's.")] = None,

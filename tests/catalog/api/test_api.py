@@ -147,6 +147,7 @@ def test_odc_stac_loads_from_the_search(api):
         ({"bbox": "-180,-90,180,90", "limit": 2}, ["20150403a", "20150402a"]),
         ({"bbox": "-98.2,34.7,0,-98.0,34.9,9"}, ["20150403a", "20150402a", "20150401a"]),
         ({"datetime": "2015-04-02T00:00:00Z/2015-04-02T23:59:59Z"}, ["20150402a"]),
+        ({"datetime": "2015-04-02t00:00:00z/2015-04-02t23:59:59.5z"}, ["20150402a"]),
         ({"datetime": "2015-04-02T05:00:00Z"}, ["20150402a"]),
         ({"datetime": "2015-04-02T12:00:00Z/.."}, ["20150403a", "20150402a"]),
         ({"datetime": "9999-12-31T23:59:59Z"}, []),
@@ -256,6 +257,7 @@ def test_nothing_can_be_written(api):
     for method, address in (("POST", one), ("PUT", f"{one}/{item['id']}"), ("PATCH", one), ("DELETE", api)):
         assert requests.request(method, address, json=item, timeout=60).status_code == 405, (method, address)
     assert requests.post(f"{api}collections", json={}, timeout=60).status_code == 405
+    assert requests.options(f"{api}search", timeout=60).headers["Allow"] == "GET, POST"
     assert requests.post(f"{api}search", data=b" " * 2_000_000, timeout=60).status_code == 413
 
 

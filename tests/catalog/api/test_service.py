@@ -27,6 +27,7 @@ from catalog.reading.retrieval import less_smap
 from catalog.reading.series import cell_at, flag_names
 from catalog.store.base import Write
 from downscaler import product
+from downscaler.errors import CatalogError
 from downscaler.ground.grid import LonLat
 from downscaler.product import FLAG_MEANINGS, Flag
 
@@ -428,3 +429,18 @@ def test_the_cube_alone_is_read_where_it_is_up_to_date(tmp_path, run_record, who
         raster.unlink()
     with served(create_app(tmp_path)) as address:
         assert len(get(address, "/timeseries", params=HERE).json()["series"]) == 2
+
+
+def test_where_nothing_is_published_yet_it_is_refused_or_begins_empty(tmp_path, run_record, whole_tiles):
+    """As containers start together on an empty volume: healthy, then with the first day."""
+    place = tmp_path / "catalog"
+    with pytest.raises(CatalogError, match="No catalogue is there"):
+        create_app(place)
+    with served(create_app(place, fresh=0.1, empty=True)) as address:
+        for path in ("/", "/stac/", "/stac/collections", "/stac/search", "/metrics"):
+            assert get(address, path).status_code == 200, path
+        assert get(address, "/healthz").json()["items"] == 0
+        run = run_record(DOMAIN, DAYS[0], simulated=True)
+        run.parameters["smap_grid"] = "M36"
+        publish(place, run, DOMAIN, whole_tiles(DOMAIN, seed=0))
+        eventually(lambda: get(address, "/healthz").json()["items"] == 1, "the first day does not appear")

@@ -72,7 +72,7 @@ def test_a_folder_of_some_downloaded_assets_is_a_whole_catalogue(published_root,
     download(str(published_root), out, Query(), assets=["soil_moisture", "thumbnail"])
     assert (out / DOWNLOAD_LOCK).exists()
     assert catalog_check(out) == (0, [])
-    begun = next(out.rglob("soil_moisture.tif")).with_name("upper.tif.part")
+    begun = next(out.rglob("*_soil_moisture.tif")).with_name("upper.tif.part")
     begun.write_bytes(b"II*")
     key = begun.relative_to(out).as_posix()
     assert catalog_check(out, "--repair") == (0, [("orphan", key, False, False)])

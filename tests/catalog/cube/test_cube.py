@@ -1,6 +1,7 @@
 """A cube holds what the GeoTIFFs hold, follows the catalogue, and no reader ever sees half a commit."""
 
 import datetime as dt
+import json
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from catalog import publish
 from catalog.cube.layout import index_of, pack, unpack
 from catalog.cube.repository import open_repository
 from catalog.cube.update import collections_with_days, open_cube, update_cube
+from catalog.items.schema import validate
 from catalog.naming import DayName, collection_id, cube_folder
 from catalog.rasters.encoding import encode
 from downscaler import product
@@ -260,3 +262,26 @@ def test_what_cannot_be_held_exactly_is_refused():
         pack(product.SOIL_MOISTURE, np.array([0.1], "float32"), np.dtype("uint16"))
     with pytest.raises(CatalogError, match="another data type"):
         pack(product.QUALITY_FLAG, np.array([1], "int16"), np.dtype("uint16"))
+
+
+def test_the_collections_asset_tells_the_axes_and_variables_of_the_cube(two_days):
+    """As the datacube, zarr and cf extensions have it, so that a client knows the cube before it opens it."""
+    collection = json.loads((two_days / NAME / "collection.json").read_text())
+    asset, cube = collection["assets"]["cube"], open_cube(two_days, NAME)
+    for name in ("x", "y"):
+        values, told = cube[name].values, asset["cube:dimensions"][name]
+        step = float(values[1] - values[0])
+        assert told["step"] == pytest.approx(step, abs=1e-8)  # written with nine digits after the point
+        assert told["extent"] == pytest.approx(sorted((values[0], values[-1])), abs=1e-6)  # centres, as the axis holds
+        assert told["reference_system"] == 6933
+    assert asset["cube:dimensions"]["time"]["extent"] == [f"{product.FIRST_DAY}T00:00:00Z", None]
+    told = asset["cube:variables"]
+    assert set(told) == {variable.name for variable in product.VARIABLES}
+    for name, variable in told.items():
+        assert tuple(variable["dimensions"]) == cube[name].dims
+        assert variable.get("cf:standard_name") == cube[name].attrs.get("standard_name")
+        assert " " not in variable["unit"]
+    assert (asset["zarr:zarr_format"], asset["zarr:node_type"], asset["zarr:consolidated"]) == (3, "group", False)
+    declared = " ".join(collection["stac_extensions"])
+    assert all(f"/{name}/" in declared for name in ("cf", "datacube", "zarr"))
+    validate(collection)

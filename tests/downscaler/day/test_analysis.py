@@ -21,12 +21,21 @@ FIRST = dt.date(2024, 5, 20)
 
 
 @pytest.fixture(scope="module")
-def day(chain):
-    seen = []
+def seen(chain):
+    found = []
     for date in (FIRST + dt.timedelta(days=n) for n in range(4)):
         with suppress(NoRetrievalError):
-            seen.append(read_day(find_granules(chain.sample / "granules", date), chain.domain, date=date))
-    inputs = Inputs(domain=chain.domain, records=(), prior=chain.prior, model=chain.model)
+            found.append(read_day(find_granules(chain.sample / "granules", date), chain.domain, date=date))
+    return found
+
+
+@pytest.fixture(scope="module")
+def inputs(chain):
+    return Inputs(domain=chain.domain, records=(), prior=chain.prior, model=chain.model)
+
+
+@pytest.fixture(scope="module")
+def day(seen, inputs):
     return analyse_day(seen[-1].date, seen[-1], seen[:-1], inputs).day
 
 
@@ -53,6 +62,23 @@ def test_every_active_cell_has_a_value_within_its_interval_and_blocks_keep_the_a
     wanted = day.data["soil_moisture"].values
     known = np.isfinite(means) & np.isfinite(wanted)
     assert np.abs(means - wanted)[known].max() < CONSERVATION_TOLERANCE
+
+
+def test_ground_that_smap_saw_frozen_has_a_value_and_says_so(seen, inputs):
+    today = seen[-1]
+    north = np.zeros(today.data["recommended"].shape, bool)
+    north[:4] = True
+    surface = np.where(north, 1 << 7, today.data["surface_flag"].values).astype(np.uint16)
+    data = today.data.assign(
+        surface_flag=(("y", "x"), surface), recommended=(("y", "x"), today.data["recommended"].values & ~north)
+    )
+    made = analyse_day(today.date, replace(today, data=data), seen[:-1], inputs).day.data
+    passed = north & (today.data["overpass"].values > 0) & made["analysed"].values
+    assert passed.any()
+    assert (made["surface_flag"].values[passed] == 1 << 7).all()
+    assert (made["age_days"].values[passed] != 0).all()
+    assert made["filled"].values[passed].all()
+    assert np.isfinite(made["soil_moisture"].values[passed]).all()
 
 
 def test_the_tiling_does_not_matter(chain, day):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from downscaler.ground.blocks import block_mean, block_sum, spread_blocks
-from downscaler.method.conserve import HALO, bilinear, departure, redistribute, smooth_surface
+from downscaler.method.conserve import HALO, Surfaces, bilinear, noise_surface, redistribute, smooth_surface
 from downscaler.product import CONSERVATION_TOLERANCE
 
 RATIOS = st.sampled_from([2, 3, 9])
@@ -84,7 +84,48 @@ def test_smooth_surface_comes_closer_to_the_block_means_with_each_iteration(coar
 def test_smooth_surface_keeps_a_constant_and_a_departure_of_it_is_zero():
     active = np.random.default_rng(1).random((36, 36)) > 0.5
     np.testing.assert_allclose(smooth_surface(np.full((4, 4), 0.3), active, 9), 0.3, atol=1e-12)
-    np.testing.assert_allclose(departure(np.full((36, 36), 0.3), active, 9), 0.0, atol=1e-12)
+
+
+def slow_surface(coarse, active, ratio, weights):
+    """The definition: what the block means of the surface lack is interpolated and added, three times."""
+
+    def between(field):
+        known = np.isfinite(field)
+        share = weights[0] @ known.astype(float) @ weights[1].T
+        total = weights[0] @ np.where(known, field, 0.0) @ weights[1].T
+        return np.where(share > 1e-9, total / np.maximum(share, 1e-9), np.nan)
+
+    surface, land = between(coarse), active.astype(float)
+    count = block_sum(land, ratio)
+    for _ in range(3):
+        mean = block_sum(np.nan_to_num(surface) * land, ratio) / np.maximum(count, 1.0)
+        surface = surface + np.nan_to_num(between(np.where(count > 0, coarse - mean, np.nan)))
+    return surface
+
+
+@pytest.mark.parametrize("make", [smooth_surface, noise_surface])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 4), (5, 3), (7, 8)])
+def test_surfaces_are_their_slow_twin_whatever_is_missing(make, rows, columns):
+    rng = np.random.default_rng(rows)
+    unit = [
+        np.stack([make(row, np.ones((size * 9, 9), bool), 9, 0)[:, 0] for row in np.eye(size)[:, :, None]], axis=1)
+        for size in (rows, columns)
+    ]
+    for land in (1.0, 0.4, 0.02):
+        for seen in (1.0, 0.6):
+            active = rng.random((rows * 9, columns * 9)) < land
+            coarse = np.where(rng.random((rows, columns)) < seen, rng.random((rows, columns)), np.nan)
+            expected = slow_surface(coarse, active, 9, unit)
+            np.testing.assert_allclose(make(coarse, active, 9), expected, rtol=0, atol=1e-13)
+
+
+def test_a_part_of_a_surface_is_cut_from_the_whole_and_gaps_change_from_field_to_field():
+    rng = np.random.default_rng(5)
+    active = rng.random((36, 45)) < 0.5
+    surfaces, part = Surfaces(active, 9), np.s_[9:30, 4:40]
+    for _ in range(6):
+        coarse = np.where(rng.random((4, 5)) < 0.7, rng.random((4, 5)), np.nan)
+        np.testing.assert_allclose(surfaces(coarse, part), smooth_surface(coarse, active, 9)[part], atol=1e-14)
 
 
 def test_smooth_surface_does_not_depend_on_the_tiling():

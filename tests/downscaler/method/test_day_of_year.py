@@ -20,12 +20,16 @@ from downscaler.method.day_of_year import (
 )
 
 
-def run(days: list[dt.date], values: np.ndarray) -> np.ndarray:
+def added(days: list[dt.date], values: np.ndarray) -> Climatology:
     doy = [d.timetuple().tm_yday for d in days]
     climatology = Climatology(np.bincount([d - 1 for d in doy], minlength=DAYS), values.shape[1:])
     for d, field in zip(doy, values, strict=True):
         climatology.add(d, field)
-    return climatology.mean()
+    return climatology
+
+
+def run(days: list[dt.date], values: np.ndarray) -> np.ndarray:
+    return added(days, values).mean()
 
 
 def span(start: dt.date, count: int) -> list[dt.date]:
@@ -76,6 +80,19 @@ def test_a_sine_of_the_year_comes_back():
     mean = run(days, values)
     expected = 0.25 + 0.1 * np.sin(2 * np.pi * np.arange(1, 367) / 365.25)
     np.testing.assert_allclose(mean[:, 0, 0], expected, atol=0.002)
+
+
+@pytest.mark.parametrize("count", [40, 800])
+def test_waves_made_at_once_are_those_of_the_table(count):
+    rng = np.random.default_rng(1)
+    values = rng.uniform(0.05, 0.45, (count, 3, 4)).astype(np.float32)
+    values[:, 0, 0] = np.nan  # sea
+    values[3, 1] = values[:9, 2, 2] = np.nan  # cells that lack days
+    made = added(span(dt.date(2015, 12, 20), count), values)
+    waves = made.waves()
+    np.testing.assert_allclose(waves, coefficients(made.mean()), atol=2e-6)
+    assert np.isnan(waves[:, 0, 0]).all()
+    assert np.isfinite(waves[:, 0, 1:]).all()
 
 
 def test_a_gap_in_the_year_is_bridged_between_its_ends():

@@ -66,7 +66,7 @@ def test_coordinates_between_the_cells_are_refused(smap_writer: Any, cells: Any)
 
 @pytest.mark.parametrize(
     ("side", "error", "told"),
-    [(10**5, GranuleGridError, "more values than the grid"), (10**6, GranuleUnreadableError, "and holds 0")],
+    [(20_000, GranuleGridError, "more values than the grid"), (10**6, GranuleUnreadableError, "and holds 0")],
 )
 def test_a_file_that_declares_more_cells_than_the_globe_is_refused_unread(
     smap_writer: Any, cells: Any, side: int, error: type[Exception], told: str

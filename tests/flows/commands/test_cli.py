@@ -46,7 +46,7 @@ FORMS = {
     "prior build": ["--domain", "--source", "--statics", "--out"],
     "climatology build": ["--granules", "--domain", "--out"],
     "train": ["--prior", "--out", "--json"],
-    "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--climatology", "--gap-fill", "--out"],
+    "run": ["--domain", "--granule", "--granules", "--prior", "--model", "--climatology", "--weather", "--out"],
     "backfill": ["--domain", "--granule", "--granules", "--prior", "--model", "--out", "--workers"],
     "status": ["--days", "--until", "--json", "--domain", "--granules", "--prior", "--model", "--out"],
     "playground": ["--domain", "--prior", "--per-layout", "--replicates", "--network", "--scheduler", "--out"],

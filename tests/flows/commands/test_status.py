@@ -139,9 +139,10 @@ def test_the_same_bytes_under_a_newer_release_are_looked_at_once(job: DayJob, tm
     assert make_last(mine, 1, last=day(24)) == []
 
 
-def test_a_newer_release_of_a_day_before_is_looked_at_once_by_a_filled_day(job: DayJob, tmp_path: Path) -> None:
-    """Days that are carried forward draw on the granules before; these are reprocessed too."""
-    mine = replace(job, catalog=str(tmp_path / "catalog"), folder=tmp_path / "granules", gap_fill=True)
+def test_a_newer_release_of_a_day_before_is_looked_at_once_by_an_analysis(job: DayJob, tmp_path: Path) -> None:
+    """Analyses draw on the granules of the days before; these are reprocessed too."""
+    mine = replace(job, catalog=str(tmp_path / "catalog"), folder=tmp_path / "granules", products=("analysis",))
+    (mine,) = mine.each()
     shutil.copytree(job.folder or "", tmp_path / "granules")
     for file in (tmp_path / "granules").glob("*_002.h5"):
         file.unlink()
@@ -163,6 +164,23 @@ def test_a_folder_without_any_granule_is_an_error_for_every_command(vadose: Any,
         ended = vadose(*command)
         assert ended.code == 11, command
         assert "Is its disk mounted?" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("last", "days", "code", "told"),
+    [(24, 2, 63, "newest day 2024-05-24"), (25, 3, 62, "2024-05-25"), (30, 1, 61, "No granule")],
+    ids=["late", "failing", "starved"],
+)
+def test_one_call_tells_a_monitor_what_ails_the_product(
+    vadose: Any, job: DayJob, tmp_path: Path, last: int, days: int, code: int, told: str
+) -> None:
+    (tmp_path / "vadose.toml").write_text(
+        f'domain = "{DOMAIN}"\nprior = "{job.prior}"\nmodel = "{job.model}"\n'
+        f'granules = "{job.folder}"\ncatalog = "{job.catalog}"\nproducts = "conserving"\n'
+    )
+    for _ in range(2):  # a failure that is known is told each time, not once
+        ended = vadose("status", "--check", "--until", day(last), "--days", days)
+        assert (ended.code, told in " ".join(ended.err.split())) == (code, True), ended.err
 
 
 def test_an_archive_out_of_reach_is_always_tried_again(job: DayJob, tmp_path: Path) -> None:

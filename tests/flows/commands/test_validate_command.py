@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 from pyproj import Transformer
 
 from catalog import items, validate_catalog
+from catalog.publish.withdraw import withdraw
 from catalog.reading.points import published_days
 from catalog.reading.rasters import read_rasters
 from downscaler import product
@@ -30,7 +29,7 @@ from flows.days.run import run_days
 from flows.server.daily import daily, validate
 
 WHERE = "-98.4,34.3,-97.9,35.0"
-START, DAYS, SITES, LAYOUTS = dt.date(2024, 5, 20), 20, 150, 24
+START, DAYS, SITES, LAYOUTS = dt.date(2024, 5, 20), 14, 150, 24
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def choose(known: Known, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.unravel_index(np.sort(chosen), land.shape)
 
 
-def write_stations(path: Path, known: Known, cells: tuple[np.ndarray, np.ndarray]) -> None:
+def write_stations(path: Path, known: Known, cells: tuple[np.ndarray, np.ndarray], sites: int = SITES) -> None:
     """An ISMN archive of eight networks that read the truth of their cells with a little noise, at 12 UTC."""
     random = np.random.default_rng(1)
     box = known.domain.geobox()
@@ -104,7 +103,7 @@ def write_stations(path: Path, known: Known, cells: tuple[np.ndarray, np.ndarray
     lon, lat = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True).transform(x, y)
     times = np.array(known.dates, dtype="datetime64[h]") + np.timedelta64(12, "h")
     series = []
-    for number in range(SITES):
+    for number in range(sites):
         station = Station(
             network=f"NET-{number % 8}",
             name=f"S{number:03d}",
@@ -196,7 +195,7 @@ def test_smap_is_the_retrieval_of_the_granules(validated, known):
 def test_the_report_the_tables_and_the_words(validated, known):
     out, folder, _ = validated
     document = document_of(folder)
-    assert document["sites"] == document["stations"] == SITES - document["sites_with_too_few_pairs"] > 140
+    assert document["sites"] == document["stations"] == SITES - document["sites_with_too_few_pairs"] > 0.9 * SITES
     assert len(document["networks"]) == 8
     assert document["interval"]["method"].endswith("whole networks")
     assert document["simulated"] is True
@@ -253,7 +252,7 @@ def test_again_changes_nothing_and_a_new_day_keeps_what_was_told(validated, know
     assert after == {p: p.read_bytes() for p in catalog.rglob("*") if p.is_file()}
 
 
-def test_other_products_that_xarray_opens(known, vadose, tmp_path):
+def test_other_products_that_xarray_opens(known, validated, vadose, tmp_path):
     """The truth itself as a rival: nothing beats it. Our own rasters under other names: they differ in nothing."""
     (tmp_path / "copy").mkdir()
     for day in published_days(known.catalog, known.domain):
@@ -266,7 +265,8 @@ def test_other_products_that_xarray_opens(known, vadose, tmp_path):
         coords={"time": np.array(known.dates, "datetime64[ns]"), "y": y, "x": x},
     )
     rival.to_netcdf(tmp_path / "rival.nc")
-    options = ["--stations", known.stations, "--catalog", known.catalog, f"--domain={WHERE}", "--no-publish"]
+    stations = validated[1] / "readings.parquet"
+    options = ["--stations", stations, "--catalog", known.catalog, f"--domain={WHERE}", "--no-publish"]
     options += ["--compare", tmp_path / "rival.nc", "--compare", tmp_path / "copy"]
     ended = vadose("validate", *options, "--min-pairs", 5, "--window", 6)
     assert ended.code == 0, ended.err
@@ -279,6 +279,14 @@ def test_other_products_that_xarray_opens(known, vadose, tmp_path):
     assert copy["gains"]["rmsd"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert document["representativeness"]["refused"].startswith("no prior")
     assert "prior" not in document["gains"]
+
+
+@pytest.fixture(scope="module")
+def few(known, tmp_path_factory) -> Path:
+    """The archive's first eight stations: what is refused needs no more."""
+    path = tmp_path_factory.mktemp("few") / "stations.zip"
+    write_stations(path, known, choose(known, seed=0), sites=8)
+    return path
 
 
 @pytest.mark.parametrize(
@@ -295,30 +303,22 @@ def test_other_products_that_xarray_opens(known, vadose, tmp_path):
         (["--stations", "{stations}", "--min-pairs", "5", "--compare", "x.nc"], 54, "is missing"),
     ],
 )
-def test_bad_requests_end_with_their_own_codes(known, vadose, options, code, said):
-    given = [str(option).format(stations=known.stations) for option in options]
+def test_bad_requests_end_with_their_own_codes(known, few, vadose, options, code, said):
+    given = [str(option).format(stations=few) for option in options]
     ended = vadose("validate", *given, "--catalog", known.catalog, f"--domain={WHERE}", "--no-publish", "--window", 6)
     assert ended.code == code, ended.err
     assert said in ended.err
 
 
-@pytest.fixture(scope="module")
-def server():
-    with (
-        prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
-
-
 @pytest.mark.integration
 def test_the_flows_validate_what_is_published(server, vadose, known, tmp_path):
-    """The flow ``validate``, then the step of the daily flow after a day that is published anew, as it is filled."""
+    """The flow ``validate``, then the step of the daily flow after a day that is published anew."""
     shutil.copytree(known.catalog, tmp_path / "catalog")
     config = tmp_path / "vadose.toml"
     config.write_text(
         f'domain = "{WHERE}"\nprior = "{known.prior}"\nmodel = "{known.model}"\ncatalog = "catalog"\n'
-        f'granules = "{known.granules}"\nstations = ["{known.stations}"]\nvalidation_pairs = 5\ngap_fill = true\n'
+        f'granules = "{known.granules}"\nstations = ["{known.stations}"]\nvalidation_pairs = 5\n'
+        'products = ["conserving"]\n'
     )
     report = Path("build/validation/report.html")
     address = validate(known.dates[0], known.dates[-1])
@@ -328,7 +328,8 @@ def test_the_flows_validate_what_is_published(server, vadose, known, tmp_path):
     assert address.endswith(item.relative_to(tmp_path).as_posix())
     report.unlink()
     last = dt.date.fromisoformat(before["period"][1])
-    (made,) = daily(last)
+    withdraw(tmp_path / "catalog", product.domain(WHERE), last, "to be published anew")
+    (made,) = daily(last, force=True)
     assert made.status == "published"
     assert report.is_file()
     after = document_of(report.parent)

@@ -112,6 +112,11 @@ def test_a_late_granule_makes_stale_what_it_would_change(job: DayJob) -> None:
     assert state.state == "stale"
     assert "came later" in state.why
     assert run_day(last, analysis).reason == "analysis, revision 2"
+    for file in job.folder.glob(f"*_{last:%Y%m%d}_*.h5"):  # a day that SMAP saw never gives way to one that it did not
+        file.unlink()
+    held = run_day(last, analysis)
+    assert held.status == "current"
+    assert "granule is gone" in held.reason
 
 
 def test_what_is_made_again_from_the_same_is_the_same(job: DayJob) -> None:

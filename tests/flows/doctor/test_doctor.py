@@ -6,12 +6,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import netCDF4
+import numpy as np
 import pytest
 from old_store import old_store
 
+from downscaler import product
 from downscaler.errors import DoctorError
-from flows.doctor import machine
-from flows.doctor.findings import Finding, examine, in_turn, passed, require_well, skipped, warned
+from downscaler.sources.weather import open_weather_source
+from downscaler.stores.weather import add_days, build_weather
+from flows.doctor import inputs, machine
+from flows.doctor.findings import Answer, Finding, examine, in_turn, passed, require_well, skipped, warned
 from flows.doctor.server import pgstac
 from flows.settings import Settings, load_settings
 
@@ -74,6 +79,50 @@ def test_a_bucket_without_conditional_writes_fails(vadose: Any, site: Path, monk
         ended = vadose("doctor", "--local", "--json")
     assert ended.code == 66
     assert "no conditional writes" in told(ended.out)["catalogue"]["told"]
+
+
+def _rainy(path: Path, days: list[dt.date]) -> Path:
+    """A CF file of a millimetre on each of some days, on quarter degrees around the domain."""
+    with netCDF4.Dataset(path, "w") as data:
+        for name, values in (("lat", 33.5 + 0.25 * np.arange(8)), ("lon", -96.0 + 0.25 * np.arange(10))):
+            data.createDimension(name, values.size)
+            data.createVariable(name, "f8", (name,))[:] = values
+        data.createDimension("time", len(days))
+        time = data.createVariable("time", "f8", ("time",))
+        time.units = "days since 2015-01-01"
+        time[:] = [(day - dt.date(2015, 1, 1)).days for day in days]
+        rain = data.createVariable("pr", "f4", ("time", "lat", "lon"))
+        rain.units, rain[:] = "mm day-1", 1.0
+    return path
+
+
+def test_how_late_the_weather_is(tmp_path: Path) -> None:
+    today, store = dt.datetime.now(dt.UTC).date(), tmp_path / "weather"
+    settings = Settings(domain=DOMAIN, weather=store, look_back=14)
+    assert inputs.weather(Settings(domain=DOMAIN)).verdict == "skip"
+    build_weather(store, product.domain(DOMAIN))
+    empty = inputs.weather(settings)
+    assert (empty.verdict, "empty" in empty.told) == ("warn", True)
+
+    def extended(*ages: int) -> Answer:
+        source = open_weather_source("netcdf", _rainy(tmp_path / "d.nc", [today - dt.timedelta(days=n) for n in ages]))
+        add_days(store, source, source.days)
+        source.close()
+        return inputs.weather(settings)
+
+    late = extended(21, 20)
+    assert (late.verdict, "20 days ago" in late.told) == ("warn", True)
+    assert "vadose weather extend" in late.remedy
+    holed = extended(18, 3)
+    assert (holed.verdict, "15 days missing" in holed.told) == ("warn", True)
+    whole = extended(*range(4, 20))
+    assert whole.verdict == "pass", whole.told
+    assert f"weather until {today - dt.timedelta(days=3)}, 3 days ago" in whole.told
+    shutil.rmtree(store / "days")
+    (store / "days").mkdir()
+    (store / "days" / "x.json").write_text("{")
+    broken = examine("weather", lambda: inputs.weather(settings))
+    assert (broken.verdict, "damaged" in broken.told) == ("fail", True)
 
 
 def test_memory_is_asked_for_once_a_worker() -> None:

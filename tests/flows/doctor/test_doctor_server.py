@@ -2,47 +2,33 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_server import deployed_daily
 
 from downscaler.errors import DoctorError
-from flows.doctor.server import server
+from flows.doctor.server import server as examined
 from flows.server.doctor import doctor
 
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[str]:
-    with (
-        prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield str(PREFECT_API_URL.value())
-
-
 def verdicts():
-    return {finding.check: (finding.verdict, finding.told) for finding in server()}
+    return {finding.check: (finding.verdict, finding.told) for finding in examined()}
 
 
-def test_each_part_of_a_server_has_its_line(running: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", running)
+def test_each_part_of_a_server_has_its_line(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", server)
     found = verdicts()
     assert found["Prefect server"][0] == "pass"
     assert found["Prefect database"][0] in ("pass", "warn")  # SQLite, where the server tells
     assert found["deployment"][0] == "fail"
     assert "not tried" in found["workers"][1]
-    with get_client(sync_client=True) as client:
-        client.create_work_pool(WorkPoolCreate(name="vadose", type="process"))
-        flow = client.create_flow_from_name("daily")
-        client.create_deployment(flow, "daily", work_pool_name="vadose")
+    with get_client(sync_client=True) as client, deployed_daily():
         assert verdicts()["deployment"][0] == "warn"  # nothing is scheduled
         where = client.read_deployment_by_name("daily/daily")
         client.create_deployment_schedules(where.id, [(CronSchedule(cron="30 5,17 * * *", timezone="UTC"), True)])
@@ -61,7 +47,7 @@ def test_a_server_that_is_away_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_as_a_flow_it_leaves_a_table_and_fails_where_a_check_does(
-    running: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     config = tmp_path / "vadose.toml"

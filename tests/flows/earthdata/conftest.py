@@ -54,7 +54,7 @@ class Held:
             "Checksum": {"Value": hashlib.md5(self.content).hexdigest(), "Algorithm": "MD5"},
         }
         part |= self.told
-        meta = {"concept-id": f"G{abs(hash(self.name)) % 10**9}-NSIDC_CPRD", "provider-id": self.provider}
+        meta = {"concept-id": f"G{id(self)}-{self.provider}", "provider-id": self.provider}
         meta |= {"revision-date": f"{self.revised:%Y-%m-%dT%H:%M:%S.000Z}"} if self.revised else {}
         return {
             "meta": meta,
@@ -102,6 +102,8 @@ class Earthdata:
     """Records of a page at most, however many are asked for."""
     withheld: int = 0
     """Records that the search tells of and never gives."""
+    stuck: bool = False
+    """Whether each page of a search is the first again."""
     seen: Counter = field(default_factory=Counter)
     asked: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -207,7 +209,7 @@ class Handler(BaseHTTPRequestHandler):
         found = self.server.world.search(query)
         size = int(query["page_size"][0])
         assert size <= 2000  # CMR refuses more
-        after = int(self.headers.get("CMR-Search-After") or 0)
+        after = 0 if self.server.world.stuck else int(self.headers.get("CMR-Search-After") or 0)
         page = found[after : after + min(size, self.server.world.page)]
         told = len(found) + self.server.world.withheld
         headers = {"CMR_Hits": str(told), "Content_Type": "application/vnd.nasa.cmr.umm_results+json"}

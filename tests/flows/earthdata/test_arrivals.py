@@ -8,9 +8,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
+from prefect_server import deployed_daily
 
 from downscaler.errors import ConfigError
 from flows.server.arrivals import arrivals
@@ -23,16 +21,9 @@ SECRET = "cAnArY-5f3e9d-webhook"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    """A server with a daily deployment that no worker runs: what is submitted stays to be counted."""
-    with (
-        prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-        get_client(sync_client=True) as client,
-    ):
-        client.create_work_pool(WorkPoolCreate(name="vadose", type="process"))
-        flow = client.create_flow_from_name("daily")
-        client.create_deployment(flow, "daily", work_pool_name="vadose", parameter_openapi_schema={})
+def daily(server: str) -> Iterator[None]:
+    """What is submitted stays to be counted."""
+    with deployed_daily(parameter_openapi_schema={}):
         yield
 
 

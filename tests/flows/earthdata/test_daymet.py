@@ -100,6 +100,24 @@ def test_weather_is_brought_onto_the_runs_cells(files: Path, run: Any) -> None:
     source.close()
 
 
+def test_axes_in_kilometres_are_the_same_weather(tmp_path: Path) -> None:
+    """As the subset service writes them."""
+    for variable in UNITS:
+        file = write(tmp_path / "m", variable, 2023, box=(-95.0, 34.0, -94.9, 34.1))
+        with xr.open_dataset(file) as data:
+            axes = {axis: (axis, data[axis].values / 1000.0, {"units": "km"}) for axis in ("x", "y")}
+            (tmp_path / "km").mkdir(exist_ok=True)
+            data.load().assign_coords(axes).to_netcdf(tmp_path / "km" / file.name)
+    days, found = [dt.date(2023, 7, 1), dt.date(2023, 7, 2)], []
+    for folder in ("m", "km"):
+        weather = open_daymet(tmp_path / folder, [2023])
+        found.append((weather.lattice.x, weather.lattice.y, weather.precipitation(days, weather.lattice.window)))
+        weather.close()
+    for metres, kilometres in zip(*found, strict=True):
+        np.testing.assert_allclose(kilometres, metres, rtol=1e-6)
+    assert np.isfinite(found[0][2]).all()
+
+
 def test_the_last_day_of_a_leap_year_is_missing(files: Path) -> None:
     weather = open_daymet(files, [2023, 2024])
     days = [dt.date(2023, 12, 31), dt.date(2024, 1, 1), dt.date(2024, 2, 29), dt.date(2024, 12, 31)]

@@ -320,7 +320,7 @@ def test_a_name_that_leads_elsewhere(
 
 
 def test_a_file_named_needs_no_network(run: Any, earthdata: Any, granule: Path) -> None:
-    assert "published" in run(START, "--granule", granule, gap_fill="true").out
+    assert "published" in run(START, "--granule", granule).out
     assert not earthdata.asked
 
 

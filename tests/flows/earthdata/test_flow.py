@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from canary import FORMS, TOKEN, traces
+from prefect import flow, get_run_logger
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 from rich.console import Console
@@ -27,6 +30,8 @@ from downscaler.errors import (
 )
 from downscaler.sources.earthdata.client import log_out
 from flows.server.daily import daily
+from flows.server.learning import prior
+from flows.server.running import running
 
 pytestmark = pytest.mark.integration
 
@@ -164,10 +169,6 @@ def test_what_the_archive_does_not_have_fails_no_flow(config: Path, earthdata: A
         daily(DAY, config=config)
     earthdata.statuses = {}
     assert daily(config=config, last=today) == []  # the fault has gone, and there is no granule to try again with
-    with pytest.MonkeyPatch.context() as patch:  # to be filled, but there is nothing to carry forward in a long outage
-        patch.setenv("VADOSE_GAP_FILL", "true")
-        outcomes = daily(config=config, last=today, days=2)
-    assert [(o.status, o.error) for o in outcomes] == [("no-coverage", "GranuleMissingError")] * len(outcomes)
 
 
 def test_a_canary_in_every_credential_is_found_nowhere(
@@ -237,3 +238,84 @@ def test_a_canary_in_every_credential_is_found_nowhere(
     assert "current" in vadose("--config", config, "run", DAY).out
     assert holding() == []
     assert any(p.suffix == ".h5" for p in files())
+
+
+def on_prefects_pages(since: dt.datetime) -> dict[str, str]:
+    """What the server itself tells of the runs since a moment: logs, artifacts, states of flow and task runs."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import LogFilter, LogFilterTimestamp
+
+    with get_client(sync_client=True) as client:
+        runs = [run for run in client.read_flow_runs(limit=200) if run.start_time and run.start_time >= since]
+        logs = client.read_logs(LogFilter(timestamp=LogFilterTimestamp(after_=since)), limit=200)
+        tasks = [run for run in client.read_task_runs(limit=200) if run.start_time and run.start_time >= since]
+        answer = client.request("POST", "/artifacts/filter", json={"limit": 200})
+    made = [one for one in answer.json() if dt.datetime.fromisoformat(one["created"]) >= since]
+    return {
+        "logs": "\n".join(log.message for log in logs),
+        "states": "\n".join(
+            f"{run.name} {run.state!r} {run.parameters if run in runs else ''}" for run in [*runs, *tasks]
+        ),
+        "artifacts": json.dumps(made, ensure_ascii=False),
+    }
+
+
+def quoted_by_libraries() -> list[Exception]:
+    """Errors of three libraries that hold the credential in all forms."""
+    import urllib3
+    from earthaccess.exceptions import DownloadFailure
+
+    told = " | ".join(form(TOKEN) for form in FORMS.values())
+    return [
+        requests.exceptions.InvalidHeader(f"Invalid header value {told}"),
+        urllib3.exceptions.LocationParseError(told),
+        DownloadFailure(f"cannot fetch with {told}"),
+    ]
+
+
+def test_no_form_is_told_in_prefects_logs_states_or_artifacts(
+    config: Path, earthdata: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live runs of a server: answers that quote the token in twelve forms, and what libraries raise."""
+    monkeypatch.setenv("EARTHDATA_TOKEN", TOKEN)
+    earthdata.tokens = {TOKEN}
+    since = dt.datetime.now(dt.UTC)
+    forms = list(FORMS.values())
+    for n in range(0, len(forms), 3):  # three to an answer, of which 300 characters are told
+        log_out()
+        earthdata.statuses = {"search": [-400 - n]}
+        earthdata.texts = {400 + n: "refused " + " | ".join(form(TOKEN) for form in forms[n : n + 3])}
+        assert daily(DAY, config=config, return_state=True).is_failed()
+    earthdata.statuses, earthdata.texts = {}, {}
+    for error in quoted_by_libraries():
+        log_out()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("requests.adapters.HTTPAdapter.send", Raising(error))
+            assert daily(DAY, config=config, return_state=True).is_failed()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xarray.open_dataset", Raising(quoted_by_libraries()[0]))
+        assert prior(config, config=config, out=config.parent / "prior", return_state=True).is_failed()
+    assert careless(config, return_state=True).is_failed()
+    told = on_prefects_pages(since)
+    for page, text in told.items():
+        assert traces(text) == [], page
+        assert text.count("[hidden]") >= 9, page
+
+
+@flow
+def careless(config: Path) -> None:
+    """A flow that logs what libraries raised, with tracebacks, and ends with the last of them."""
+    with running(config):
+        for error in quoted_by_libraries():
+            get_run_logger().error("stopped by %r", error, exc_info=error)
+        raise error from quoted_by_libraries()[0]
+
+
+class Raising:
+    """Stands for a library's function that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise self.error

@@ -10,7 +10,7 @@ import pytest
 
 from downscaler.errors import AcquisitionError
 from downscaler.product import DEMO
-from downscaler.sources.earthdata import Cache, Endpoints
+from downscaler.sources.earthdata import Cache, Endpoints, remote_file
 from downscaler.sources.smap import EarthdataSupply
 
 FIRST = dt.date(2024, 5, 23)
@@ -42,6 +42,31 @@ def test_records_that_never_come_are_an_error(earthdata: Any, tmp_path: Path) ->
     earthdata.withheld = 7
     with pytest.raises(AcquisitionError, match="5 of 12"):
         supply(earthdata, tmp_path / "c").offers(DAYS[0], DAYS[-1])
+
+
+def test_a_page_that_comes_again_is_not_counted_twice(earthdata: Any, tmp_path: Path) -> None:
+    for day in DAYS:
+        hold(earthdata, tmp_path, day)
+    earthdata.page, earthdata.stuck = 5, True
+    with pytest.raises(AcquisitionError, match="5 of 12"):
+        supply(earthdata, tmp_path / "c").offers(DAYS[0], DAYS[-1])
+
+
+def test_a_record_that_makes_no_sense_is_left_out_and_the_others_are_used(
+    earthdata: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hold(earthdata, tmp_path, DAYS[0])
+    hold(earthdata, tmp_path, DAYS[1], told={"Checksum": "abc"})
+    assert list(supply(earthdata, tmp_path / "c").offers(DAYS[0], DAYS[1])) == [DAYS[0]]
+    assert "Left out: A record of the archive cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("cloud_first", [True, False])
+def test_of_two_hosts_in_one_record_the_cloud_counts(cloud_first: bool) -> None:
+    name = f"SMAP_L3_SM_P_E_{FIRST:%Y%m%d}_R19240_001.h5"
+    hosts = ["https://data.nsidc.earthdatacloud.nasa.gov", "https://n5eil01u.ecs.nsidc.org"]
+    links = [{"Type": "GET DATA", "URL": f"{host}/{name}"} for host in (hosts if cloud_first else hosts[::-1])]
+    assert remote_file({"umm": {"RelatedUrls": links}}, ".h5").url == f"{hosts[0]}/{name}"
 
 
 @pytest.mark.parametrize("order", [("NSIDC_ECS", "NSIDC_CPRD"), ("NSIDC_CPRD", "NSIDC_ECS")])

@@ -11,6 +11,7 @@ import pytest
 from downscaler import product
 from downscaler.errors import AbsentDataError, ConfigError
 from downscaler.sources.earthdata import Endpoints
+from downscaler.sources.weather import open_weather_source
 from downscaler.sources.weather.earthdata import fetch_weather
 
 _MAKING = Path(__file__).parents[2] / "downscaler" / "sources" / "weather" / "making.py"
@@ -58,6 +59,26 @@ def test_the_newest_release_of_a_day(earthdata: Any, tmp_path: Path) -> None:
     hold(earthdata, [new, old], "GPM_3IMERGDL", "07")
     assert fetch_weather("imerg", tmp_path / "f", [DAY], product.LITTLE_WASHITA, endpoints(earthdata)) == {}
     assert [path.name for path in (tmp_path / "f" / "files").glob("*.nc4")] == [new.name]
+
+
+def test_a_release_that_comes_later_is_fetched_too_and_read_in_the_place_of_the_old(
+    earthdata: Any, tmp_path: Path
+) -> None:
+    old, new = (making.imerg_day(tmp_path / "archive", release=name) for name in ("V07B", "V07C"))
+    there, fetched = tmp_path / "f", []
+    for paths in ([old], [], [new], []):
+        hold(earthdata, paths, "GPM_3IMERGDL", "07")
+        before = earthdata.seen["archive"]
+        assert fetch_weather("imerg", there, [DAY], product.LITTLE_WASHITA, endpoints(earthdata)) == {}
+        fetched.append(earthdata.seen["archive"] > before)
+    assert fetched == [True, False, True, False]
+    source = open_weather_source("imerg", there)
+    assert source.read(DAY, source.lattice.window).version == "V07C"
+    (there / "files" / new.name).rename(there / new.name)  # a file of one's own, wherever it lies
+    (there / "files" / old.name).unlink()
+    before = earthdata.seen["archive"]
+    assert fetch_weather("imerg", there, [DAY], product.LITTLE_WASHITA, endpoints(earthdata)) == {}
+    assert earthdata.seen["archive"] == before
 
 
 def test_days_that_the_archive_lacks(earthdata: Any, tmp_path: Path) -> None:

@@ -6,13 +6,10 @@ import contextlib
 import datetime as dt
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,56 +18,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from prefect_server import PATIENCE, PREFECT, QUIET, end, free_port, serving, wait_for_server
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
 
 ROOT = Path(__file__).resolve().parents[3]
-PREFECT, VADOSE = (Path(sys.executable).with_name(name) for name in ("prefect", "vadose"))
+VADOSE = Path(sys.executable).with_name("vadose")
 WHERE = "-94.9,34.3,-94.4,34.6"
-UNSCHEDULED: dict[str, dict[str, Any]] = {
-    name: {"schedules": []} for name in ("daily", "validate", "arrivals", "doctor", "completeness")
-}
-PATIENCE = 300.0  # seconds; machines are slow and noisy
-QUIET = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_CLI_PROMPT": "false",
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
+DAILY = "daily/daily"
+HOUR = dt.timedelta(hours=1)
+ADDRESS = "http://127.0.0.1:1/catalog"  # where the catalogue would be served
 BRISK = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
     "PREFECT_SERVER_SERVICES_TRIGGERS_PG_NOTIFY_RECONNECT_INTERVAL_SECONDS": "2",
 }
 AS_MADE = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}  # by `make worker`
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(what: str, look: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """The first true answer of ``look``; fails with ``what`` after a generous while."""
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            if found := look():
-                return found
-        time.sleep(0.5)
-    raise AssertionError(f"waited {patience:.0f} s in vain for {what}")
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and whatever it started in its group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
 
 
 @dataclass
@@ -106,11 +70,12 @@ class Site:
     def vadose(self, *arguments: object, code: int = 0, patience: float = PATIENCE) -> str:
         return self.run(VADOSE, *arguments, code=code, patience=patience)
 
-    def deploy(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """``prefect deploy --all`` of the project's own file, with some deployments' keys changed."""
+    def deploy(self, *only: str) -> None:
+        """``prefect deploy --all`` of the project's own file or some of its deployments, without their schedules."""
         document = yaml.safe_load((ROOT / "deploy" / "prefect.yaml").read_text())
+        document["deployments"] = [one for one in document["deployments"] if not only or one["name"] in only]
         for deployment in document["deployments"]:
-            deployment |= changes.get(deployment["name"], {})
+            deployment["schedules"] = []
         (self.folder / "prefect.yaml").write_text(yaml.safe_dump(document))
         self.run(PREFECT, "--no-prompt", "deploy", "--all")
 
@@ -150,51 +115,25 @@ def site(tmp_path_factory: pytest.TempPathFactory, pace: dict[str, str]) -> Iter
     environment = {**base, **QUIET, "PREFECT_HOME": str(folder / "prefect"), "VADOSE_PRODUCTS": "conserving"}
     last = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     made = Site(folder, {**environment, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}, last)
-    with serving(made, pace):
-        make_site(made, small)
-        wait_for_server(made)
-        made.run(PREFECT, "work-pool", "create", "vadose", "--type", "process")
-        made.run(PREFECT, "work-queue", "create", "schedule", "--pool", "vadose", "--limit", 1, "--priority", 1)
-        made.run(PREFECT, "work-queue", "create", "backfill", "--pool", "vadose", "--limit", 2, "--priority", 10)
-        yield made
-
-
-@contextlib.contextmanager
-def serving(site: Site, pace: Mapping[str, str]) -> Iterator[None]:
-    """The site's server, on a database of its own."""
     elsewhere = os.environ.get("VADOSE_PREFECT_DATABASE")  # an empty PostgreSQL, to see the same there
     database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": elsewhere} if elsewhere else {}
-    with (site.folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", site.api.split(":")[2].split("/")[0]],
-            env=site.environment | dict(pace) | database,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        end(server)
-
-
-def wait_for_server(site: Site) -> None:
-    wait_for("the server", lambda: urllib.request.urlopen(f"{site.api}/health", timeout=5).status == 200)
-
-
-@pytest.fixture
-def bare(tmp_path: Path, pace: dict[str, str]) -> Iterator[SyncPrefectClient]:
-    """A client of a server without any site: nothing is deployed, nothing can be made."""
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
-
-    base = {"PATH": f"{PREFECT.parent}:{os.environ['PATH']}", "HOME": os.environ["HOME"], **QUIET}
-    environment = {**base, "PREFECT_HOME": str(tmp_path), "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api"}
-    site = Site(tmp_path, environment, dt.datetime.now(dt.UTC).date())
-    settings: dict[Any, Any] = {PREFECT_API_URL: site.api, PREFECT_HOME: tmp_path}
-    with serving(site, pace), temporary_settings(settings), get_client(sync_client=True) as made:
-        wait_for_server(site)
+    with serving(folder, made.api, pace | database):
+        make_site(made, small)
+        wait_for_server(made.api)
+        make_queues(made)
         yield made
+
+
+def make_queues(site: Site) -> None:
+    """The pool and the queues of deploy/setup.sh."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: site.api}), get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="vadose", type="process"))
+        client.create_work_queue("schedule", work_pool_name="vadose", concurrency_limit=1, priority=1)
+        client.create_work_queue("backfill", work_pool_name="vadose", concurrency_limit=2, priority=10)
 
 
 def make_site(site: Site, small: Mapping[str, str]) -> None:
@@ -210,8 +149,15 @@ def make_site(site: Site, small: Mapping[str, str]) -> None:
     vadose("train", "--prior", "prior", "--out", "model")
     (site.folder / "vadose.toml").write_text(
         f'domain = "{WHERE}"\nprior = "prior"\nmodel = "model"\ngranules = "sample/granules"\ncatalog = "catalog"\n'
-        'log_format = "json"\n'
+        f'log_format = "json"\ncatalog_url = "{ADDRESS}"\n'
     )
+
+
+@pytest.fixture(scope="session")
+def deployed(site: Site) -> Site:
+    """The site with all deployments of the project's own file; nothing is scheduled."""
+    site.deploy()
+    return site
 
 
 @pytest.fixture
@@ -223,6 +169,39 @@ def client(site: Site) -> Iterator[SyncPrefectClient]:
     settings: dict[Any, Any] = {PREFECT_API_URL: site.api, PREFECT_HOME: site.folder / "prefect"}
     with temporary_settings(settings), get_client(sync_client=True) as made:
         yield made
+
+
+@contextlib.contextmanager
+def scheduled(client: SyncPrefectClient) -> Iterator[FlowRun]:
+    """A run of the daily deployment that the server's scheduler makes, due in some seconds; the next is an hour later.
+
+    The time is told to the server in one call, and told anew with a longer lead where it had passed before the
+    scheduler looked: a machine may be busy for long.
+    """
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterDeploymentId,
+        FlowRunFilterExpectedStartTime,
+    )
+    from prefect.client.schemas.schedules import IntervalSchedule
+
+    daily_id = client.read_deployment_by_name(DAILY).id
+    for lead in (5, 10, 20, 40, 80, 160):
+        due = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=lead)
+        (schedule,) = client.create_deployment_schedules(
+            daily_id, [(IntervalSchedule(interval=HOUR, anchor_date=due), True)]
+        )
+        around = FlowRunFilterExpectedStartTime(after_=due - HOUR / 4, before_=due + HOUR / 4)
+        made = FlowRunFilter(expected_start_time=around, deployment_id=FlowRunFilterDeploymentId(any_=[daily_id]))
+        try:
+            while dt.datetime.now(dt.UTC) < due + dt.timedelta(seconds=5):
+                if runs := [run for run in client.read_flow_runs(flow_run_filter=made) if run.auto_scheduled]:
+                    yield runs[0]
+                    return
+                time.sleep(0.5)
+        finally:
+            client.delete_deployment_schedule(daily_id, schedule.id)  # and its runs to come
+    raise AssertionError("the scheduler made no run")
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 import contextvars
 import datetime as dt
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from prefect import State
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from catalog.publish.claims import claimed
 from downscaler import product
@@ -24,14 +21,7 @@ from flows.studies.validation_job import recent
 
 DAY = dt.date(2024, 5, 23)
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with (
-        prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 def site_of(made: Path, tmp_path: Path) -> dict[str, object]:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flows.server.engine import hidden
+from flows.light import hidden
 
 
 def python(code: str, **more: str) -> str:
@@ -74,3 +74,19 @@ def test_without_a_run_it_says_what_prefect_says(more: tuple[str, ...]) -> None:
     done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert "Invalid flow run id" in done.stderr
+
+
+def test_a_day_made_by_command_begins_as_light() -> None:
+    code = """
+import sys
+from pathlib import Path
+from downscaler.errors import VadoseError
+from flows.day.inputs import prepare
+from flows.day.jobs import DayJob
+nowhere = Path("nowhere")
+try:
+    prepare(DayJob(domain="demo", prior=nowhere, model=nowhere, catalog="c", folder=nowhere))
+except VadoseError:
+    print(*({"xgboost", "sklearn", "boto3"} & {name.split(".")[0] for name in sys.modules}))
+"""
+    assert python(code) == "xgboost\n"

@@ -17,15 +17,15 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import StateType
 from prefect.states import Pending, Running
+from prefect_server import wait_for
 
 from catalog.reading.days import validate_catalog
 from flows.server.automations import Bounds, apply
 from flows.server.daily import daily
 from tests.crash.wholeness import Watch, differences
 
-from .conftest import UNSCHEDULED, VADOSE, Site, wait_for, working
+from .conftest import DAILY, VADOSE, Site, working
 
-DAILY = "daily/daily"
 EACH = 4  # days of each backfill
 VICTIMS = ("run", "worker", "worker and runs")
 ALIVE = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
@@ -79,8 +79,8 @@ def strike(site: Site, victim: str, first: dt.date, chance: random.Random) -> No
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="knows a run by /proc")
 @pytest.mark.usefixtures("no_automation")
-def test_days_of_killed_runs_and_workers_are_made_whole(site: Site, client: SyncPrefectClient) -> None:
-    site.deploy(UNSCHEDULED)
+def test_days_of_killed_runs_and_workers_are_made_whole(deployed: Site, client: SyncPrefectClient) -> None:
+    site = deployed
     apply(Bounds(silent_run=SIGN, silent_start=SIGN))
     site.set_aside()
     reference, first = site.folder / "reference", site.last - dt.timedelta(days=len(VICTIMS) * EACH - 1)

@@ -1,26 +1,16 @@
 """The playground's Prefect flow does what the command does."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 from pyproj import Transformer
 
 from downscaler.errors import ConfigError, PriorCoverageError
 from downscaler.ground.grid import CRS
 from flows.server.playground import playground
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with (
-        prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 def test_it_fails_with_the_typed_error_of_its_cause(vadose: Any, little: Any, tmp_path: Path) -> None:

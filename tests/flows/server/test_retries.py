@@ -1,25 +1,14 @@
 """What Prefect tries again: what may pass, and nothing that cannot."""
 
-from collections.abc import Iterator
-
 import pytest
 from prefect import flow, task
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from downscaler.errors import ArchiveTimeoutError, CatalogError, ConfigError, GranuleUnreadableError, LoginError
 from flows.server.daily import publish_day, validate_days
 from flows.server.learning import build, fit
 from flows.server.retries import PATIENT, may_pass
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with (
-        prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """The project's deployments on a real server: schedule, submitted backfills, what operators see and are told."""
 
+import contextlib
 import datetime as dt
 import json
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,14 +14,15 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterTags,
     LogFilter,
     LogFilterFlowRunId,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.exceptions import ObjectNotFound
+from prefect_server import wait_for
 
 from catalog.reading.days import validate_catalog
 from downscaler.errors import ConfigError
@@ -28,15 +30,7 @@ from flows.server.automations import Bounds, apply
 from flows.server.daily import backfill, daily, validate
 from flows.server.submit import outcome_of, submit
 
-from .conftest import UNSCHEDULED, Inbox, Site, Worker, wait_for, working
-
-DAILY = "daily/daily"
-
-
-def soon() -> dict[str, dict[str, Any]]:
-    """The daily deployment with a schedule whose next run is a few seconds away, and the one after it an hour."""
-    anchor = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=20)
-    return UNSCHEDULED | {"daily": {"schedules": [{"interval": 3600, "anchor_date": anchor.isoformat()}]}}
+from .conftest import ADDRESS, DAILY, HOUR, Inbox, Site, Worker, scheduled
 
 
 def post(site: Site, path: str, body: Any) -> Any:
@@ -48,11 +42,45 @@ def post(site: Site, path: str, body: Any) -> Any:
         return json.load(answer)
 
 
-def completed(client: SyncPrefectClient, since: dt.datetime) -> FlowRun | None:
-    """The first run since a moment that the scheduler made and a worker completed."""
-    ended = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED])))
-    runs = client.read_flow_runs(flow_run_filter=ended, sort=FlowRunSort.START_TIME_ASC)
-    return next((run for run in runs if run.auto_scheduled and run.start_time and run.start_time > since), None)
+def completed(client: SyncPrefectClient, run: FlowRun) -> FlowRun:
+    """The run when it has come to its end, which has to be a good one."""
+
+    def ended() -> FlowRun | None:
+        now = client.read_flow_run(run.id)
+        return now if now.state and now.state.is_final() else None
+
+    last: FlowRun = wait_for(f"the end of {run.name}", ended)
+    assert last.state is not None
+    assert last.state.is_completed(), last.state
+    return last
+
+
+def come_late_and_deleted(site: Site, client: SyncPrefectClient) -> None:
+    """Three hourly runs that no worker took, then a deploy that deletes them, as some releases of Prefect do."""
+    daily_id = client.read_deployment_by_name(DAILY).id
+    now = dt.datetime.now(dt.UTC)
+    hourly = IntervalSchedule(interval=HOUR, anchor_date=now + HOUR / 2)
+    client.create_deployment_schedules(daily_id, [(hourly, True)])
+    post(site, f"deployments/{daily_id}/schedule", {"start_time": str(now - 3 * HOUR), "end_time": str(now)})
+    past = FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=now - 4 * HOUR, before_=now))
+    late = {run.id for run in client.read_flow_runs(flow_run_filter=past) if run.state and run.state.is_scheduled()}
+    assert len(late) == 3
+    site.deploy("daily")
+    for run in late:
+        with contextlib.suppress(ObjectNotFound):
+            client.delete_flow_run(run)
+    assert not {run.id for run in client.read_flow_runs(flow_run_filter=past)} & late
+
+
+@contextlib.contextmanager
+def paused(client: SyncPrefectClient, queue: str) -> Iterator[None]:
+    """No worker takes a run from the queue meanwhile."""
+    found = client.read_work_queue_by_name(queue, "vadose").id
+    client.update_work_queue(found, is_paused=True)
+    try:
+        yield
+    finally:
+        client.update_work_queue(found, is_paused=False)
 
 
 def artifact(site: Site, what: str) -> Any:
@@ -61,39 +89,17 @@ def artifact(site: Site, what: str) -> Any:
     return next(made for made in found if made["key"].endswith(what))
 
 
-def test_runs_that_came_late_and_were_deleted_by_a_deploy_lose_no_day(site: Site, client: SyncPrefectClient) -> None:
-    """No worker was there for a while, and then somebody deployed: the next run makes all that these would have."""
+def test_after_runs_that_came_late_and_were_deleted_by_a_deploy_the_next_makes_all_days_and_tells_of_them(
+    deployed: Site, worker: Worker, client: SyncPrefectClient
+) -> None:
+    site = deployed
     site.set_aside()
-    began = dt.datetime.now(dt.UTC)
-    site.deploy(UNSCHEDULED | {"daily": {"schedules": [{"interval": 15, "anchor_date": began.isoformat()}]}})
-
-    def late() -> list[FlowRun]:
-        now = dt.datetime.now(dt.UTC)
-        due = [run for run in client.read_flow_runs() if run.auto_scheduled and run.state and run.state.is_scheduled()]
-        return [run for run in due if run.expected_start_time and run.expected_start_time < now]
-
-    wait_for("two late runs", lambda: len(late()) > 1)
-    before = {run.id for run in late()}
-    site.deploy(soon())
-    for run in late():  # as some releases of Prefect do when they deploy, others for future runs alone
-        client.delete_flow_run(run.id)
-    assert not {run.id for run in client.read_flow_runs()} & before
-    with working(site):
-        wait_for("a completed scheduled run", lambda: completed(client, began))
-    site.deploy(UNSCHEDULED)
+    with paused(client, "schedule"):
+        come_late_and_deleted(site, client)
+    with scheduled(client) as made:
+        run = completed(client, made)
     told = json.loads(site.vadose("status", "--until", site.last, "--json"))
     assert {state["state"] for state in told} <= {"published", "no-coverage", "missing"}  # nothing is left to do
-    assert len(site.items()) >= 8
-
-
-def test_a_scheduled_run_appears_completes_and_its_days_stand(
-    site: Site, worker: Worker, client: SyncPrefectClient
-) -> None:
-    site.set_aside()
-    began = dt.datetime.now(dt.UTC)
-    site.deploy(soon())
-    run = wait_for("a completed scheduled run", lambda: completed(client, began))
-    site.deploy(UNSCHEDULED)
     days = site.items()
     outcomes = {row["date"]: row["status"] for row in json.loads(artifact(site, "days")["data"])}
     assert set(days) == {date for date, status in outcomes.items() if status == "published"}
@@ -107,7 +113,9 @@ def test_a_scheduled_run_appears_completes_and_its_days_stand(
     summary = artifact(site, "summary")["data"]
     assert f"{len(days)} published" in summary
     assert str(site.last) in summary
-    assert artifact(site, "thumbnail")["data"].startswith("data:image/png;base64,")
+    picture = artifact(site, "thumbnail")["data"]  # a link: the picture itself is not in the server's database
+    assert (site.catalog / picture.removeprefix(f"{ADDRESS}/")).read_bytes().startswith(b"\x89PNG")
+    assert f"![soil moisture]({picture})" in summary
     assert artifact(site, "progress")["data"] == 100.0
 
     lines = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
@@ -121,16 +129,16 @@ def test_a_scheduled_run_appears_completes_and_its_days_stand(
     assert "prefect" in answered
 
 
-def test_two_submissions_at_once_make_each_day_once(site: Site, worker: Worker, client: SyncPrefectClient) -> None:
-    site.deploy(UNSCHEDULED)
-    check_two_submissions(site, client, days=2)
+def test_two_submissions_at_once_make_each_day_once(deployed: Site, worker: Worker, client: SyncPrefectClient) -> None:
+    check_two_submissions(deployed, client, days=2)
 
 
 @pytest.mark.slow
-def test_two_submissions_of_ten_days_beside_the_schedule(site: Site, worker: Worker, client: SyncPrefectClient) -> None:
-    site.deploy(soon())
-    check_two_submissions(site, client, days=10)
-    site.deploy(UNSCHEDULED)
+def test_two_submissions_of_ten_days_beside_the_schedule(
+    deployed: Site, worker: Worker, client: SyncPrefectClient
+) -> None:
+    with scheduled(client):
+        check_two_submissions(deployed, client, days=10)
 
 
 def check_two_submissions(site: Site, client: SyncPrefectClient, days: int) -> None:
@@ -165,19 +173,19 @@ def runs_of_backfills(client: SyncPrefectClient) -> list[FlowRun]:
 
 @pytest.mark.slow
 def test_a_day_that_ended_is_submitted_anew_and_tells_that_it_stands(
-    site: Site, worker: Worker, client: SyncPrefectClient
+    deployed: Site, worker: Worker, client: SyncPrefectClient
 ) -> None:
-    site.deploy(UNSCHEDULED)
-    (first,) = submit([site.last], DAILY)
-    (again,) = submit([site.last], DAILY)
+    (first,) = submit([deployed.last], DAILY)
+    (again,) = submit([deployed.last], DAILY)
     assert (first.status in ("published", "current"), again.status) == (True, "current")
     assert "already published" in again.reason
 
 
 @pytest.mark.slow
 def test_stale_days_alone_are_submitted_by_the_backfill_flow(
-    site: Site, worker: Worker, client: SyncPrefectClient, in_site: Callable[[], None]
+    deployed: Site, worker: Worker, client: SyncPrefectClient, in_site: Callable[[], None]
 ) -> None:
+    site = deployed
     days = (site.last - dt.timedelta(days=2), site.last)
     backfill(*days, config=site.folder / "vadose.toml", deployment=DAILY)
     standing = site.items()

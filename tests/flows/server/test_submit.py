@@ -3,14 +3,14 @@
 import contextvars
 import datetime as dt
 import threading
-from collections.abc import Iterator
+import time
 
 import httpx
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.testing.utilities import prefect_test_harness
+from prefect_server import deployed_daily
 
 from downscaler.errors import ServerAwayError
 from flows.server import submit as submitting
@@ -66,29 +66,28 @@ def test_what_the_server_refuses_is_not_repeated():
     assert clock.now == 0
 
 
-@pytest.fixture
-def deployed() -> Iterator[str]:
-    with prefect_test_harness(server_startup_timeout=180), get_client(sync_client=True) as client:
-        client.create_work_pool(WorkPoolCreate(name="vadose", type="process"))
-        flow = client.create_flow_from_name("daily")
-        client.create_deployment(flow, "daily", work_pool_name="vadose")  # no worker: a run waits until it is deleted
-        yield "daily/daily"
-
-
 @pytest.mark.integration
-def test_a_deleted_run_is_submitted_once_more_and_then_told_as_failed(deployed):
+@pytest.mark.usefixtures("server")
+def test_a_deleted_run_is_submitted_once_more_and_then_told_as_failed():
+    with deployed_daily() as deployment:  # without a worker: a run waits until it is deleted
+        check_deleted_runs(deployment)
+
+
+def check_deleted_runs(deployment):
     day, ended = dt.date(2024, 5, 23), []
     within = contextvars.copy_context()  # Prefect's settings of the test go with the thread
-    work = lambda: ended.extend(submit([day], deployed, poll=0.2))  # noqa: E731
+    work = lambda: ended.extend(submit([day], deployment, poll=0.2))  # noqa: E731
+    of_the_day = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"day:{day}"]))
     thread = threading.Thread(target=lambda: within.run(work), daemon=True)
     with get_client(sync_client=True) as client:
         thread.start()
         deleted = set()
         while thread.is_alive() and len(deleted) < submitting.LIVES:
-            for run in client.read_flow_runs():
+            for run in client.read_flow_runs(flow_run_filter=of_the_day):
                 if run.id not in deleted:
                     client.delete_flow_run(run.id)
                     deleted.add(run.id)
+            time.sleep(0.1)
         thread.join(60)
     assert not thread.is_alive()
     assert len(deleted) == submitting.LIVES == 2

@@ -46,6 +46,7 @@ def start(prior, folder, *more):
     return subprocess.Popen([*map(str, line)], env=settings, stdout=subprocess.DEVNULL, cwd=folder)
 
 
+@pytest.mark.integration  # beside the other tests of this run, which is dear
 def test_the_report_is_whole(whole):
     page, *_ = told(whole)
     assert page.count("data:image/png;base64,") == 7
@@ -104,6 +105,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.integration
 def test_findings_are_printed_and_a_finished_run_only_tells_them_again(vadose, whole, little):
     before = {path: path.stat().st_mtime_ns for path in records(whole)}
     ended = vadose("playground", "--prior", little.path, *ASKED, "--out", whole, "--workers", 1)

@@ -46,6 +46,9 @@ securityContext:
 {{- if eq .Values.mode "prefect" }}
 - {name: PREFECT_API_URL, value: "http://{{ include "vadose.name" . }}-prefect:4200/api"}
 - {name: PREFECT_FLOWS_HEARTBEAT_FREQUENCY, value: "60"}
+{{- with .Values.api.publicUrl }}
+- {name: VADOSE_CATALOG_URL, value: "{{ trimSuffix "/" . }}/catalog"}
+{{- end }}
 {{- end }}
 {{ include "vadose.storeEnv" . }}
 - name: EARTHDATA_TOKEN

@@ -48,6 +48,13 @@ def open_hydrodata(
     return HydrodataSource(request, folder)
 
 
+def _other_ways(request: Request) -> str | None:
+    """What else may be asked for where a run's days, or its weather, are not there."""
+    ways = ["--hourly (the run's hours may be all that is kept)"] if request.run.hourly and not request.hourly else []
+    ways += [f"--no-forcing (its weather, {request.run.forcing}, may begin later)"] if request.forcing else []
+    return f"Try {' or '.join(ways)}, into another folder." if ways else None
+
+
 class HydrodataSource:
     """Days and static fields of a fetched folder; a PriorSource. Raises PriorUnreadableError when no month is there."""
 
@@ -59,6 +66,7 @@ class HydrodataSource:
                 f"No month of {request.run.dataset} is in {folder}",
                 value="; ".join(self._absent) or "nothing downloaded",
                 allowed=f"months of {request.start} to {request.end}",
+                remedy=_other_ways(request),
             )
 
     @cached_property

@@ -28,6 +28,7 @@ _MONTH = re.compile(
     r"(?<![A-Za-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*(?![A-Za-z])", re.IGNORECASE
 )
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
+_SHORT = re.compile(r"(?<!\d)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$")  # 051001 may be 2005-10-01
 _COPY = re.compile(r"\s*(?:\(\d+\)|- Copy(?: \(\d+\))?|_copy\d*)$", re.IGNORECASE)
 FORMS = (
     "names that end in a step number (run.out.satur.00012.pfb), hold a range of steps (APCP.000001_to_000024.pfb), a "
@@ -37,12 +38,16 @@ FORMS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """What a name tells: ``kind`` and, as the kind has it, first and last step, or a moment (UTC)."""
+    """What a name tells: ``kind`` and, as the kind has it, first and last step, or a moment (UTC).
+
+    ``month_first`` says that the date was written as month, day, year.
+    """
 
     kind: Kind
     first: int | None = None
     last: int | None = None
     moment: dt.datetime | None = None
+    month_first: bool = False
 
     @property
     def order(self) -> tuple[float, int]:
@@ -63,6 +68,8 @@ def read_names(names: Sequence[str], where: str) -> dict[str, Named]:
         if one is None or _COPY.search(name):
             raise _unclear(where, name)
         told[name] = one
+    if all(one.kind == "step" and _SHORT.search(name) and not _OWN.search(name) for name, one in told.items()):
+        raise _unclear(where, f"{next(iter(told))}: a step, or a year of two digits with month and day")
     kinds = {one.kind: name for name, one in told.items()}
     if len(kinds) > 1:
         raise _unclear(where, " and ".join(sorted(kinds.values())))
@@ -84,9 +91,9 @@ def _read(name: str, shared: bool) -> Named | None:
     if span:
         first, last = int(span[1]), int(span[2])
         return Named(kind="water year" if start else "range", first=first, last=last, moment=start)
-    moment = None if shared else _date(name)
+    moment, month_first = (None, False) if shared else _date(name)
     if moment:
-        return Named(kind="date", moment=moment)
+        return Named(kind="date", moment=moment, month_first=month_first)
     if start is None and _MONTH.search(name.rsplit("/", 1)[-1]):
         return None  # "01.Oct" is a date in words, and its number no step
     number = _NUMBER.search(_WATER_YEAR.sub("", name) if start else name.rsplit("/", 1)[-1])
@@ -95,16 +102,16 @@ def _read(name: str, shared: bool) -> Named | None:
     return Named(kind="step", first=int(number[1])) if number else None
 
 
-def _date(name: str) -> dt.datetime | None:
-    """The first date in a name: year first, or as month, day, year."""
+def _date(name: str) -> tuple[dt.datetime | None, bool]:
+    """The first date in a name, and whether it is written as month, day, year (else year first)."""
     for found in _YMD.finditer(name):
         hours = (found[5] or found[8] or "0", found[6] or "0", found[7] or "0")
         if moment := _moment(found[1], found[3], found[4], *hours):
-            return moment
+            return moment, False
     for found in _MDY.finditer(name):
         if moment := _moment(found[4], found[1], found[3]):
-            return moment
-    return None
+            return moment, True
+    return None, False
 
 
 def _moment(year: str, month: str, day: str, *clock: str) -> dt.datetime | None:

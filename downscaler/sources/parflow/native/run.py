@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import cached_property
+from glob import glob
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from odc.geo import Shape2d, wh_
 
 from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice
+from downscaler.sources.folders import left_unread
 from downscaler.sources.parflow.names import STATIC_NAMES
 from downscaler.sources.parflow.native.description import RETENTION, STATE_FILES, Description, read_description
 from downscaler.sources.parflow.native.schedule import FORCING, Days, Piece, schedule
@@ -58,7 +60,7 @@ class NativeSource:
     def _table(self) -> VegetationTable | None:
         """CLM's vegetation table, where land cover is given by one."""
         file = self._single.get("land_cover")
-        return read_vegm(file) if file is not None and file.suffix == ".dat" else None
+        return read_vegm(file) if file is not None and file.suffix.lower() == ".dat" else None
 
     @cached_property
     def info(self) -> SourceInfo:
@@ -83,6 +85,7 @@ class NativeSource:
         unused = [name for name in self._states if name not in result]
         if unused:
             self._notes.append(f"Left unread, since {self._wet} tells more: {', '.join(unused)}.")
+        self._notes += left_unread(self._folder, {*self._headers, *self._single.values()})
         return result
 
     def _layer_counts(self) -> frozenset[int]:
@@ -184,10 +187,9 @@ class NativeSource:
 
     def _matching(self, pattern: str) -> list[Path]:
         """Files of a pattern, which counts from the folder unless it is absolute."""
-        path = Path(pattern)
-        if path.is_absolute():
-            return sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-        return sorted(self._folder.glob(pattern))
+        # unlike Path.glob it follows links to folders, and passes over the ._ files of Macs
+        found = glob(pattern, root_dir=self._folder, recursive=True)  # noqa: PTH207
+        return sorted(path for name in found if (path := self._folder / name).is_file())
 
     def _several(self, name: str) -> list[Path]:
         pattern = self._about.files[name]
@@ -208,7 +210,7 @@ class NativeSource:
     def _check_sizes(self) -> dict[Path, PfbHeader]:
         """Walk every file once; all must have the same lattice."""
         files = [*(f for states in self._states.values() for f in states), *self._single.values()]
-        sizes = {file: read_header(file) for file in files if file.suffix == ".pfb"}
+        sizes = {file: read_header(file) for file in files if file.suffix.lower() == ".pfb"}
         first = next(iter(sizes.values()))
         for file, size in sizes.items():
             if (size.nx, size.ny) != (first.nx, first.ny):

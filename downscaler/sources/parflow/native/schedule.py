@@ -77,7 +77,8 @@ def schedule(
             days.setdefault(day, []).append(piece)
     kinds = {one.kind for one in told.values()}
     if kinds & {"date", "water year"}:
-        notes.append(f"The days of {name} are those that the file names tell.")
+        how = ", read as month, day, year" if any(one.month_first for one in told.values()) else ""
+        notes.append(f"The days of {name} are those that the file names tell{how}.")
     return days, notes + _uneven(name, days)
 
 

@@ -356,6 +356,27 @@ def test_a_month_that_is_missing_is_left_out_and_noted(world: World, tmp_path: P
         open_hydrodata(tmp_path / "g", WHERE, "conus1_baseline_mod", (PERIOD[0], PERIOD[0]))
 
 
+def test_the_upper_colorado_can_be_asked_for_as_the_continental_runs_can(world: World, tmp_path: Path) -> None:
+    """Hours on CONUS2's lattice; where its days or its weather are not kept, the message says what to try."""
+    period = (dt.date(2003, 5, 1), dt.date(2003, 5, 3))
+    source = open_hydrodata(tmp_path / "f", WHERE, "ucrb_baseline", period, hourly=True)
+    assert source.lattice.name == "CONUS2"
+    assert [str(day) for day in source.days] == ["2003-05-01", "2003-05-02", "2003-05-03"]
+    i0, j0, i1, j1 = source.lattice.ij_bounds or (0, 0, 0, 0)
+    j, i = np.mgrid[j0:j1, i0:i1].astype(float)
+    first = (period[0] - dt.date(2002, 10, 1)).days
+    hours = np.arange(24 * first, 24 * (first + 1), dtype=float)[:, None, None]
+    window = source.lattice.window
+    theta, pores = source.read_days("soil_moisture", slice(0, 1), window)[0], source.read_static("porosity", window)
+    wanted = np.where(world.sea(j, i), np.nan, saturation(hours, j, i).mean(axis=0) * pores)
+    assert np.allclose(theta, wanted, atol=1e-6, equal_nan=True)
+    assert world.seen["ucrb_baseline saturation"] == 1
+    assert world.seen["CW3E precipitation"] == 1
+    world.missing = {"soil_moisture 2003-05"}
+    with pytest.raises(PriorUnreadableError, match=r"--hourly .* or --no-forcing \(its weather, CW3E"):
+        open_hydrodata(tmp_path / "g", WHERE, "ucrb_baseline", period)
+
+
 def test_a_queued_answer_is_waited_for(world: World, tmp_path: Path) -> None:
     world.queue = True
     options = {"dataset": "conus1_domain", "variable": "elevation", "grid": "conus1", "temporal_resolution": "static"}

@@ -1,6 +1,8 @@
 import errno
 import json
+import os
 import shutil
+import threading
 from functools import partial, partialmethod
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from downscaler.stores.prior import build_prior, describe, extend_prior, is_prio
 from downscaler.stores.prior.kept import keeping
 from downscaler.stores.prior.layout import StoreWriter, pack, unpack
 from downscaler.stores.prior.schema import FIELDS, RESPONSES
+from downscaler.stores.prior.store import swap
 
 
 @pytest.fixture
@@ -123,6 +126,28 @@ def test_an_extended_prior_has_the_days_of_one_built_at_once(netcdf, dataset, do
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     with pytest.raises(PriorSchemaError, match="precipitation"):
         extend_prior(open_source("netcdf", netcdf(dataset.drop_vars("precip"))), prior.path)
+
+
+def test_days_that_are_read_while_a_prior_is_extended_are_whole(netcdf, domain, tmp_path):
+    prior = build_prior(open_source("netcdf", netcdf()), domain, tmp_path / "prior")
+    known = int(np.isfinite(prior.data["soil_moisture"][0].values).sum())
+    copies = [tmp_path / f"copy-{number}" for number in range(60)]
+    for copy in copies:
+        shutil.copytree(prior.path, copy, copy_function=os.link)
+    seen, done = [], threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(int(np.isfinite(prior.data["soil_moisture"][0].values).sum()))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for copy in copies:
+        swap(copy, prior.path)
+    done.set()
+    reader.join()
+    assert set(seen) == {known}
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "copy"))] == []
 
 
 def test_two_processes_build_the_same_prior(netcdf, domain, tmp_path):
@@ -261,6 +286,21 @@ def test_a_full_disk_is_told_and_nothing_stays(netcdf, domain, tmp_path, monkeyp
     with pytest.raises(StorageFullError):
         build_prior(open_source("netcdf", netcdf()), domain, tmp_path / "out" / "prior")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_full_disk_leaves_a_prior_as_it_was_before_its_new_days(netcdf, dataset, domain, tmp_path, monkeypatch):
+    prior = build_prior(open_source("netcdf", netcdf(dataset.isel(time=slice(0, 33)))), domain, tmp_path / "prior")
+    before = {file: file.read_bytes() for file in prior.path.rglob("*") if file.is_file()}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(StoreWriter, "finish", full)
+    with pytest.raises(StorageFullError):
+        extend_prior(open_source("netcdf", netcdf(dataset)), prior.path)
+    assert {file: file.read_bytes() for file in prior.path.rglob("*") if file.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".") and "lock" not in path.name] == []
+    assert open_prior(prior.path).record() == prior.record()
 
 
 def test_progress_and_description(netcdf, domain, tmp_path):

@@ -1,0 +1,50 @@
+"""Files that declare far more than they hold: refused, or read in pieces of bounded size."""
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from downscaler.errors import ClimatologyError
+from downscaler.sources import hdf5
+from downscaler.sources.parflow.gridded import _steps_with_data
+from downscaler.stores.climatology import load_statistics
+
+
+def written(path, shape, *, chunks=True, fill=False):
+    """An HDF5 file of some kB with a variable of a shape, of which nothing, or one chunk, was written."""
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("theta", shape=shape, dtype="f4", chunks=chunks)
+        if fill:
+            data[(0,) * len(shape)] = 0.25
+    return path
+
+
+def test_a_variable_without_a_byte_may_not_declare_ten_gigabytes(tmp_path):
+    path = written(tmp_path / "empty.nc", (60, 20_000, 20_000), chunks=(1, 100, 100))
+    with pytest.raises(hdf5.RefusedFileError, match=r"declares 96,000,000,000 bytes.*holds 0"):
+        hdf5.check(path)
+    hdf5.check(written(tmp_path / "small.nc", (30, 5_000, 5_000), chunks=(1, 100, 100)))
+    hdf5.check(written(tmp_path / "begun.nc", (60, 20_000, 20_000), chunks=(1, 100, 100), fill=True))
+
+
+def test_a_file_that_is_read_whole_holds_what_it_declares(tmp_path):
+    path = written(tmp_path / "climatology.nc", (366, 400, 400))
+    hdf5.check(path)
+    with pytest.raises(hdf5.RefusedFileError, match="declares 234,240,000 bytes"):
+        hdf5.check(path, whole=True)
+    with pytest.raises(ClimatologyError, match="declares 234,240,000 bytes"):
+        load_statistics(path)
+
+
+@given(st.integers(1, 9), st.integers(1, 6), st.integers(1, 6), st.integers(1, 80), st.randoms(use_true_random=False))
+def test_steps_with_data_are_the_same_whatever_is_read_at_a_time(steps, height, width, most, chance):
+    values = np.full((steps, height, width), -3.4e38, np.float32)
+    for _ in range(chance.randrange(5)):
+        at = tuple(chance.randrange(size) for size in values.shape)
+        values[at] = chance.choice([0.3, np.nan, -3.4e38])
+    data = xr.DataArray(values, dims=("time", "y", "x"))
+    expected = [bool((np.abs(field) < 1e30).any()) for field in values]
+    assert _steps_with_data(data.transpose("y", "x", "time"), most).tolist() == expected

@@ -1,0 +1,103 @@
+"""Weather from CF files: days that are there twice, grids that differ, values that cannot be are refused by name."""
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+
+from downscaler.errors import WeatherGapError, WeatherUnreadableError, WeatherValueError
+from downscaler.sources.weather import WeatherDay, open_weather_source
+
+FIRST = dt.date(2026, 2, 5)
+
+
+def daily(
+    path: Path, *, first: dt.date = FIRST, rain: float = 2.0, west: float = -96.0, units: str = "mm day-1"
+) -> Path:
+    """Three days of even rain on quarter degrees."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with netCDF4.Dataset(path, "w") as data:
+        for name, values in (("lat", 33.5 + 0.25 * np.arange(8)), ("lon", west + 0.25 * np.arange(10))):
+            data.createDimension(name, values.size)
+            data.createVariable(name, "f8", (name,))[:] = values
+        data.createDimension("time", 3)
+        time = data.createVariable("time", "f8", ("time",))
+        time.units = f"days since {first}"
+        time[:] = np.arange(3)
+        amount = data.createVariable("pr", "f4", ("time", "lat", "lon"), fill_value=-9999.0)
+        amount.units, amount[:] = units, rain
+    return path
+
+
+def read(path: Path, day: dt.date = FIRST) -> WeatherDay:
+    source = open_weather_source("netcdf", path)
+    try:
+        return source.read(day, source.lattice.window)
+    finally:
+        source.close()
+
+
+def test_files_of_successive_days_are_one_record(tmp_path: Path) -> None:
+    daily(tmp_path / "a.nc")
+    daily(tmp_path / "b.nc", first=FIRST + dt.timedelta(days=3), rain=5.0)
+    for day, rain in ((FIRST, 2.0), (FIRST + dt.timedelta(days=5), 5.0)):
+        assert (read(tmp_path, day).precipitation == rain).all()
+    with pytest.raises(WeatherGapError, match="has no weather for"):
+        read(tmp_path, FIRST + dt.timedelta(days=6))
+
+
+def test_a_day_in_two_files_is_refused(tmp_path: Path) -> None:
+    daily(tmp_path / "a.nc")
+    daily(tmp_path / "b.nc", first=FIRST + dt.timedelta(days=2), rain=7.0)
+    with pytest.raises(WeatherUnreadableError, match="2026-02-07 is in two files"):
+        open_weather_source("netcdf", tmp_path)
+
+
+def test_files_of_two_grids_are_refused(tmp_path: Path) -> None:
+    daily(tmp_path / "a.nc")
+    daily(tmp_path / "b.nc", first=FIRST + dt.timedelta(days=3), west=-95.0)
+    with pytest.raises(WeatherUnreadableError, match="different grids"):
+        read(tmp_path)
+
+
+def _uneven(data: netCDF4.Dataset) -> None:
+    data["lon"][4] = data["lon"][4] + 0.1
+
+
+def _nowhere(data: netCDF4.Dataset) -> None:
+    for old, new in (("lat", "row"), ("lon", "column")):
+        data.renameVariable(old, new)
+
+
+@pytest.mark.parametrize(("change", "words"), [(_uneven, "not regular"), (_nowhere, "no coordinates of its grid")])
+def test_grids_that_cannot_be_placed(change: Callable[[netCDF4.Dataset], None], words: str, tmp_path: Path) -> None:
+    with netCDF4.Dataset(daily(tmp_path / "a.nc"), "a") as data:
+        change(data)
+    with pytest.raises(WeatherUnreadableError, match=words):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rain", "units", "error", "words"),
+    [
+        (-1.0, "mm day-1", WeatherValueError, "not plausible as a daily sum"),
+        (2.0, "mm s-1", WeatherValueError, "not plausible as a daily sum"),
+        (2.0, "inch", WeatherUnreadableError, "another unit"),
+        (2.0, "", WeatherUnreadableError, "another unit"),
+    ],
+)
+def test_rain_that_cannot_be(rain: float, units: str, error: type[Exception], words: str, tmp_path: Path) -> None:
+    daily(tmp_path / "a.nc", rain=rain, units=units)
+    with pytest.raises(error, match=words):
+        read(tmp_path)
+
+
+def test_fills_are_gaps_and_a_cut_file_is_refused(tmp_path: Path) -> None:
+    path = daily(tmp_path / "a.nc", rain=-9999.0)
+    assert np.isnan(read(path).precipitation).all()
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(WeatherUnreadableError):
+        read(path)
