@@ -20,7 +20,7 @@ def alerts(
     out: PublishTo = None,
     json: Json = False,
 ) -> None:
-    """Look at the published days by the rules of a file, write the alerts' Atom feed, and tell their addresses.
+    """Check the published days against the rules of a file; write an Atom feed and call webhooks.
 
     A rule names a value, a place or zone, and a threshold. Each alert is told of once; a day that is replaced or
     withdrawn changes its alerts or takes them back. The feed is reports/alerts/feed.xml of the catalogue.
