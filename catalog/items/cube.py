@@ -40,7 +40,10 @@ def cube_write(collection: str, *, present: bool) -> Write:
 
 
 def cube_asset(collection: str, summaries: Mapping[str, Any]) -> Document:
-    """The asset of a collection of days on the grid that its summaries tell; time has no end, a day is added a day."""
+    """The asset of a collection of days on the grid that its summaries tell.
+
+    Extents of x and y are those of the coordinates, cell centres; time has no end, since a day is added a day.
+    """
     (rows, columns), (a, _, left, _, e, top) = summaries["proj:shape"][0], summaries["proj:transform"][0]
     system = int(str(summaries["proj:code"][0]).removeprefix("EPSG:"))
 

@@ -1,8 +1,9 @@
 """A CSV of one's own: one reading a line, under a header of plain words.
 
 Columns, in any order and case: ``site``, ``lat``, ``lon`` (degrees), ``depth`` (m; or ``depth_cm``, or ``depth_from``
-and ``depth_to``), ``time`` (ISO 8601; UTC where no zone is told; a date alone is a daily mean), ``value`` (m3 m-3); and
-where there are: ``network``, ``sensor``, ``flag`` (ISMN's; G without one). Lines that begin with # are remarks.
+and ``depth_to``), ``time`` (ISO 8601, or its digits alone: 20240501, 202405010600; UTC where no zone is told; a date
+alone is a daily mean), ``value`` (m3 m-3); and where there are: ``network``,
+``sensor``, ``flag`` (ISMN's; G without one). Lines that begin with # are remarks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""ParFlow-CLM output as NetCDF: a file, a folder of files, or a pattern; what of it is left unread is always told."""
+"""ParFlow-CLM output as NetCDF: a file, a folder of files, or a pattern; what of it is left unread is always told.
+
+Folders below count too, such as those of years. A mean is of the day that the middle of its bounds lies in, where the
+file tells bounds, else of the day of its time.
+"""
 
 from __future__ import annotations
 
