@@ -1,7 +1,8 @@
-"""Takes out of an environment what one image does not need: slim.py EXTRA... [-PACKAGE...]
+"""Takes out of an environment what one image does not need: ``slim.py EXTRA... [-PACKAGE...]``.
 
 Kept are vadose with the named extras and what these need, by the declarations of the packages; a package named with a
-minus goes, and with it what it alone needs. Tests and sources in C go too. Run by the Python of that environment; it removes files, so only in an image that is being built.
+minus goes, and with it what it alone needs. Tests and sources in C go too. Run by the Python of that environment; it
+removes files, so only in an image that is being built.
 """
 
 import re
