@@ -1,7 +1,8 @@
-"""Takes out of an environment what one image does not need: slim.py EXTRA...
+"""Takes out of an environment what one image does not need: ``slim.py EXTRA... [-PACKAGE...]``.
 
-Kept are vadose with the named extras and what these need, by the declarations of the packages. Tests and sources in C
-go too. Run by the Python of that environment; it removes files, so only in an image that is being built.
+Kept are vadose with the named extras and what these need, by the declarations of the packages; a package named with a
+minus goes, and with it what it alone needs. Tests and sources in C go too. Run by the Python of that environment; it
+removes files, so only in an image that is being built.
 """
 
 import re
@@ -56,10 +57,12 @@ def remove(distribution: Distribution) -> None:
             folder.rmdir()
 
 
-def main(extras: list[str]) -> None:
+def main(words: list[str]) -> None:
     """Slim the environment of this interpreter."""
     installed = {canonicalize_name(found.name): found for found in distributions()}
-    kept = needed(installed, "vadose", frozenset(extras))
+    left_out = {canonicalize_name(word[1:]) for word in words if word.startswith("-")}
+    extras = frozenset(word for word in words if not word.startswith("-"))
+    kept = needed({name: found for name, found in installed.items() if name not in left_out}, "vadose", extras)
     site = Path(str(installed["vadose"].locate_file("")))
     for name in sorted(installed.keys() - kept):
         remove(installed[name])
