@@ -38,7 +38,7 @@ ORDER: dict[str, tuple[tuple[str, ...], ...]] = {
         ("report",),
     ),
     "flows": (
-        ("console", "settings"),
+        ("console", "light", "settings"),
         ("logs",),
         ("day",),
         ("days",),

@@ -51,7 +51,8 @@ def compose_after(settings: Settings, start: dt.date, end: dt.date) -> list[DayO
         logging.getLogger(logs.DAYS).warning("nothing was made from the days: %s", error)
         return []
     _show(made, settings, start, end)
-    tell_alerts(settings)
+    if settings.alerts is not None:
+        tell_alerts(settings)
     require_no_failure(made)
     return made
 

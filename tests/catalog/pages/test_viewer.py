@@ -91,7 +91,7 @@ def test_a_click_shows_the_series_that_the_service_has(look: Look, address: str,
     assert page.locator(".chart .point").count() == 5
     assert page.locator(".chart .band").count() == 1, "four days in a row"
     assert page.locator(".chart .whisker").count() == 1, "the last stands alone"
-    expect(page.locator(".chart > title")).to_contain_text("Time series")
+    expect(page.locator(".chart #series-title")).to_contain_text("Time series")
     expect(page.locator(".chart desc")).to_contain_text("5 of 5 published days have a value")
 
 
