@@ -157,14 +157,12 @@ def main() -> int:
 
             return ask
 
-        told["tile"] = beside(
-            {
-                "vadose": (tile, process),
-                "vadose, difference": (lambda s, at: tile(s, at, "difference"), process),
-                "titiler": (their_tile, tiling),
-            },
-            asked.requests,
-        )
+        tiles: dict[str, tuple[Ask, int]] = {"vadose": (tile, process), "titiler": (their_tile, tiling)}
+        z, x, y = places[0]
+        difference = f"{own}/tiles/{collection}/{days[0]['id']}/difference/{z}/{x}/{y}.png"
+        if requests.get(difference, timeout=120).ok:  # not of days that do not tell SMAP's grid
+            tiles["vadose, difference"] = (lambda s, at: tile(s, at, "difference"), process)
+        told["tile"] = beside(tiles, asked.requests)
         told["series of all days"] = beside(
             {"vadose": (series, process), "titiler, a point of each day": (their_series, tiling)}, asked.requests // 4
         )
