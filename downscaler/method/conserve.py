@@ -90,14 +90,17 @@ class _Between:
         weights = (strips.transpose(1, 0, 2) @ across).reshape(columns, rows, 3, 3).transpose(2, 3, 1, 0)
         weights = np.ascontiguousarray(weights / np.maximum(count, 1.0))
 
-        def mean(coarse: Floats) -> Floats:
-            known = np.pad(np.where(self._valid, coarse, 0.0), 1)
-            total = np.zeros(coarse.shape)
-            for (i, j), weight in zip(np.ndindex(3, 3), weights.reshape(9, *coarse.shape), strict=True):
-                total += weight * known[i : i + rows, j : j + columns]
-            return total
+        return partial(_means, weights, self._valid)
 
-        return mean
+
+def _means(weights: Floats, valid: Bools, coarse: Floats) -> Floats:
+    """Means by block from the coarse values of the 3 x 3 blocks around it, ``weights`` [3, 3, rows, columns]."""
+    rows, columns = coarse.shape
+    known = np.pad(np.where(valid, coarse, 0.0), 1)
+    total = np.zeros(coarse.shape)
+    for i, j in np.ndindex(3, 3):
+        total += weights[i, j] * known[i : i + rows, j : j + columns]
+    return total
 
 
 def _near(weights: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
@@ -185,12 +188,13 @@ class Surfaces:
 
     def _between(self, valid: Bools) -> tuple[_Between, Callable[[Floats], Floats]]:
         key = valid.tobytes()
-        if key not in self._made:
-            if len(self._made) == _KEPT_GAPS:
+        made = self._made.get(key)
+        if made is None:
+            if len(self._made) >= _KEPT_GAPS:
                 self._made.clear()
             between = _Between(valid, self._down, self._across)
-            self._made[key] = between, between.means(self._land, self._count)
-        return self._made[key]
+            made = self._made[key] = between, between.means(self._land, self._count)
+        return made
 
 
 @lru_cache(maxsize=8)
