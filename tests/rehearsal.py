@@ -37,6 +37,9 @@ from psycopg import sql
 
 from catalog.naming import is_item_key
 from catalog.store.base import open_store
+from downscaler import product
+from downscaler.errors import NoRetrievalError
+from downscaler.sources.smap import read_day
 from tests.flows.server.conftest import DAILY, ROOT, VADOSE, WHERE, scheduled
 
 BUCKET = "vadose"
@@ -358,6 +361,15 @@ def dump_and_restore(r: Rehearsal, dsn: str) -> None:
     say(f"database of {counts[0][0]} runs saved ({dump.stat().st_size / 1e6:.1f} MB), restored and vacuumed")
 
 
+def newest_seen(granules: Path) -> Path:
+    """The newest granule that saw the domain: only such a one makes a day."""
+    for path in sorted(granules.glob("*.h5"), reverse=True):
+        with contextlib.suppress(NoRetrievalError):
+            read_day([path], product.domain(WHERE))
+            return path
+    raise AssertionError(f"no granule of {granules} saw {WHERE}")
+
+
 def no_locks(r: Rehearsal) -> None:
     for log in sorted(r.folder.glob("*.log")):
         text = log.read_text(errors="replace").lower()
@@ -369,7 +381,7 @@ def rehearse(r: Rehearsal, dsn: str) -> None:
     with s3_store(r):
         r.make_inputs()
         r.settle()
-        newest = sorted((r.folder / "granules").glob("*.h5"))[-1]
+        newest = newest_seen(r.folder / "granules")
         kept = newest.rename(r.folder / newest.name)  # it comes after the restore
         say(f"inputs are made: {r.days} days of granules up to {r.last}")
         with r.server(dsn, "prefect"):
