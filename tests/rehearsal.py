@@ -158,7 +158,7 @@ class Rehearsal:
         self.site.mkdir(exist_ok=True)
         (self.site / "vadose.toml").write_text(
             f'domain = "{WHERE}"\nprior = "{self.inputs}/prior"\nmodel = "{self.inputs}/model"\n'
-            f'granules = "{self.folder}/granules"\nlook_back = 3\nlog_format = "json"\n'
+            f'granules = "{self.folder}/granules"\nlook_back = 6\nlog_format = "json"\n'
         )
 
     @contextlib.contextmanager
