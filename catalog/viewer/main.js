@@ -72,7 +72,7 @@ function listen() {
   map.addEventListener("leave", () => readout.hide());
   map.addEventListener("pick", ({ detail }) => {
     if (field.on) return field.add(detail);
-    if (days.entry && inside(detail)) readout.at(detail, state.area, days.entry);
+    if (days.entry && inside(detail)) readout.at(detail, state.area, days.entry, false);
     return choose(detail);
   });
   map.addEventListener("step", ({ detail }) => days.step(detail));

@@ -22,8 +22,9 @@ export class Readout {
   }
 
   /** Show the value of a day's entry at a place {lon, lat} of a collection. */
-  at(place, collection, entry) {
-    this.next = { place, collection, entry };
+  // A place that was picked is told by its time series, which comes at the same time.
+  at(place, collection, entry, spoken = true) {
+    this.next = { place, collection, entry, spoken };
     this.element.hidden = false;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.ask(), REST);
@@ -31,13 +32,13 @@ export class Readout {
 
   async ask() {
     if (this.asking || !this.next) return;
-    const { place, collection, entry } = this.next;
+    const { place, collection, entry, spoken } = this.next;
     this.next = null;
     this.asking = true;
     try {
       const text = await this.text(place, collection, entry);
       this.element.textContent = `${degrees(place.lon, place.lat)}: ${text}`;
-      if (document.activeElement === find("map")) announce(this.element.textContent);
+      if (spoken && document.activeElement === find("map")) announce(this.element.textContent);
     } catch (error) {
       this.element.textContent = error.message;
     }
