@@ -19,12 +19,14 @@ class Threshold:
     def __post_init__(self) -> None:
         if (self.above is None) == (self.below is None):
             raise ValueError("a threshold is above or below a value, not both and not neither")
+        if not np.isfinite([value for value in (self.above, self.below) if value is not None]).all():
+            raise ValueError("a threshold is a number, which NaN and infinity are not")
 
     def met(self, value: float) -> bool:
         """Whether a known value is beyond the threshold."""
         if self.above is not None:
             return value > self.above
-        return value < float(self.below or 0.0)
+        return self.below is not None and value < self.below
 
     def __str__(self) -> str:
         return f"above {self.above:g}" if self.above is not None else f"below {self.below:g}"

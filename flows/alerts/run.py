@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from downscaler.errors import AlertError
 
@@ -139,7 +140,7 @@ def _event(rule: Rule, date: dt.date, told: Mapping[str, Any], base: str, *, beg
     state = f"is {rule.threshold}" if began else f"is no longer {rule.threshold}"
     bounds = f" (90 % interval {interval[0]:g} to {interval[1]:g})" if interval and None not in interval else ""
     return {
-        "id": urn(f"{rule.digest} {date} {'began' if began else 'ended'}"),
+        "id": urn(f"{rule.name} {rule.digest} {date} {'began' if began else 'ended'}"),
         "rule": rule.name,
         "date": str(date),
         "began": began,
@@ -194,7 +195,7 @@ def _deliver(store: Store, rules: Sequence[Rule], base: str, send: Send) -> None
                 try:
                     send(rule.webhook, {k: v for k, v in event.items() if k != "told"}, _once(event))
                 except Exception as error:  # noqa: BLE001  (whatever a client raises: told at the end, tried again)
-                    failed.append(f"{rule.name}: {type(error).__name__}: {error}")
+                    failed.append(f"{rule.name}: {_refusal(rule.webhook, error)}")
                     break
             event["told"], done = True, done + 1
         if done:
@@ -203,6 +204,12 @@ def _deliver(store: Store, rules: Sequence[Rule], base: str, send: Send) -> None
         raise AlertError(
             "An address could not be told of an alert", value="; ".join(failed), remedy="The next run tries again."
         )
+
+
+def _refusal(address: str, error: Exception) -> str:
+    """What went wrong at which host; the rest of an address is often a secret, and errors of clients quote it."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return f"{urlsplit(address).hostname} {type(error).__name__}{'' if status is None else f' {status}'}"
 
 
 def _once(event: Mapping[str, Any]) -> str:

@@ -51,6 +51,8 @@ def test_rules_say_what_is_wrong_with_them(tmp_path: Path) -> None:
         "[[alert]]\nname = 'A b'": "needs a name",
         f"{RULE}below = 0.2\nabove = 0.3": "threshold",
         RULE: "threshold",
+        f"{RULE}below = nan": "NaN",
+        f"{RULE}above = inf": "infinity",
         f"{RULE}below = 0.2\nbelo = 1": "unknown key",
         f"{RULE}below = 0.2\nvariable = 'percentile'": "no such variable",
         f"{RULE}below = 0.2\nwebhook = 'ftp://x'": "webhook is no address",
@@ -111,13 +113,16 @@ def test_alerts_follow_their_days_and_are_told_once(tmp_path: Path, listener: Li
     values = [value(date) for date in DAYS[:4]]
     threshold = round(float(np.sort(values)[1] + np.sort(values)[2]) / 2, 4)  # two days are below, two are not
     file = tmp_path / "alerts.toml"
-    file.write_text(f'{RULE}below = {threshold}\nwebhook = "http://127.0.0.1:{listener.server_port}/"\n')
+    secret = "services-B0T4x7"
+    file.write_text(f'{RULE}below = {threshold}\nwebhook = "http://127.0.0.1:{listener.server_port}/{secret}"\n')
     settings = Settings(catalog=str(root), domain=PLACE.name, catalog_url="https://sm.example/catalog")
     rules = read_rules(file)
     expected, _ = crossings(DAYS[:4], values, Threshold(below=threshold))
     listener.refusing = True
-    with pytest.raises(AlertError, match="next run tries again"):
+    with pytest.raises(AlertError, match="next run tries again") as caught:
         run_alerts(settings, rules)
+    assert "127.0.0.1 HTTPStatusError 5" in str(caught.value)
+    assert secret not in str(caught.value), "an address may hold a credential"
     listener.refusing = False
     (told,) = run_alerts(settings, rules)
     assert (told.events, told.read) == ((), 0), "they were written before; they are told now"
