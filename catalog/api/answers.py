@@ -73,9 +73,15 @@ def _methods(request: Request) -> list[str]:
     fitting = (
         {method.upper() for method in operations}
         for template, operations in request.app.openapi()["paths"].items()
-        if re.fullmatch(re.sub(r"\\{[^}]*\\}", ".+", re.escape(template)), asked)
+        if re.fullmatch(_pattern(template), asked)
     )
     return sorted(set().union(*fitting))
+
+
+def _pattern(template: str) -> str:
+    """An address with its parts in braces open: the last may hold slashes, others not, so that matching stays quick."""
+    *before, last = map(re.escape, re.split(r"\{[^}]*\}", template))
+    return "[^/]+".join(before) + (".+" if before else "") + last
 
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:
