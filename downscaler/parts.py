@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,25 @@ class Parts:
                 raise StorageFullError("The disk filled up", value=whole) from error
             raise
         return whole
+
+
+@contextmanager
+def replacing(out: Path, what: str) -> Iterator[Path]:
+    """A file to write beside ``out``: it takes its place once the block has ended well, and is gone otherwise.
+
+    Raises StorageFullError, which says ``what`` was written, without room on the disk.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        yield partial
+        partial.replace(out)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFullError(f"The disk filled up while writing {what}", value=out) from error
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def resumed(folder: Path, plan: Mapping[str, Any]) -> Parts:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import errno
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +20,9 @@ from catalog.reading.rasters import open_raster
 from catalog.store.base import Store, open_store
 from catalog.store.documents import Document, resolve
 from downscaler import __version__, product
-from downscaler.errors import CatalogError, StorageFullError
+from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain
+from downscaler.parts import replacing
 from downscaler.product import QUALITY_FLAG, Variable
 
 CF, ACDD = "CF-1.11", "ACDD-1.3"
@@ -67,22 +66,12 @@ def export_netcdf(
     if not items:
         raise CatalogError("None of these days is published", value=domain.name)
     variables = [known[name] for name in names or known]
-    staging = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with netCDF4.Dataset(staging, "w", format="NETCDF4") as file:
-            _describe(file, domain, items)
-            for variable in variables:
-                _declare(file, variable)
-            for number, item in enumerate(items):
-                _fill(file, store, domain, number, item, variables)
-        staging.replace(out)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFullError("The disk filled up while writing NetCDF", value=out) from error
-        raise
-    finally:
-        staging.unlink(missing_ok=True)
+    with replacing(out, "NetCDF") as staging, netCDF4.Dataset(staging, "w", format="NETCDF4") as file:
+        _describe(file, domain, items)
+        for variable in variables:
+            _declare(file, variable)
+        for number, item in enumerate(items):
+            _fill(file, store, domain, number, item, variables)
     return len(items)
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from downscaler import product
 from downscaler.derived.composite import ErrorMemory, error_variance
@@ -137,3 +140,27 @@ def available_water(root: Field, porosity: Field, residual: Field, alpha: Field,
         room = capacity - wilting
         held = np.clip(root - wilting, 0.0, room)
         return _DEPTH * held, np.where(room > 0, held / room, np.nan)
+
+
+def rasters(below: Below, water: Floats, share: Floats, flags: NDArray[np.integer]) -> dict[str, NDArray[Any]]:
+    """All rasters of a root zone by name; a cell without a value bears FILL.
+
+    Args:
+        below: layers and 0 to 1 m [y, x].
+        water: plant-available water, mm, and
+        share: its share of what the soil can hold, 0 to 1.
+        flags: of the day's analysis.
+    """
+    reach = NormalDist().inv_cdf(0.5 + product.INTERVAL / 2) * below.root_sigma
+    fields: dict[str, NDArray[Any]] = {
+        "soil_moisture": below.root,
+        "uncertainty": below.root_sigma,
+        "lower": np.clip(below.root - reach, product.THETA_MIN, product.THETA_MAX),
+        "upper": np.clip(below.root + reach, product.THETA_MIN, product.THETA_MAX),
+        "available_water": water,
+        "available_share": 100.0 * share,
+        "quality_flag": np.where(np.isfinite(below.root), flags, np.uint16(product.Flag.FILL)),
+    }
+    for name, layer, sigma in zip(LAYERS, below.layers, below.sigmas, strict=True):
+        fields |= {name: layer, f"{name}_uncertainty": sigma}
+    return fields

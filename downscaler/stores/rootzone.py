@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +15,9 @@ from numpy.typing import NDArray
 
 import downscaler
 from downscaler import product
-from downscaler.errors import BROKEN, PriorCoverageError, RootZoneError, StorageFullError
+from downscaler.errors import BROKEN, PriorCoverageError, RootZoneError
 from downscaler.ground.grid import Domain, Window, domain_attributes, domain_of
-from downscaler.parts import alone
+from downscaler.parts import alone, replacing
 from downscaler.records import InputRecord
 
 KIND = "vadose-rootzone"
@@ -114,21 +112,11 @@ def write_root_zone(out: Path, domain: Domain, tiles: Iterable[tuple[Window, Fie
     if out.is_dir():
         raise RootZoneError("The output is a folder", value=out, allowed="a file, such as rootzone.h5")
     out.parent.mkdir(parents=True, exist_ok=True)
-    staging = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
-    with alone(out):
-        try:
-            with h5py.File(staging, "w") as file:
-                digest = _fill(file, domain, tiles)
-                whole = {"kind": KIND, "domain": domain_attributes(domain), "fields": sorted(file), "digest": digest}
-                version = {"vadose_version": downscaler.__version__}
-                file.attrs["vadose"] = json.dumps(dict(told) | whole | version)
-            staging.replace(out)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFullError("The disk filled up while writing the root zone", value=out) from error
-            raise
-        finally:
-            staging.unlink(missing_ok=True)
+    with alone(out), replacing(out, "the root zone") as staging, h5py.File(staging, "w") as file:
+        digest = _fill(file, domain, tiles)
+        whole = {"kind": KIND, "domain": domain_attributes(domain), "fields": sorted(file), "digest": digest}
+        version = {"vadose_version": downscaler.__version__}
+        file.attrs["vadose"] = json.dumps(dict(told) | whole | version)
 
 
 def _fill(file: h5py.File, domain: Domain, tiles: Iterable[tuple[Window, Fields]]) -> str:

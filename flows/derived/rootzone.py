@@ -6,17 +6,14 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from downscaler.errors import ConfigError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from catalog.reading.stack import StackedDay
-    from downscaler.derived.profile import Below
     from downscaler.ground.grid import Domain
     from downscaler.ground.tiles import Tile
     from downscaler.product import Kind
@@ -111,7 +108,7 @@ class RootZoneJob:
         from catalog.store.base import open_store
         from downscaler.derived.composite import ErrorMemory
         from downscaler.derived.learned import read_learned
-        from downscaler.derived.profile import available_water, carry_down
+        from downscaler.derived.profile import available_water, carry_down, rasters
         from downscaler.ground.tiles import Tile
 
         learned, store, memory = self._learned(), open_store(self.catalog), ErrorMemory.of(source.name)
@@ -128,36 +125,12 @@ class RootZoneJob:
                 theta, sigma = (found[name].astype(np.float64) for name in READ[:2])
                 below = carry_down(theta, sigma, times, profile, memory)
                 water, share = available_water(np.asarray(below.root, np.float64), *soil.values())
-                yield Tile(window=window, fields=_rasters(below, water, 100.0 * share, flags))
+                yield Tile(window=window, fields=rasters(below, water, share, flags))
 
     def _learned(self) -> RootZone:
         from downscaler.derived.learned import open_learned
 
         return open_learned(self.learned)
-
-
-def _rasters(
-    below: Below, water: NDArray[Any], share: NDArray[Any], flags: NDArray[np.integer]
-) -> dict[str, NDArray[Any]]:
-    """All rasters of a window; a cell without a value bears FILL."""
-    from statistics import NormalDist
-
-    from downscaler import product
-    from downscaler.derived.profile import LAYERS
-
-    reach = NormalDist().inv_cdf(0.5 + product.INTERVAL / 2) * below.root_sigma
-    fields: dict[str, NDArray[Any]] = {
-        "soil_moisture": below.root,
-        "uncertainty": below.root_sigma,
-        "lower": np.clip(below.root - reach, product.THETA_MIN, product.THETA_MAX),
-        "upper": np.clip(below.root + reach, product.THETA_MIN, product.THETA_MAX),
-        "available_water": water,
-        "available_share": share,
-        "quality_flag": np.where(np.isfinite(below.root), flags, np.uint16(product.Flag.FILL)),
-    }
-    for name, layer, sigma in zip(LAYERS, below.layers, below.sigmas, strict=True):
-        fields |= {name: layer, f"{name}_uncertainty": sigma}
-    return fields
 
 
 def root_zone_job(settings: Settings, *, force: bool = False) -> RootZoneJob:

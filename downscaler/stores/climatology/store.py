@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import errno
 import hashlib
 import json
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,10 @@ import numpy as np
 import xarray as xr
 
 import downscaler
-from downscaler.errors import BROKEN, ClimatologyError, DomainError, StorageFullError
+from downscaler.errors import BROKEN, ClimatologyError, DomainError
 from downscaler.ground.grid import Domain, Span, Window
 from downscaler.method.seasonal import SEASONS, CoarseStatistics
+from downscaler.parts import replacing
 from downscaler.product import COARSE_GRIDS, SCHEMA_VERSION
 from downscaler.records import InputRecord
 from downscaler.sources import hdf5
@@ -45,18 +44,9 @@ def save_statistics(statistics: CoarseStatistics, out: Path) -> InputRecord:
     out = Path(out)
     if out.is_dir():
         raise ClimatologyError("The output is a folder", value=out, allowed="a file, such as climatology.nc")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    staging = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
-    try:
-        packed = {name: {"zlib": True, "complevel": 4} for name in _LAYERS}
+    packed = {name: {"zlib": True, "complevel": 4} for name in _LAYERS}
+    with replacing(out, "the climatology") as staging:
         _dataset(statistics).to_netcdf(staging, engine="netcdf4", encoding=packed)
-        staging.replace(out)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFullError("The disk filled up while writing the climatology", value=out) from error
-        raise
-    finally:
-        staging.unlink(missing_ok=True)
     return statistics_record(out)
 
 
