@@ -209,6 +209,12 @@ class CatalogError(VadoseError):
     exit_code = 40
 
 
+class OutputError(VadoseError):
+    """A file cannot be written where it was asked for."""
+
+    exit_code = 46
+
+
 class StorageFullError(CatalogError):
     """The disk or bucket is full; nothing of the day was published."""
 

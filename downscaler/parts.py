@@ -9,13 +9,13 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from downscaler.errors import BusyError, StorageFullError
+from downscaler.errors import BusyError, OutputError, StorageFullError
 
 try:
     import fcntl
@@ -62,11 +62,15 @@ class Parts:
 def replacing(out: Path, what: str) -> Iterator[Path]:
     """A file to write beside ``out``: it takes its place once the block has ended well, and is gone otherwise.
 
-    Raises StorageFullError, which says ``what`` was written, without room on the disk.
+    Raises:
+        OutputError: ``out`` is a folder, or may not be written.
+        StorageFullError: no room on the disk; it says ``what`` was written.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.is_dir():
+        raise OutputError("The output is a folder", value=out, allowed="a file")
     partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
+        _begin(partial, out)
         yield partial
         partial.replace(out)
     except OSError as error:
@@ -74,7 +78,20 @@ def replacing(out: Path, what: str) -> Iterator[Path]:
             raise StorageFullError(f"The disk filled up while writing {what}", value=out) from error
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where no file could be made, there may be no folder
+            partial.unlink()
+
+
+def _begin(partial: Path, out: Path) -> None:
+    """An empty file, so that what hinders the writing is told before the work."""
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        remedy = "Name a file in a folder that may be written."
+        raise OutputError("The output cannot be written", value=f"{out}: {error.strerror}", remedy=remedy) from error
 
 
 def resumed(folder: Path, plan: Mapping[str, Any]) -> Parts:

@@ -55,6 +55,7 @@ def export_netcdf(
 
     Raises:
         CatalogError: none of the days is published, an unknown variable, or a file is missing or damaged.
+        OutputError: the output is a folder, or may not be written.
         StorageFullError: no room.
     """
     store = open_store(uri)
@@ -64,7 +65,9 @@ def export_netcdf(
     found = [(date, find_item(uri, domain, date)) for date in sorted(set(dates))]
     items = [Item(date=date, document=item) for date, item in found if item is not None and not is_withdrawn(item)]
     if not items:
-        raise CatalogError("None of these days is published", value=domain.name)
+        asked = f"{domain.name}, {min(dates)} to {max(dates)}" if dates else domain.name
+        remedy = "`vadose status` shows the days that are; `vadose run` or `vadose backfill` make them."
+        raise CatalogError("None of these days is published", value=asked, remedy=remedy)
     variables = [known[name] for name in names or known]
     with replacing(out, "NetCDF") as staging, netCDF4.Dataset(staging, "w", format="NETCDF4") as file:
         _describe(file, domain, items)

@@ -104,15 +104,12 @@ def write_root_zone(out: Path, domain: Domain, tiles: Iterable[tuple[Window, Fie
         told: what it was learned from.
 
     Raises:
-        RootZoneError: the output is a folder.
+        OutputError: the output is a folder, or may not be written.
         BusyError: another process is writing it.
         StorageFullError: no room.
     """
     out = Path(out)
-    if out.is_dir():
-        raise RootZoneError("The output is a folder", value=out, allowed="a file, such as rootzone.h5")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with alone(out), replacing(out, "the root zone") as staging, h5py.File(staging, "w") as file:
+    with replacing(out, "the root zone") as staging, alone(out), h5py.File(staging, "w") as file:
         digest = _fill(file, domain, tiles)
         whole = {"kind": KIND, "domain": domain_attributes(domain), "fields": sorted(file), "digest": digest}
         version = {"vadose_version": downscaler.__version__}
