@@ -29,8 +29,10 @@ INTEGRATION = ("crash", "catalog/store", "catalog/pages", "flows/server")
 FIRST = ("flows/days/test_killed_backfill.py", "flows/server/test_server.py", "flows/server/test_heartbeats.py")
 """Files that wait longest: begun last, they would keep one process busy when the others have ended."""
 
-# Waiting threads of OpenMP spin else: on two cores with two processes that is computing for nothing.
+# Waiting threads of OpenMP and of OpenBLAS spin else: on two cores with several processes that is computing for
+# nothing. Said before NumPy is imported, which reads it once.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Tasks called outside of a flow run have no server page to write to, and Prefect 3.9 warns of it.
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 # Tests are of the days that keep SMAP's retrievals, but for those that ask for the analysis: half the time.
