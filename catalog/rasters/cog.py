@@ -133,7 +133,7 @@ def _checksum(stored: Array, before: int = 0) -> int:
     """CRC-32 of an array, or of one that began with the rows whose checksum is ``before``."""
     if stored.dtype.kind == "f":
         stored = np.where(np.isnan(stored), np.float32(math.nan), stored)  # one NaN, whatever its payload
-    return zlib.crc32(np.ascontiguousarray(stored), before)
+    return zlib.crc32(np.ascontiguousarray(stored).data, before)
 
 
 @contextlib.contextmanager
