@@ -171,9 +171,11 @@ class _Day:
 
         def make() -> Arrays:
             data = self._prior.window(day.domain, window, _FORCING)
-            on = held.on(day.domain, window) if held else None
             with self._prior.reading(window):
-                return tile_weather(data, day.date, self._ratio, on, held.days if held else ())
+                if held is None:
+                    return tile_weather(data, day.date, self._ratio)
+                on, kept = held.on(day.domain, window), held.kept_on(day.domain, window)
+                return tile_weather(data, day.date, self._ratio, on, held.days, kept)
 
         return self._keep_weather(name, make)
 

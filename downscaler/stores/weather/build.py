@@ -20,8 +20,10 @@ from zarr.codecs import BloscCodec
 from downscaler import __version__
 from downscaler.errors import WeatherError, WeatherUnreadableError
 from downscaler.ground.grid import M01, Domain, domain_attributes
+from downscaler.method.features import FORCING_DAYS
 from downscaler.records import sync
 from downscaler.sources.weather import SOURCES, WeatherSource
+from downscaler.stores.weather.antecedent_days import keep_antecedent
 from downscaler.stores.weather.bring import Elevation, OnGrid
 from downscaler.stores.weather.layout import (
     CHUNK,
@@ -34,7 +36,7 @@ from downscaler.stores.weather.layout import (
     DayRecord,
 )
 from downscaler.stores.weather.matching import kept_matching
-from downscaler.stores.weather.store import is_weather, open_weather
+from downscaler.stores.weather.store import Weather, is_weather, open_weather
 
 Said = Callable[[dt.date, str], None]
 _PATIENCE = 60.0  # s, how long another writer is waited for
@@ -111,12 +113,22 @@ def add_days(
                 record = replace(record, slot=slot)
                 _write(path, group, record, fields)
                 written.append(record)
+                known[day, source.name] = record
+                keep_antecedent(path, group, replace(store, records=tuple(known.values())).best, [day])
                 slot += 1
+            _keep_later(path, group, replace(store, records=tuple(known.values())), written)
     except Timeout:
         raise WeatherUnreadableError(
             f"Another process is writing to {path}", remedy="Wait until it has finished, then run the command again."
         ) from None
     return written
+
+
+def _keep_later(path: Path, group: zarr.Group, weather: Weather, written: Sequence[DayRecord]) -> None:
+    """Antecedent weather of the days after those that were written, and of the last days, where it is not kept yet."""
+    ends = [*(record.date for record in written), *(list(weather.best)[-FORCING_DAYS:][:1])]
+    later = (day + dt.timedelta(days=age) for day in ends for age in range(FORCING_DAYS))
+    keep_antecedent(path, group, weather.best, later)
 
 
 def _create(path: Path, domain: Domain, order: Sequence[str]) -> None:
