@@ -56,6 +56,7 @@ KeptWeather = Callable[[], Mapping[str, Antecedent] | None]
 
 def tile_weather(
     data: xr.Dataset,
+    active: Bools,
     date: dt.date,
     ratio: int,
     held: HeldWeather | None = None,
@@ -66,6 +67,7 @@ def tile_weather(
 
     Args:
         data: the prior on the tile.
+        active: its cells with a record [ny, nx].
         date: the day.
         ratio: product cells along one edge of a SMAP cell.
         held: weather beside the prior; None without.
@@ -76,7 +78,6 @@ def tile_weather(
         ``names`` [k] of the predictors, ``fine`` [k, n] of the active cells row by row, ``coarse`` [k, nyc, nxc], and
         ``known`` [k, n] where any cell lacks any.
     """
-    active = data["active"].values.astype(bool)
     fields = _fields(data, date, active, held, days, kept) if active.any() else None
     if fields is None:
         return {}
@@ -153,12 +154,22 @@ class WeatherOfDay:
         place = np.zeros(active.size, np.intp)
         place[active.ravel()] = np.arange(int(active.sum()))
         at = place[land.cells]
-        fields: dict[str, Floats] = {}
-        for number, name in enumerate(map(str, made["names"])):
-            fields[name] = made["fine"][number][at]
+        names, fine = [str(name) for name in made["names"]], made["fine"][:, at]
+        fields = dict(zip(names, fine, strict=True))
+        near = np.stack([self._coarse[name][grown.coarser(self._ratio).index] for name in names])
+        for alike in _missing_alike(near, [name in self._known for name in names]):
             surface = land.surface
-            if name in self._known:
-                surface = Surfaces(land.active & self._known[name][grown.index], self._ratio)
-            smooth = surface(self._coarse[name][grown.coarser(self._ratio).index], inner.index)
-            fields[f"{name}_departure"] = fields[name] - smooth.ravel()[land.cells]
+            if (known := self._known.get(names[alike[0]])) is not None:
+                surface = Surfaces(land.active & known[grown.index], self._ratio)
+            smooth = surface(near[alike], inner.index).reshape(len(alike), -1)[:, land.cells]
+            fields |= {f"{names[n]}_departure": fine[n] - each for n, each in zip(alike, smooth, strict=True)}
         return fields
+
+
+def _missing_alike(fields: Floats, alone: Sequence[bool]) -> list[list[int]]:
+    """Numbers of the fields [k, y, x] that miss the same values, in groups; some stay ``alone``."""
+    groups: dict[tuple[int, bytes], list[int]] = {}
+    for number, each in enumerate(fields):
+        key = (number if alone[number] else -1, np.isfinite(each).tobytes())
+        groups.setdefault(key, []).append(number)
+    return list(groups.values())

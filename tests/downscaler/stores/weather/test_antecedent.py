@@ -27,6 +27,7 @@ from downscaler.stores.weather.layout import AIR_TEMPERATURE, MISSING, PRECIPITA
 
 CELL = product.domain("-98.0,37.0,-97.99,37.01")
 WHOLE = CELL.window().relative_to(CELL.window())
+ALL = np.ones((WHOLE.shape.y, WHOLE.shape.x), bool)
 LAST = dt.date(2024, 5, 31)
 SHAPE = (2, 3)
 LOSS = 0.5 * INDEX_STEP / (1 - 0.9) + 1e-9  # mm, of an index that was carried on
@@ -130,7 +131,8 @@ def both(store: Path, date: dt.date, data: xr.Dataset) -> tuple[dict[str, np.nda
     assert weather.antecedent is not None
     on = weather.on(CELL, WHOLE)
     return tuple(  # type: ignore[return-value]
-        tile_weather(data, date, 9, on, weather.days, kept) for kept in (weather.kept_on(CELL, WHOLE), lambda: None)
+        tile_weather(data, ALL, date, 9, on, weather.days, kept)
+        for kept in (weather.kept_on(CELL, WHOLE), lambda: None)
     )
 
 
@@ -161,7 +163,7 @@ def reads(weather: DaysOfWeather, data: xr.Dataset, date: dt.date) -> list[tuple
         told.append((name, len(dates)))
         return weather.read(name, dates, CELL, WHOLE)
 
-    tile_weather(data, date, 9, on, weather.days, weather.kept_on(CELL, WHOLE))
+    tile_weather(data, ALL, date, 9, on, weather.days, weather.kept_on(CELL, WHOLE))
     return told
 
 
@@ -188,16 +190,16 @@ def test_revised_rain_makes_sixty_days_anew_and_no_others(whole: Path, tmp_path:
     for age in (6, 7, 40, 63):
         assert_same(*both(store, back(age), soil()))
     assert opened.antecedent is not None
-    assert tile_weather(soil(), back(40), 9, opened.on(CELL, WHOLE), opened.days, opened.kept_on(CELL, WHOLE))
+    assert tile_weather(soil(), ALL, back(40), 9, opened.on(CELL, WHOLE), opened.days, opened.kept_on(CELL, WHOLE))
     old = before[40]
     assert old is not None
     assert not (store / "antecedent" / "c" / str(old.slot)).exists()
     known = opened.antecedent(CELL, WHOLE)
     assert known is not None
     assert known[RAIN].partly.all()  # what is gone is never taken for values: a reader of before reads its days
-    with_days = tile_weather(soil(), back(40), 9, opened.on(CELL, WHOLE), opened.days, opened.kept_on(CELL, WHOLE))
+    with_days = tile_weather(soil(), ALL, back(40), 9, opened.on(CELL, WHOLE), opened.days, opened.kept_on(CELL, WHOLE))
     now = open_weather(store).upto(back(40))
-    fine = tile_weather(soil(), back(40), 9, now.on(CELL, WHOLE), now.days, now.kept_on(CELL, WHOLE))["fine"]
+    fine = tile_weather(soil(), ALL, back(40), 9, now.on(CELL, WHOLE), now.days, now.kept_on(CELL, WHOLE))["fine"]
     assert (fine[4] - with_days["fine"][4]).min() == pytest.approx(25.0 * 0.9**26, rel=0.05)
 
 
@@ -210,7 +212,7 @@ def test_a_store_of_before_is_read_by_its_days_and_gains_what_is_kept(whole: Pat
     weather = open_weather(store).upto(LAST)
     assert weather.antecedent is None
     assert reads(weather, soil(), LAST) == [(RAIN, 60), (WARMTH, 7)]
-    found = tile_weather(soil(), LAST, 9, weather.on(CELL, WHOLE), weather.days, weather.kept_on(CELL, WHOLE))
+    found = tile_weather(soil(), ALL, LAST, 9, weather.on(CELL, WHOLE), weather.days, weather.kept_on(CELL, WHOLE))
     assert_same(found, expected)
     file = File(tmp_path / "days.nc", 71)
     file.write()
@@ -269,10 +271,10 @@ def test_cells_that_never_have_weather_take_the_others_mean_if_they_are_few(whol
         assert made is not None
         return lambda: {name: replace(each, known=~hole, partly=hole & partly) for name, each in made.items()}
 
-    by_days = tile_weather(soil(), LAST, 9, on, weather.days)
+    by_days = tile_weather(soil(), ALL, LAST, 9, on, weather.days)
     assert bool(by_days) == (cells < 0.05 * hole.size)
     for partly in (False, True):
-        assert_same(tile_weather(soil(), LAST, 9, on, weather.days, kept(partly=partly)), by_days)
+        assert_same(tile_weather(soil(), ALL, LAST, 9, on, weather.days, kept(partly=partly)), by_days)
 
 
 def test_what_is_kept_is_not_asked_where_the_prior_has_days_of_the_run(whole: Path) -> None:
@@ -296,6 +298,6 @@ def test_a_kill_before_the_record_leaves_nothing_that_counts(whole: Path, tmp_pa
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     assert open_weather(store).kept(LAST) is None
     weather = open_weather(store).upto(LAST)
-    assert tile_weather(soil(), LAST, 9, weather.on(CELL, WHOLE), weather.days, weather.kept_on(CELL, WHOLE))
+    assert tile_weather(soil(), ALL, LAST, 9, weather.on(CELL, WHOLE), weather.days, weather.kept_on(CELL, WHOLE))
     assert file.add(store, [LAST]) == 0  # the day is there; what is kept of it is made now
     assert_same(*both(store, LAST, soil()))
