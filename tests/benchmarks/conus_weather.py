@@ -1,10 +1,10 @@
 """What a day beyond the prior's record costs with a weather store and without one, in all and by tile.
 
-``python -m tests.benchmarks.conus_weather PRIOR MODEL [--domain NAME]`` makes a store of 62 days for the domain, or uses
-one that an earlier call made (``--weather FOLDER``), then one day, all cells seen, three ways: without weather (the
-trees of the climatology), with the store, and on the prior's last own day (the same trees as with the store). Prints
-CPU seconds as JSON, of the pixels by tile (nine of them) and of the day published, the least of ``--tries``; ``PRIOR``
-is of ``mirror``.
+``python -m tests.benchmarks.conus_weather PRIOR MODEL [--domain NAME]`` makes a store of 62 days for the domain, or
+uses one that an earlier call made (``--weather FOLDER``), then one day, all cells seen, three ways: without weather
+(the trees of the climatology), with the store, and on the prior's last own day (the same trees as with the store).
+Prints CPU seconds as JSON, of the pixels by tile (nine of them) and of the day published, the least of ``--tries``;
+``PRIOR`` is of ``mirror``.
 """
 
 from __future__ import annotations
