@@ -36,7 +36,7 @@ from downscaler.stores.weather.layout import (
     DayRecord,
 )
 from downscaler.stores.weather.matching import kept_matching
-from downscaler.stores.weather.store import Weather, is_weather, open_weather
+from downscaler.stores.weather.store import is_weather, open_weather
 
 Said = Callable[[dt.date, str], None]
 _PATIENCE = 60.0  # s, how long another writer is waited for
@@ -108,27 +108,20 @@ def add_days(
                 except WeatherError as error:
                     said(day, str(error))
                     continue
-                if (held := known.get((day, source.name))) is not None and held.same_as(record):
-                    continue
-                record = replace(record, slot=slot)
-                _write(path, group, record, fields)
-                written.append(record)
-                known[day, source.name] = record
+                if (held := known.get((day, source.name))) is None or not held.same_as(record):
+                    record = replace(record, slot=slot)
+                    _write(path, group, record, fields)
+                    written.append(record)
+                    known[day, source.name] = record
+                    slot += 1
                 keep_antecedent(path, group, replace(store, records=tuple(known.values())).best, [day])
-                slot += 1
-            _keep_later(path, group, replace(store, records=tuple(known.values())), written)
+            later = (record.date + dt.timedelta(days=age) for record in written for age in range(FORCING_DAYS))
+            keep_antecedent(path, group, replace(store, records=tuple(known.values())).best, later)
     except Timeout:
         raise WeatherUnreadableError(
             f"Another process is writing to {path}", remedy="Wait until it has finished, then run the command again."
         ) from None
     return written
-
-
-def _keep_later(path: Path, group: zarr.Group, weather: Weather, written: Sequence[DayRecord]) -> None:
-    """Antecedent weather of the days after those that were written, and of the last days, where it is not kept yet."""
-    ends = [*(record.date for record in written), *(list(weather.best)[-FORCING_DAYS:][:1])]
-    later = (day + dt.timedelta(days=age) for day in ends for age in range(FORCING_DAYS))
-    keep_antecedent(path, group, weather.best, later)
 
 
 def _create(path: Path, domain: Domain, order: Sequence[str]) -> None:

@@ -216,9 +216,9 @@ def test_a_store_of_before_is_read_by_its_days_and_gains_what_is_kept(whole: Pat
     assert_same(found, expected)
     file = File(tmp_path / "days.nc", 71)
     file.write()
-    assert file.add(store, [LAST]) == 1
+    assert file.add(store, [LAST, back(20)]) == 2
     assert_same(*both(store, LAST, soil()))
-    assert open_weather(store).kept(back(20)) is not None
+    assert [age for age in range(65) if open_weather(store).kept(back(age)) is not None] == list(range(21))
 
 
 def test_damage_is_told_and_the_days_are_read(whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
