@@ -2,8 +2,8 @@
 
 ``NLDAS_FOR0010_D.A20220704.030.beta.nc``, 6500 x 11700 cells, ``Rainf`` (kg m-2, the day's sum) and ``Tair`` (K). Beta
 files have too much rain along coasts and no temperature over water. Reference files of the same data were once a day
-late: the date in the file is held against the one in its name. `--fetch` keeps a domain's window of such a file under the
-same name; it says which in the attribute ``vadose_window``.
+late: the date in the file is held against the one in its name. A domain's window that was fetched is a file of the
+same name, whose attribute ``vadose_window`` says which.
 
 Layout from public listings; no genuine file was at hand here.
 """
