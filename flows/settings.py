@@ -105,6 +105,10 @@ class Settings(BaseSettings):
     )
     earthdata_login: str = Field(default="urs.earthdata.nasa.gov", description="host of NASA's log-in service (EDL)")
     earthdata_timeout: float = Field(default=60, gt=0, le=3600, description="time limit of one answer in seconds")
+    nldas3_address: str = Field(
+        default="https://nasa-waterinsight.s3.us-west-2.amazonaws.com/NLDAS3/forcing/daily",
+        description="address below which NLDAS-3's daily files lie by month",
+    )
     look_back: int = Field(
         default=14, ge=1, le=366, description="days that `vadose status` and the daily flow look back"
     )

@@ -17,8 +17,8 @@ from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionEr
 
 from catalog.store.disk import storage_errors
 from catalog.store.objects import ObjectFacts, Stat, Write, can_hold
-from catalog.store.ranged import open_ranged
 from downscaler.errors import CatalogError
+from downscaler.sources.ranged import open_ranged
 
 _TRIES = 50  # a month's catalogue is swapped once per published day: as many workers as that may collide
 _MARK = "vadose-publication"  # an object's metadata: which publication created it

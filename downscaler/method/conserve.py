@@ -95,11 +95,12 @@ class _Between:
 
 def _means(weights: Floats, valid: Bools, coarse: Floats) -> Floats:
     """Means by block from the coarse values of the 3 x 3 blocks around it, ``weights`` [3, 3, rows, columns]."""
-    rows, columns = coarse.shape
-    known = np.pad(np.where(valid, coarse, 0.0), 1)
+    *fields, rows, columns = coarse.shape
+    known = np.zeros((*fields, rows + 2, columns + 2))
+    known[..., 1:-1, 1:-1] = np.where(valid, coarse, 0.0)
     total = np.zeros(coarse.shape)
     for i, j in np.ndindex(3, 3):
-        total += weights[i, j] * known[i : i + rows, j : j + columns]
+        total += weights[i, j] * known[..., i : i + rows, j : j + columns]
     return total
 
 
@@ -171,8 +172,11 @@ class Surfaces:
         self._made: dict[bytes, tuple[_Between, Callable[[Floats], Floats]]] = {}
 
     def __call__(self, coarse: Floats, part: Index = _WHOLE) -> Floats:
-        """Surface through coarse values [nyc, nxc], NaN where missing; of the whole window or a part of it."""
-        valid = np.isfinite(coarse)
+        """Surface through coarse values [nyc, nxc], NaN where missing; of the whole window or a part of it.
+
+        Several fields [k, nyc, nxc] at once if they miss the same values.
+        """
+        valid = np.isfinite(coarse if coarse.ndim == 2 else coarse[0])
         known = valid & (self._count > 0)
         first, mean = self._between(valid)
         if not known.any() or not self._iterations:

@@ -340,7 +340,13 @@ def antecedent(forcing: Mapping[str, Floats]) -> dict[str, Floats]:
     Args:
         forcing: arrays [days, ny, nx], the last of them the day itself; see ``Ground.day``.
     """
-    rain = np.nan_to_num(forcing["precipitation"])
+    fields: dict[str, Floats] = _of_rain(np.nan_to_num(forcing["precipitation"])) if "precipitation" in forcing else {}
+    if "air_temperature" in forcing:
+        fields["air_temperature_7d"] = np.mean(forcing["air_temperature"][-WARMTH_DAYS:], axis=0, dtype=np.float64)
+    return fields
+
+
+def _of_rain(rain: Floats) -> dict[str, Floats]:
     days = len(rain)
     unknown = np.full(rain.shape[1:], np.nan)
     fields: dict[str, Floats] = {
@@ -353,8 +359,6 @@ def antecedent(forcing: Mapping[str, Floats]) -> dict[str, Floats]:
         fields["precipitation_index"] = index
     else:
         fields["precipitation_index"] = unknown
-    if "air_temperature" in forcing:
-        fields["air_temperature_7d"] = np.mean(forcing["air_temperature"][-WARMTH_DAYS:], axis=0, dtype=np.float64)
     return fields
 
 

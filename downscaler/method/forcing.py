@@ -20,7 +20,7 @@ Floats = NDArray[np.floating]
 Days = TypeVar("Days", list[dt.date], NDArray[np.intp])
 RAIN, WARMTH = "precipitation", "air_temperature"
 MATTERS = 2.0  # mm of the antecedent index over any SMAP cell: less of a change leaves a day as it is
-_COVER = 0.95  # share of the active cells that a day's rain has to cover; the rest takes their mean
+COVER = 0.95  # share of the active cells that a day's rain has to cover; the rest takes their mean
 
 
 class HeldWeather(Protocol):
@@ -61,8 +61,18 @@ def borrowed(date: dt.date, own: NDArray[np.datetime64], held: Sequence[dt.date]
     return [day for day in run_of_days(date, own, held) if day not in known]
 
 
+def all_beside(data: xr.Dataset, date: dt.date, held: Sequence[dt.date]) -> bool:
+    """Whether the run of days with weather that ends with ``date`` comes from beside the prior alone."""
+    run, own = run_of_days(date, own_days(data), held), own_days(data)
+    return bool(run) and not np.isin(np.asarray(run, dtype="datetime64[D]"), own).any()
+
+
 def forcing_until(
-    data: xr.Dataset, date: dt.date, held: HeldWeather | None = None, days: Sequence[dt.date] = ()
+    data: xr.Dataset,
+    date: dt.date,
+    held: HeldWeather | None = None,
+    days: Sequence[dt.date] = (),
+    names: Sequence[str] = (RAIN, WARMTH),
 ) -> dict[str, Floats] | None:
     """Forcing of the days up to ``date``, or None when there is none, or a gap shortly before.
 
@@ -71,14 +81,15 @@ def forcing_until(
         date: the day, the last of the forcing.
         held: weather beside the prior; None without.
         days: those that ``held`` has.
+        names: what is asked for.
 
     Returns:
         ``precipitation`` (mm day-1) [days, y, x] and, where the prior has it, ``air_temperature`` (K) of the last
         ``WARMTH_DAYS`` of them.
     """
     if RAIN not in data or "time" not in data.coords:
-        return None if held is None else _all_held(data, date, held, days)
-    names = [name for name in (RAIN, WARMTH) if name in data]
+        return None if held is None else _all_held(data, date, held, days, names)
+    names = [name for name in names if name in data]
     own = own_days(data)
     steps = _own_run(own, date)
     run = run_of_days(date, own, days) if held is not None and len(steps) < FORCING_DAYS else []
@@ -119,25 +130,35 @@ def _own_run(own: NDArray[np.datetime64], date: dt.date) -> NDArray[np.intp]:
     return window if len(window) >= FORCING_MINIMUM else window[:0]
 
 
-def _all_held(data: xr.Dataset, date: dt.date, held: HeldWeather, days: Sequence[dt.date]) -> dict[str, Floats] | None:
+def _all_held(
+    data: xr.Dataset, date: dt.date, held: HeldWeather, days: Sequence[dt.date], names: Sequence[str]
+) -> dict[str, Floats] | None:
     """Forcing of a prior that has none of its own."""
     run = run_of_days(date, np.array([], dtype="datetime64[D]"), days)
     if not run:
         return None
-    rain = _complete(held(RAIN, run), data, RAIN, run)
-    if rain is None:
-        return None
-    warm = _last(WARMTH, run)
-    values = held(WARMTH, warm)
-    warmth = _complete(values, data, WARMTH, warm, usual=_mean_of_known(values, data))
-    return {RAIN: rain} if warmth is None else {RAIN: rain, WARMTH: warmth}
+    made = {}
+    if RAIN in names:
+        rain = _complete(held(RAIN, run), data, RAIN, run)
+        if rain is None:
+            return None
+        made[RAIN] = rain
+    if WARMTH in names:
+        warm = _last(WARMTH, run)
+        values = held(WARMTH, warm)
+        warmth = _complete(values, data, WARMTH, warm, usual=_mean_of_known(values, data))
+        made |= {} if warmth is None else {WARMTH: warmth}
+    return made
 
 
 def _mean_of_known(values: Floats, data: xr.Dataset) -> Floats | None:
     """The mean [y, x] of those days whose field covers the soil; None without one."""
     active = data["active"].values > 0
-    whole = [day for day in values if (np.isfinite(day) & active).sum() >= _COVER * active.sum()]
-    return np.nanmean(np.stack(whole), axis=0) if whole and active.any() else None
+    whole = [day for day in values if (np.isfinite(day) & active).sum() >= COVER * active.sum()]
+    if not whole or not active.any():
+        return None
+    count = np.isfinite(whole).sum(axis=0)
+    return np.asarray(np.nansum(whole, axis=0) / np.where(count > 0, count, np.nan))
 
 
 def _complete(
@@ -156,7 +177,7 @@ def _complete(
     for n, day in enumerate(days):
         known = np.isfinite(made[n]) & active
         share = known.sum() / cells
-        if share < _COVER and active.any():
+        if share < COVER and active.any():
             stand_in = _month_mean(data, day) if name == WARMTH else None
             if (stand_in := usual if stand_in is None else stand_in) is None:
                 return None

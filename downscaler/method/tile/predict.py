@@ -170,10 +170,12 @@ class _Day:
         name = f"{day.grid.name}-{day.date}-{held.key if held else ''}/{_place(window)}"
 
         def make() -> Arrays:
-            data = self._prior.window(day.domain, window, _FORCING)
-            on = held.on(day.domain, window) if held else None
+            data, active = self._prior.window(day.domain, window, _FORCING), self._active[window.index]
             with self._prior.reading(window):
-                return tile_weather(data, day.date, self._ratio, on, held.days if held else ())
+                if held is None:
+                    return tile_weather(data, active, day.date, self._ratio)
+                on, kept = held.on(day.domain, window), held.kept_on(day.domain, window)
+                return tile_weather(data, active, day.date, self._ratio, on, held.days, kept)
 
         return self._keep_weather(name, make)
 

@@ -19,20 +19,25 @@ from downscaler.ground.blocks import Bools, Floats, block_mean
 from downscaler.ground.grid import Domain, Window
 from downscaler.method.conserve import Surfaces
 from downscaler.method.features import antecedent
-from downscaler.method.forcing import HeldWeather, forcing_until
+from downscaler.method.forcing import RAIN, WARMTH, HeldWeather, all_beside, forcing_until
 from downscaler.method.tile.land import Arrays, Land
+from downscaler.method.weather.antecedent import Antecedent
 
 
 @dataclass(frozen=True)
 class DaysOfWeather:
     """Weather beside the prior for a day: which days there are, and how they are read on a window of a domain.
 
+    ``antecedent`` gives what is kept of the last day's predictors, by variable; None where days have to be read.
     ``key`` changes with the numbers; ``preliminary`` are those of the days whose rain is to be superseded; ``told`` is
     what a model card says of it.
     """
 
     days: tuple[dt.date, ...]
     read: Callable[[str, Sequence[dt.date], Domain, Window], Floats] = field(compare=False, repr=False)
+    antecedent: Callable[[Domain, Window], Mapping[str, Antecedent] | None] | None = field(
+        default=None, compare=False, repr=False
+    )
     key: str = ""
     preliminary: frozenset[dt.date] = frozenset()
     told: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -41,28 +46,41 @@ class DaysOfWeather:
         """The same on one tile."""
         return lambda name, dates: self.read(name, dates, domain, window)
 
+    def kept_on(self, domain: Domain, window: Window) -> KeptWeather:
+        """What is kept of the last day on one tile."""
+        return lambda: None if self.antecedent is None else self.antecedent(domain, window)
+
+
+KeptWeather = Callable[[], Mapping[str, Antecedent] | None]
+
 
 def tile_weather(
-    data: xr.Dataset, date: dt.date, ratio: int, held: HeldWeather | None, days: Sequence[dt.date]
+    data: xr.Dataset,
+    active: Bools,
+    date: dt.date,
+    ratio: int,
+    held: HeldWeather | None = None,
+    days: Sequence[dt.date] = (),
+    kept: KeptWeather = lambda: None,
 ) -> dict[str, NDArray[Any]]:
     """Antecedent weather of one tile: of its active cells, and block means; empty where it is not known.
 
     Args:
         data: the prior on the tile.
+        active: its cells with a record [ny, nx].
         date: the day.
         ratio: product cells along one edge of a SMAP cell.
         held: weather beside the prior; None without.
         days: those that ``held`` has.
+        kept: what is kept of the day's predictors, asked where none of its run of days is the prior's own.
 
     Returns:
         ``names`` [k] of the predictors, ``fine`` [k, n] of the active cells row by row, ``coarse`` [k, nyc, nxc], and
         ``known`` [k, n] where any cell lacks any.
     """
-    active = data["active"].values.astype(bool)
-    forcing = forcing_until(data, date, held, days) if active.any() else None
-    if forcing is None:
+    fields = _fields(data, date, active, held, days, kept) if active.any() else None
+    if fields is None:
         return {}
-    fields = antecedent({name: values[:, active] for name, values in forcing.items()})
     listed = np.stack(list(fields.values()))
     known = np.isfinite(listed)
     whole = np.full(active.shape, np.nan)
@@ -73,6 +91,31 @@ def tile_weather(
 
     made = {"names": np.array(list(fields)), "fine": listed, "coarse": np.stack([mean(each) for each in listed])}
     return made if known.all() else made | {"known": known}
+
+
+def _fields(
+    data: xr.Dataset,
+    date: dt.date,
+    active: Bools,
+    held: HeldWeather | None,
+    days: Sequence[dt.date],
+    kept: KeptWeather,
+) -> dict[str, Floats] | None:
+    """The predictors of the active cells [n]: from what is kept, as far as that tells all, else from the days."""
+    ready = kept() if all_beside(data, date, days) else None
+    rain = ready[RAIN].on(active) if ready else None
+    if ready is None or rain is None:
+        forcing = forcing_until(data, date, held, days)
+        return None if forcing is None else antecedent({name: values[:, active] for name, values in forcing.items()})
+    if RAIN in data and WARMTH not in data:
+        return rain
+    warmth = ready[WARMTH].on(active)
+    if warmth is None:
+        forcing = forcing_until(data, date, held, days, names=(WARMTH,))
+        if forcing is None:
+            return None
+        warmth = antecedent({name: values[:, active] for name, values in forcing.items()})
+    return {**rain, **warmth}
 
 
 class WeatherOfDay:
@@ -111,12 +154,22 @@ class WeatherOfDay:
         place = np.zeros(active.size, np.intp)
         place[active.ravel()] = np.arange(int(active.sum()))
         at = place[land.cells]
-        fields: dict[str, Floats] = {}
-        for number, name in enumerate(map(str, made["names"])):
-            fields[name] = made["fine"][number][at]
+        names, fine = [str(name) for name in made["names"]], made["fine"][:, at]
+        fields = dict(zip(names, fine, strict=True))
+        near = np.stack([self._coarse[name][grown.coarser(self._ratio).index] for name in names])
+        for alike in _missing_alike(near, [name in self._known for name in names]):
             surface = land.surface
-            if name in self._known:
-                surface = Surfaces(land.active & self._known[name][grown.index], self._ratio)
-            smooth = surface(self._coarse[name][grown.coarser(self._ratio).index], inner.index)
-            fields[f"{name}_departure"] = fields[name] - smooth.ravel()[land.cells]
+            if (known := self._known.get(names[alike[0]])) is not None:
+                surface = Surfaces(land.active & known[grown.index], self._ratio)
+            smooth = surface(near[alike], inner.index).reshape(len(alike), -1)[:, land.cells]
+            fields |= {f"{names[n]}_departure": fine[n] - each for n, each in zip(alike, smooth, strict=True)}
         return fields
+
+
+def _missing_alike(fields: Floats, alone: Sequence[bool]) -> list[list[int]]:
+    """Numbers of the fields [k, y, x] that miss the same values, in groups; some stay ``alone``."""
+    groups: dict[tuple[int, bytes], list[int]] = {}
+    for number, each in enumerate(fields):
+        key = (number if alone[number] else -1, np.isfinite(each).tobytes())
+        groups.setdefault(key, []).append(number)
+    return list(groups.values())

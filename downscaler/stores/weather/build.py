@@ -20,8 +20,10 @@ from zarr.codecs import BloscCodec
 from downscaler import __version__
 from downscaler.errors import WeatherError, WeatherUnreadableError
 from downscaler.ground.grid import M01, Domain, domain_attributes
+from downscaler.method.features import FORCING_DAYS
 from downscaler.records import sync
 from downscaler.sources.weather import SOURCES, WeatherSource
+from downscaler.stores.weather.antecedent_days import keep_antecedent
 from downscaler.stores.weather.bring import Elevation, OnGrid
 from downscaler.stores.weather.layout import (
     CHUNK,
@@ -106,12 +108,15 @@ def add_days(
                 except WeatherError as error:
                     said(day, str(error))
                     continue
-                if (held := known.get((day, source.name))) is not None and held.same_as(record):
-                    continue
-                record = replace(record, slot=slot)
-                _write(path, group, record, fields)
-                written.append(record)
-                slot += 1
+                if (held := known.get((day, source.name))) is None or not held.same_as(record):
+                    record = replace(record, slot=slot)
+                    _write(path, group, record, fields)
+                    written.append(record)
+                    known[day, source.name] = record
+                    slot += 1
+                keep_antecedent(path, group, replace(store, records=tuple(known.values())).best, [day])
+            later = (record.date + dt.timedelta(days=age) for record in written for age in range(FORCING_DAYS))
+            keep_antecedent(path, group, replace(store, records=tuple(known.values())).best, later)
     except Timeout:
         raise WeatherUnreadableError(
             f"Another process is writing to {path}", remedy="Wait until it has finished, then run the command again."

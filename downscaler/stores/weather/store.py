@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from downscaler.errors import BROKEN, PriorCoverageError, WeatherUnreadableError, broken_as
 from downscaler.ground.grid import M01, Domain, Window, domain_of
 from downscaler.method.tile.weather import DaysOfWeather
+from downscaler.method.weather.antecedent import Antecedent
 from downscaler.records import InputRecord
+from downscaler.stores.weather.antecedent_days import ARRAY, Kept, ZarrArray, is_whole, kept_of, read_kept, run_slots
 from downscaler.stores.weather.layout import (
     KIND,
     RECORDS,
@@ -86,8 +88,8 @@ class Weather:
 
     def read_slots(self, name: str, slots: Sequence[int | None], domain: Domain, window: Window) -> Array:
         """The same by slot, also of versions of days that no longer count; NaN for None."""
-        origin = domain.window(M01).relative_to(self.domain.window(M01))
-        rows, columns = window.rows.shifted(origin.rows.start), window.columns.shifted(origin.columns.start)
+        here = self._own_window(domain, window)
+        rows, columns = here.rows, here.columns
         made = np.empty((len(slots), len(rows), len(columns)), dtype=np.float32)
         made[[slot is None for slot in slots]] = np.nan
         for days, piece in _pieces(slots):
@@ -100,6 +102,19 @@ class Weather:
         group = zarr.open_group(self.path, mode="r", zarr_format=3)
         return {name: group[name] for name in VARIABLES}
 
+    @cached_property
+    def _kept_array(self) -> ZarrArray:
+        return zarr.open_array(self.path / ARRAY, mode="r", zarr_format=3)
+
+    def _own_window(self, domain: Domain, window: Window) -> Window:
+        """A domain's window counted from the store's own corner."""
+        origin = domain.window(M01).relative_to(self.domain.window(M01))
+        return Window(rows=window.rows.shifted(origin.rows.start), columns=window.columns.shifted(origin.columns.start))
+
+    def antecedent(self, kept: Kept, domain: Domain, window: Window) -> dict[str, Antecedent] | None:
+        """Antecedent rain and temperature of a day on a window, by variable; None where days have to be read."""
+        return read_kept(self._kept_array, kept, self._own_window(domain, window))
+
     def upto(self, date: dt.date) -> DaysOfWeather:
         """The days up to one, as downscaling takes them."""
         held = {day: record for day, record in self.best.items() if day <= date}
@@ -110,7 +125,19 @@ class Weather:
             "sha256": digest.hexdigest(),
             "sources": sorted({r.title for r in held.values()}),
         }
-        return DaysOfWeather(tuple(held), self.read, f"{self.path.resolve()}{digest.hexdigest()}", early, told)
+        kept = self.kept(date)
+        return DaysOfWeather(
+            tuple(held),
+            self.read,
+            None if kept is None else partial(self.antecedent, kept),
+            key=f"{self.path.resolve()}{digest.hexdigest()}",
+            preliminary=early,
+            told=told,
+        )
+
+    def kept(self, date: dt.date) -> Kept | None:
+        """The antecedent weather that is kept of a day; None where that was made of other days than count now."""
+        return kept_of(self.path, date, run_slots(self.best, date))
 
     def record(self, dates: Sequence[dt.date]) -> InputRecord:
         """The store's days as an input of a product; ``sha256`` is of the numbers of just these days."""
@@ -145,7 +172,8 @@ class Weather:
                     found = str(error)
                 if found != digest:
                     bad.append(f"{record.date} {record.source} {name}")
-        return bad
+        held = ((date, kept) for date in self.best if (kept := self.kept(date)) is not None)
+        return bad + [f"{date} antecedent" for date, kept in held if not is_whole(self._kept_array, kept)]
 
 
 def _pieces(slots: Sequence[int | None]) -> Iterator[tuple[slice, slice]]:

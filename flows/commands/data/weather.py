@@ -46,8 +46,8 @@ Fetch = Annotated[
     bool,
     typer.Option(
         "--fetch",
-        help="First download the period's missing files into PATH, from Earthdata (nldas2, imerg) or HydroFrame "
-        "(cw3e, hydroframe-nldas2).",
+        help="First download the period's missing files into PATH, from Earthdata (nldas2, imerg), HydroFrame (cw3e, "
+        "hydroframe-nldas2) or NLDAS-3's public archive (nldas3, the domain's window alone).",
     ),
 ]
 End = Annotated[dt.date | None, day_option("Last day to use; unset, all.")]
@@ -158,6 +158,7 @@ def _fetch(
     from downscaler.sources.earthdata import Endpoints
     from downscaler.sources.weather.earthdata import fetch_weather
     from downscaler.sources.weather.hydroframe import FORCINGS, fetch_hydroframe
+    from downscaler.sources.weather.nldas3_window import fetch_nldas3
     from downscaler.stores.weather import open_weather
 
     first, last = period
@@ -167,6 +168,9 @@ def _fetch(
     domain = open_weather(store).domain
     if kind in FORCINGS:
         lacking = fetch_hydroframe(kind, path, days, domain)
+    elif kind == "nldas3":
+        patience = settings.earthdata_timeout
+        lacking = fetch_nldas3(path, days, domain, address=settings.nldas3_address, timeout=patience)
     else:
         endpoints = Endpoints(
             cmr=settings.earthdata_cmr, login=settings.earthdata_login, timeout=settings.earthdata_timeout

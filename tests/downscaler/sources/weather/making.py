@@ -106,6 +106,8 @@ def nldas3_day(folder: Path, day: dt.date = DAY, **change: object) -> Path:
         time.units = "days since 2001-01-01 00:00:00"
         time[:] = (day - dt.date(2001, 1, 1)).days + int(change.get("shift", 0))  # type: ignore[call-overload]
         rows, columns = slice(2600, 3000), slice(6900, 7400)  # 33 to 37 N, 100 to 95 W
+        if "wide" in change:
+            rows, columns = slice(1500, 3500), slice(5400, 8100)
         for name, units, field in (("Rainf", "kg m-2", change.get("field", rain)), ("Tair", "K", warmth)):
             variable = data.createVariable(
                 name, "f4", ("time", "lat", "lon"), fill_value=-9999.0, zlib=True, chunksizes=(1, 500, 900)
