@@ -25,6 +25,7 @@ from downscaler.product import INTERVAL
 MINIMUM_CELLS = 10
 _TILE_DAYS, _LEAST_DAYS = 3000, 16  # days drawn of all tiles together, and of each at least
 _FILE = "booster.ubj"
+_BOUNDS_DEPTH = 6
 QUANTILES = ((1.0 - INTERVAL) / 2.0, (1.0 + INTERVAL) / 2.0)
 
 
@@ -34,13 +35,14 @@ class Options:
 
     ``rows`` are drawn per branch from all tiles and days; ``noise`` (m3 m-3) is the standard deviation of the errors
     put on half of the coarse fields, so that the model does not lean on a precision that SMAP lacks; ``holdout`` is
-    the share of the record, in contiguous stretches, that is kept for stopping and calibration.
+    the share of the record, in contiguous stretches, that is kept for stopping and calibration. ``rounds``, ``depth``
+    and ``learning_rate`` are the mean's; those of the bounds follow from them, see ``_for_bounds``.
     """
 
     rows: int = 250_000
-    rounds: int = 200
+    rounds: int = 120
     depth: int = 8
-    learning_rate: float = 0.08
+    learning_rate: float = 0.12
     patience: int = 25
     noise: float = 0.04
     holdout: float = 0.2
@@ -186,16 +188,21 @@ def _draw_tile(
 
 def _booster_maker(role: str, parts: Parts, look: Survey, count: int, options: Options) -> Callable[[Path], None]:
     """What grows the mean's booster or the bounds' from the rows in ``parts`` and saves it."""
-    # a quantile step costs about seven of the mean's, and calibration corrects its level: fewer, larger, on half
-    quantiles = {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILES), "eta": 2 * options.learning_rate}
     rising = {"monotone_constraints": {f.name: 1 for f in FEATURES if f.monotone and f.name in look.features}}
-    extra, every = (rising, 1) if role == "mean" else (quantiles, 2)
+    # a quantile step costs about seven of the mean's, and calibration corrects its level: fewer, on half the rows
+    extra, every = (rising, 1) if role == "mean" else (_for_bounds(options), 2)
 
     def make(folder: Path) -> None:
         rows, judge = (Spool(parts.folder / name, look.features, every=every) for name in ("rows", "held"))
         _boost(rows, judge, _parameters(options) | extra, count, options).save_model(folder / _FILE)
 
     return make
+
+
+def _for_bounds(options: Options) -> dict[str, Any]:
+    """What the bounds' trees have of their own: larger steps, and fewer leaves, since few rows lie beyond a bound."""
+    eta, depth = options.learning_rate * 4 / 3, min(options.depth, _BOUNDS_DEPTH)
+    return {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILES), "eta": eta, "max_depth": depth}
 
 
 def _boost(rows: Spool, judge: Spool, parameters: dict[str, Any], count: int, options: Options) -> xgb.Booster:

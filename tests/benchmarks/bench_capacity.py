@@ -16,7 +16,7 @@ import pytest
 
 from downscaler.ground.grid import M09, Domain, Span, Window
 from downscaler.ground.prior import Prior
-from downscaler.learn.boosting import Kind, Options, feature_names, grow, view_of
+from downscaler.learn.boosting import Kind, Options, fit_plain, view_of
 from downscaler.learn.samples import Part, TileRecord
 from downscaler.learn.training import days_with_data, with_weather
 from downscaler.method.features import matrix
@@ -28,7 +28,7 @@ from downscaler.skill.evaluation import Evaluation
 from downscaler.sources.parflow import open_source
 from downscaler.stores.prior import build_prior, open_prior
 
-DEPTHS, ROUNDS = (4, 6, 8), (100, 200, 300)
+DEPTHS, ROUNDS = (4, 6, 8), (60, 120, 200)
 GAP, STRETCHES, JUDGED = 7, 3, 24
 TIMED_ROWS = 200_000
 OUT = Path(__file__).resolve().parents[2] / "build" / "bench"
@@ -85,12 +85,11 @@ def seconds_per_million(boosters, rows):
 
 def capacities(record, kind, train, held):
     """One row a capacity: each depth is grown once to the most rounds and cut back, which is the same trees."""
-    names = feature_names(kind, [record], Part(days=train))
     for depth in DEPTHS:
         options = replace(FEW, depth=depth, rounds=max(ROUNDS))
-        whole = grow(kind, names, [record], Part(days=train), options, rounds=(max(ROUNDS), max(ROUNDS) // 3))
+        whole = fit_plain(kind, [record], Part(days=train), options, (max(ROUNDS), max(ROUNDS) // 3))
         day = record.day(int(held[0]), view_of(whole, options))
-        rows = matrix(day.fields, names, record.ground.active)
+        rows = matrix(day.fields, whole.features, record.ground.active)
         rows = np.resize(rows, (TIMED_ROWS, rows.shape[1]))
         for rounds in ROUNDS:
             branch = replace(whole, mean=whole.mean[:rounds], bounds=whole.bounds[: rounds // 3])
