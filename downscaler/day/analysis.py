@@ -22,7 +22,7 @@ from downscaler.ground.prior import Prior
 from downscaler.method.coarse.analysis import FOOTPRINT, WINDOW, Analysed, Background, Memory, analyse
 from downscaler.method.coarse.observation import CELL_KM
 from downscaler.method.coarse.response import slow_weights
-from downscaler.method.coarse.wetting import HISTORY, wetting
+from downscaler.method.coarse.wetting import HISTORY, PREDICTORS, wetting
 from downscaler.method.coarse_prior import CoarseLevels, Weather, coarse_days, coarse_levels, coarse_weather
 from downscaler.method.day_of_year import HALF_WINDOW
 from downscaler.method.pattern import ratio_to_m01
@@ -197,7 +197,7 @@ def _answer(
     weather: Weather | None,
 ) -> tuple[Floats, Floats] | None:
     """What weather makes of the days and of their running mean, NaN-free; None where too little of it is known."""
-    if not memory.weights or levels.rain is None:
+    if len(memory.weights) != PREDICTORS or levels.rain is None:  # none, or of a model trained on other predictors
         return None
     first = min(dates) - dt.timedelta(days=HISTORY)
     wanted = [first + dt.timedelta(days=n) for n in range((max(dates) - first).days + 1)]

@@ -94,7 +94,8 @@ def change_of_weather(told: str, date: dt.date, weather: Weather, prior: Prior, 
 
     Returns:
         The largest change over any SMAP cell (``forcing.index_change``), of an analysis also of the slowest index that
-        it remembers; infinite where the day was made without weather and has some now, or the other way round.
+        it remembers, in usual warmth; infinite where the day was made without weather and has some now, or the other
+        way round.
     """
     analysis, before = is_analysis(domain.name), slots_of(told)
     now = {day: weather.best[day].slot for day in used_days(date, weather, prior, analysis=analysis)}

@@ -22,6 +22,7 @@ from downscaler.day.weather import (
 )
 from downscaler.ground.grid import Domain
 from downscaler.ground.prior import Prior
+from downscaler.method.coarse.wetting import DECAYS
 from downscaler.method.forcing import MATTERS
 from downscaler.sources.weather import open_weather_source
 from downscaler.stores.weather import Weather, add_days, build_weather, open_weather
@@ -125,7 +126,8 @@ def test_an_analysis_names_every_day_that_it_reads(beyond, tmp_path: Path) -> No
     assert told is not None
     assert change_of_weather(told.version, last, now, prior, domain) == 0.0
     moved = change_of_weather(record.version, last, now, prior, analysis)
-    assert moved == pytest.approx(300 * 0.97**75 * 0.03 / 0.1, rel=1e-3)
+    slowest = max(DECAYS)
+    assert moved == pytest.approx(300 * slowest**75 * (1 - slowest) / 0.1, rel=1e-3)
     assert moved > MATTERS
 
 

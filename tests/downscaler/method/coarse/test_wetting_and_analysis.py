@@ -3,24 +3,45 @@
 import numpy as np
 import pytest
 
-from downscaler.method.coarse.analysis import BLIND, FOOTPRINT, Background, Memory, analyse
+from downscaler.method.coarse.analysis import BLIND, FOOTPRINT, SMEARED, Background, Memory, analyse
 from downscaler.method.coarse.observation import Observation, seen_through
-from downscaler.method.coarse.wetting import DECAYS, WARMTH_DAYS, fit_answer, wetting
+from downscaler.method.coarse.space_time import Passes, interpolate
+from downscaler.method.coarse.wetting import DECAYS, MELT, WARMTH_DAYS, fit_answer, liquid, wetting
 
 SHAPE = (12, 12)
 
 
 def test_predictors_are_the_indices_written_out() -> None:
     rng = np.random.default_rng(1)
-    rain, warmth = rng.gamma(0.3, 8.0, (40, 2)), rng.normal(285, 5, (40, 2))
+    rain, warmth = rng.gamma(0.3, 8.0, (40, 2)), rng.normal(285, 2, (40, 2))  # too warm for snow
     level, usual = np.array([2.0, 3.0]), np.array([284.0, 286.0])
     made = wetting(rain, warmth, level, usual)
     for number, keep in enumerate(DECAYS):
-        weights = (1 - keep) * keep ** np.arange(39, -1, -1)
-        index = (weights[:, None] * rain / level).sum(axis=0) + keep**40
-        np.testing.assert_allclose(made[-1, :, number], np.sqrt(index))
+        for place in (0, 1):
+            index = 1.0
+            for day in range(40):
+                lost = np.log(1 / keep) * 2.0 ** ((warmth[day, place] - usual[place]) / 10.0)
+                index = index * np.exp(-lost) + (1 - keep) * rain[day, place] / level[place]
+            assert made[-1, place, number] == pytest.approx(np.sqrt(index))
     np.testing.assert_allclose(made[-1, :, -1], (warmth[-WARMTH_DAYS:].mean(axis=0) - usual) / 10.0)
     np.testing.assert_allclose(made[2, :, -1], (warmth[:3].mean(axis=0) - usual) / 10.0)
+
+
+def test_snow_waits_for_warmth_and_no_water_is_lost() -> None:
+    cold, mild = 265.0, 278.15
+    fallen, air = np.full((30, 1), 4.0), np.r_[np.full(10, cold), np.full(20, mild)][:, None]
+    fallen[10:] = 0.0
+    made = liquid(fallen, air)[:, 0]
+    assert (made[:10] == 0.0).all()
+    np.testing.assert_allclose(made[10:14], MELT * 5.0)  # 40 mm, 10 mm a day
+    assert made[14:].sum() == pytest.approx(0.0)
+    rng = np.random.default_rng(5)
+    rain, air = rng.gamma(0.3, 8.0, (60, 3)), np.r_[rng.normal(272, 4, (45, 3)), np.full((15, 3), 300.0)]
+    np.testing.assert_allclose(liquid(rain, air).sum(axis=0), rain.sum(axis=0))
+    unknown = np.full(rain.shape, np.nan)  # taken for mild
+    np.testing.assert_allclose(liquid(rain, unknown), rain)
+    slow = wetting(rain, air, rain.mean(axis=0), air.mean(axis=0))
+    assert np.isfinite(slow).all()
 
 
 def test_usual_weather_and_unknown_weather_are_the_same() -> None:
@@ -74,6 +95,10 @@ def test_smeared_retrievals_that_are_matched_are_told_from_both_others() -> None
     seen = np.stack([day + background.level - background.seen + model.errors(SHAPE, 9.0, rng) for day in smeared])
     made = analyse(seen, ages, background, Memory(), 9.0)
     assert (made.footprint, made.observation.footprint) == (0.0, FOOTPRINT)
+    passes = Passes(values=seen - background.level, ages=ages)
+    plain = interpolate(passes, background.spread, Memory().components(weather=False), made.observation, 9.0)
+    np.testing.assert_allclose(made.value, background.level + plain.anomaly)
+    np.testing.assert_allclose(made.error, SMEARED * BLIND * plain.error)
 
 
 def test_too_few_retrievals_show_no_footprint_and_have_the_nominal_error() -> None:
