@@ -15,6 +15,8 @@ from typing import Any
 
 import h5py
 
+from downscaler.sources import forms
+
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _OBJECTS = 100_000  # groups and variables of one file; a granule has some hundred
 _LONG_AXIS = 20_000_000  # values of a variable of one dimension, which is read whole
@@ -70,13 +72,21 @@ def opened(path: Path, *, hollow: int = _HOLLOW) -> Iterator[Any]:
 
 
 def check(path: Path, *, whole: bool = False) -> None:
-    """Raise RefusedFileError unless a file is regular and, where it is HDF5 (NetCDF-4 is), self-contained.
+    """Raise RefusedFileError unless a file is regular and, where it is HDF5 (NetCDF-4 is), fit for NetCDF's library.
 
     ``whole``: it is to be read into memory at once, so that what it declares is held against what it holds early.
     """
-    if is_hdf5(path):
-        with opened(path, hollow=_HOLLOW_WHOLE if whole else _HOLLOW):
-            pass
+    if not is_hdf5(path):
+        return
+    with opened(path, hollow=_HOLLOW_WHOLE if whole else _HOLLOW) as file:
+        names: list[str] = []
+        file.visititems_links(lambda name, _link: names.append(name))
+        try:
+            told = forms.fault(file, names)
+        except (RuntimeError, KeyError, ValueError, TypeError, OSError, UnicodeError) as error:
+            raise _refused(path, OSError(str(error))) from error
+    if told is not None:
+        raise RefusedFileError(told, "Take the file as its archive delivers it.")
 
 
 def require_self_contained(file: Any, *, hollow: int = _HOLLOW) -> None:
