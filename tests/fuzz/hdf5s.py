@@ -36,7 +36,17 @@ _TELLING = (  # attributes that readers go by, with values that they may meet
     ("kind", ["", "vadose-prior"]),
 )
 _SHAPES = [(10**6, 10**6), (2**40,), (10**5, 10**5, 10), (60, 5_000, 5_000), (20_000, 20_000), (19_000_000,)]
-_REFUSED = (KeyError, ValueError, TypeError, OSError, RuntimeError, OverflowError, AttributeError, UnicodeError)
+_REFUSED = (
+    IndexError,
+    KeyError,
+    ValueError,
+    TypeError,
+    OSError,
+    RuntimeError,
+    OverflowError,
+    AttributeError,
+    UnicodeError,
+)
 
 
 def hdf5(source: Path, target: Path, chance: random.Random) -> None:

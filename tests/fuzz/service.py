@@ -80,7 +80,7 @@ def _parsed(path: Path) -> None:
     import cql2
 
     content = path.read_text(encoding="utf-8")
-    assert len(content) < 4_000
+    assert content.count("(") + content.count("NOT") < 200, "cql2 itself would end the process"
     cql2.parse_text(content)
 
 
