@@ -94,7 +94,7 @@ def _referring(node: Any, name: str) -> bool:
             if not isinstance(reference, h5py.Reference) or not reference:
                 return False
             try:
-                if not isinstance(file[reference], h5py.Dataset):
+                if not isinstance(file[reference], h5py.Dataset) or h5py.h5r.get_name(reference, file.id) is None:
                     return False
             except (ValueError, KeyError, RuntimeError):
                 return False
