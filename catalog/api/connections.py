@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
-from typing import Any
+from collections import OrderedDict
+from typing import Any, ClassVar
 
 import h11
 import uvicorn
@@ -13,7 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from catalog.api.limits import Limits
 
-BACKLOG = 64  # connections taken at one turn of the loop: fewer than the descriptors that are kept spare
+QUEUE = 4096  # connections that the kernel keeps until they are taken: of one too many it drops the knock, for 1 to 3 s
+_AT_ONCE = 64  # connections taken at one turn of the loop: fewer than the descriptors that are kept spare
 _LARGEST_HEAD = 32_768  # bytes of a request's line and headers
 _MESSAGES, _SPAN = 20, 10.0  # of one kind in so many seconds
 
@@ -27,15 +30,28 @@ def server_config(app: Any, limits: Limits, **more: Any) -> uvicorn.Config:
         app,
         http=_protocol(limits),
         ws="none",
-        backlog=BACKLOG,
+        backlog=_AT_ONCE,
         server_header=False,
         h11_max_incomplete_event_size=_LARGEST_HEAD,
         **more,
     )
 
 
+class Server(uvicorn.Server):
+    """uvicorn's server with a long queue before it; the loop takes few connections of it at a time."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; asyncio has one number for both the queue and what is taken at a turn."""
+        await super().startup(sockets=sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                with listening.dup() as own:
+                    own.listen(QUEUE)
+
+
 def _protocol(limits: Limits) -> type[H11Protocol]:
-    return type("LimitedProtocol", (_LimitedProtocol,), {"limits": limits, "most": limits.sockets()})
+    own = {"limits": limits, "most": limits.sockets(), "waiting": OrderedDict()}
+    return type("LimitedProtocol", (_LimitedProtocol,), own)
 
 
 class _LimitedProtocol(H11Protocol):
@@ -45,24 +61,21 @@ class _LimitedProtocol(H11Protocol):
     way to the new one, so that a client that asks is always heard.
     """
 
-    limits: Limits
-    most: int
+    limits: ClassVar[Limits]
+    most: ClassVar[int]
+    waiting: ClassVar[OrderedDict[_LimitedProtocol, float]]  # and since when; the longest first
+    sweep: ClassVar[asyncio.TimerHandle | None] = None
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._head: asyncio.TimerHandle | None = None
         self._taken: asyncio.TimerHandle | None = None
-        self.waiting_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection; an older one that waits gives way."""
         super().connection_made(transport)
         self._watch()
         if len(self.connections) > self.most:
-            others = [other for other in self.connections if isinstance(other, _LimitedProtocol)]
-            waiting = [other for other in others if other.waiting_since is not None]
-            longest = min(waiting, key=lambda other: other.waiting_since or 0.0, default=self)
-            longest.transport.abort()
+            next(iter(self.waiting), self).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Part of a request."""
@@ -97,15 +110,24 @@ class _LimitedProtocol(H11Protocol):
         """Start the time for a request's head, or end it where the head is there."""
         answered = self.cycle is not None and self.cycle.response_complete
         waiting = self.conn.their_state is h11.IDLE or (answered and self.conn.their_state is h11.SEND_BODY)
-        if waiting and not over:
-            if self._head is None:
-                self.waiting_since = time.monotonic()
-                self._head = self.loop.call_later(self.limits.header_seconds, self.transport.abort)
+        if over or not waiting:
+            self.waiting.pop(self, None)
             return
-        self.waiting_since = None
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
+        self.waiting.setdefault(self, self.loop.time())
+        if type(self).sweep is None:
+            type(self).sweep = self.loop.call_later(self.limits.header_seconds, self._end_overdue, self.loop)
+
+    @classmethod
+    def _end_overdue(cls, loop: asyncio.AbstractEventLoop) -> None:
+        """End the connections whose time for a head is over: one timer for all."""
+        cls.sweep = None
+        while cls.waiting:
+            longest, since = next(iter(cls.waiting.items()))
+            if (left := since + cls.limits.header_seconds - loop.time()) > 0:
+                cls.sweep = loop.call_later(left, cls._end_overdue, loop)
+                return
+            cls.waiting.popitem(last=False)
+            longest.transport.abort()
 
 
 class Seldom(logging.Filter):

@@ -6,9 +6,9 @@ import datetime as dt
 import json
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Query, Request
 from fastapi.dependencies.models import Dependant
 from geojson_pydantic.geometries import parse_geometry_obj
 from pydantic import BaseModel
@@ -17,6 +17,8 @@ from catalog.store.documents import Document
 
 LONGEST_YEARS = 10
 MOST_POSITIONS = 10_000
+LonQuery = Annotated[float, Query(description="Degrees east", json_schema_extra={"minimum": -180, "maximum": 180})]
+LatQuery = Annotated[float, Query(description="Degrees north", json_schema_extra={"minimum": -90, "maximum": 90})]
 _NAMES = ("west", "south", "east", "north")
 
 

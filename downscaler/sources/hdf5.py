@@ -15,11 +15,12 @@ from typing import Any
 
 import h5py
 
+from downscaler.sources import forms
+
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _OBJECTS = 100_000  # groups and variables of one file; a granule has some hundred
 _LONG_AXIS = 20_000_000  # values of a variable of one dimension, which is read whole
-_HOLLOW, _RATIO = 100_000_000_000, 3_000  # declared bytes from which a variable has to hold one byte for so many
-_EMPTY = 10_000_000_000  # declared bytes from which it has to hold anything at all
+_HOLLOW, _RATIO = 10_000_000_000, 3_000  # declared bytes from which a variable has to hold one byte for so many
 _HOLLOW_WHOLE = 1 << 26  # the same of files that are read whole; of others the readers take windows
 
 
@@ -70,13 +71,21 @@ def opened(path: Path, *, hollow: int = _HOLLOW) -> Iterator[Any]:
 
 
 def check(path: Path, *, whole: bool = False) -> None:
-    """Raise RefusedFileError unless a file is regular and, where it is HDF5 (NetCDF-4 is), self-contained.
+    """Raise RefusedFileError unless a file is regular and, where it is HDF5 (NetCDF-4 is), fit for NetCDF's library.
 
     ``whole``: it is to be read into memory at once, so that what it declares is held against what it holds early.
     """
-    if is_hdf5(path):
-        with opened(path, hollow=_HOLLOW_WHOLE if whole else _HOLLOW):
-            pass
+    if not is_hdf5(path):
+        return
+    with opened(path, hollow=_HOLLOW_WHOLE if whole else _HOLLOW) as file:
+        names: list[str] = []
+        file.visititems_links(lambda name, _link: names.append(name))
+        try:
+            told = forms.fault(file, names)
+        except (RuntimeError, KeyError, ValueError, TypeError, OSError, UnicodeError) as error:
+            raise _refused(path, OSError(str(error))) from error
+    if told is not None:
+        raise RefusedFileError(told, "Take the file as its archive delivers it.")
 
 
 def require_self_contained(file: Any, *, hollow: int = _HOLLOW) -> None:
@@ -111,7 +120,7 @@ def _require_filled(name: str, found: Any, most: int) -> None:
     """
     declared, held = found.size or 0, found.id.get_storage_size()
     declared *= found.dtype.itemsize
-    hollow = (declared > most and declared > _RATIO * held) or (declared > _EMPTY and held == 0)
+    hollow = declared > most and declared > _RATIO * held
     if hollow or (found.ndim == 1 and found.size > _LONG_AXIS) or found.ndim > 8:
         raise RefusedFileError(
             f"{name} declares {declared:,} bytes, shape {found.shape}, and holds {held:,}",

@@ -36,6 +36,7 @@ _STEPS = {"_claim", "_move", "_stage", "apply", "delete", "get", "head", "keys",
 _EARLY = 6  # the first steps, which are outside a folder's lock: where a run is overtaken there
 _FRESH = 10  # rounds of one catalogue
 _PATIENCE = 600.0  # seconds; of a machine that does much else
+_LOOKS = 5
 REFUSED, PUBLISHED = 7, 0
 
 
@@ -138,7 +139,17 @@ def _end(child: int) -> int:
 
 
 def _in_child(look: Callable[[str], list[Any]], uri: str) -> list[Any]:
-    """What a look at a catalogue finds, from a child: a store's threads must not be there when a run is forked."""
+    """What a look at a catalogue finds, from a child: a store's threads must not be there when a run is forked.
+
+    A look is taken again when the machine was too busy for the S3 server to answer it.
+    """
+    for _ in range(_LOOKS):
+        if found := _look(look, uri):
+            return list(json.loads(found))
+    return ["the look at the catalogue failed"]
+
+
+def _look(look: Callable[[str], list[Any]], uri: str) -> bytes:
     out, into = os.pipe()
     child = os.fork()
     if child == 0:
@@ -149,7 +160,7 @@ def _in_child(look: Callable[[str], list[Any]], uri: str) -> list[Any]:
     with os.fdopen(out, "rb") as stream:
         content = stream.read()
     os.waitpid(child, 0)
-    return list(json.loads(content)) if content else ["the look at the catalogue failed"]
+    return content
 
 
 def _digest(text: str) -> str:

@@ -23,7 +23,6 @@ from typing import Any
 MEMORY = 1 << 30  # bytes that one input may make a process ask for
 SECONDS = 10.0  # of computing on one input
 _WAITING, _SETUP = 120.0, 900.0  # seconds without computing: it waits for what never comes, or was not set up
-_FIRST = 60  # seconds of computing on the first input, which imports what all need
 _KEPT = 40  # faulty inputs that are kept of a reader
 
 
@@ -32,13 +31,17 @@ class Subject:
     """A reader: how an input is made in a folder (its path is returned) and how it is read.
 
     ``read`` raises a VadoseError for what it refuses, ``Untyped`` for an answer that is none. ``setup`` is called in
-    each child before its first input; what it returns is given to ``read``.
+    each child before its first input; what it returns is given to ``read``. ``sound`` is an input that has to be read:
+    each child reads it first, so that what is imported then counts for no input. ``opens`` tells whether an input
+    comes past its header: what the format's own reader makes of its outermost form.
     """
 
     name: str
     make: Callable[[Path, random.Random], Path]
     read: Callable[[Path, Any], None]
     setup: Callable[[], Any] = lambda: None
+    sound: Path | None = None
+    opens: Callable[[Path], object] = lambda _path: None
     cost: float = 1.0  # of how many usual inputs one of these is the price
 
 
@@ -48,6 +51,7 @@ class Found:
 
     name: str
     tried: int = 0
+    opened: int = 0
     read: int = 0
     refused: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -61,7 +65,8 @@ class Found:
         """One line of the report."""
         kinds = ", ".join(f"{self.count(kind)} {kind}" for kind in ("untyped", "signal", "hang", "memory"))
         return (
-            f"{self.name:<12} {self.tried:>6} inputs: {self.read} read, {self.refused} refused; {kinds}; "
+            f"{self.name:<12} {self.tried:>6} inputs, {self.opened} past the header: {self.read} read, "
+            f"{self.refused} refused; {kinds}; "
             f"{self.seconds:.0f} s of computing"
         )
 
@@ -109,6 +114,7 @@ def _batch(subject: Subject, start: int, stop: int, seed: int, keep: Path, found
                 continue
             at = told["at"] + 1
             found.tried += 1
+            found.opened += told["opened"]
             if told["is"] in ("read", "refused"):
                 setattr(found, told["is"], getattr(found, told["is"]) + 1)
             else:
@@ -165,6 +171,7 @@ def _child(subject: Subject, numbers: range, seed: int, work: Path, into: int) -
                 faulthandler.disable()  # a child that is to die of a signal does so quietly
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         made = subject.setup()
+        _warm(subject, work, made)
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
         _tell(into, {"is": "started"})
@@ -173,9 +180,10 @@ def _child(subject: Subject, numbers: range, seed: int, work: Path, into: int) -
             folder.mkdir()
             chance = random.Random(f"{subject.name} {seed} {number}")
             path = subject.make(folder, chance)
-            _limit_computing(_FIRST if number == numbers[0] else SECONDS)
+            opened = _opens(subject, path)
+            _limit_computing(SECONDS)
             verdict = _try(subject, path, made)
-            _tell(into, {"is": verdict, "at": number})
+            _tell(into, {"is": verdict, "at": number, "opened": opened})
             if verdict in ("read", "refused"):
                 shutil.rmtree(folder, ignore_errors=True)
         code = 0
@@ -184,6 +192,27 @@ def _child(subject: Subject, numbers: range, seed: int, work: Path, into: int) -
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def _warm(subject: Subject, work: Path, made: Any) -> None:
+    """Read the sound input; whatever it raises is the subject's own fault."""
+    if subject.sound is None:
+        return
+    whole = work / "sound" / subject.sound.name
+    whole.parent.mkdir()
+    (shutil.copytree if subject.sound.is_dir() else shutil.copyfile)(subject.sound, whole)
+    subject.read(whole, made)
+    with contextlib.suppress(Exception):
+        subject.opens(whole)
+
+
+def _opens(subject: Subject, path: Path) -> bool:
+    """Whether an input comes past its header."""
+    try:
+        subject.opens(path)
+    except Exception:  # noqa: BLE001
+        return False
+    return True
 
 
 def _limit_computing(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Inputs made from sound ones: bytes, texts, JSON, HDF5, zip files and folders, each changed by its own structure."""
+"""Inputs made from sound ones: texts, JSON, TIFF, Parquet, zip files, folders, each changed by its own structure."""
 
 from __future__ import annotations
 
@@ -206,86 +206,75 @@ def texts(content: bytes, chance: random.Random) -> bytes:
     return made.encode("utf-8", "surrogatepass" if LONE not in made else "surrogateescape")[:200_000]
 
 
-def hdf5(source: Path, target: Path, chance: random.Random) -> None:
-    """A copy of an HDF5 file with changed attributes, variables or bytes."""
-    shutil.copyfile(source, target)
-    if chance.random() < 0.4:
-        target.write_bytes(raw(target.read_bytes(), chance))
-        return
-    import h5py
-
-    with warnings.catch_warnings(), h5py.File(target, "r+") as file:
-        warnings.simplefilter("ignore")
-        names: list[str] = []
-        file.visit(names.append)
-        for _ in range(chance.choice([1, 1, 2, 3])):
-            name = chance.choice(names)
-            try:
-                _change_hdf5(file, name, chance)
-            except (
-                KeyError,
-                ValueError,
-                TypeError,
-                OSError,
-                RuntimeError,
-                OverflowError,
-                AttributeError,
-                UnicodeError,
-            ):
-                continue  # HDF5 does not take every change
+_TAGS = (256, 257, 258, 259, 262, 277, 284, 317, 322, 323, 324, 325, 339, 33550, 33922, 34735, 42112, 42113)
 
 
-_WHOLE = 100_000_000  # bytes of a variable that a change reads whole
+def tiff(content: bytes, chance: random.Random) -> bytes:
+    """A TIFF whose directories have other entries, or as bytes: half behind its directory, some anywhere."""
+    made, what = bytearray(content), chance.random()
+    if what < 0.2 or made[:4] != b"II*\0":
+        return raw(content, chance)
+    (at,) = struct.unpack_from("<I", made, 4)
+    (number,) = struct.unpack_from("<H", made, at)
+    if what < 0.5:
+        behind = at + 2 + 12 * number + 4
+        return content[:behind] + raw(content[behind:], chance)
+    for _ in range(chance.choice([1, 1, 2, 4])):
+        entry = at + 2 + 12 * chance.randrange(number)
+        where, form = chance.choice([(0, "<H"), (2, "<H"), (4, "<I"), (8, "<I"), (8, "<I")])
+        odd = [0, 1, 2, 3, 5, 7, 16, 255, 4096, 50_000, 65_535]
+        odd += [*_TAGS] if where == 0 else [10**6, 2**31 - 1, 2**31, 2**32 - 1] if form == "<I" else []
+        struct.pack_into(form, made, entry + where, chance.choice(odd))
+    return bytes(made)
 
 
-def _change_hdf5(file: Any, name: str, chance: random.Random) -> None:
-    import h5py
-    import numpy as np
+def parquet(content: bytes, chance: random.Random) -> bytes:  # noqa: C901 - a list of changes
+    """A Parquet file with other columns, types or values, or as bytes."""
+    if chance.random() < 0.3:
+        return raw(content, chance)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    what, node = chance.randrange(10), file[name]
-    if what == 0:
-        del file[name]
-    elif what == 1:
-        file.move(name, f"{name}_x")
-    elif what in (2, 3, 4) and len(node.attrs):
-        attribute = chance.choice(list(node.attrs))
-        value = chance.choice(
-            [*ODD_NUMBERS[:6], *ODD_TEXTS[:20], np.arange(3), np.float64("nan"), np.bytes_(b"\xff\xfe")]
-        )
-        if chance.random() < 0.2:
-            del node.attrs[attribute]
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        kept = {key: value for key, value in (file.metadata.metadata or {}).items() if key != b"ARROW:schema"}
+        table = file.read().replace_schema_metadata(kept)
+    for _ in range(chance.choice([1, 1, 2])):
+        if not table.num_columns:
+            break
+        at = chance.randrange(table.num_columns)
+        name, column = table.column_names[at], table.column(at)
+        what, rows = chance.randrange(8), table.num_rows
+        odd = [[v] * rows for v in (*ODD_NUMBERS[:5], *ODD_TEXTS, None, True, b"\xff", [], [1], {"a": 1}, 1.5)]
+        if what == 0:
+            table = table.remove_column(at)
+        elif what == 1:
+            table = table.rename_columns([chance.choice(ODD_TEXTS) if n == name else n for n in table.column_names])
+        elif what == 2:
+            table = table.append_column(chance.choice(["id", "more", "assets"]), column)
+        elif what == 3:
+            table = table.slice(0, chance.choice([0, 1]))
+        elif what == 4:
+            table = pa.concat_tables([table] * chance.choice([2, 50]))
+        elif what == 5:
+            table = table.replace_schema_metadata({b"geo": chance.choice([b"", b"{}", b"[" * 3000, b'{"columns": 1}'])})
         else:
-            node.attrs[attribute] = value
-    elif what in (5, 6) and isinstance(node, h5py.Dataset) and node.nbytes > _WHOLE:
-        return  # an earlier change made it hollow
-    elif what == 5 and isinstance(node, h5py.Dataset):
-        content = np.asarray(node)
-        del file[name]
-        dtype = chance.choice(
-            [content.dtype, np.dtype("S8"), np.dtype("f8"), np.dtype("i1"), np.dtype("u8"), np.dtype("f2")]
-        )
-        shape = chance.choice([(), (0,), (3,), content.shape[:-1], (*content.shape, 2), content.shape])
-        file.create_dataset(name, shape=shape, dtype=dtype)
-    elif what == 6 and isinstance(node, h5py.Dataset) and node.dtype.kind in "fiu" and node.size:
-        content = np.array(node).ravel()
-        at = [chance.randrange(content.size) for _ in range(50)]
-        with np.errstate(all="ignore"):
-            content[at] = np.array([chance.choice(ODD_NUMBERS)]).astype(content.dtype)
-        node[...] = content.reshape(node.shape)
-    elif what == 7:
-        shape = chance.choice(
-            [(10**6, 10**6), (2**40,), (10**5, 10**5, 10), (60, 5_000, 5_000), (20_000, 20_000), (19_000_000,)]
-        )
-        dtype = getattr(node, "dtype", np.dtype("f4"))
-        del file[name]
-        file.create_dataset(name, shape=shape, dtype=dtype if dtype.kind in "fiu" else "f4", chunks=True, fillvalue=0)
-    elif what == 8:
-        del file[name]
-        file[name] = chance.choice(
-            [h5py.ExternalLink("/etc/passwd", "/x"), h5py.SoftLink("/nowhere"), h5py.SoftLink("/")]
-        )
-    else:
-        file.create_group(f"{name}_group" if isinstance(node, h5py.Dataset) else f"{name}/more")
+            try:
+                table = table.set_column(at, name, pa.array(chance.choice(odd)))
+            except (pa.ArrowException, OverflowError, UnicodeError):
+                continue
+    sink = pa.BufferOutputStream()
+    try:
+        pq.write_table(table, sink, compression=chance.choice(["snappy", "zstd", "none"]))
+    except pa.ArrowException:
+        return raw(content, chance)
+    return bytes(sink.getvalue())
+
+
+def behind(content: bytes, header: int, chance: random.Random) -> bytes:
+    """Bytes changed behind their header mostly; now and then in it."""
+    if chance.random() < 0.3:
+        return raw(content[:header], chance)[:header].ljust(header, b"\0") + content[header:]
+    return content[:header] + raw(content[header:], chance)
 
 
 def zipped(source: Path, target: Path, chance: random.Random, inner: Callable[[bytes, random.Random], bytes]) -> None:

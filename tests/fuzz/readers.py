@@ -15,10 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from tests.fuzz import mutating
+from downscaler.errors import ModelUnreadableError
+from tests.fuzz import hdf5s, mutating, opening
 from tests.fuzz.children import Subject
 
 PERIOD = (dt.date(2015, 1, 1), dt.date(2024, 12, 31))
+
+
+Read = Callable[[Path, Any], None]
+Change = Callable[[bytes, random.Random], bytes]
 
 
 def subjects(seeds: Path) -> dict[str, Subject]:
@@ -29,7 +34,7 @@ def subjects(seeds: Path) -> dict[str, Subject]:
     return {subject.name: subject for subject in made}
 
 
-def _copy_of(seed: Path, change: Callable[[bytes, random.Random], bytes]) -> Callable[[Path, random.Random], Path]:
+def _copy_of(seed: Path, change: Change) -> Callable[[Path, random.Random], Path]:
     def make(folder: Path, chance: random.Random) -> Path:
         path = folder / seed.name
         path.write_bytes(change(seed.read_bytes(), chance))
@@ -40,7 +45,7 @@ def _copy_of(seed: Path, change: Callable[[bytes, random.Random], bytes]) -> Cal
 
 def _hdf5_of(seed: Path) -> Callable[[Path, random.Random], Path]:
     def make(folder: Path, chance: random.Random) -> Path:
-        mutating.hdf5(seed, folder / seed.name, chance)
+        hdf5s.hdf5(seed, folder / seed.name, chance)
         return folder / seed.name
 
     return make
@@ -54,19 +59,35 @@ def _folder_of(seed: Path, inner: Callable[[Path, random.Random], None]) -> Call
     return make
 
 
+def _file(name: str, seed: Path, change: Change, read: Read, opens: Callable[[Path], object], **more: Any) -> Subject:
+    """A reader of one file, whose bytes are changed."""
+    return Subject(name=name, make=_copy_of(seed, change), read=read, sound=seed, opens=opens, **more)
+
+
+def _hdf5_file(name: str, seed: Path, read: Read, **more: Any) -> Subject:
+    """A reader of one HDF5 or NetCDF file."""
+    return Subject(name=name, make=_hdf5_of(seed), read=read, sound=seed, opens=opening.hdf5, **more)
+
+
 def _inputs(seeds: Path) -> Iterator[Subject]:
     """What archives and people deliver."""
     for granule in sorted(seeds.glob("*.h5"))[:1]:
-        yield Subject(name="granule", make=_hdf5_of(granule), read=_granule)
+        yield _hdf5_file("granule", granule, _granule)
     if (seeds / "daily.nc").exists():
-        yield Subject(name="netcdf", make=_hdf5_of(seeds / "daily.nc"), read=_netcdf(seeds), cost=2)
-        yield Subject(name="gridded", make=_hdf5_of(seeds / "daily.nc"), read=_product_of("::soil_moisture"))
-    yield Subject(name="pfb", make=_copy_of(seeds / "run" / "porosity.pfb", mutating.raw), read=_pfb)
-    yield Subject(name="run", make=_folder_of(seeds / "run", mutating.by_suffix), read=_run)
-    yield Subject(name="geotiff", make=_tif(seeds), read=_product)
-    yield Subject(name="stations", make=_stations(seeds / "stations"), read=_read_stations)
-    yield Subject(name="settings", make=_settings, read=_read_settings)
-    yield Subject(name="info", make=_anything(seeds), read=_info, cost=2)
+        yield _hdf5_file("netcdf", seeds / "daily.nc", _netcdf(seeds), cost=2)
+        yield _hdf5_file("gridded", seeds / "daily.nc", _product_of("::soil_moisture"))
+        yield _hdf5_file("forcing", seeds / "daily.nc", _forcing)
+    pfb = seeds / "run" / "porosity.pfb"
+    yield _file("pfb", pfb, lambda content, chance: mutating.behind(content, 64, chance), _pfb, opening.pfb)
+    run = seeds / "run"
+    yield Subject(
+        name="run", make=_folder_of(run, mutating.by_suffix), read=_run, sound=run, opens=opening.folder, cost=2
+    )
+    yield Subject(name="geotiff", make=_tif(seeds), read=_product, opens=opening.tiff)
+    yield Subject(name="stations", make=_stations(seeds / "stations"), read=_read_stations, opens=opening.text_or_zip)
+    yield Subject(name="layers", make=_stations(seeds / "layers"), read=_layer, opens=opening.layer)
+    yield Subject(name="settings", make=_settings, read=_read_settings, opens=opening.toml)
+    yield Subject(name="info", make=_anything(seeds), read=_info, sound=pfb, opens=opening.anything, cost=2)
 
 
 def _granule(path: Path, _: Any) -> None:
@@ -102,6 +123,28 @@ def _read_source(source: Any) -> None:
         source.close()
 
 
+def _forcing(path: Path, _: Any) -> None:
+    """Weather of a NetCDF file on its own grid."""
+    from downscaler.ground.grid import Span
+    from downscaler.ground.lattice import IJWindow
+    from downscaler.sources.weather.gridded import open_gridded
+
+    weather = open_gridded(path)
+    try:
+        shape = weather.lattice.shape
+        window = IJWindow(j=Span(start=0, stop=min(5, shape.y)), i=Span(start=0, stop=min(5, shape.x)))
+        for day in weather.days[:2]:
+            weather.read(day, window)
+    finally:
+        weather.close()
+
+
+def _layer(path: Path, _: Any) -> None:
+    from downscaler.sources.zones import read_layer
+
+    read_layer(path)
+
+
 def _pfb(path: Path, _: Any) -> None:
     from downscaler.sources.parflow.pfb import describe, read_layers
 
@@ -123,7 +166,7 @@ def _tif(seeds: Path) -> Callable[[Path, random.Random], Path]:
 
     def make(folder: Path, chance: random.Random) -> Path:
         path = folder / f"x_{chance.choice(['20150401', '20150402', '2015'])}.tif"
-        path.write_bytes(mutating.raw(source.read_bytes(), chance))
+        path.write_bytes(mutating.tiff(source.read_bytes(), chance))
         return path
 
     return make
@@ -147,6 +190,13 @@ def _stations(folder: Path) -> Callable[[Path, random.Random], Path]:
         seed = chance.choice(files)
         if seed.suffix == ".zip":
             mutating.zipped(seed, into / seed.name, chance, mutating.texts)
+        elif seed.suffix == ".parquet":
+            (into / seed.name).write_bytes(mutating.parquet(seed.read_bytes(), chance))
+        elif seed.suffix == ".gpkg":
+            (into / seed.name).write_bytes(mutating.behind(seed.read_bytes(), 100, chance))
+        elif seed.suffix == ".geojson":
+            changed = mutating.document(json.loads(seed.read_bytes()), chance)
+            (into / seed.name).write_bytes(mutating.as_json(changed, chance))
         else:
             (into / seed.name).write_bytes(mutating.texts(seed.read_bytes(), chance))
         return into / seed.name
@@ -227,12 +277,19 @@ def _info(path: Path, _: Any) -> None:
 
 def _stores(seeds: Path) -> Iterator[Subject]:
     """What vadose itself keeps, and others may hand on."""
-    yield Subject(name="weather", make=_folder_of(seeds / "weather", mutating.by_suffix), read=_weather)
+    yield _folder("weather", seeds / "weather", _weather)
     if not (seeds / "chain").exists():
         return
-    yield Subject(name="zarr", make=_folder_of(seeds / "chain" / "prior", mutating.by_suffix), read=_prior, cost=4)
-    yield Subject(name="climatology", make=_hdf5_of(seeds / "climatology.nc"), read=_climatology)
-    yield Subject(name="model", make=_model(seeds / "chain" / "model"), read=_load_model, cost=25)
+    yield _folder("zarr", seeds / "chain" / "prior", _prior, cost=4)
+    yield _hdf5_file("climatology", seeds / "climatology.nc", _climatology)
+    model = seeds / "chain" / "model"
+    yield Subject(name="model", make=_model(model), read=_load_model, sound=model, opens=opening.model, cost=4)
+
+
+def _folder(name: str, seed: Path, read: Read, **more: Any) -> Subject:
+    """A reader of a folder of which one file is changed."""
+    change = _folder_of(seed, mutating.by_suffix)
+    return Subject(name=name, make=change, read=read, sound=seed, opens=opening.folder, **more)
 
 
 def _prior(path: Path, _: Any) -> None:
@@ -283,19 +340,31 @@ def _model(seed: Path) -> Callable[[Path, random.Random], Path]:
 
 
 def _load_model(path: Path, _: Any) -> None:
-    from downscaler.stores.model import describe, load_model, model_record
+    """As ``load_model``, whose guarded child is a fork of this process here: one of its own takes two seconds."""
+    from downscaler.stores import trial
+    from downscaler.stores.model import describe, model_record, read_model
 
     describe(path)
     model_record(path)
-    load_model(path)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        with contextlib.suppress(BaseException):
+            code = trial.main(path)
+        os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise ModelUnreadableError("The guarded child refused it, or was ended by it", value=status)
+    read_model(path)
 
 
 def _catalogue(seeds: Path) -> Iterator[Subject]:
     """What lies in a catalogue of our own or of others."""
-    yield Subject(name="claims", make=_claim(seeds / "catalog"), read=_claims)
-    yield Subject(name="catalog", make=_folder_of(seeds / "catalog", mutating.by_suffix), read=_catalog, cost=8)
-    yield Subject(name="downloads", make=_folder_of(seeds / "catalog", mutating.by_suffix), read=_download, cost=4)
-    yield Subject(name="index", make=_copy_of(next((seeds / "catalog").rglob("*.parquet")), mutating.raw), read=_index)
+    catalog, index = seeds / "catalog", next((seeds / "catalog").rglob("*.parquet"))
+    yield Subject(name="claims", make=_claim(catalog), read=_claims, opens=opening.folder)
+    yield _folder("catalog", catalog, _catalog, cost=8)
+    yield _folder("downloads", catalog, _download, cost=4)
+    yield _file("index", index, mutating.parquet, _index, opening.parquet)
 
 
 def _claim(seed: Path) -> Callable[[Path, random.Random], Path]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import shutil
+import sqlite3
+import struct
 import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely.geometry
 
 
 def make(folder: Path, *, light: bool = False) -> None:
@@ -18,6 +24,7 @@ def make(folder: Path, *, light: bool = False) -> None:
     from tests.fuzz import stations
 
     stations.write(folder / "stations")
+    _layers(folder / "layers")
     _native(folder / "run")
     _catalog(folder / "catalog")
     _weather(folder / "weather", small_domain())
@@ -30,14 +37,61 @@ def make(folder: Path, *, light: bool = False) -> None:
     _climatology(folder)
 
 
+def _layers(folder: Path) -> None:
+    """Polygons as GeoJSON, GeoParquet and GeoPackage."""
+    folder.mkdir()
+    ring = [[-98, 34], [-97, 34], [-97, 35], [-98, 35], [-98, 34]]
+    features = [
+        {
+            "type": "Feature",
+            "id": number,
+            "properties": {"GEOID": f"0{number}", "NAME": f"Zone {number}"},
+            "geometry": {"type": kind, "coordinates": [ring] if kind == "Polygon" else [[ring]]},
+        }
+        for number, kind in enumerate(("Polygon", "MultiPolygon"))
+    ]
+    (folder / "zones.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    shapes = [shapely.geometry.shape(feature["geometry"]) for feature in features]
+    names = [feature["properties"]["GEOID"] for feature in features]
+    _geoparquet(folder / "zones.parquet", shapes, names)
+    _geopackage(folder / "zones.gpkg", shapes, names)
+
+
+def _geoparquet(path: Path, shapes: list[shapely.Geometry], names: list[str]) -> None:
+    told = {"version": "1.1.0", "primary_column": "geometry"}
+    told["columns"] = {"geometry": {"encoding": "WKB", "geometry_types": []}}  # type: ignore[assignment]
+    table = pa.table({"GEOID": names, "geometry": [shapely.to_wkb(one) for one in shapes]})
+    pq.write_table(table.replace_schema_metadata({b"geo": json.dumps(told).encode()}), path)
+
+
+def _geopackage(path: Path, shapes: list[shapely.Geometry], names: list[str]) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA page_size = 512")
+        file.execute("CREATE TABLE gpkg_contents (table_name TEXT, data_type TEXT, srs_id INTEGER)")
+        file.execute("CREATE TABLE gpkg_geometry_columns (table_name TEXT, column_name TEXT, srs_id INTEGER)")
+        file.execute(
+            "CREATE TABLE gpkg_spatial_ref_sys (srs_id INTEGER, organization TEXT, "
+            "organization_coordsys_id INTEGER, definition TEXT)"
+        )
+        file.execute("INSERT INTO gpkg_contents VALUES ('zones', 'features', 4326)")
+        file.execute("INSERT INTO gpkg_geometry_columns VALUES ('zones', 'geom', 4326)")
+        file.execute("INSERT INTO gpkg_spatial_ref_sys VALUES (4326, 'EPSG', 4326, 'undefined')")
+        file.execute("CREATE TABLE zones (fid INTEGER PRIMARY KEY, geom BLOB, GEOID TEXT)")
+        head = b"GP\0\1" + struct.pack("<i", 4326)
+        rows = [(head + shapely.to_wkb(one, byte_order=1), name) for one, name in zip(shapes, names, strict=True)]
+        file.executemany("INSERT INTO zones (geom, GEOID) VALUES (?, ?)", rows)
+        file.commit()
+
+
 def _prior_files(folder: Path) -> None:
-    """ParFlow as NetCDF: two days of the sample's, cut to a corner."""
+    """ParFlow as NetCDF: two days of the sample's, ten cells by ten."""
     import xarray as xr
 
-    native = folder / "chain" / "sample" / "prior"
+    native, corner = folder / "chain" / "sample" / "prior", {"y": slice(0, 10), "x": slice(0, 10)}
     with xr.open_dataset(native / "daily.nc") as daily:
-        daily.isel(time=slice(0, 2)).to_netcdf(folder / "daily.nc")
-    shutil.copyfile(native / "static.nc", folder / "static.nc")
+        daily.isel(time=slice(0, 2), **corner).to_netcdf(folder / "daily.nc")
+    with xr.open_dataset(native / "static.nc") as static:
+        static.isel(corner).to_netcdf(folder / "static.nc")
 
 
 def pfb(path: Path, values: np.ndarray) -> None:

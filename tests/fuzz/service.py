@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.fuzz import mutating
+from tests.fuzz import mutating, opening
 from tests.fuzz.children import Subject, Untyped
 
 TELLING = re.compile(
@@ -70,9 +70,24 @@ ADDRESSES = (
 def service_subjects(seeds: Path) -> Iterator[Subject]:
     """Bodies of searches, filters as text, and addresses."""
     setup = _client(seeds / "catalog")
-    yield Subject(name="searches", make=_search, read=_ask_search, setup=setup, cost=2)
-    yield Subject(name="filters", make=_filter, read=_ask_filter, setup=setup, cost=2)
-    yield Subject(name="addresses", make=_address, read=_ask_address, setup=setup, cost=2)
+    yield Subject(name="searches", make=_search, read=_ask_search, setup=setup, opens=opening.document)
+    yield Subject(name="filters", make=_filter, read=_ask_filter, setup=setup, opens=_parsed)
+    yield Subject(name="addresses", make=_address, read=_ask_address, setup=setup, opens=_routed)
+
+
+def _parsed(path: Path) -> None:
+    """It is CQL2."""
+    import cql2
+
+    content = path.read_text(encoding="utf-8")
+    assert content.count("(") + content.count("NOT") < 200, "cql2 itself would end the process"
+    cql2.parse_text(content)
+
+
+def _routed(path: Path) -> None:
+    """Its first part is one that the service knows."""
+    _, address, _ = json.loads(path.read_text())
+    assert address.split("?")[0].split("/")[1] in {one.split("?")[0].split("/")[1] for one in ADDRESSES}
 
 
 def _client(catalog: Path) -> Callable[[], Any]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
-import uvicorn
 from fastapi import FastAPI
 
-from catalog.api.connections import server_config
+from catalog.api.connections import Server, server_config
 from catalog.api.limits import Limits
 
 PATIENCE = 60.0
@@ -21,7 +20,14 @@ def served(app: FastAPI) -> Iterator[str]:
     """Address of an application while it runs on a free port."""
     limits = getattr(app.state, "limits", None) or Limits()
     config = server_config(app, limits, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
+    server = Server(config)
+    with serving(server):
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[None]:
+    """A server while it runs, in a thread of its own."""
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -30,7 +36,7 @@ def served(app: FastAPI) -> Iterator[str]:
             assert thread.is_alive(), "the server did not start"
             assert time.monotonic() < end
             time.sleep(0.02)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield
     finally:
         server.should_exit = True
         thread.join(timeout=PATIENCE)

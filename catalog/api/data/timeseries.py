@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 
 from catalog.api.data.cube_point import cube_readings
 from catalog.api.data.dates import CollectionQuery, chosen_collection, day_collections, day_of
-from catalog.api.requests import absent, bad, checked_period, checked_point, known_parameters
+from catalog.api.requests import LatQuery, LonQuery, absent, bad, checked_period, checked_point, known_parameters
 from catalog.api.stac.holdings import Catalogue, Holdings
 from catalog.api.stac.shelves import Entry
 from catalog.reading.coveragejson import coverage
@@ -44,8 +44,8 @@ FormatQuery = Annotated[Format | None, Query(alias="f", description="Format; wit
 )
 def timeseries(
     request: Request,
-    lon: Annotated[float, Query(description="Degrees east", json_schema_extra={"minimum": -180, "maximum": 180})],
-    lat: Annotated[float, Query(description="Degrees north", json_schema_extra={"minimum": -90, "maximum": 90})],
+    lon: LonQuery,
+    lat: LatQuery,
     start: Annotated[str | None, Query(description="First day, YYYY-MM-DD; without it a year before the end")] = None,
     end: Annotated[str | None, Query(description="Last day, YYYY-MM-DD; without it the latest published")] = None,
     collection: CollectionQuery = None,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 
 from catalog.api.data.dates import CollectionQuery, chosen_collection, day_of
-from catalog.api.requests import absent, bad, checked_period, checked_point, known_parameters
+from catalog.api.requests import LatQuery, LonQuery, absent, bad, checked_period, checked_point, known_parameters
 from catalog.api.stac.holdings import Catalogue
 from catalog.naming import domain_name
 from catalog.reading.rasters import in_parallel, value_at
@@ -25,8 +25,8 @@ MOST_VALUES = 4000
 @router.get("/values", summary="All values at a point", dependencies=[Depends(known_parameters)])
 def values(
     request: Request,
-    lon: Annotated[float, Query(description="Degrees east")],
-    lat: Annotated[float, Query(description="Degrees north")],
+    lon: LonQuery,
+    lat: LatQuery,
     start: Annotated[str | None, Query(description="First day, YYYY-MM-DD; without it a year before the end")] = None,
     end: Annotated[str | None, Query(description="Last day, YYYY-MM-DD; without it the latest published")] = None,
     variables: Annotated[str | None, Query(description="Names with commas; without it all")] = None,

@@ -30,6 +30,17 @@ from downscaler.stores.zones import SCHEMA, read_zone
 router = APIRouter()
 MOST_DAYS, LARGEST = 366, 300_000.0
 """Days of one answer, and km2 of a polygon that is drawn."""
+_POLYGON = {
+    "type": "object",
+    "required": ["type", "coordinates"],
+    "properties": {"type": {"enum": ["Polygon", "MultiPolygon"]}, "coordinates": {"type": "array", "minItems": 1}},
+}
+_FEATURE = {
+    "type": "object",
+    "required": ["type", "geometry"],
+    "properties": {"type": {"const": "Feature"}, "geometry": _POLYGON},
+}
+_ASKED: dict[str, Any] = {"anyOf": [_POLYGON, _FEATURE]}
 _NAME = re.compile(r"[\w.\- ]{1,100}")
 _DRAWN = ("date", "mean", "uncertainty", "lower", "upper", "spread", "cover")
 FormatQuery = Annotated[Literal["json", "csv"], Query(alias="f", description="Format")]
@@ -69,7 +80,10 @@ def timeseries(
 @router.post("/zones", summary="Statistics of a polygon", response_class=Response)
 def drawn(
     request: Request,
-    body: Annotated[dict[str, Any], Body(description="A GeoJSON Polygon or MultiPolygon, or a Feature with one")],
+    body: Annotated[
+        dict[str, Any],
+        Body(description="A GeoJSON Polygon or MultiPolygon, or a Feature with one", json_schema_extra=_ASKED),
+    ],
     collection: CollectionQuery = None,
     start: StartQuery = None,
     end: EndQuery = None,

@@ -117,10 +117,23 @@ def _tell_openapi(app: FastAPI) -> None:
 
 
 def _as_answered(document: dict[str, Any]) -> dict[str, Any]:
-    """The document without FastAPI's own 422: what does not fit its description is answered with 400."""
+    """The document as the service answers: upstream's tells what it does not ask for, and leaves out what it refuses.
+
+    What does not fit its description is answered with 400, not with FastAPI's 422; searches with other terms are
+    refused; fields may be named twice; upstream's examples are of Landsat.
+    """
     for methods in document.get("paths", {}).values():
         for operation in methods.values():
             operation.get("responses", {}).pop("422", None)
+            for parameter in operation.get("parameters", ()):
+                parameter.pop("examples", None)
+    for name, schema in document.get("components", {}).get("schemas", {}).items():
+        if name == "SearchPostRequest":
+            schema["additionalProperties"] = False
+            schema["properties"]["fields"] = {"$ref": "#/components/schemas/PostFieldsExtension"}
+        elif name == "PostFieldsExtension":
+            for listed in schema["properties"].values():
+                listed["anyOf"][0].pop("uniqueItems", None)
     return document
 
 
@@ -133,6 +146,8 @@ def _of_objects(model: Any) -> Any:
         known = {field.alias or name for name, field in cls.model_fields.items()}
         if unknown := sorted(set(values) - known - set(cls.model_fields)):  # the second: a search by address, inside
             raise ValueError(f"No term {unknown[0][:40]!r}. Those here are: {', '.join(sorted(known))}")
+        if "fields" in values and values["fields"] is None:
+            raise ValueError("fields is an object with include and exclude; without it an item is whole")
         return values
 
     method: Any = classmethod(validate_spatial)

@@ -112,6 +112,12 @@ class GriddedWeather:
             return None
         lat, lon = _axes(data, self._where)
         values = data[variable]
+        if set(values.dims) not in ({"time"}, {"time", lat, lon}):
+            raise WeatherUnreadableError(
+                f"{variable} of {self._where} has other dimensions than its grid",
+                value=", ".join(map(str, values.dims)),
+                allowed=f"time, {lat}, {lon}, or time alone",
+            )
         rows, columns = window.slices
         turned = data[lat].size > 1 and float(data[lat][0]) > float(data[lat][-1])
         if turned:

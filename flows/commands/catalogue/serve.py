@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from socket import socket as Socket  # noqa: N812
 
     from fastapi import FastAPI
-    from uvicorn import Server
+
+    from catalog.api.connections import Server
 
 BROWSER = Path(__file__).resolve().parents[3] / "build" / "browser"
 _PATIENCE = 10  # seconds for open requests to finish after Ctrl-C
@@ -80,13 +81,11 @@ def server(app: FastAPI, host: str, port: int) -> tuple[Server, Socket]:
     """A server of an application and the socket it is bound to; raises ConfigError when the address is taken."""
     import socket
 
-    import uvicorn
-
-    from catalog.api.connections import BACKLOG, server_config
+    from catalog.api.connections import QUEUE, Server, server_config
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        bound = socket.create_server((host, port), family=family, backlog=QUEUE)
     except OSError as error:
         raise ConfigError(
             "Cannot listen on this address",
@@ -94,4 +93,4 @@ def server(app: FastAPI, host: str, port: int) -> tuple[Server, Socket]:
             remedy="Choose another --port; 0 takes a free one.",
         ) from None
     config = server_config(app, app.state.limits, log_level="warning", timeout_graceful_shutdown=_PATIENCE)
-    return uvicorn.Server(config), bound
+    return Server(config), bound

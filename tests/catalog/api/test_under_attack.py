@@ -5,16 +5,19 @@ import datetime as dt
 import json
 import logging
 import socket
+import struct
+import sys
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from serving import eventually, served
+from serving import eventually, served, serving
 
 from catalog import publish
 from catalog.api import create_app
-from catalog.api.connections import Seldom
+from catalog.api.connections import QUEUE, Seldom, Server, server_config
 from catalog.api.limits import Limits
 from downscaler import product
 
@@ -77,6 +80,18 @@ def test_half_sent_requests_give_way_and_end(service):
             with contextlib.suppress(ConnectionError):
                 assert half.recv(100) == b""
     answers(service)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's own figures are Linux's")
+def test_the_queue_before_the_service_holds_a_thousand_at_once(root):
+    app = create_app(root, limits=TIGHT)
+    running = Server(server_config(app, TIGHT, host="127.0.0.1", port=0, log_level="warning"))
+    with serving(running):
+        (listening,) = running.servers[0].sockets
+        with listening.dup() as own:
+            waiting, most = struct.unpack_from("=24xII", own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104))
+    assert waiting < most
+    assert most == min(QUEUE, int(Path("/proc/sys/net/core/somaxconn").read_text()))
 
 
 def test_idle_and_dripping_connections_end(service):

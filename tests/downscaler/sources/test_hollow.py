@@ -7,8 +7,10 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from downscaler.errors import ClimatologyError
+from downscaler.errors import ClimatologyError, PriorUnreadableError
 from downscaler.sources import hdf5
+from downscaler.sources.parflow import describe
+from downscaler.sources.parflow.cf import open_dataset
 from downscaler.sources.parflow.gridded import _steps_with_data
 from downscaler.stores.climatology import load_statistics
 
@@ -22,12 +24,15 @@ def written(path, shape, *, chunks=True, fill=False):
     return path
 
 
-def test_a_variable_without_a_byte_may_not_declare_ten_gigabytes(tmp_path):
-    path = written(tmp_path / "empty.nc", (60, 20_000, 20_000), chunks=(1, 100, 100))
-    with pytest.raises(hdf5.RefusedFileError, match=r"declares 96,000,000,000 bytes.*holds 0"):
-        hdf5.check(path)
+@pytest.mark.parametrize(("fill", "held"), [(False, "0"), (True, "40,000")])
+def test_a_variable_of_a_few_bytes_may_not_declare_ten_gigabytes(tmp_path, fill, held):
+    path = written(tmp_path / "empty.nc", (60, 20_000, 20_000), chunks=(1, 100, 100), fill=fill)
+    assert path.stat().st_size < 400_000
+    told = f"declares 96,000,000,000 bytes.*holds {held}"
+    for look in (hdf5.check, open_dataset, describe):
+        with pytest.raises((hdf5.RefusedFileError, PriorUnreadableError), match=told):
+            look(path)
     hdf5.check(written(tmp_path / "small.nc", (30, 5_000, 5_000), chunks=(1, 100, 100)))
-    hdf5.check(written(tmp_path / "begun.nc", (60, 20_000, 20_000), chunks=(1, 100, 100), fill=True))
 
 
 def test_a_file_that_is_read_whole_holds_what_it_declares(tmp_path):
