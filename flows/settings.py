@@ -36,6 +36,7 @@ _PATHS = (
     "climatology",
     "weather",
     "rootzone",
+    "outlook",
     "alerts",
     "catalog",
     "metrics_file",
@@ -133,10 +134,13 @@ class Settings(BaseSettings):
     rootzone: Path | None = Field(
         default=None, description="state of the root zone made by `vadose rootzone learn`; unset, none"
     )
-    derived: Annotated[tuple[Literal["percentile", "rootzone"], ...] | None, NoDecode] = Field(
+    outlook: Path | None = Field(
+        default=None, description="state of the outlook made by `vadose outlook learn`; unset, none"
+    )
+    derived: Annotated[tuple[Literal["percentile", "rootzone", "outlook"], ...] | None, NoDecode] = Field(
         default=None,
         description="what else of the analyses `run`, `backfill` and the daily flow keep in step with the days: "
-        "percentile, rootzone, both with a comma; unset, none",
+        "percentile, rootzone, outlook, several with commas; unset, none",
     )
     alerts: Path | None = Field(
         default=None,

@@ -118,7 +118,9 @@ def _derived() -> Iterator[Layer]:
     """Layers of what is made from published days."""
     found = {
         v.name: v
-        for v in (*product.COMPOSITE_VARIABLES, *product.PERCENTILE_VARIABLES, *product.ROOT_ZONE_VARIABLES)
+        for kind in product.KINDS
+        if kind.prefix != product.ANALYSIS
+        for v in kind.variables
         if v.name not in LAYERS
     }
     doubts, stress = matplotlib.colormaps["magma_r"], matplotlib.colormaps["YlOrRd"]
@@ -131,7 +133,7 @@ def _derived() -> Iterator[Layer]:
             yield _of(variable, (0.0, 100.0), matplotlib.colormaps["YlGnBu"] if wet else stress)
         elif name.startswith("days_"):
             yield _of(variable, (0.0, float(product.MOST_DAYS_SINCE)), stress if name == "days_dry" else COLOURS)
-        elif name.endswith("_uncertainty") or name == "spread":
+        elif "uncertainty" in name or name == "spread":
             yield _of(variable, (0.0, 0.12), doubts)
         else:
             spans: dict[str, tuple[tuple[float, float], Colormap]] = {

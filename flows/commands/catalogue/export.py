@@ -14,13 +14,13 @@ from flows.commands.options import DomainName, day_argument, ordered
 if TYPE_CHECKING:
     from downscaler.ground.grid import Domain
 
-Of = Literal["analysis", "conserving", "percentile", "rootzone", "3day", "weekly", "monthly"]
+Of = Literal["analysis", "conserving", "percentile", "rootzone", "outlook", "3day", "weekly", "monthly"]
 OfDays = Annotated[
     Of | None,
     typer.Option(
         metavar="KIND",
-        help="analysis, conserving, percentile, rootzone, 3day, weekly or monthly; unset, the analyses or else the "
-        "conserving days.",
+        help="analysis, conserving, percentile, rootzone, outlook, 3day, weekly or monthly; unset, the analyses or else "
+        "the conserving days.",
     ),
 ]
 Catalog = Annotated[str | None, typer.Option(metavar="CATALOG", help="Catalogue to read; unset, `catalog`.")]
@@ -90,5 +90,5 @@ def chosen(uri: str, name: str, of: Of | None) -> Domain:
     ground = product.domain(name)
     if of in product.COMPOSITES:
         return product.under(product.COMPOSITES[of], ground)
-    others = {"percentile": product.PERCENTILE, "rootzone": product.ROOT_ZONE}
+    others = {"percentile": product.PERCENTILE, "rootzone": product.ROOT_ZONE, "outlook": product.OUTLOOK}
     return product.under(others[of], ground) if of in others else source_of(uri, ground, of)
