@@ -497,8 +497,8 @@ def _ahead(days: int) -> tuple[Variable, Variable]:
         SOIL_MOISTURE,
         name=f"soil_moisture_day{days}",
         title=f"Soil moisture {when}",
-        description=f"Volume of liquid water per volume of soil near the surface, expected {when}; no data where so long "
-        "a lead was not better than persistence and climatology.",
+        description=f"Volume of liquid water per volume of soil near the surface, expected {when}; no data where "
+        "so long a lead was not better than persistence and climatology.",
     )
     doubt = replace(
         UNCERTAINTY,
@@ -518,7 +518,7 @@ OUTLOOK = Kind(
     "day is that of the analysis.",
     variables=(*(variable for days in OUTLOOK_LEADS for variable in _ahead(days)), QUALITY_FLAG),
     lineage="The analysis' departure from the prior's climatology, faded by the days ahead as learned cell by cell "
-    "from the ParFlow-CLM prior; given for leads that beat persistence and climatology on kept stretches of the record.",
+    "from the ParFlow-CLM prior; given for leads that beat persistence and climatology on kept parts of its record.",
 )
 KINDS: tuple[Kind, ...] = (
     Kind(

@@ -2,8 +2,8 @@
 
 A cell's departure from its climatology d(t) is expected to be a_h d(t) after h days, with a_h learned from the record
 of a model. Climatology is the cell's mean and, where the record has three years or more, a share of its wave of the
-year. A lead is given only where it, and all shorter ones, beat persistence and climatology on stretches of the record
-that their fit had not seen.
+year. A lead is given only where it beats persistence and climatology on stretches of the record that its fit had not
+seen.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ LEADS = product.OUTLOOK_LEADS
 LEAST_DAYS = 200
 """Days of a record that an outlook can be learned from: most of the seasons."""
 SEASONS = 3.0  # years of record from which on its wave counts: that of one year is mostly the year's weather
-START_ERROR = 0.025  # m3 m-3, of the analysis on seasons that it did not learn from (docs/explanation/skill.md)
-MOST_PARTS = 4  # of the held-out stretches on which a lead has to be better
 _GAP = 14  # days beside a held-out stretch that are not learned from
 _MARGIN = 0.99  # of the best rival's mean square that a lead has to be below: less is a tie
 _RIDGE = 0.1  # weight of all cells' fading beside a cell's own
@@ -108,22 +106,21 @@ def learn_fading(theta: Floats, angles: Floats) -> Fading:
     known = np.isfinite(theta).all(axis=1)
     if known.sum() < LEAST_DAYS:
         raise ValueError(f"{int(known.sum())} days; {LEAST_DAYS} or more are needed")
-    whole, missed, better = _fit(theta, angles, known), [], np.zeros((len(LEADS), PARTS))
+    whole, gains = _fit(theta, angles, known), np.zeros((len(LEADS), PARTS))
+    missed: list[list[Floats]] = [[] for _ in LEADS]
     for part, held in enumerate(np.array_split(np.flatnonzero(known), PARTS)):
         away = known & ~_near(len(theta), held)
         own, targets = _fit(theta, angles, away), np.isin(np.arange(len(theta)), held)
         for number, days in enumerate(LEADS):
-            errors, better[number, part] = _judged(theta, angles, known, targets, away, own, number, days)
-            missed.append((number, errors))
-    errors = [error_of(np.concatenate([error for n, error in missed if n == number])) for number in range(len(LEADS))]
-    # better on most stretches and in the mean of all: gains of single stretches are of a few storms
-    given = np.logical_and.accumulate(((better > 0).sum(axis=1) >= MOST_PARTS) & (better.mean(axis=1) > 0))
+            errors, gains[number, part] = _judged(theta, angles, known, targets, away, own, number, days)
+            missed[number].append(errors)
+    given = (gains.mean(axis=1) > 0).astype(np.float64)
     return Fading(
         level=whole.level,
         wave=whole.wave,
         left=whole.left,
-        errors=np.maximum.accumulate(np.stack(errors)),
-        given=np.repeat(given[:, None].astype(np.float64), theta.shape[1], axis=1),
+        errors=np.maximum.accumulate(np.stack([error_of(np.concatenate(errors)) for errors in missed])),
+        given=np.repeat(given[:, None], theta.shape[1], axis=1),
     )
 
 
@@ -182,21 +179,14 @@ def _judged(
 ) -> tuple[Floats, float]:
     """Errors of a lead on held-out days [n, cell], and by how much its mean square is below the best rival's.
 
-    Rivals are persistence, the mean of the days learned from, and the wave of the year fitted on them. Outlook and
-    persistence start from a best estimate, truth less an error e of ``START_ERROR`` that it knows nothing of: a e is
-    part of both errors, and persistence errs by (1 - a) times a departure that is smaller by e.
+    Rivals are persistence, the mean of the days learned from, and the wave of the year fitted on them. All start from
+    the record itself: what an analysis does not know is in outlook and persistence alike.
     """
     starts = np.flatnonzero(known[:-days] & targets[days:] & known[days:])
     ends, usual = starts + days, _climatology_of(own, angles)
     truth = theta[ends]
     errors = truth - (usual[ends] + own.left[number] * (theta[starts] - usual[starts]))
-    left = own.left[number]
-    made = (errors**2).mean() + (left**2).mean() * START_ERROR**2
     level, (cosine, sine) = _calendar(theta, angles, away)
     wave = level + np.cos(angles[ends])[:, None] * cosine + np.sin(angles[ends])[:, None] * sine
-    rivals = (
-        ((truth - theta[starts]) ** 2).mean() + (2 * left - 1).mean() * START_ERROR**2,
-        ((truth - theta[away].mean(axis=0)) ** 2).mean(),
-        ((truth - wave) ** 2).mean(),
-    )
-    return errors, float(_MARGIN * min(rivals) - made)
+    rivals = (theta[starts], theta[away].mean(axis=0), wave)
+    return errors, float(_MARGIN * min(((truth - rival) ** 2).mean() for rival in rivals) - (errors**2).mean())

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.derived.learned import days_of_cells
-from downscaler.derived.outlook import LEADS, LEAST_DAYS, START_ERROR, Fading, angles_of, learn_fading
+from downscaler.derived.outlook import LEADS, LEAST_DAYS, Fading, angles_of, learn_fading
 from downscaler.errors import OutlookError
 from downscaler.ground.grid import Domain, Window
 from downscaler.ground.prior import Prior
@@ -77,7 +77,6 @@ def learn_outlook(prior: Prior, out: Path, *, progress: Progress | None = None) 
             "notes": list(prior.notes),
             "leads": list(LEADS),
             "given_share": [round(float(share), 4) for share in given / max(cells[0], 1)],
-            "start_error": START_ERROR,
         }
 
     def tiles() -> Iterator[tuple[Window, dict[str, NDArray[np.float32]]]]:

@@ -19,8 +19,8 @@ OfDays = Annotated[
     Of | None,
     typer.Option(
         metavar="KIND",
-        help="analysis, conserving, percentile, rootzone, outlook, 3day, weekly or monthly; unset, the analyses or else "
-        "the conserving days.",
+        help="analysis, conserving, percentile, rootzone, outlook, 3day, weekly or monthly; unset, the analyses or "
+        "else the conserving days.",
     ),
 ]
 Catalog = Annotated[str | None, typer.Option(metavar="CATALOG", help="Catalogue to read; unset, `catalog`.")]
