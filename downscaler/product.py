@@ -561,6 +561,17 @@ def variables_of(domain_name: str) -> tuple[Variable, ...]:
     return kind_of(domain_name).variables
 
 
+def cube_variables(domain_name: str) -> tuple[Variable, ...]:
+    """What a cube holds of a domain's items: of days ``VARIABLES``, of other daily kinds all; none of composites.
+
+    A cube has one place a day, and composites are of several.
+    """
+    kind = kind_of(domain_name)
+    if kind.length != "day":
+        return ()
+    return VARIABLES if set(VARIABLES) <= set(kind.variables) else kind.variables
+
+
 def last_day(domain_name: str, first: dt.date) -> dt.date:
     """Last day of the item that begins on a day: the same day but for composites."""
     return periods.last_day(kind_of(domain_name).length, first)

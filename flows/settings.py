@@ -161,6 +161,11 @@ class Settings(BaseSettings):
         default=0.0,
         description="paired gain over SMAP in ubRMSD, m3 m-3, below which a validation alerts the operators",
     )
+    contact: str | None = Field(
+        default=None,
+        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
+        description="e-mail address of who publishes the product, told in NetCDF files; unset, none",
+    )
     workers: int = Field(default=1, ge=1, le=256, description="number of parallel processes of a backfill")
     retries: int = Field(
         default=3, ge=0, le=10, description="how often Prefect retries a day whose failure may be temporary"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flows.day.jobs import DayOutcome
 from flows.day.make import outcome_of
+from flows.days import cubes
 from flows.derived.composites import composite_jobs
 from flows.derived.jobs import DerivedJob, PeriodState
 from flows.derived.state import survey
@@ -91,6 +92,7 @@ def keep_in_step(
         until = max(end, min(end + dt.timedelta(days=job.reach), newest))
         outcomes = make_items(job, start, until, today=today, attempt=attempt)
         made += [outcome for outcome in outcomes if outcome.status != "current"]
+        cubes.keep_in_step(job.catalog, job.target.name)
     return made
 
 

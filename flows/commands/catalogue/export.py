@@ -37,6 +37,9 @@ def netcdf(
     ] = None,
     domain: DomainName = None,
     catalog: Catalog = None,
+    contact: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Who publishes it, for the metadata; unset, `contact` or none.")
+    ] = None,
 ) -> None:
     """Write published items as one NetCDF-4 file after CF 1.11 and ACDD 1.3, the numbers as in the GeoTIFFs."""
     from catalog.export.netcdf import export_netcdf
@@ -45,10 +48,10 @@ def netcdf(
     from flows.settings import load_settings
 
     ordered(start, end)
-    settings = load_settings(context.obj.config, domain=domain, catalog=catalog)
+    settings = load_settings(context.obj.config, domain=domain, catalog=catalog, contact=contact)
     target = chosen(settings.catalog, settings.domain, of)
     dates = periods(kind_of(target.name).length, start, end or start)
-    number = export_netcdf(settings.catalog, target, dates, out, names=variable)
+    number = export_netcdf(settings.catalog, target, dates, out, names=variable, contact=settings.contact)
     console.say(f"{out}: {number} items of {target.title}")
 
 

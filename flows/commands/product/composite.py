@@ -202,6 +202,7 @@ def _derive(
     """Make what is missing or stale of each job, or only show it; raises BackfillError when an item failed."""
     from catalog.reading.stack import span_of
     from flows import logs
+    from flows.days.cubes import keep_in_step
     from flows.days.run import require_no_failure
     from flows.derived.make import make_items
     from flows.derived.state import survey
@@ -217,6 +218,7 @@ def _derive(
         console.say(f"{job.kind.title}, {first} to {last}")
         made = make_items(job, first, last, today=today(), hear=say_day)
         say_summary(made, "no period with a published day has ended")
+        keep_in_step(job.catalog, job.target.name)
         outcomes += made
     require_no_failure(outcomes)
 

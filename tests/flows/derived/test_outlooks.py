@@ -10,6 +10,7 @@ from once import built_once
 from publishing import publish_day
 
 from catalog.check.check import check
+from catalog.cube.update import collections_with_days, open_cube, update_cube
 from catalog.reading.days import find_item, validate_catalog
 from catalog.reading.rasters import read_rasters
 from downscaler import product
@@ -74,6 +75,16 @@ def test_outlooks_are_learned_and_follow_their_own_day(job: OutlookJob) -> None:
     assert item is not None
     assert [entry["kind"] for entry in item["properties"]["vadose:inputs"]] == ["day", "outlook"]
     assert len(validate_catalog(job.catalog)) > 4
+    assert [finding for finding in check(job.catalog).findings if finding.fault] == []
+
+    pytest.importorskip("icechunk", reason="cubes need icechunk")
+    collection = f"vadose-sm-1km-{job.target.name}"
+    assert update_cube(
+        job.catalog, collection, collections_with_days(job.catalog)[collection], create=True
+    ).written == (DAYS[0],)
+    cube = open_cube(job.catalog, collection).sel(time=str(DAYS[0]))
+    for name in ("soil_moisture_day3", "uncertainty_day10", "quality_flag"):
+        np.testing.assert_array_equal(cube[name].values, found[name], err_msg=name)
     assert [finding for finding in check(job.catalog).findings if finding.fault] == []
 
     publish_day(Path(job.catalog), DAYS[0], source, seed=1)
