@@ -431,6 +431,12 @@ class AlertError(VadoseError):
     exit_code = 99
 
 
+class OutlookError(VadoseError):
+    """A state of the outlook cannot be read, or cannot be learned from the prior."""
+
+    exit_code = 100
+
+
 class RootZoneError(VadoseError):
     """A state of the root zone cannot be read, or cannot be learned from the prior."""
 

@@ -487,6 +487,39 @@ ROOT_ZONE = Kind(
     lineage="Exponential filters of the analyses of 120 days, weighted cell by cell as learned from the ParFlow-CLM "
     "prior's layers.",
 )
+OUTLOOK_LEADS = tuple(range(1, 11))
+"""Days ahead that an outlook may tell of."""
+
+
+def _ahead(days: int) -> tuple[Variable, Variable]:
+    when = "in 1 day" if days == 1 else f"in {days} days"
+    value = replace(
+        SOIL_MOISTURE,
+        name=f"soil_moisture_day{days}",
+        title=f"Soil moisture {when}",
+        description=f"Volume of liquid water per volume of soil near the surface, expected {when}; no data where "
+        "so long a lead was not better than persistence and climatology.",
+    )
+    doubt = replace(
+        UNCERTAINTY,
+        name=f"uncertainty_day{days}",
+        title=f"Standard uncertainty {when}",
+        description=f"Standard deviation of the error of {value.name}; it does not fall with the days ahead. The 90 % "
+        "interval is 1.645 of them to either side.",
+    )
+    return value, doubt
+
+
+OUTLOOK = Kind(
+    prefix="outlook_",
+    title="outlook",
+    description="Soil moisture expected 1 to 10 days after an analysis, with uncertainty: what is left of its "
+    "departure from climatology, as that fades in the ParFlow-CLM prior. It knows of no weather to come. The item's "
+    "day is that of the analysis.",
+    variables=(*(variable for days in OUTLOOK_LEADS for variable in _ahead(days)), QUALITY_FLAG),
+    lineage="The analysis' departure from the prior's climatology, faded by the days ahead as learned cell by cell "
+    "from the ParFlow-CLM prior; given for leads that beat persistence and climatology on kept parts of its record.",
+)
 KINDS: tuple[Kind, ...] = (
     Kind(
         prefix=ANALYSIS,
@@ -497,6 +530,7 @@ KINDS: tuple[Kind, ...] = (
     *COMPOSITES.values(),
     PERCENTILE,
     ROOT_ZONE,
+    OUTLOOK,
 )
 
 
@@ -525,6 +559,17 @@ def is_analysis(domain_name: str) -> bool:
 def variables_of(domain_name: str) -> tuple[Variable, ...]:
     """The rasters of a domain's items, the first the one that pictures show."""
     return kind_of(domain_name).variables
+
+
+def cube_variables(domain_name: str) -> tuple[Variable, ...]:
+    """What a cube holds of a domain's items: of days ``VARIABLES``, of other daily kinds all; none of composites.
+
+    A cube has one place a day, and composites are of several.
+    """
+    kind = kind_of(domain_name)
+    if kind.length != "day":
+        return ()
+    return VARIABLES if set(VARIABLES) <= set(kind.variables) else kind.variables
 
 
 def last_day(domain_name: str, first: dt.date) -> dt.date:

@@ -36,6 +36,7 @@ _PATHS = (
     "climatology",
     "weather",
     "rootzone",
+    "outlook",
     "alerts",
     "catalog",
     "metrics_file",
@@ -137,10 +138,13 @@ class Settings(BaseSettings):
     rootzone: Path | None = Field(
         default=None, description="state of the root zone made by `vadose rootzone learn`; unset, none"
     )
-    derived: Annotated[tuple[Literal["percentile", "rootzone"], ...] | None, NoDecode] = Field(
+    outlook: Path | None = Field(
+        default=None, description="state of the outlook made by `vadose outlook learn`; unset, none"
+    )
+    derived: Annotated[tuple[Literal["percentile", "rootzone", "outlook"], ...] | None, NoDecode] = Field(
         default=None,
         description="what else of the analyses `run`, `backfill` and the daily flow keep in step with the days: "
-        "percentile, rootzone, both with a comma; unset, none",
+        "percentile, rootzone, outlook, several with commas; unset, none",
     )
     alerts: Path | None = Field(
         default=None,
@@ -160,6 +164,11 @@ class Settings(BaseSettings):
     validation_gain: float = Field(
         default=0.0,
         description="paired gain over SMAP in ubRMSD, m3 m-3, below which a validation alerts the operators",
+    )
+    contact: str | None = Field(
+        default=None,
+        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
+        description="e-mail address of who publishes the product, told in NetCDF files; unset, none",
     )
     workers: int = Field(default=1, ge=1, le=256, description="number of parallel processes of a backfill")
     retries: int = Field(

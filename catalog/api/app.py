@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from catalog.api import files
 from catalog.api.answers import REFUSALS, add_error_answers
-from catalog.api.data import cube, datasets, dates, tiles, timeseries
+from catalog.api.data import cube, cuts, datasets, dates, tiles, timeseries
 from catalog.api.data import values as value_routes
 from catalog.api.data import zones as zone_routes
 from catalog.api.limits import Limits
@@ -25,6 +25,7 @@ from catalog.api.stac.backends import add_stac
 from catalog.api.stac.holdings import FRESH, Catalogue
 from catalog.store.base import open_store
 from downscaler import __version__, product
+from downscaler.sources.zones import Layer
 
 _EXPOSED = ["Accept-Ranges", "Content-Range", "Content-Length", "ETag", "Last-Modified"]
 
@@ -37,6 +38,7 @@ def create_app(
     public_url: str | None = None,
     browser: str | Path | None = None,
     zones: str | Path | None = None,
+    named: Sequence[Layer] = (),
     fresh: float = FRESH,
     limits: Limits | None = None,
     empty: bool = False,
@@ -51,6 +53,7 @@ def create_app(
         public_url: address that the service is known by; without it, the one that the client used.
         browser: folder of a built STAC Browser.
         zones: folder of the series that ``vadose zones`` made.
+        named: polygons whose names the map's search knows, beside those of ``browser``.
         limits: how much of the machine it may take; by default as the environment says.
         fresh: seconds after which the catalogue is looked at anew.
         empty: begin where no catalogue is yet; its days appear when they are published.
@@ -83,11 +86,11 @@ def create_app(
     app.state.store, app.state.catalogue, app.state.limits = store, catalogue, allowed
     app.state.zones = Path(zones) if zones else None
     add_stac(app, backend, dsn)
-    for part in (files, tiles, dates, timeseries, cube, zone_routes, datasets, value_routes):
+    for part in (files, tiles, dates, timeseries, cube, zone_routes, datasets, value_routes, cuts):
         app.include_router(part.router)
     _add_health(app)
     add_metrics(app, store)
-    add_pages(app, Path(browser) if browser else None)
+    add_pages(app, Path(browser) if browser else None, named)
     add_error_answers(app)
     app.add_middleware(Compressed)
     app.add_middleware(Guard, limits=allowed, public_url=public_url)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import shapefile
+
+from downscaler.sources.zones import Layer
 
 FILE = "boundaries.json"
 PLACES = "places.json"
@@ -30,15 +32,19 @@ def boundaries(browser: Path | None) -> bytes:
     return json.dumps({"source": "Natural Earth, by pygeogrids", "land": list(_countries())}).encode()
 
 
-def places(browser: Path | None) -> bytes:
-    """States and counties to search for: [name, west, south, east, north] each; none where they were not built.
+def places(browser: Path | None, named: Sequence[Layer] = ()) -> bytes:
+    """Places to search for: [name, west, south, east, north] each; none where none were built or given.
 
-    ``make browser`` writes them from the US Census Bureau's boundaries, which are in the public domain.
+    ``make browser`` writes states and counties from the US Census Bureau's boundaries, which are in the public domain;
+    ``named`` are polygons of files that the service was started with, such as HUCs, told with their identifiers.
     """
     built = browser / PLACES if browser is not None else None
-    if built is not None and built.is_file():
-        return built.read_bytes()
-    return json.dumps({"source": None, "places": []}).encode()
+    found = json.loads(built.read_bytes()) if built is not None and built.is_file() else {"source": None, "places": []}
+    for layer in named:
+        for zone in layer.zones:
+            name = zone.name if zone.name == zone.id else f"{zone.name}, {zone.id}"
+            found["places"].append([name, *(round(side, 4) for side in zone.geometry.bounds)])
+    return json.dumps(found, ensure_ascii=False).encode()
 
 
 def _countries() -> Iterator[Line]:

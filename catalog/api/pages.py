@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
@@ -11,6 +12,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from catalog.api.boundaries import FILE, PLACES, boundaries, places
+from downscaler.sources.zones import Layer
 
 VIEWER = Path(__file__).resolve().parent.parent / "viewer"
 _UNBUILT = (
@@ -20,7 +22,7 @@ _UNBUILT = (
 )
 
 
-def add_pages(app: FastAPI, browser: Path | None) -> None:
+def add_pages(app: FastAPI, browser: Path | None, named: Sequence[Layer] = ()) -> None:
     """Add ``/``, ``/viewer/``, ``/browser/`` and the description of the interface to an application."""
     router = APIRouter(include_in_schema=False)
 
@@ -43,7 +45,9 @@ def add_pages(app: FastAPI, browser: Path | None) -> None:
 
     @router.get(f"/viewer/{PLACES}")
     def gazetteer() -> Response:
-        return Response(names(browser), media_type="application/json", headers={"Cache-Control": "max-age=3600"})
+        return Response(
+            names(browser, tuple(named)), media_type="application/json", headers={"Cache-Control": "max-age=3600"}
+        )
 
     app.include_router(router)
     if VIEWER.is_dir():

@@ -20,6 +20,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
+from catalog.naming import domain_name
 from catalog.rasters.cog import BLOCK
 from catalog.rasters.encoding import quantum
 from downscaler import product
@@ -183,7 +184,7 @@ def cube_attributes(collection: str, *, simulated: bool, caveats: list[str]) -> 
     return {
         "Conventions": _CF,
         "title": f"{product.TITLE}, {collection}{label}",
-        "summary": f"{product.SOIL_MOISTURE.description} {product.DEPTH_NOTE}",
+        "summary": f"{product.describe_days(domain_name(collection))} {product.DEPTH_NOTE}",
         "source": "Cloud-Optimized GeoTIFFs of the STAC collection of the same name, value for value",
         "references": f"https://doi.org/{product.METHOD_DOI}",
         "license": product.LICENSE,

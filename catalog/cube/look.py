@@ -10,6 +10,7 @@ import zarr
 from catalog.cube.layout import DAYS, DIGEST, SHARD
 from catalog.cube.repository import BRANCH, cube_errors, open_repository
 from catalog.cube.write import array_of
+from catalog.naming import domain_name
 from downscaler import product
 from downscaler.errors import CubeError
 
@@ -32,7 +33,7 @@ def read_all(uri: str | Path, collection: str) -> None:
         group = _group(uri, collection)
         if group is None:
             return
-        for variable in product.VARIABLES:
+        for variable in product.cube_variables(domain_name(collection)):
             array = array_of(group, variable.name)
             for block in blocks:
                 for top in range(0, array.shape[1], SHARD):

@@ -62,13 +62,14 @@ class _Day:
     def of(cls, item: Document) -> _Day:
         """The day of a published item; raises CatalogError where it lacks an asset of the product."""
         name, properties = DayName.of_item(item), item["properties"]
-        missing = [v.name for v in product.VARIABLES if v.name not in item["assets"]]
+        names = [v.name for v in product.cube_variables(name.domain_name)]
+        missing = [wanted for wanted in names if wanted not in item["assets"]]
         if missing:
             raise CatalogError(f"{item['id']} lacks assets", value=", ".join(missing))
         return cls(
             revision=int(properties["version"]),
             digest=item_digest(item),
-            keys={v.name: resolve(name.item_key, item["assets"][v.name]["href"]) for v in product.VARIABLES},
+            keys={key: resolve(name.item_key, item["assets"][key]["href"]) for key in names},
             simulated=bool(properties.get("vadose:simulated")),
             caveats=tuple(properties.get("vadose:caveats", ())),
         )
@@ -77,11 +78,11 @@ class _Day:
 def collections_with_days(uri: str | Path) -> dict[str, list[Document]]:
     """The items of published days by collection; withdrawn ones are left out, their collection is not.
 
-    Composites are no days: a cube has one place a day, and they have no time of observation.
+    Composites are no days: a cube has one place a day.
     """
     found: dict[str, list[Document]] = {}
     for item in items(uri):
-        if not set(product.VARIABLES) <= set(product.variables_of(domain_name(str(item["collection"])))):
+        if not product.cube_variables(domain_name(str(item["collection"]))):
             continue
         kept = found.setdefault(str(item["collection"]), [])
         if not item["properties"].get("deprecated"):
@@ -121,7 +122,10 @@ def update_cube(
         grid = _grid(repository, published)
         changed = _changed(repository, days)
         blocks = [list(block) for _, block in itertools.groupby(changed, lambda index: index // DAYS)]
-        tell = _counter(progress, len(blocks) * len(product.VARIABLES) * math.ceil(grid.shape[0] / SHARD))
+        tell = _counter(
+            progress,
+            len(blocks) * len(product.cube_variables(domain_name(collection))) * math.ceil(grid.shape[0] / SHARD),
+        )
         for block in blocks:
             _commit(repository, store, collection, {index: days.get(index) for index in block}, grid, tell)
         if changed:
@@ -187,14 +191,14 @@ def _commit(
     tell: Callable[[], None],
 ) -> None:
     """Write one block's changed days in one commit."""
-    session = repository.writable_session(BRANCH)
+    session, variables = repository.writable_session(BRANCH), product.cube_variables(domain_name(collection))
     group = _group(session)
     if group is None:
         group = zarr.create_group(session.store)
-        create_arrays(group, grid)
+        create_arrays(group, grid, variables)
     lengthen(group, max(block) + 1)
     changes = [DayChange(index=index, keys=day.keys if day else None) for index, day in block.items()]
-    write_block(group, store, changes, grid, tell)
+    write_block(group, store, changes, grid, tell, variables)
     for index, day in block.items():
         array_of(group, REVISION)[index] = day.revision if day else 0
         array_of(group, DIGEST)[index] = day.digest if day else 0

@@ -32,7 +32,6 @@ from catalog.cube.layout import (
 from catalog.reading.rasters import open_file
 from catalog.store.base import Store
 from catalog.store.folder import FolderStore
-from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.product import Variable
 
@@ -48,7 +47,7 @@ class DayChange:
     keys: Mapping[str, str] | None
 
 
-def create_arrays(group: zarr.Group, grid: Grid) -> None:
+def create_arrays(group: zarr.Group, grid: Grid, variables: Sequence[Variable]) -> None:
     """Coordinates and empty variables of a cube without days yet."""
     notes = axis_attributes()
     for name, values in grid.axes().items():
@@ -62,7 +61,7 @@ def create_arrays(group: zarr.Group, grid: Grid) -> None:
             name, shape=(0,), dtype=dtype, chunks=(8192,), fill_value=0, dimension_names=["time"]
         )
         array.attrs.update(notes[name])
-    for variable in product.VARIABLES:
+    for variable in variables:
         array = group.create_array(
             variable.name,
             shape=(0, *grid.shape),
@@ -81,7 +80,8 @@ def lengthen(group: zarr.Group, days: int) -> None:
     before = array_of(group, "time").shape[0]
     if days <= before:
         return
-    for name in (*(v.name for v in product.VARIABLES), REVISION, DIGEST, "time"):
+    fields = [name for name, array in group.arrays() if array.ndim == 3]
+    for name in (*fields, REVISION, DIGEST, "time"):
         array = array_of(group, name)
         array.resize((days, *array.shape[1:]))
     array_of(group, "time")[before:days] = np.arange(before, days, dtype=np.int32)
@@ -96,16 +96,19 @@ def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def write_block(
-    group: zarr.Group, store: Store, changes: Sequence[DayChange], grid: Grid, tell: Callable[[], None]
+    group: zarr.Group,
+    store: Store,
+    changes: Sequence[DayChange],
+    grid: Grid,
+    tell: Callable[[], None],
+    variables: Sequence[Variable],
 ) -> None:
     """Write days of one block along time, all variables; ``tell`` is called once a variable and band of rows.
 
     Raises CatalogError when a raster is missing, unreadable, on another grid or not exactly held.
     """
     with ThreadPoolExecutor(_WORKERS) as pool:
-        jobs = [
-            pool.submit(_write_variable, group, store, variable, changes, grid, tell) for variable in product.VARIABLES
-        ]
+        jobs = [pool.submit(_write_variable, group, store, variable, changes, grid, tell) for variable in variables]
         for job in jobs:
             job.result()
 

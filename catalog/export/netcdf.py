@@ -42,7 +42,13 @@ class Item:
 
 
 def export_netcdf(
-    uri: str | Path, domain: Domain, dates: Sequence[dt.date], out: Path, *, names: Sequence[str] | None = None
+    uri: str | Path,
+    domain: Domain,
+    dates: Sequence[dt.date],
+    out: Path,
+    *,
+    names: Sequence[str] | None = None,
+    contact: str | None = None,
 ) -> int:
     """Write the published items of some first days as one NetCDF-4 file; whole or not at all. How many there are.
 
@@ -52,6 +58,7 @@ def export_netcdf(
         dates: first days; those that are not published are left out.
         out: the file; an older one is replaced.
         names: variables; all of the kind where not given.
+        contact: e-mail address of who publishes it; none is told without.
 
     Raises:
         CatalogError: none of the days is published, an unknown variable, or a file is missing or damaged.
@@ -70,7 +77,7 @@ def export_netcdf(
         raise CatalogError("None of these days is published", value=asked, remedy=remedy)
     variables = [known[name] for name in names or known]
     with replacing(out, "NetCDF") as staging, netCDF4.Dataset(staging, "w", format="NETCDF4") as file:
-        _describe(file, domain, items)
+        _describe(file, domain, items, contact)
         for variable in variables:
             _declare(file, variable)
         for number, item in enumerate(items):
@@ -78,7 +85,7 @@ def export_netcdf(
     return len(items)
 
 
-def _describe(file: netCDF4.Dataset, domain: Domain, items: Sequence[Item]) -> None:
+def _describe(file: netCDF4.Dataset, domain: Domain, items: Sequence[Item], contact: str | None) -> None:
     """Dimensions, axes and the attributes of the whole."""
     grid = Grid.of(items[0].document["properties"])
     axes, (rows, columns) = grid.axes(), grid.shape
@@ -111,7 +118,8 @@ def _describe(file: netCDF4.Dataset, domain: Domain, items: Sequence[Item]) -> N
         variable[:] = values
     mapping = file.createVariable("crs", "i4")
     mapping.setncatts({"long_name": "EASE-Grid 2.0, global, 1 km"} | grid.mapping())
-    file.setncatts(_attributes(domain, items, axes))
+    whom = {} if contact is None else {"creator_email": contact, "publisher_email": contact}
+    file.setncatts(_attributes(domain, items, axes) | whom)
 
 
 def _axis(standard_name: str, axis: str) -> dict[str, str]:
@@ -150,12 +158,10 @@ def _attributes(domain: Domain, items: Sequence[Item], axes: Mapping[str, Any]) 
         "creator_name": "vadose",
         "creator_type": "institution",
         "creator_institution": "vadose",
-        "creator_email": "maintainers@vadose.example",
         "creator_url": f"https://doi.org/{product.METHOD_DOI}",
         "publisher_name": "vadose",
         "publisher_type": "institution",
         "publisher_institution": "vadose",
-        "publisher_email": "maintainers@vadose.example",
         "publisher_url": f"https://doi.org/{product.METHOD_DOI}",
         "program": "vadose",
         "acknowledgement": "SMAP: NASA. ParFlow-CLM: HydroFrame. Method: " + product.METHOD_CITATION,

@@ -8,7 +8,7 @@ from typing import Any
 
 from catalog.items.parents import CUBE, extensions_with, parsed
 from catalog.items.schema import validate
-from catalog.naming import cube_folder
+from catalog.naming import cube_folder, domain_name
 from catalog.store.documents import Document, serialise
 from catalog.store.objects import Write
 from downscaler import product
@@ -62,7 +62,9 @@ def cube_asset(collection: str, summaries: Mapping[str, Any]) -> Document:
         "zarr:node_type": "group",
         "zarr:zarr_format": 3,
         "cube:dimensions": {"time": time, "y": axis("y", top, e, rows), "x": axis("x", left, a, columns)},
-        "cube:variables": {variable.name: _variable(variable) for variable in product.VARIABLES},
+        "cube:variables": {
+            variable.name: _variable(variable) for variable in product.cube_variables(domain_name(collection))
+        },
     }
 
 

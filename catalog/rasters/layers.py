@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import matplotlib
@@ -16,6 +16,13 @@ from downscaler import product
 from downscaler.product import FLAG_MEANINGS, Flag
 
 DIFFERENCE = "difference"
+PALETTES: dict[str, Colormap] = {
+    "cividis": matplotlib.colormaps["cividis"],
+    "viridis": matplotlib.colormaps["viridis"],
+    "red-blue": matplotlib.colormaps["RdYlBu"],
+    "grey": matplotlib.colormaps["gray"],
+}
+"""Colour scales that a reader may choose in place of a layer's own; cividis and grey look alike to all eyes."""
 _STEPS = 255
 _NEUTRAL = LinearSegmentedColormap.from_list("difference", ("#8c510a", "#d8b365", "#f5f5f5", "#5ab4ac", "#01665e"))
 _GOOD = "#d9efe3"  # a value without reservation
@@ -64,6 +71,17 @@ class Layer:
             result[(bits & bit) != 0 if bit else bits == 0] = index
         return result
 
+    def restyled(self, palette: str | None, low: float | None, high: float | None) -> Layer:
+        """The same layer in another palette or range; classes stay as they are. Raises ValueError for what is none."""
+        if palette is not None and palette not in PALETTES:
+            raise ValueError(f"no palette {palette[:40]!r}; those there are: {', '.join(PALETTES)}")
+        ends = (self.range[0] if low is None else low, self.range[1] if high is None else high)
+        if not (np.isfinite(ends).all() and ends[0] < ends[1]):
+            raise ValueError(f"a range rises from one number to another, not from {ends[0]:g} to {ends[1]:g}")
+        if self.classes:
+            return self
+        return replace(self, range=ends, scale=self.scale if palette is None else PALETTES[palette])
+
     def colours(self) -> dict[int, tuple[int, int, int, int]]:
         """Red, green, blue and alpha by index."""
         if self.classes:
@@ -75,8 +93,16 @@ class Layer:
         shown: dict[str, Any] = {"name": self.name, "title": self.title, "units": self.units}
         if self.classes:
             return shown | {"classes": [{"value": v, "title": t, "colour": c} for v, t, c in self.classes]}
-        colours = [to_hex(self.scale(i / 16)) for i in range(17)]
-        return shown | {"range": list(self.range), "colours": colours}
+        return shown | {"range": list(self.range), "colours": _stops(self.scale)}
+
+
+def _stops(scale: Colormap) -> list[str]:
+    return [to_hex(scale(i / 16)) for i in range(17)]
+
+
+def palettes() -> dict[str, list[str]]:
+    """Colours of each palette, from its low to its high end."""
+    return {name: _stops(scale) for name, scale in PALETTES.items()}
 
 
 def _rgba(colour: Any) -> tuple[int, int, int, int]:
@@ -118,7 +144,9 @@ def _derived() -> Iterator[Layer]:
     """Layers of what is made from published days."""
     found = {
         v.name: v
-        for v in (*product.COMPOSITE_VARIABLES, *product.PERCENTILE_VARIABLES, *product.ROOT_ZONE_VARIABLES)
+        for kind in product.KINDS
+        if kind.prefix != product.ANALYSIS
+        for v in kind.variables
         if v.name not in LAYERS
     }
     doubts, stress = matplotlib.colormaps["magma_r"], matplotlib.colormaps["YlOrRd"]
@@ -131,7 +159,7 @@ def _derived() -> Iterator[Layer]:
             yield _of(variable, (0.0, 100.0), matplotlib.colormaps["YlGnBu"] if wet else stress)
         elif name.startswith("days_"):
             yield _of(variable, (0.0, float(product.MOST_DAYS_SINCE)), stress if name == "days_dry" else COLOURS)
-        elif name.endswith("_uncertainty") or name == "spread":
+        elif "uncertainty" in name or name == "spread":
             yield _of(variable, (0.0, 0.12), doubts)
         else:
             spans: dict[str, tuple[tuple[float, float], Colormap]] = {

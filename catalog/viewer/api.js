@@ -1,8 +1,33 @@
 // What the page asks of the service it came from; addresses are relative, so that it works below any path.
 
+const WAITS = [500, 1500, 4000]; // ms before an address is asked again while the service does not answer
+const AWAY = [502, 503, 504];
+
+/** Tells by events whether the service is "away", "gone" after all tries, or "back". */
+export const service = new EventTarget();
+const tell = (what) => service.dispatchEvent(new Event(what));
+
+/** The answer to a request; while the service does not answer it is asked again, and then told to be gone. */
+export async function ask(address, options = {}) {
+  for (const wait of [...WAITS, undefined]) {
+    try {
+      const answer = await fetch(address, options);
+      if (!AWAY.includes(answer.status)) {
+        tell("back");
+        return answer;
+      }
+    } catch {
+      // no connection: the same as a proxy without a service behind it
+    }
+    tell(wait ? "away" : "gone");
+    if (wait) await new Promise((done) => setTimeout(done, wait));
+  }
+  throw new Error("The service does not answer.");
+}
+
 /** JSON of an address; throws an Error with the service's own words when it refuses. */
 export async function get(address, options = {}) {
-  const answer = await fetch(address, { ...options, headers: { Accept: "application/json", ...options.headers } });
+  const answer = await ask(address, { ...options, headers: { Accept: "application/json", ...options.headers } });
   const body = await answer.json().catch(() => null);
   if (!answer.ok) {
     const detail = body?.detail ?? body?.description;
@@ -14,7 +39,7 @@ export async function get(address, options = {}) {
 /** Collections of published days, and of what is made from them. */
 export async function collections() {
   const { collections: all } = await get("stac/collections");
-  return all.filter((one) => one.item_assets?.soil_moisture || one.item_assets?.percentile);
+  return all.filter((one) => ["soil_moisture", "percentile", "soil_moisture_day1"].some((name) => one.item_assets?.[name]));
 }
 
 /** Answer to a polygon, a ring of [lon, lat]: its series on the published days of a period. */
@@ -34,7 +59,15 @@ export function valuesAddress({ collection, lon, lat, start, end, variables }) {
 /** The legend of every layer, by name. */
 export async function layers() {
   const answer = await get("layers");
-  return { deepest: answer.deepest, all: Object.fromEntries(answer.layers.map((layer) => [layer.name, layer])) };
+  return { deepest: answer.deepest, palettes: answer.palettes, all: Object.fromEntries(answer.layers.map((layer) => [layer.name, layer])) };
+}
+
+/** The part of an item's raster in a box [west, south, east, north], as a file of format "tif" or "csv". */
+export async function cut({ collection, item, asset, box, format }) {
+  const terms = new URLSearchParams({ bbox: box.map((side) => side.toFixed(5)).join(), f: format });
+  const answer = await ask(`cut/${[collection, item, asset].map(encodeURIComponent).join("/")}?${terms}`);
+  if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? `The service answered ${answer.status}.`);
+  return answer.blob();
 }
 
 /** Published days of a collection, latest first. */

@@ -26,9 +26,13 @@ export function chart(rows, { width, height = 220, unit, chosen, title, pick }) 
   const floor = height - MARGIN.bottom;
   if (day) svg.append(draw("line", { class: "today", x1: x(day), x2: x(day), y1: MARGIN.top, y2: floor }));
   for (const run of runs(known)) band(svg, run, x, y);
+  for (const run of runs(rows.filter((row) => Number.isFinite(row.usual)))) {
+    svg.append(draw("polyline", { class: "usual", points: run.map((row) => `${x(row).toFixed(1)},${y(row.usual).toFixed(1)}`).join(" ") }));
+  }
   for (const row of known) {
     const plain = row.flags.every((flag) => flag === "stale_prior");
-    const label = draw("title", {}, `${row.date}: ${number(row.soil_moisture)}, ${number(row.lower)} to ${number(row.upper)}`);
+    const usual = Number.isFinite(row.usual) ? `, usual ${number(row.usual)}` : "";
+    const label = draw("title", {}, `${row.date}: ${number(row.soil_moisture)}, ${number(row.lower)} to ${number(row.upper)}${usual}`);
     const kind = `point${plain ? "" : " flagged"}${row.date === chosen ? " chosen" : ""}`;
     const dot = draw("circle", { class: kind, cx: x(row), cy: y(row.soil_moisture), r: row.date === chosen ? 5 : 3 }, label);
     dot.addEventListener("click", () => pick(row.date));

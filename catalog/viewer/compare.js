@@ -6,8 +6,9 @@ import { MapView } from "./map.js";
 
 /** Shows another day beside the first map; `changed` is called with its date, or undefined when it is closed. */
 export class Compare {
-  constructor(map, changed) {
+  constructor(map, look, changed) {
     this.map = map;
+    this.look = look;
     this.changed = changed;
     this.list = [];
     find("compare").addEventListener("click", () => (this.open ? this.close() : this.start()));
@@ -26,7 +27,8 @@ export class Compare {
     find("other-area").replaceChildren(...areas.map((one) => make("option", { value: one.id }, one.name)));
     find("other-area").value = area;
     if (date && !this.open) this.start(date);
-    else if (this.open) this.load();
+    else if (this.open && date) this.load(date);
+    else if (this.open) this.close();
   }
 
   start(date) {
@@ -68,7 +70,7 @@ export class Compare {
     this.second.resize();
     this.map.resize();
     this.second.element.setAttribute("aria-label", `Second map, ${this.legends[layer].title}, ${date}`);
-    this.second.show(entry.links.tiles.replace("{layer}", layer));
+    this.second.show(entry.links.tiles.replace("{layer}", layer) + this.look.terms(this.legends[layer]));
     this.follow(this.map, this.second);
     this.changed(date);
   }

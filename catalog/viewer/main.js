@@ -7,10 +7,11 @@ import { announce, find, make, trouble } from "./dom.js";
 import { showFacts } from "./facts.js";
 import { Field } from "./field.js";
 import { legend } from "./legend.js";
+import { Look } from "./look.js";
 import { MapView } from "./map.js";
 import { degrees, fit, holds } from "./mercator.js";
 import { Boundaries } from "./overlay.js";
-import { savePicture } from "./picture.js";
+import { saveFile, savePicture } from "./picture.js";
 import { Readout } from "./readout.js";
 import { listenToSearch } from "./search.js";
 import { Series } from "./series.js";
@@ -26,6 +27,10 @@ const NAMES = {
   available_share: "Plant water",
   layer2: "10–40 cm",
   layer3: "40–100 cm",
+  soil_moisture_day1: "In 1 day",
+  soil_moisture_day3: "In 3 days",
+  soil_moisture_day5: "In 5 days",
+  soil_moisture_day10: "In 10 days",
   spread: "Spread",
   uncertainty: "Uncertainty",
   quality_flag: "Flags",
@@ -33,17 +38,21 @@ const NAMES = {
 };
 const FRAME = 1200; // ms that a day is shown while days are played
 
-const state = { layer: "soil_moisture", days: 366, ...parse(location.hash) };
+const FIRST = { layer: "soil_moisture", days: 366 };
+const state = { ...FIRST, ...parse(location.hash) };
 const map = new MapView(find("map"));
 const days = new Days(showDay);
 const series = new Series((date) => days.nearest(date));
 const readout = new Readout();
-const compare = new Compare(map, (date) => keep({ other: date }));
+const look = new Look(state, restyle);
+const compare = new Compare(map, look, (date) => keep({ other: date }, true));
 const field = new Field(map, showField);
 let playing;
 let areas = [];
 let legends = {};
 let writing;
+let settled = false; // whether what is chosen is the reader's doing, which the browser's "back" undoes
+let pushing = false;
 
 start().catch((error) => find("facts").replaceChildren(trouble(error)));
 
@@ -51,10 +60,12 @@ async function start() {
   listen();
   const [all, layers] = await Promise.all([api.collections(), api.layers()]);
   [areas, legends] = [all, layers.all];
+  look.use(layers.palettes);
   if (!areas.length) throw new Error("No days are published yet.");
   map.deepest = Math.min(map.deepest, layers.deepest);
   buildAreas();
   await showArea();
+  settle();
   map.boundaries = new Boundaries(await api.get("viewer/boundaries.json").catch(() => ({})));
   map.redraw();
   if (compare.second) Object.assign(compare.second, { boundaries: map.boundaries }).redraw();
@@ -81,9 +92,14 @@ function listen() {
   listenToSearch(goTo);
   find("play").addEventListener("click", () => play(!playing));
   find("picture").addEventListener("click", () => {
-    const [layer, { date }] = [legends[state.layer], days.entry];
+    const [layer, { date }] = [look.styled(legends[state.layer]), days.entry];
     savePicture(map.canvas, layer, `${layer.title}, ${date}`, `vadose-${state.layer}-${date}.png`);
   });
+  for (const format of ["tif", "csv"]) find(`save-${format}`).addEventListener("click", () => saveView(format));
+  api.service.addEventListener("away", () => away("The service does not answer. Trying again …", false));
+  api.service.addEventListener("gone", () => away("The service does not answer.", true));
+  api.service.addEventListener("back", () => (find("away").hidden = true));
+  find("again").addEventListener("click", () => location.reload());
   find("zoom-all").addEventListener("click", () => map.fit());
   find("area").addEventListener("change", (event) => changeArea(event.target.value));
   find("place").addEventListener("submit", (event) => {
@@ -94,7 +110,7 @@ function listen() {
     keep({ days: Number(find("period").value) });
     if (map.place) showSeries();
   });
-  window.addEventListener("hashchange", () => location.reload());
+  window.addEventListener("popstate", () => location.hash !== format(state) && restore());
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // the address's hash is the state's
     find("panel").focus();
@@ -102,10 +118,41 @@ function listen() {
 }
 
 /** Note what is chosen, and have it in the address soon: browsers refuse to change that too often. */
-function keep(change) {
+function keep(change, step = false) {
   Object.assign(state, change);
+  pushing ||= step && settled && !playing;
   clearTimeout(writing);
-  writing = setTimeout(() => history.replaceState(null, "", format(state)), 100);
+  writing = setTimeout(() => {
+    const address = format(state);
+    if (pushing && address !== location.hash) history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+    pushing = false;
+  }, 100);
+}
+
+/** From now on steps of the reader are entries of the browser's history. */
+function settle() {
+  setTimeout(() => (settled = true), 200); // after the address has what was opened
+}
+
+/** Show what the address says, after the reader went back or forward. */
+function restore() {
+  clearTimeout(writing);
+  [settled, pushing] = [false, false];
+  play(false);
+  for (const name of Object.keys(state)) delete state[name];
+  Object.assign(state, FIRST, parse(location.hash));
+  if (!areas.some((one) => one.id === state.area)) state.area = areas[0].id;
+  find("area").value = state.area;
+  Object.assign(map, { place: null, ring: [] });
+  series.clear();
+  showArea().then(settle, (error) => find("facts").replaceChildren(trouble(error)));
+}
+
+function away(text, over) {
+  find("away").hidden = false;
+  find("away-text").textContent = text;
+  find("again").hidden = !over;
 }
 
 const inside = ({ lon, lat }) => holds(map.box, lon, lat);
@@ -123,7 +170,7 @@ function buildAreas() {
 function changeArea(area) {
   const box = (id) => areas.find((one) => one.id === id).extent.spatial.bbox[0].join();
   const elsewhere = box(area) !== box(state.area); // another product of the same ground keeps day, view and place
-  Object.assign(state, { area });
+  keep({ area, low: undefined, high: undefined }, true);
   if (elsewhere) {
     Object.assign(state, { date: undefined, zoom: undefined, plon: undefined, plat: undefined });
     map.place = null;
@@ -160,7 +207,7 @@ function buildLayers() {
 }
 
 function showLayer(name) {
-  keep({ layer: name });
+  keep({ layer: name, low: undefined, high: undefined }, true);
   announce(legends[name].title);
   drawLayer();
   compare.use(areas, state.area, name, legends, state.other);
@@ -197,18 +244,42 @@ function showField(ring) {
 }
 
 function drawLayer() {
-  find("legend").replaceChildren(...legend(legends[state.layer]));
+  const layer = legends[state.layer];
+  find("legend").replaceChildren(...legend(look.styled(layer)));
+  look.show(layer);
   find("layer-note").textContent = "";
-  map.show(days.entry.links.tiles.replace("{layer}", state.layer));
+  map.show(days.entry.links.tiles.replace("{layer}", state.layer) + look.terms(layer));
+}
+
+/** Draw in other colours or another range. */
+function restyle(change) {
+  keep(change, true);
+  drawLayer();
+  compare.use(areas, state.area, state.layer, legends, state.other);
+}
+
+/** Save the raster of the layer where the map shows it. */
+async function saveView(format) {
+  const [asset, { item }] = [state.layer, days.entry];
+  const [[west, north], [east, south]] = [map.at(0, 0), map.at(map.width, map.height)];
+  const [left, low, right, top] = map.box;
+  const box = [Math.max(west, left), Math.max(south, low), Math.min(east, right), Math.min(north, top)];
+  try {
+    saveFile(await api.cut({ collection: state.area, item, asset, box, format }), `${item}_${asset}.${format}`);
+    find("layer-note").textContent = "";
+  } catch (error) {
+    find("layer-note").textContent = error.message;
+  }
 }
 
 function showDay(entry) {
-  keep({ date: entry.date });
+  keep({ date: entry.date }, true);
   document.title = `vadose: 1 km² soil moisture, ${entry.date}`;
   map.element.setAttribute("aria-label", `${legends[state.layer].title}, map of ${entry.date}`);
   drawLayer();
   readout.hide();
   series.mark(entry.date);
+  if (state.area.includes("-outlook_") && map.place) showSeries(); // each day has its own
   showFacts(entry);
 }
 
@@ -225,14 +296,16 @@ function choose(place) {
   map.place = [place.lon, place.lat];
   find("lat").value = place.lat.toFixed(4);
   find("lon").value = place.lon.toFixed(4);
-  keep({ plon: place.lon, plat: place.lat });
+  keep({ plon: place.lon, plat: place.lat }, true);
   map.redraw();
   showSeries();
 }
 
 function showSeries() {
   const [lon, lat] = map.place;
-  series.show({ collection: state.area, lon, lat, ...span() }, days.entry.date);
+  const usual = state.area.replace("-analysis_", "-percentile_");
+  const ranked = usual !== state.area && areas.some((one) => one.id === usual) ? usual : undefined;
+  series.show({ collection: state.area, lon, lat, ranked, ...span() }, days.entry.date);
 }
 
 /** First and last day of the chosen period. */

@@ -20,12 +20,15 @@ export function savePicture(canvas, layer, title, name) {
   context.font = "bold 14px system-ui, sans-serif";
   context.fillText(title, SIDE, 22, width);
   if (layer.range) ramp(context, layer, width);
-  made.toBlob((blob) => {
-    const link = document.createElement("a");
-    Object.assign(link, { href: URL.createObjectURL(blob), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  });
+  made.toBlob((blob) => saveFile(blob, name));
+}
+
+/** Let the browser keep a file. */
+export function saveFile(blob, name) {
+  const link = document.createElement("a");
+  Object.assign(link, { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 function ramp(context, layer, width) {

@@ -3,7 +3,7 @@
 import { get, seriesAddress, valuesAddress } from "./api.js";
 import { announce, find } from "./dom.js";
 import { degrees } from "./mercator.js";
-import { percentiles, reading, units } from "./words.js";
+import { outlooks, percentiles, reading, units } from "./words.js";
 
 const REST = 120; // ms that the pointer rests before a request
 
@@ -49,11 +49,13 @@ export class Readout {
   async text({ lon, lat }, collection, entry) {
     const query = { collection, lon, lat, start: entry.date, end: entry.date };
     const ranked = collection.includes("-percentile_");
-    const address = ranked ? valuesAddress(query) : seriesAddress(query);
+    const ahead = collection.includes("-outlook_");
+    const address = ranked || ahead ? valuesAddress(query) : seriesAddress(query);
     const name = `${address}#${entry.revision}`;
     if (!this.known.has(name)) {
       const { series, units: unit } = await get(address);
-      const told = ranked ? percentiles : (row) => reading(row, units(unit));
+      const plain = (row) => (ahead ? outlooks(row, units("m3 m-3")) : reading(row, units(unit)));
+      const told = ranked ? percentiles : plain;
       this.known.set(name, series.length ? told(series[0]) : "no value");
       if (this.known.size > 500) this.known.delete(this.known.keys().next().value);
     }

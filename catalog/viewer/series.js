@@ -4,7 +4,7 @@ import { get, seriesAddress, valuesAddress, zone } from "./api.js";
 import { chart, summary } from "./chart.js";
 import { announce, find, make, trouble } from "./dom.js";
 import { degrees } from "./mercator.js";
-import { flagWords, number, units } from "./words.js";
+import { Z90, flagWords, number, units } from "./words.js";
 
 /** Shows series in the panel; `pick` is called with a day that the reader chooses. */
 export class Series {
@@ -22,7 +22,7 @@ export class Series {
     this.chosen = chosen;
     this.target.setAttribute("aria-busy", "true");
     try {
-      const answer = await (query.ring ? drawn(query) : query.collection.includes("-percentile_") ? ranked(query) : plain(query));
+      const answer = await form(query, chosen)(query);
       if (number !== this.wanted) return;
       this.answer = answer;
       this.query = query;
@@ -65,7 +65,7 @@ export class Series {
       make("p", { class: "where" }, this.answer.cell ? "1 km² cell at " : "Field of ", make("strong", {}, this.where), simulated && " · simulated"),
       make("p", { class: "chart-title" }, name),
       this.frame,
-      make("p", { class: "key" }, key("band", share), key("point", "value"), key("flagged", "value with a flag")),
+      make("p", { class: "key" }, key("band", share), key("point", "value"), key("flagged", "value with a flag"), this.answer.usual && key("usual", "usual for the season")),
       make("details", {}, make("summary", {}, count), this.table(series, unit)),
       make("p", { class: "links" }, csv),
     );
@@ -112,8 +112,41 @@ export class Series {
   }
 }
 
-/** Soil moisture of a cell. */
-const plain = async (query) => ({ ...(await get(seriesAddress(query))), what: "Soil moisture", plain: true });
+/** How a series is asked for. */
+function form({ ring, collection }, chosen) {
+  if (collection.includes("-outlook_")) return (query) => ahead(query, chosen);
+  if (ring) return drawn;
+  return collection.includes("-percentile_") ? ranked : plain;
+}
+
+/** Soil moisture of a cell; where there are percentiles of it, with what is usual for the season. */
+async function plain(query) {
+  const answer = { ...(await get(seriesAddress(query))), what: "Soil moisture", plain: true };
+  if (!query.ranked) return answer;
+  const asked = { ...query, collection: query.ranked, variables: ["anomaly"] };
+  const { series } = await get(valuesAddress(asked)).catch(() => ({ series: [] })); // the series stands without
+  const anomalies = new Map(series.map((row) => [row.date, row.anomaly]));
+  for (const row of answer.series) {
+    const anomaly = anomalies.get(row.date);
+    if (row.soil_moisture !== null && Number.isFinite(anomaly)) row.usual = row.soil_moisture - anomaly;
+  }
+  return { ...answer, usual: answer.series.some((row) => "usual" in row) };
+}
+
+/** What is expected after the chosen day, in the form of soil moisture; one row for each day ahead. */
+async function ahead(query, chosen) {
+  if (query.ring) throw new Error("A field has no outlook. Click a place, or choose the analysis.");
+  const answer = await get(valuesAddress({ ...query, start: chosen, end: chosen }));
+  const [row = {}] = answer.series;
+  const series = [];
+  for (let days = 1; `soil_moisture_day${days}` in row; days += 1) {
+    const [value, half] = [row[`soil_moisture_day${days}`], Z90 * row[`uncertainty_day${days}`]];
+    const date = new Date(Date.parse(chosen) + days * 86_400_000).toISOString().slice(0, 10);
+    const known = { lower: Math.max(0, value - half), upper: value + half };
+    series.push({ date, soil_moisture: value, ...(value === null ? { lower: null, upper: null } : known), flags: [] });
+  }
+  return { ...answer, series, units: "m3 m-3", what: `Outlook of ${chosen}`, simulated: false };
+}
 
 /** Percentiles of a cell, in the form of soil moisture. */
 async function ranked(query) {

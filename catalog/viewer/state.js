@@ -1,7 +1,7 @@
 // What the page shows, kept in the address behind #, so that a link shows the same.
 
-const NUMBERS = ["lon", "lat", "zoom", "plon", "plat", "days"];
-const TEXTS = ["area", "date", "layer", "other"];
+const NUMBERS = ["lon", "lat", "zoom", "plon", "plat", "days", "low", "high"];
+const TEXTS = ["area", "date", "layer", "other", "palette"];
 
 /** The state in an address's hash; what is absent or no number is left out. */
 export function parse(hash) {
@@ -18,7 +18,7 @@ export function parse(hash) {
 
 /** The hash of a state. */
 export function format(state) {
-  const digits = { lon: 4, lat: 4, zoom: 2, plon: 5, plat: 5, days: 0 };
+  const digits = { lon: 4, lat: 4, zoom: 2, plon: 5, plat: 5, days: 0, low: 3, high: 3 };
   const terms = new URLSearchParams();
   for (const name of [...TEXTS, ...NUMBERS]) {
     const value = state[name];

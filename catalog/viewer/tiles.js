@@ -3,6 +3,7 @@
 import { TILE, project } from "./mercator.js";
 
 const KEPT = 400;
+const WAITS = [1000, 4000]; // ms before a tile that did not come is asked for again
 
 /** Tiles of one layer and day after another; what was shown stays until its successor is there to be drawn. */
 export class Tiles {
@@ -65,7 +66,13 @@ export class Tiles {
       image = new Image();
       const done = (drawable) => Object.assign(image, { ready: true, drawable }) && this.changed();
       image.onload = () => done(true);
+      const waits = [...WAITS];
       image.onerror = () => {
+        const wait = template === this.template ? waits.shift() : undefined;
+        if (wait) {
+          setTimeout(() => (image.src = source), wait);
+          return;
+        }
         done(false);
         if (template === this.template) this.lost();
       };

@@ -7,6 +7,9 @@ export function units(text) {
   return text.replace(/(?<=[a-z])-?\d+/g, (power) => [...power].map((sign) => raised[sign] ?? sign).join(""));
 }
 
+/** Standard deviations to either end of a 90 % interval. */
+export const Z90 = 1.645;
+
 /** A volume fraction to three decimals, finer than its uncertainty. */
 export const theta = (value) => value.toFixed(3);
 
@@ -23,6 +26,17 @@ export function reading(row, unit) {
   if (row.soil_moisture === null) return `no value${notes}`;
   const band = `${theta(row.lower)} to ${theta(row.upper)}`;
   return `soil moisture ${theta(row.soil_moisture)} ± ${theta(row.uncertainty)} ${unit}, 90 % interval ${band}${notes}`;
+}
+
+/** An outlook in one line: what is expected after some days, with the 90 % interval. */
+export function outlooks(row, unit) {
+  const told = [1, 3, 5, 10]
+    .filter((days) => Number.isFinite(row[`soil_moisture_day${days}`]))
+    .map((days) => {
+      const [value, half] = [row[`soil_moisture_day${days}`], Z90 * row[`uncertainty_day${days}`]];
+      return `in ${days} d ${theta(value)} (${theta(Math.max(0, value - half))} to ${theta(value + half)})`;
+    });
+  return told.length ? `expected ${told.join(", ")} ${unit}` : "no outlook that beats persistence and climatology";
 }
 
 /** A day's percentile in one line: with its interval, the most probable class, and a flash drought where one is likely. */

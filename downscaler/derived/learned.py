@@ -14,7 +14,7 @@ from downscaler.derived.rootzone import SCALES, WINDOW, filters
 from downscaler.errors import RootZoneError
 from downscaler.ground.grid import Domain, Window
 from downscaler.ground.prior import Prior
-from downscaler.stores.rootzone import REMEDY, RootZone, open_root_zone, write_root_zone
+from downscaler.stores.learned import ROOT_ZONE, Learned, open_state, write_state
 
 SOIL = ("porosity", "residual", "van_genuchten_alpha", "van_genuchten_n")
 BELOW = ("soil_moisture_layer2", "soil_moisture_layer3")
@@ -23,16 +23,16 @@ _FIELDS = {"weights": (len(LAYERS), 1 + len(SCALES)), "errors": (len(LAYERS),), 
 Progress = Callable[[int, int], None]
 
 
-def open_learned(path: Path) -> RootZone:
+def open_learned(path: Path) -> Learned:
     """A learned state that this version can use; raises RootZoneError where it is none."""
-    found = open_root_zone(path)
+    found = open_state(path, ROOT_ZONE)
     told = found.attributes
     if (told.get("scales"), told.get("window")) != (list(SCALES), WINDOW) or set(told["fields"]) != set(_FIELDS):
-        raise RootZoneError("The state of the root zone is of another version", value=path, remedy=REMEDY)
+        raise RootZoneError("The state of the root zone is of another version", value=path, remedy=ROOT_ZONE.remedy)
     return found
 
 
-def read_learned(state: RootZone, domain: Domain, local: Window) -> tuple[Profile, dict[str, NDArray[np.float64]]]:
+def read_learned(state: Learned, domain: Domain, local: Window) -> tuple[Profile, dict[str, NDArray[np.float64]]]:
     """Profile and soil of an M01 window counted from a domain's corner; NaN where nothing was learned.
 
     Raises RootZoneError where the file is damaged.
@@ -42,7 +42,7 @@ def read_learned(state: RootZone, domain: Domain, local: Window) -> tuple[Profil
     return profile, {name: found[name] for name in SOIL}
 
 
-def learn_root_zone(prior: Prior, out: Path, *, progress: Progress | None = None) -> RootZone:
+def learn_root_zone(prior: Prior, out: Path, *, progress: Progress | None = None) -> Learned:
     """Learn the layers below the surface from a prior's own, cell by cell, and write the state; whole or not at all.
 
     The error of a cell is stretched as the cells of its tile, two SMAP cells a side, ask for together.
@@ -77,7 +77,7 @@ def learn_root_zone(prior: Prior, out: Path, *, progress: Progress | None = None
         "scales": list(SCALES),
         "window": WINDOW,
     }
-    write_root_zone(out, prior.domain, _tiles(prior, progress), told)
+    write_state(out, ROOT_ZONE, prior.domain, _tiles(prior, progress), told)
     return open_learned(out)
 
 
@@ -101,7 +101,7 @@ def _tile(prior: Prior, tile: Window) -> dict[str, NDArray[np.float32]]:
         for name in SOIL:
             if name in data:
                 found[name][active] = data[name].values[active]
-        surface, *layers = (_days_of(data, name, active) for name in ("soil_moisture", *BELOW))
+        surface, *layers = (days_of_cells(data, name, active) for name in ("soil_moisture", *BELOW))
     whole = np.logical_and.reduce([np.isfinite(one).any(axis=0) for one in (surface, *layers)])
     if not whole.any():
         return found
@@ -116,7 +116,7 @@ def _tile(prior: Prior, tile: Window) -> dict[str, NDArray[np.float32]]:
     return found
 
 
-def _days_of(data: Any, name: str, active: NDArray[np.bool_]) -> NDArray[np.float64]:
+def days_of_cells(data: Any, name: str, active: NDArray[np.bool_]) -> NDArray[np.float64]:
     """A daily field of the active cells without gaps in days [day, cell]; NaN on days that the record lacks."""
     numbers = data["time"].values.astype("datetime64[D]").astype(np.int64)
     found = np.full((numbers[-1] - numbers[0] + 1, int(active.sum())), np.nan)

@@ -6,7 +6,7 @@ has two parts: one common to its 36 km cell, and to others the less the farther 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -81,6 +81,34 @@ def zone_weights(polygons: Sequence[shapely.Geometry], domain: Domain) -> ZoneWe
     content = np.concatenate(shares), np.concatenate(cells), ends
     matrix = csr_array(content, shape=(len(projected), shape[0] * shape[1]))
     return ZoneWeights(matrix=matrix, area=np.array([one.area / 1e6 for one in projected]), shape=shape)
+
+
+def masked(weights: ZoneWeights, share: Floats) -> ZoneWeights:
+    """The same zones where only a share of each cell counts, such as its cropland.
+
+    ``area`` becomes the area of what counts within the domain; that of a zone without any stays, so that its cover is
+    0.
+
+    Args:
+        weights: of the zones on the domain.
+        share: of each cell that counts [y, x], 0 to 1.
+    """
+    matrix = weights.matrix.copy()
+    matrix.data = matrix.data * np.nan_to_num(share).ravel()[matrix.indices]
+    counted = np.asarray(matrix.sum(axis=1)).ravel() * (M01.cell / 1000.0) ** 2
+    return ZoneWeights(matrix=matrix, area=np.where(counted > 0, counted, weights.area), shape=weights.shape)
+
+
+def zone_means(weights: ZoneWeights, fields: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Area-weighted means of fields [y, x] over the cells of each zone with a value: [zone] each, NaN without any."""
+    found = {}
+    for name, field in fields.items():
+        values = np.asarray(field, np.float64).ravel()
+        known = np.isfinite(values)
+        total = weights.matrix @ known.astype(np.float64)
+        part = weights.matrix @ np.where(known, values, 0.0)
+        found[name] = np.where(total > 0, part / np.where(total > 0, total, 1.0), np.nan)
+    return found
 
 
 _TO_EASE = Transformer.from_crs("OGC:CRS84", CRS, always_xy=True)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from downscaler.errors import ZoneError
+from downscaler.product import Variable
 from downscaler.sources.zones import Layer
 
 _ROWS = 20_000  # of a row group: a zone's year is in one or two
@@ -27,17 +28,34 @@ _UNITS = {
     "spread": ("m3 m-3", "Area-weighted standard deviation of the cells"),
     "cover": ("1", "Share of the polygon's area with a value"),
 }
-SCHEMA = pa.schema(
-    [
-        pa.field("zone", pa.string(), metadata={"comment": "Identifier of the polygon"}),
-        pa.field("name", pa.string(), metadata={"comment": "Name of the polygon"}),
-        pa.field("date", pa.date32(), metadata={"comment": "UTC day, or the first day of a composite"}),
-        *(
-            pa.field(name, pa.float32(), metadata={"units": units, "comment": text})
-            for name, (units, text) in _UNITS.items()
-        ),
-    ]
-)
+Columns = Mapping[str, tuple[str, str]]
+"""Units and labels of a series' values by name."""
+
+
+def schema_of(columns: Columns) -> pa.Schema:
+    """The schema of a series with some columns of values."""
+    return pa.schema(
+        [
+            pa.field("zone", pa.string(), metadata={"comment": "Identifier of the polygon"}),
+            pa.field("name", pa.string(), metadata={"comment": "Name of the polygon"}),
+            pa.field("date", pa.date32(), metadata={"comment": "UTC day, or the first day of a composite"}),
+            *(
+                pa.field(name, pa.float32(), metadata={"units": units, "comment": text})
+                for name, (units, text) in columns.items()
+            ),
+        ]
+    )
+
+
+def columns_of(what: str, units: str, means: Sequence[Variable] = ()) -> Columns:
+    """Columns of a mean with its uncertainty, interval, spread and cover, and of plain means of other variables."""
+    told = {name: (units if own == "m3 m-3" else own, text) for name, (own, text) in _UNITS.items()}
+    told["mean"] = (units, f"Area-weighted mean of {what} over the cells with a value")
+    return told | {v.name: (v.units, f"Area-weighted mean of: {v.title}") for v in means}
+
+
+SCHEMA = schema_of(columns_of("soil moisture", "m3 m-3"))
+"""Of series of days and composites."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +88,16 @@ def describe_year(path: Path) -> YearOfZones:
         ) from error
 
 
-def rows_of(layer: Layer, date: dt.date, statistics: Mapping[str, Any]) -> pa.Table:
-    """A day's rows, one a zone; ``statistics`` are arrays [zone] as ``derived.zones.zone_statistics`` gives them."""
+def rows_of(layer: Layer, date: dt.date, statistics: Mapping[str, Any], schema: pa.Schema = SCHEMA) -> pa.Table:
+    """A day's rows, one a zone; ``statistics`` are arrays [zone] by the names of the schema's values."""
     number = len(layer.zones)
     columns = {
         "zone": [zone.id for zone in layer.zones],
         "name": [zone.name for zone in layer.zones],
         "date": [date] * number,
-        **{name: np.asarray(statistics[name], np.float32) for name in _UNITS},
+        **{name: np.asarray(statistics[name], np.float32) for name in schema.names[3:]},
     }
-    return pa.table({name: pa.array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names}, schema=SCHEMA)
+    return pa.table({name: pa.array(columns[name], schema.field(name).type) for name in schema.names}, schema=schema)
 
 
 def write_year(path: Path, made: Sequence[pa.Table], about: YearOfZones) -> None:
@@ -91,9 +109,10 @@ def write_year(path: Path, made: Sequence[pa.Table], about: YearOfZones) -> None
     parts = list(made)
     if path.is_file():
         kept = [date for day in about.days if (date := dt.date.fromisoformat(day)) not in new]
-        parts.append(
-            pq.read_table(path, schema=SCHEMA, filters=[("date", "in", kept)]) if kept else SCHEMA.empty_table()
-        )
+        if kept:
+            parts.append(pq.read_table(path, filters=[("date", "in", kept)]).replace_schema_metadata())
+        elif not parts:
+            parts.append(pq.read_schema(path).remove_metadata().empty_table())
     table = pa.concat_tables(parts).sort_by([("zone", "ascending"), ("date", "ascending")])
     told = {**vars(about), "days": dict(sorted(about.days.items())), "caveats": list(about.caveats)}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +136,7 @@ def read_zone(folder: Path, layer: str, zone: str, period: tuple[dt.date, dt.dat
     """
     files = sorted((folder / layer).glob("[0-9][0-9][0-9][0-9].parquet"))
     wanted = [file for file in files if period is None or period[0].year <= int(file.stem) <= period[1].year]
-    found = [pq.read_table(file, schema=SCHEMA, filters=[("zone", "==", zone)]) for file in wanted]
+    found = [pq.read_table(file, filters=[("zone", "==", zone)]).replace_schema_metadata() for file in wanted]
     table = pa.concat_tables(found) if found else SCHEMA.empty_table()
     if not table.num_rows:
         raise ZoneError("There is no series of that zone", value=f"{layer}: {zone}", allowed="see: vadose zones --help")

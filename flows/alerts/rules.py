@@ -25,6 +25,7 @@ KINDS: dict[str, product.Kind] = {
     "analysis": product.kind_of(product.ANALYSIS),
     "percentile": product.PERCENTILE,
     "rootzone": product.ROOT_ZONE,
+    "outlook": product.OUTLOOK,
     **product.COMPOSITES,
 }
 """What a rule may look at, by name."""

@@ -24,7 +24,7 @@ def keep_in_step(catalog: str, domain_name: str) -> None:
 
     collection = collection_id(domain_name)
     try:
-        if find_spec("icechunk") is None or not exists(catalog, collection):
+        if not product.cube_variables(domain_name) or find_spec("icechunk") is None or not exists(catalog, collection):
             return
         days = [item for item in items(catalog, product.domain(domain_name)) if not _is_deprecated(item)]
         done = update_cube(catalog, collection, days)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flows.day.jobs import DayOutcome
 from flows.day.make import outcome_of
+from flows.days import cubes
 from flows.derived.composites import composite_jobs
 from flows.derived.jobs import DerivedJob, PeriodState
 from flows.derived.state import survey
@@ -56,13 +57,24 @@ def make_items(
 
 def derived_jobs(settings: Settings) -> list[DerivedJob]:
     """What the settings ask to be kept in step with the days; raises ConfigError where something is not set for it."""
+    return [
+        *composite_jobs(settings, settings.composites or ()),
+        *(job_of_kind(settings, n) for n in settings.derived or ()),
+    ]
+
+
+def job_of_kind(settings: Settings, name: str, *, force: bool = False) -> DerivedJob:
+    """The job of percentile, rootzone or outlook; raises ConfigError where something is not set for it."""
+    from flows.derived.outlook import outlook_job
     from flows.derived.percentiles import percentile_job
     from flows.derived.rootzone import root_zone_job
 
-    found: list[DerivedJob] = [*composite_jobs(settings, settings.composites or ())]
-    for name in settings.derived or ():
-        found.append(percentile_job(settings) if name == "percentile" else root_zone_job(settings))
-    return found
+    makers: dict[str, Callable[..., DerivedJob]] = {
+        "percentile": percentile_job,
+        "rootzone": root_zone_job,
+        "outlook": outlook_job,
+    }
+    return makers[name](settings, force=force)
 
 
 def keep_in_step(
@@ -80,6 +92,7 @@ def keep_in_step(
         until = max(end, min(end + dt.timedelta(days=job.reach), newest))
         outcomes = make_items(job, start, until, today=today, attempt=attempt)
         made += [outcome for outcome in outcomes if outcome.status != "current"]
+        cubes.keep_in_step(job.catalog, job.target.name)
     return made
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from downscaler.ground.tiles import Tile
     from downscaler.product import Kind
     from downscaler.records import RunRecord
-    from downscaler.stores.rootzone import RootZone
+    from downscaler.stores.learned import Learned
     from flows.settings import Settings
 
 READ = ("soil_moisture", "uncertainty", "quality_flag")
@@ -127,7 +127,7 @@ class RootZoneJob:
                 water, share = available_water(np.asarray(below.root, np.float64), *soil.values())
                 yield Tile(window=window, fields=rasters(below, water, share, flags))
 
-    def _learned(self) -> RootZone:
+    def _learned(self) -> Learned:
         from downscaler.derived.learned import open_learned
 
         return open_learned(self.learned)

@@ -1,11 +1,11 @@
-"""Composites as a Prefect flow: like ``vadose composite``, one task for each that needs work."""
+"""What is made from days as Prefect flows: like ``vadose composite`` and its neighbours, one task for each item."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from prefect import State, flow, task
 
@@ -15,10 +15,11 @@ from flows.alerts.run import alerts_after
 from flows.day.jobs import DayOutcome
 from flows.day.make import outcome_of
 from flows.day.period import makeable, today
+from flows.days import cubes
 from flows.days.run import require_no_failure
 from flows.derived.composites import composite_jobs
 from flows.derived.jobs import DerivedJob
-from flows.derived.make import keep_in_step, make_item, make_items
+from flows.derived.make import job_of_kind, keep_in_step, make_item, make_items
 from flows.server import artifacts
 from flows.server.retries import DAY_LIMIT, PATIENT
 from flows.server.running import clean_errors, running
@@ -77,6 +78,29 @@ def composites(
         outcomes: list[DayOutcome] = []
         for job in composite_jobs(settings, lengths, force=force):
             outcomes += make_items(job, start, end, today=today(), attempt=attempt)
+        _show(outcomes, settings, start, end)
+        require_no_failure(outcomes)
+        return outcomes
+
+
+@flow(flow_run_name="{start} to {end}")
+def derived(
+    start: dt.date,
+    end: dt.date,
+    kinds: tuple[Literal["percentile", "rootzone", "outlook"], ...] | None = None,
+    config: Path | None = None,
+    force: bool = False,
+) -> list[DayOutcome]:
+    """Make the percentiles, root zones and outlooks of a period that are missing or stale; with ``force`` all.
+
+    Without ``kinds`` those of the setting `derived`. Like ``vadose percentile``, ``rootzone make``, ``outlook make``.
+    """
+    makeable(start, end)
+    with running(config) as settings:
+        outcomes: list[DayOutcome] = []
+        for job in [job_of_kind(settings, name, force=force) for name in kinds or settings.derived or ()]:
+            outcomes += make_items(job, start, end, today=today(), attempt=attempt)
+            cubes.keep_in_step(job.catalog, job.target.name)
         _show(outcomes, settings, start, end)
         require_no_failure(outcomes)
         return outcomes

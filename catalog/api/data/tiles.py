@@ -20,10 +20,10 @@ from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
 from catalog.api.data.dates import found_entry
-from catalog.api.requests import absent, base
+from catalog.api.requests import absent, bad, base
 from catalog.api.stac.holdings import Catalogue
 from catalog.api.stac.shelves import Entry
-from catalog.rasters.layers import DERIVED_LAYERS, DIFFERENCE, LAYERS, Layer
+from catalog.rasters.layers import DERIVED_LAYERS, DIFFERENCE, LAYERS, PALETTES, Layer, palettes
 from catalog.reading.rasters import open_raster
 from catalog.reading.retrieval import less_smap
 from catalog.store.documents import read_document
@@ -38,6 +38,9 @@ _DAY = 86_400
 _ALL = LAYERS | DERIVED_LAYERS
 Zoom = Annotated[int, Path(ge=0, le=DEEPEST)]
 TileNumber = Annotated[int, Path(ge=0, lt=2**DEEPEST)]
+PaletteQuery = Annotated[str | None, Query(description=f"Colours: {', '.join(PALETTES)}; without it the layer's own")]
+LowQuery = Annotated[float | None, Query(description="Value of the first colour; without it the layer's own")]
+HighQuery = Annotated[float | None, Query(description="Value of the last colour; without it the layer's own")]
 Scale = Annotated[int, Query(ge=1, le=2, description="Pixels to a point: 1 or 2")]
 
 
@@ -46,7 +49,7 @@ def layers(request: Request) -> dict[str, Any]:
     """Colours, range, units or classes of every layer, and the address of its tiles."""
     template = f"{base(request)}tiles/{{collection}}/{{item}}/"
     shown = [layer.legend() | {"tiles": f"{template}{layer.name}/{{z}}/{{x}}/{{y}}.png"} for layer in _ALL.values()]
-    return {"layers": shown, "tile_size": SIZE, "deepest": DEEPEST}
+    return {"layers": shown, "palettes": palettes(), "tile_size": SIZE, "deepest": DEEPEST}
 
 
 @router.get("/tiles/{collection}/{item}/{asset}/tilejson.json", summary="A layer as TileJSON")
@@ -77,10 +80,19 @@ def tilejson(request: Request, collection: str, item: str, asset: str, scale: Sc
     "/tiles/{collection}/{item}/{asset}/{z}/{x}/{y}@2x.png", summary="A map tile, 512 x 512", response_class=Response
 )
 def fine_tile(
-    request: Request, collection: str, item: str, asset: str, z: Zoom, x: TileNumber, y: TileNumber
+    request: Request,
+    collection: str,
+    item: str,
+    asset: str,
+    z: Zoom,
+    x: TileNumber,
+    y: TileNumber,
+    palette: PaletteQuery = None,
+    low: LowQuery = None,
+    high: HighQuery = None,
 ) -> Response:
     """The same as a plain tile, with 512 x 512 pixels for screens that have two to a point."""
-    return _tile(request, collection, item, asset, (x, y, z), 2 * SIZE)
+    return _tile(request, collection, item, _look(asset, palette, low, high), (x, y, z), 2 * SIZE)
 
 
 @router.get("/tiles/{collection}/{item}/{asset}/{z}/{x}/{y}.png", summary="A map tile", response_class=Response)
@@ -92,9 +104,12 @@ def tile(
     z: Zoom,
     x: TileNumber,
     y: TileNumber,
+    palette: PaletteQuery = None,
+    low: LowQuery = None,
+    high: HighQuery = None,
 ) -> Response:
     """A PNG of 256 x 256 pixels in Web Mercator; transparent where nothing is published."""
-    return _tile(request, collection, item, asset, (x, y, z), SIZE)
+    return _tile(request, collection, item, _look(asset, palette, low, high), (x, y, z), SIZE)
 
 
 def _layer(asset: str) -> Layer:
@@ -103,14 +118,27 @@ def _layer(asset: str) -> Layer:
     return _ALL[asset]
 
 
-def _tile(request: Request, collection: str, item: str, asset: str, at: tuple[int, int, int], size: int) -> Response:
+def _look(asset: str, palette: str | None, low: float | None, high: float | None) -> Layer:
+    """A layer as it is asked for; HTTP 400 for a palette or range that is none."""
+    try:
+        return _layer(asset).restyled(palette, low, high)
+    except ValueError as error:
+        raise bad(f"The tile cannot be drawn so: {error}.") from None
+
+
+def _tile(request: Request, collection: str, item: str, layer: Layer, at: tuple[int, int, int], size: int) -> Response:
     x, y, z = at
     catalogue: Catalogue = request.app.state.catalogue
     entry = found_entry(catalogue.now(), collection, item)
-    layer = _layer(asset)
     if max(x, y) >= 2**z:
         raise absent(f"Zoom {z} has tiles 0 to {2**z - 1}, not {x}, {y}.")
-    tag = '"' + hashlib.sha256(f"{entry.tag}/{asset}/{z}/{x}/{y}/{size}".encode()).hexdigest()[:24] + '"'
+    tag = (
+        '"'
+        + hashlib.sha256(
+            f"{entry.tag}/{layer.name}/{layer.scale.name}/{layer.range}/{z}/{x}/{y}/{size}".encode()
+        ).hexdigest()[:24]
+        + '"'
+    )
     headers = {"ETag": tag, "Cache-Control": f"public, max-age={_DAY if request.query_params.get('v') else 0}"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)

@@ -74,7 +74,9 @@ def timeseries(
         raise absent(f"{error.what.rstrip('.')}: {layer[:80]}, {zone[:80]}.") from None
     rows = table.to_pylist()
     told = {"layer": layer, "zone": zone, "name": rows[0]["name"] if rows else None}
-    return _written(told, [_plain(row) for row in rows], f)
+    described = {name: table.schema.field(name).metadata for name in table.schema.names[3:]}
+    about = {name: (d[b"units"].decode(), d[b"comment"].decode()) for name, d in described.items()}
+    return _table(told, [_plain(row, ("date", *about)) for row in rows], about, f)
 
 
 @router.post("/zones", summary="Statistics of a polygon", response_class=Response)
@@ -156,8 +158,8 @@ def _polygon(body: Mapping[str, Any]) -> shapely.Geometry:
     return polygon
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: row[name] for name in _DRAWN}
+def _plain(row: Mapping[str, Any], names: Sequence[str] = _DRAWN) -> dict[str, Any]:
+    kept = {name: row[name] for name in names}
     kept = {name: round(value, 5) if isinstance(value, float) else value for name, value in kept.items()}
     return {name: None if value != value else value for name, value in kept.items()} | {"date": str(row["date"])}
 

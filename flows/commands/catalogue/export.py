@@ -14,13 +14,13 @@ from flows.commands.options import DomainName, day_argument, ordered
 if TYPE_CHECKING:
     from downscaler.ground.grid import Domain
 
-Of = Literal["analysis", "conserving", "percentile", "rootzone", "3day", "weekly", "monthly"]
+Of = Literal["analysis", "conserving", "percentile", "rootzone", "outlook", "3day", "weekly", "monthly"]
 OfDays = Annotated[
     Of | None,
     typer.Option(
         metavar="KIND",
-        help="analysis, conserving, percentile, rootzone, 3day, weekly or monthly; unset, the analyses or else the "
-        "conserving days.",
+        help="analysis, conserving, percentile, rootzone, outlook, 3day, weekly or monthly; unset, the analyses or "
+        "else the conserving days.",
     ),
 ]
 Catalog = Annotated[str | None, typer.Option(metavar="CATALOG", help="Catalogue to read; unset, `catalog`.")]
@@ -37,6 +37,9 @@ def netcdf(
     ] = None,
     domain: DomainName = None,
     catalog: Catalog = None,
+    contact: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Who publishes it, for the metadata; unset, `contact` or none.")
+    ] = None,
 ) -> None:
     """Write published items as one NetCDF-4 file after CF 1.11 and ACDD 1.3, the numbers as in the GeoTIFFs."""
     from catalog.export.netcdf import export_netcdf
@@ -45,10 +48,10 @@ def netcdf(
     from flows.settings import load_settings
 
     ordered(start, end)
-    settings = load_settings(context.obj.config, domain=domain, catalog=catalog)
+    settings = load_settings(context.obj.config, domain=domain, catalog=catalog, contact=contact)
     target = chosen(settings.catalog, settings.domain, of)
     dates = periods(kind_of(target.name).length, start, end or start)
-    number = export_netcdf(settings.catalog, target, dates, out, names=variable)
+    number = export_netcdf(settings.catalog, target, dates, out, names=variable, contact=settings.contact)
     console.say(f"{out}: {number} items of {target.title}")
 
 
@@ -90,5 +93,5 @@ def chosen(uri: str, name: str, of: Of | None) -> Domain:
     ground = product.domain(name)
     if of in product.COMPOSITES:
         return product.under(product.COMPOSITES[of], ground)
-    others = {"percentile": product.PERCENTILE, "rootzone": product.ROOT_ZONE}
+    others = {"percentile": product.PERCENTILE, "rootzone": product.ROOT_ZONE, "outlook": product.OUTLOOK}
     return product.under(others[of], ground) if of in others else source_of(uri, ground, of)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from catalog.api.connections import Server
+
+    from downscaler.sources.zones import Layer
 
 BROWSER = Path(__file__).resolve().parents[3] / "build" / "browser"
 _PATIENCE = 10  # seconds for open requests to finish after Ctrl-C
@@ -40,16 +43,26 @@ def serve(
     zones: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of series made by `vadose zones`, to serve too.")
     ] = None,
+    places: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Polygons that the map's search knows by name and identifier, such as counties or HUCs: GeoJSON, "
+            "GeoPackage or GeoParquet; may be repeated.",
+        ),
+    ] = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="Begin where no catalogue is yet; its days appear when they are published.")
     ] = False,
 ) -> None:
     """Serve a catalogue over HTTP: map, STAC API, map tiles, time series, and the files with range requests."""
+    from downscaler.sources.zones import read_layer
     from flows.settings import load_settings
 
+    named = [read_layer(file) for file in places or ()]
     uri = load_settings(context.obj.config, catalog=catalog).catalog
     dsn = dsn or os.environ.get("VADOSE_PGSTAC_DSN")
-    app = application(str(uri), backend=backend, dsn=dsn, public_url=public_url, zones=zones, empty=empty)
+    app = application(str(uri), backend=backend, dsn=dsn, public_url=public_url, zones=zones, named=named, empty=empty)
     running, socket = server(app, host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
     console.say(f"{address}/  (Ctrl-C to stop)")
@@ -65,6 +78,7 @@ def application(
     dsn: str | None = None,
     public_url: str | None = None,
     zones: Path | None = None,
+    named: Sequence[Layer] = (),
     empty: bool = False,
 ) -> FastAPI:
     """The service of a catalogue; raises MissingExtraError where its packages are not installed."""
@@ -74,7 +88,16 @@ def application(
         raise MissingExtraError(
             "Serving needs packages that are not installed", value=error.name, remedy="pip install 'vadose[serve]'"
         ) from None
-    return create_app(uri, backend=backend, dsn=dsn, public_url=public_url, browser=BROWSER, zones=zones, empty=empty)
+    return create_app(
+        uri,
+        backend=backend,
+        dsn=dsn,
+        public_url=public_url,
+        browser=BROWSER,
+        zones=zones,
+        named=named,
+        empty=empty,
+    )
 
 
 def server(app: FastAPI, host: str, port: int) -> tuple[Server, Socket]:

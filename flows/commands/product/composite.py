@@ -1,4 +1,4 @@
-"""``vadose composite``, ``percentile`` and ``rootzone``: what is made from published days, each in its collection."""
+"""``vadose composite``, ``percentile``, ``rootzone`` and ``outlook``: what is made from published days."""
 
 from __future__ import annotations
 
@@ -139,6 +139,57 @@ def rootzone_make(
     _derive([root_zone_job(settings, force=force)], settings, start, end, status=status, json=json)
 
 
+def outlook_learn(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="State to write, such as outlook.h5.")],
+    prior: PriorPath = None,
+) -> None:
+    """Learn how departures from climatology fade, cell by cell, and which days ahead beat persistence and climatology.
+
+    Both from the prior's record, 200 days or more; leads are judged on stretches of it that the fit had not seen.
+    """
+    from downscaler.derived.outlook_state import learn_outlook
+    from downscaler.errors import ConfigError
+    from downscaler.stores.prior import open_prior
+    from flows.settings import load_settings
+
+    settings = load_settings(context.obj.config, prior=prior)
+    if settings.prior is None:
+        raise ConfigError("A prior is needed", remedy="Give --prior PRIOR, or set `prior` in vadose.toml.")
+    with console.progress_bar("tiles") as tell:
+        learned = learn_outlook(open_prior(settings.prior), out, progress=tell)
+    console.say(f"{out}: {learned.domain.title}, from {learned.attributes['days']} days")
+    shares = zip(learned.attributes["leads"], learned.attributes["given_share"], strict=True)
+    told = ", ".join(f"{lead} d {100 * share:.0f} %" for lead, share in shares)
+    console.say(f"cells where a lead beats persistence and climatology: {told}")
+
+
+def outlook_make(
+    context: typer.Context,
+    start: Annotated[dt.date | None, day_argument("START", "First UTC day; unset, the first analysis.")] = None,
+    end: Annotated[dt.date | None, day_argument("END", "Last UTC day; unset, the last analysis.")] = None,
+    learned: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="State made by `vadose outlook learn`; unset, `outlook`.")
+    ] = None,
+    domain: DomainName = None,
+    out: PublishTo = None,
+    force: Annotated[bool, typer.Option("--force", help="Make current and withdrawn outlooks again.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show how each day stands; make nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Make the outlook of 1 to 10 days after each analysis, in a collection of its own.
+
+    It knows of no weather to come: the analysis' departure from climatology fades, and the interval grows. Only what is
+    missing or stale is made: a day is stale when its analysis or the state changed.
+    """
+    from flows.derived.outlook import outlook_job
+    from flows.settings import load_settings
+
+    ordered(start, end)
+    settings = load_settings(context.obj.config, domain=domain, catalog=out, outlook=learned)
+    _derive([outlook_job(settings, force=force)], settings, start, end, status=status, json=json)
+
+
 def _derive(
     jobs: Sequence[DerivedJob],
     settings: Settings,
@@ -151,6 +202,7 @@ def _derive(
     """Make what is missing or stale of each job, or only show it; raises BackfillError when an item failed."""
     from catalog.reading.stack import span_of
     from flows import logs
+    from flows.days.cubes import keep_in_step
     from flows.days.run import require_no_failure
     from flows.derived.make import make_items
     from flows.derived.state import survey
@@ -166,6 +218,7 @@ def _derive(
         console.say(f"{job.kind.title}, {first} to {last}")
         made = make_items(job, first, last, today=today(), hear=say_day)
         say_summary(made, "no period with a published day has ended")
+        keep_in_step(job.catalog, job.target.name)
         outcomes += made
     require_no_failure(outcomes)
 

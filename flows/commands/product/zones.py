@@ -15,7 +15,7 @@ from flows.commands.options import DomainName, day_option, ordered
 if TYPE_CHECKING:
     from downscaler.ground.grid import Domain
 
-Kind = Literal["analysis", "conserving", "3day", "weekly", "monthly"]
+Kind = Literal["analysis", "conserving", "3day", "weekly", "monthly", "percentile", "rootzone"]
 
 
 def zones(
@@ -34,24 +34,39 @@ def zones(
         Kind | None,
         typer.Option(
             metavar="DAYS",
-            help="analysis, conserving, 3day, weekly or monthly; unset, the analyses or else the conserving days.",
+            help="analysis, conserving, 3day, weekly, monthly, percentile or rootzone; unset, the analyses or else the "
+            "conserving days.",
         ),
     ] = None,
     domain: DomainName = None,
     catalog: Annotated[str | None, typer.Option(metavar="CATALOG", help="Catalogue to read; unset, `catalog`.")] = None,
     zone: Annotated[str | None, typer.Option(help="Print this zone's series as CSV at the end.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="GeoTIFF of crops or land cover: only such ground counts.")
+    ] = None,
+    mask_class: Annotated[
+        list[int] | None,
+        typer.Option(metavar="VALUE", help="Value of --mask that counts; may be repeated; unset, all but 0."),
+    ] = None,
 ) -> None:
     """Average the published days over polygons, with exact area weights, spread and uncertainty, as Parquet.
+
+    Of percentiles the share of each drought and wet class too, of root zones plant-available water: these series lie in
+    DIR/LAYER-percentile and DIR/LAYER-rootzone.
 
     Only days that were published, replaced or withdrawn since the last run are worked on. Polygons may be counties,
     watersheds, fields or any others; those outside the domain get a cover of 0 and no value.
     """
     from catalog.reading.stack import span_of
+    from downscaler.errors import ConfigError
+    from downscaler.sources.landcover import read_mask
     from downscaler.sources.zones import read_layer
-    from flows.derived.zones import make_zones
+    from flows.derived.zones import make_zones, series_name
     from flows.settings import load_settings
 
     ordered(start, end)
+    if mask_class and mask is None:
+        raise ConfigError("--mask-class needs a mask", remedy="Give --mask FILE.")
     settings = load_settings(context.obj.config, domain=domain, catalog=catalog)
     source, polygons = _source(settings.catalog, settings.domain, of), read_layer(layer, id_field, name_field)
     first, last = span_of(settings.catalog, source)
@@ -59,11 +74,14 @@ def zones(
     dates = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
     with console.progress_bar(f"{len(polygons.zones)} zones") as tell:
         seen = itertools.count(1)
-        done = make_zones(settings.catalog, source, polygons, out, dates, hear=lambda _: tell(next(seen), len(dates)))
+        counts = None if mask is None else read_mask(mask, source, tuple(mask_class or ()))
+        done = make_zones(
+            settings.catalog, source, polygons, out, dates, mask=counts, hear=lambda _: tell(next(seen), len(dates))
+        )
     told = f"{len(done.made)} made, {len(done.removed)} removed, {done.stood} stood"
     console.say(f"{done.zones} zones, {source.title}, {first} to {last}: {told}; {done.folder}")
     if zone is not None:
-        _print(out, polygons.name, zone)
+        _print(out, series_name(polygons.name, source), zone)
 
 
 def _source(uri: str, name: str, of: Kind | None) -> Domain:
@@ -72,9 +90,8 @@ def _source(uri: str, name: str, of: Kind | None) -> Domain:
     from downscaler import product
 
     ground = product.domain(name)
-    if of == "3day" or of == "weekly" or of == "monthly":
-        return product.under(product.COMPOSITES[of], ground)
-    return source_of(uri, ground, of)
+    kinds = {**product.COMPOSITES, "percentile": product.PERCENTILE, "rootzone": product.ROOT_ZONE}
+    return product.under(kinds[of], ground) if of in kinds else source_of(uri, ground, of)
 
 
 def _print(folder: Path, layer: str, zone: str) -> None:
@@ -82,9 +99,9 @@ def _print(folder: Path, layer: str, zone: str) -> None:
     import csv
     import sys
 
-    from downscaler.stores.zones import SCHEMA, read_zone
+    from downscaler.stores.zones import read_zone
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(SCHEMA.names)
-    for row in read_zone(folder, layer, zone).to_pylist():
+    table, writer = read_zone(folder, layer, zone), csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(table.schema.names)
+    for row in table.to_pylist():
         writer.writerow([f"{value:.5g}" if isinstance(value, float) else value for value in row.values()])

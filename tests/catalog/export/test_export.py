@@ -44,7 +44,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_netcdf_holds_the_numbers_of_the_geotiffs(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "days.nc"
     dates = [DAYS[0] + dt.timedelta(days=n) for n in range(3)]
-    assert export_netcdf(root, PLACE, dates, out) == 2
+    assert export_netcdf(root, PLACE, dates, out, contact="data@sm.example") == 2
     with xr.open_dataset(out, mask_and_scale=False) as found:
         assert found.sizes == {"time": 2, "bounds": 2, "depth": 2, "y": 72, "x": 72}
         for number, date in enumerate(DAYS):
@@ -64,9 +64,11 @@ def test_netcdf_holds_the_numbers_of_the_geotiffs(root: Path, tmp_path: Path) ->
         assert [name for name in ACDD if not str(getattr(file, name, ""))] == []
         assert file["soil_moisture"][:].mask.any(), "readers mask what has no value"
         assert file.simulated == "true"
+        assert file.creator_email == file.publisher_email == "data@sm.example"
     assert export_netcdf(root, PLACE, DAYS[:1], out, names=["soil_moisture"]) == 1
     with netCDF4.Dataset(out) as file:
         assert "uncertainty" not in file.variables
+        assert "creator_email" not in file.ncattrs(), "nobody is made up"
     with pytest.raises(CatalogError, match="None of these days"):
         export_netcdf(root, PLACE, [dt.date(2024, 6, 1)], tmp_path / "none.nc")
     with pytest.raises(CatalogError, match="no such variable"):

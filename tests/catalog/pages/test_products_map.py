@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from layered import write_layers
 from matplotlib.image import imread
 from publishing import PLACE, publish_day
@@ -17,10 +18,13 @@ from serving import served
 
 from catalog.reading.rasters import read_rasters
 from downscaler import product
+from downscaler.derived.outlook_state import learn_outlook
 from downscaler.sources.parflow import open_source
+from downscaler.sources.zones import read_layer
 from downscaler.stores.prior import build_prior
 from flows.derived.composites import CompositeJob
 from flows.derived.make import make_items
+from flows.derived.outlook import OutlookJob
 from flows.derived.percentiles import PercentileJob
 
 pytest.importorskip("exactextract", reason="zones need exactextract")
@@ -34,23 +38,25 @@ pytestmark = [
 MONDAY = dt.date(2024, 5, 20)
 DAYS = [MONDAY + dt.timedelta(days=n) for n in range(7)]
 WIDTHS = pytest.mark.parametrize("width", [1280, 390])
-ANALYSES, RANKED, WEEKS = (f"vadose-sm-1km-{kind}_{PLACE.name}" for kind in ("analysis", "percentile", "weekly"))
+KINDS = ("analysis", "percentile", "weekly", "outlook")
+ANALYSES, RANKED, WEEKS, AHEAD = (f"vadose-sm-1km-{kind}_{PLACE.name}" for kind in KINDS)
 Look = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
 def day_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A week of analyses with its mean, and the percentiles of its last day."""
+    """A week of analyses with its mean, and percentiles and outlook of its last day."""
     folder = tmp_path_factory.mktemp("products")
     for date in DAYS:
         publish_day(folder / "catalog", date, product.analysis_of(PLACE))
-    source = open_source("netcdf", write_layers(folder / "daily.nc", PLACE, days=60, start="2024-04-20"))
-    build_prior(source, PLACE, folder / "prior")
+    source = open_source("netcdf", write_layers(folder / "daily.nc", PLACE, days=220, start="2023-11-12"))
+    learn_outlook(build_prior(source, PLACE, folder / "prior"), folder / "outlook.h5")
     source.close()
     root, today = str(folder / "catalog"), dt.date(2024, 6, 1)
     jobs = (
         CompositeJob(catalog=root, domain=PLACE.name, length="weekly"),
         PercentileJob(catalog=root, domain=PLACE.name, prior=folder / "prior"),
+        OutlookJob(catalog=root, domain=PLACE.name, learned=folder / "outlook.h5"),
     )
     for job in jobs:
         assert {one.status for one in make_items(job, DAYS[-1], DAYS[-1], today=today)} == {"published"}
@@ -59,13 +65,17 @@ def day_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(day_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service with names of places, as `make browser` writes them."""
+    """The service with names of places, as `make browser` writes them, and a watershed of a file."""
     from catalog.api import create_app
 
     browser = tmp_path_factory.mktemp("browser")
     names = [["Oklahoma", -103.0, 33.62, -94.43, 37.0], ["Caddo County, Oklahoma", -98.63, 34.85, -98.09, 35.55]]
     (browser / "places.json").write_text(json.dumps({"source": "a test", "places": names}))
-    with served(create_app(day_catalog, browser=browser)) as running:
+    ring = [[-98.4, 34.7], [-98.0, 34.7], [-98.0, 35.0], [-98.4, 34.7]]
+    huc = {"type": "Feature", "properties": {"HUC8": "11130302", "name": "Upper Washita"}}
+    (browser / "huc8.geojson").write_text(json.dumps(huc | {"geometry": {"type": "Polygon", "coordinates": [ring]}}))
+    named = [read_layer(browser / "huc8.geojson")]
+    with served(create_app(day_catalog, browser=browser, named=named)) as running:
         yield f"{running}/"
 
 
@@ -187,12 +197,109 @@ def test_percentiles_have_layers_read_outs_and_series_of_their_own(
     expect(page.locator("#play")).to_have_attribute("aria-pressed", "false")
 
 
+@WIDTHS
+def test_colours_and_range_are_chosen_and_the_view_is_saved(
+    look: Look, day_catalog: Path, width: int, tmp_path: Path
+) -> None:
+    page = look(f"#area={ANALYSES}", width=width)
+    ready(page)
+    page.fill("#find", "11130302")
+    page.get_by_role("button", name="Upper Washita, 11130302").click()
+    expect(page.locator("#find-note")).to_have_text("The map shows Upper Washita, 11130302.")
+    ready(page)
+    before = pixels(page)
+    page.locator("#look summary").click()
+    page.locator("#palette").select_option("cividis")
+    page.fill("#high", "0.3")
+    page.press("#high", "Tab")
+    expect(page).to_have_url(re.compile(r"palette=cividis&.*low=0\.000&high=0\.300"))
+    ready(page)
+    assert (pixels(page) != before).any()
+    expect(page.locator("#legend .ticks")).to_contain_text("0.30")
+    page.fill("#low", "0.4")
+    page.press("#low", "Tab")
+    expect(page.locator("#look-note")).to_contain_text("below the second")
+    kept(page, tmp_path, f"look-{width}")
+    saved = {}
+    for format in ("tif", "csv"):
+        with page.expect_download() as started:
+            page.click(f"#save-{format}")
+        saved[format] = started.value
+    assert saved["tif"].suggested_filename == f"{ANALYSES}_{DAYS[-1]:%Y%m%d}_soil_moisture.tif"
+    with rasterio.open(saved["tif"].path()) as file:
+        cells, bounds = file.read(1), file.bounds
+    rows = Path(saved["csv"].path()).read_text().splitlines()
+    assert rows[0] == "lon,lat,soil_moisture,units"
+    assert len(rows) - 1 == int(np.isfinite(cells).sum())
+    assert bounds.right - bounds.left < 72_100
+    page.click("#look-reset")
+    expect(page).not_to_have_url(re.compile("palette="))
+
+
+@WIDTHS
+def test_an_outlook_is_read_and_the_browser_goes_back_and_forward(look: Look, width: int, tmp_path: Path) -> None:
+    page = look(f"#area={ANALYSES}&plat=34.8&plon=-98.1", width=width)
+    ready(page)
+    page.wait_for_selector("#series:not([aria-busy]) .chart")
+    assert page.locator(".chart .usual").count() == 1, "what is usual, from the percentiles of the same day"
+    page.wait_for_timeout(400)
+    page.locator("#area").select_option(AHEAD)
+    ready(page)
+    page.wait_for_selector("#series:not([aria-busy]) .chart")
+    expect(page.locator(".chart-title")).to_contain_text(f"Outlook of {DAYS[-1]}")
+    assert 1 <= page.locator(".chart .point").count() <= 10
+    page.locator("#layers input[value=soil_moisture_day5]").check(force=True)
+    ready(page)
+    frame = page.locator("#map").bounding_box()
+    assert frame is not None
+    page.locator("#map").hover(position={"x": frame["width"] / 2, "y": frame["height"] / 2})
+    expect(page.locator("#readout")).to_contain_text(re.compile("expected in 1 d|no outlook"))
+    kept(page, tmp_path, f"outlook-{width}")
+    page.wait_for_timeout(400)
+    page.go_back()
+    expect(page.locator("#layers input[value=soil_moisture_day1]")).to_be_checked()
+    page.wait_for_timeout(400)
+    page.go_back()
+    expect(page.locator("#area")).to_have_value(ANALYSES)
+    ready(page)
+    page.wait_for_timeout(400)
+    page.go_forward()
+    expect(page.locator("#area")).to_have_value(AHEAD)
+    ready(page)
+
+
+def test_a_service_that_was_away_is_asked_again(look: Look) -> None:
+    page = look(f"#area={ANALYSES}", guarded=False)
+    ready(page)
+    refused = []
+
+    def refuse(route: Any) -> None:
+        refused.append(route.request.url)
+        route.abort() if len(refused) < 3 else route.continue_()
+
+    page.route("**/timeseries*", refuse)
+    page.fill("#lat", "34.8")
+    page.fill("#lon", "-98.1")
+    page.locator("#place button").click()
+    expect(page.locator("#away")).to_contain_text("Trying again")
+    page.wait_for_selector("#series:not([aria-busy]) .chart")
+    expect(page.locator("#away")).to_be_hidden()
+    assert len(refused) == 3
+    page.unroute("**/timeseries*")
+    page.route("**/timeseries*", lambda route: route.abort())
+    page.fill("#lat", "34.9")
+    page.locator("#place button").click()
+    expect(page.locator("#again")).to_be_visible()
+    expect(page.locator("#series")).to_contain_text("The service does not answer.")
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
 def test_axe_finds_nothing_serious_on_the_tools(look: Look, axe: str, width: int, scheme: str) -> None:
     page = look(f"#area={RANKED}&plat=34.8&plon=-98.1", width=width, color_scheme=scheme, bypass_csp=True)
     ready(page)
     page.fill("#find", "okla")
     expect(page.get_by_role("button", name="Oklahoma", exact=True)).to_be_visible()
+    page.locator("#look summary").click()
     page.click("#draw")
     page.click("#compare")
     page.wait_for_selector("#map2[aria-busy=false]")

@@ -1,6 +1,7 @@
 """Percentiles in a catalogue: their numbers, and that a day is made again when its own season's days changed."""
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,15 @@ from downscaler.derived.drought import flash_drought_probability
 from downscaler.derived.percentile import Reference, anomaly, join, percentile, standing
 from downscaler.derived.zones import zone_weights
 from downscaler.errors import ConfigError
+from downscaler.sources.landcover import Mask
 from downscaler.sources.parflow import open_source
+from downscaler.sources.zones import read_layer
 from downscaler.stores.prior import build_prior, open_prior
+from downscaler.stores.zones import read_zone
 from flows.derived.make import keep_in_step, make_items
 from flows.derived.percentiles import READ, PercentileJob, earlier, in_season, percentile_job, recent, season_before
 from flows.derived.state import survey
+from flows.derived.zones import make_zones
 from flows.settings import Settings
 
 PLACE = "-94.75,34.4,-94.7,34.45"
@@ -49,7 +54,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> PercentileJob:
     return PercentileJob(catalog=str(folder / "catalog"), domain=PLACE, prior=folder / "prior")
 
 
-def test_percentiles_follow_their_season(job: PercentileJob) -> None:
+def test_percentiles_follow_their_season(job: PercentileJob, tmp_path: Path) -> None:
     (outcome,) = make_items(job, DAY, DAY, today=TODAY)
     assert (outcome.status, outcome.reason) == ("published", "percentile, revision 1, of 17 days")
     source, data = job.source(), open_prior(job.prior).data["soil_moisture"]
@@ -106,6 +111,31 @@ def test_percentiles_follow_their_season(job: PercentileJob) -> None:
     lines = client.post(f"{asked}&f=csv", json=shapely.geometry.mapping(square)).text.splitlines()
     assert lines[0].startswith("date,percentile,percentile_lower,percentile_upper,anomaly,probability_d0")
     assert lines[1].startswith(f"{DAY},")
+
+    place = shapely.geometry.mapping(square)
+    layer_file = tmp_path / "fields.geojson"
+    layer_file.write_text(json.dumps({"type": "Feature", "properties": {"id": "7"}, "geometry": place}))
+    layer, zones = read_layer(layer_file), tmp_path / "zones"
+    assert make_zones(job.catalog, job.target, layer, zones, [DAY]).made == (DAY,)
+    (series,) = read_zone(zones, "fields-percentile", "7").to_pylist()
+    for name in ("probability_d1", "probability_flash", "days_dry", "anomaly"):
+        seen = known & (found[name] != 255)
+        mean = float((weights * np.where(seen, found[name], 0)).sum() / weights[seen].sum())
+        assert series[name] == pytest.approx(mean, abs=1e-3), name
+    assert series["mean"] == pytest.approx(row["percentile"], abs=1e-2)
+    assert 0 < series["lower"] < series["mean"] < series["upper"] < 100
+    widest = (found["percentile_upper"] - found["percentile_lower"])[known].mean() / 3.29
+    assert 0.3 * widest < series["uncertainty"] < widest, "errors in space are alike, not the same"
+    assert make_zones(job.catalog, job.target, layer, zones, [DAY]).made == ()
+    share, cell = np.zeros(known.shape), np.unravel_index(np.argmax(np.where(known, weights, 0.0)), known.shape)
+    share[cell] = 1.0
+    crops = Mask(name="crops.tif", share=share, told={"classes": [1]})
+    assert make_zones(job.catalog, job.target, layer, zones, [DAY], mask=crops).made == (DAY,), (
+        "a mask is another series"
+    )
+    (series,) = read_zone(zones, "fields-percentile", "7").to_pylist()
+    assert series["mean"] == pytest.approx(found["percentile"][cell], abs=0.01)
+    assert series["cover"] == pytest.approx(1.0)
 
     after = DAY + dt.timedelta(days=1)
     publish_day(Path(job.catalog), dt.date(2023, 7, 1), source, seed=1)
