@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from catalog.api.connections import Server
-
     from downscaler.sources.zones import Layer
 
 BROWSER = Path(__file__).resolve().parents[3] / "build" / "browser"

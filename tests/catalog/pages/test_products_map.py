@@ -221,10 +221,10 @@ def test_colours_and_range_are_chosen_and_the_view_is_saved(
     expect(page.locator("#look-note")).to_contain_text("below the second")
     kept(page, tmp_path, f"look-{width}")
     saved = {}
-    for format in ("tif", "csv"):
+    for form in ("tif", "csv"):
         with page.expect_download() as started:
-            page.click(f"#save-{format}")
-        saved[format] = started.value
+            page.click(f"#save-{form}")
+        saved[form] = started.value
     assert saved["tif"].suggested_filename == f"{ANALYSES}_{DAYS[-1]:%Y%m%d}_soil_moisture.tif"
     with rasterio.open(saved["tif"].path()) as file:
         cells, bounds = file.read(1), file.bounds
