@@ -144,7 +144,7 @@ def grow(
     if (rows := Spool(parts.folder / "rows", look.features).rows) < MINIMUM_CELLS:
         raise TrainingError("There are too few training samples", value=rows, allowed=f"{MINIMUM_CELLS}")
     boosters = {}
-    for role, count in zip(("mean", "bounds"), rounds or (options.rounds, options.rounds // 3), strict=True):
+    for role, count in zip(("mean", "bounds"), rounds or (options.rounds, options.rounds // 2), strict=True):
         booster = xgb.Booster(model_file=parts.part(role, _booster_maker(role, parts, look, count, options)) / _FILE)
         booster.set_param({"device": "cpu", "nthread": options.threads})
         boosters[role] = booster

@@ -29,8 +29,8 @@ from downscaler.skill.folds import FOLDS, GAP_DAYS
 from downscaler.stores.prior import open_prior
 
 SETTINGS = {  # rounds of mean and bounds, depth, step, share of predictors
-    "120, step 0.12": ((120, 40), Options()),
-    "80, step 0.16": ((80, 30), Options(learning_rate=0.16)),
+    "120, step 0.12": ((120, 60), Options()),
+    "80, step 0.16": ((80, 40), Options(learning_rate=0.16)),
     "200, step 0.08": ((200, 66), Options(learning_rate=0.08, columns=0.5)),
 }
 NOISES = (0.0, 0.04)  # m3 m-3
