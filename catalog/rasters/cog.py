@@ -8,6 +8,7 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import M01, Domain, Span, Window
 from downscaler.ground.tiles import Tile
+from downscaler.method.tile.turns import in_turn
 from downscaler.parts import cores
 from downscaler.product import Variable
 
@@ -57,7 +59,8 @@ def build_rasters(
     require_room(folder, draft_size)
     with rasterio.Env(GDAL_CACHEMAX=_CACHE), storage_errors(folder, needs=draft_size):
         drafts = _write_drafts(folder, domain, tiles, variables)
-        return {draft.variable.name: _finish(draft, domain, tags) for draft in drafts}
+        finish = partial(_finish, domain=domain, tags=tags)
+        return {draft.variable.name: made for draft, made in zip(drafts, in_turn(finish, drafts, cores()), strict=True)}
 
 
 def _draft_block(domain: Domain) -> tuple[int, int]:
@@ -150,6 +153,12 @@ def _open_draft(draft: _Draft, domain: Domain) -> Iterator[Any]:
 
 def _finish(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     """Describe the draft, turn it into a COG, read that back, drop the draft."""
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE):  # an environment is of its thread
+        return _finished(draft, domain, tags)
+
+
+def _finished(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
+    """The same within GDAL's environment."""
     variable, path = draft.variable, draft.path.with_name(f"{draft.variable.name}.tif")
     shape = domain.shape()
     halvings = math.ceil(math.log2(max(shape.x, shape.y) / _SMALLEST_OVERVIEW)) if max(shape.x, shape.y) > 1 else 0
