@@ -42,12 +42,12 @@ def wetting_by_day(
     rain: Floats, warmth: Floats | None, rain_level: Floats, warmth_level: Floats | None
 ) -> Iterator[Floats]:
     """``wetting`` one day [..., PREDICTORS] after the other, so that memory is that of a day."""
-    level = np.maximum(np.nan_to_num(np.asarray(rain_level, np.float64)), _LEAST_RAIN)
+    level: Floats = np.maximum(np.nan_to_num(np.asarray(rain_level, np.float64)), _LEAST_RAIN)
     keep = np.asarray(DECAYS).reshape(-1, *([1] * level.ndim))
     state, pack, recent = np.ones((len(DECAYS), *level.shape)), np.zeros(level.shape), np.zeros(level.shape)
     for day, fell in enumerate(rain):
-        amount: Floats = np.maximum(np.where(np.isfinite(fell), fell, level), 0.0)
-        excess: Floats = np.zeros(level.shape)
+        amount = np.maximum(np.where(np.isfinite(fell), fell, level), 0.0)
+        excess = np.zeros(level.shape)
         if warmth is not None and warmth_level is not None:
             air = np.where(np.isfinite(warmth[day]), warmth[day], warmth_level)
             amount, pack = thaw(amount, air, pack)
