@@ -44,10 +44,11 @@ def wetting_by_day(
     """``wetting`` one day [..., PREDICTORS] after the other, so that memory is that of a day."""
     level: Floats = np.maximum(np.nan_to_num(np.asarray(rain_level, np.float64)), _LEAST_RAIN)
     keep = np.asarray(DECAYS).reshape(-1, *([1] * level.ndim))
-    state, pack, recent = np.ones((len(DECAYS), *level.shape)), np.zeros(level.shape), np.zeros(level.shape)
+    nothing: Floats = np.zeros(level.shape)
+    state, pack, recent = np.ones((len(DECAYS), *level.shape)), nothing, nothing
     for day, fell in enumerate(rain):
-        amount = np.maximum(np.where(np.isfinite(fell), fell, level), 0.0)
-        excess = np.zeros(level.shape)
+        amount: Floats = np.maximum(np.where(np.isfinite(fell), fell, level), 0.0)
+        excess = nothing
         if warmth is not None and warmth_level is not None:
             air = np.where(np.isfinite(warmth[day]), warmth[day], warmth_level)
             amount, pack = thaw(amount, air, pack)
