@@ -22,7 +22,7 @@ from downscaler.ground.prior import Prior
 from downscaler.method.coarse.analysis import FOOTPRINT, WINDOW, Analysed, Background, Memory, analyse
 from downscaler.method.coarse.observation import CELL_KM
 from downscaler.method.coarse.response import slow_weights
-from downscaler.method.coarse.wetting import HISTORY, PREDICTORS, wetting
+from downscaler.method.coarse.wetting import HISTORY, PREDICTORS, wetting_by_day
 from downscaler.method.coarse_prior import CoarseLevels, Weather, coarse_days, coarse_levels, coarse_weather
 from downscaler.method.day_of_year import HALF_WINDOW
 from downscaler.method.pattern import ratio_to_m01
@@ -207,8 +207,11 @@ def _answer(
     if np.mean(known[HISTORY:]) < KNOWN_SHARE:  # what fell before matters less, and is taken to be usual
         return None
     rain, warmth = coarse_weather(inputs.prior, inputs.domain, grid, wanted, weather)
-    made = wetting(rain, warmth, levels.rain, levels.warmth)
-    answers = np.nan_to_num(memory.answer(made, memory.amplitude * levels.spread))
+    land, answers = np.isfinite(levels.level), np.zeros(rain.shape)
+    usual = None if levels.warmth is None else levels.warmth[land]
+    spread = memory.amplitude * levels.spread[land]
+    for number, made in enumerate(wetting_by_day(rain[:, land], warmth[:, land], levels.rain[land], usual)):
+        answers[number, land] = np.nan_to_num(memory.answer(made, spread))
     at = [(day - first).days for day in dates]
     return answers[at], _running(answers[: at[-1] + 1][::-1][:_PAST], wanted[: at[-1] + 1][::-1][:_PAST])
 

@@ -10,7 +10,7 @@ after the other, from the block's own cells and the means of the blocks around, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +24,7 @@ from downscaler.method.coarse.response import slow_weights
 BLOCK = 4  # coarse cells along one edge of a block
 REACH = 2  # blocks on either side whose means are used
 MOST_PASSES = 16  # newest passes of a window that a block is estimated from
+_KEPT = 4  # sets of passes whose correlations are kept, 4 MB each
 _PAST = 150  # days that the running mean looks back
 _FLOOR = 1e-6  # m6 m-6, added to every retrieval's error variance
 _LEAST_SHARE = 0.25  # of a neighbouring block that must be seen for its mean to count
@@ -72,6 +73,25 @@ class _Geometry:
     seen: NDArray[np.float64]
     cross: NDArray[np.float64]
     smooth: NDArray[np.float64]
+    _made: dict[tuple[float, ...], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
+
+    def between(
+        self, ages: tuple[float, ...], components: tuple[Component, ...]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Correlations [n g, n g] of what n passes see, anomalies and smooth errors; most blocks have the same passes.
+
+        ``components`` are those that the geometry was made of.
+        """
+        if ages not in self._made:
+            while len(self._made) >= _KEPT:
+                self._made.pop(next(iter(self._made)))
+            lag = np.abs(np.subtract.outer(ages, ages))
+            size = len(ages) * len(self.smooth)
+            anomalies = np.zeros((size, size))
+            for component, space in zip(components, self.seen, strict=True):
+                anomalies += np.kron(component.share * np.exp(-lag / component.days), space)
+            self._made[ages] = anomalies, np.kron((lag == 0).astype(np.float64), self.smooth)
+        return self._made[ages]
 
 
 def interpolate(
@@ -127,10 +147,10 @@ def log_likelihood(
     """Log-likelihood of what a block and its surroundings saw, in arrays of just these blocks; 0 without passes."""
     geometry = _geometry(tuple(components), observation, cell_km, block)
     data = _Groups(passes.values, np.asarray(spread, np.float64), block).of(REACH, REACH)
-    use, ages = _used(data, passes.ages)
+    use, _ = _used(data, passes.ages)
     if not use.any():
         return 0.0
-    covariance = _covariance(data, use, ages, geometry, components, observation)
+    covariance = _covariance(data, use, passes.ages, geometry, components, observation)
     factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
     seen = data.values[use]
     fit = float(seen @ cho_solve(factor, seen, check_finite=False))
@@ -209,16 +229,17 @@ def _covariance(
     components: Sequence[Component],
     observation: Observation,
 ) -> NDArray[np.float64]:
-    """Covariance of what was seen: anomalies and errors."""
-    group = np.nonzero(use)[1]
-    lag = np.abs(ages[:, None] - ages[None])
-    grid = np.ix_(group, group)
-    total = np.zeros(lag.shape)
-    for component, space in zip(components, geometry.seen, strict=True):
-        total += component.share * np.exp(-lag / component.days) * space[grid]
+    """Covariance of what was seen: anomalies and errors; ``ages`` are those of the passes [n]."""
+    passes, group = use.any(axis=1), np.nonzero(use)[1]
+    anomalies, errors = geometry.between(tuple(ages[passes].tolist()), tuple(components))
+    there = use[passes].ravel()
+    if not there.all():
+        at = np.flatnonzero(there)
+        anomalies, errors = (np.take(np.take(part, at, axis=0), at, axis=1) for part in (anomalies, errors))
     spread = data.spread[group]
-    total *= spread[:, None] * spread[None]
-    total += observation.smooth_variance * geometry.smooth[grid] * (lag == 0)
+    total: NDArray[np.float64] = anomalies * spread
+    total *= spread[:, None]
+    total += observation.smooth_variance * errors
     total[np.diag_indices_from(total)] += observation.white_variance / data.count[use] + _FLOOR
     return total
 
@@ -245,7 +266,7 @@ def _solve(
             cross[0] += np.exp(-age / component.days) * near
             cross[1] += _lagged(component.days, age) * near
         factor = cho_factor(
-            _covariance(data, use, age, geometry, components, observation),
+            _covariance(data, use, ages, geometry, components, observation),
             lower=True,
             overwrite_a=True,
             check_finite=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,42 +35,46 @@ def wetting(rain: Floats, warmth: Floats | None, rain_level: Floats, warmth_leve
         rain_level: mean of the record, mm day-1 [...].
         warmth_level: K [...].
     """
-    level = np.maximum(np.nan_to_num(np.asarray(rain_level, np.float64)), _LEAST_RAIN)
-    fallen = np.maximum(np.where(np.isfinite(rain), rain, level), 0.0)
-    excess = np.zeros(fallen.shape)
-    if warmth is not None and warmth_level is not None:
-        air = np.asarray(warmth, np.float64)
-        excess = np.nan_to_num((air - warmth_level) / _KELVIN)
-        fallen = liquid(fallen, np.where(np.isfinite(air), air, warmth_level))
-    state = np.ones((len(DECAYS), *level.shape))
+    return np.stack(list(wetting_by_day(rain, warmth, rain_level, warmth_level)))
+
+
+def wetting_by_day(
+    rain: Floats, warmth: Floats | None, rain_level: Floats, warmth_level: Floats | None
+) -> Iterator[Floats]:
+    """``wetting`` one day [..., PREDICTORS] after the other, so that memory is that of a day."""
+    level: Floats = np.maximum(np.nan_to_num(np.asarray(rain_level, np.float64)), _LEAST_RAIN)
     keep = np.asarray(DECAYS).reshape(-1, *([1] * level.ndim))
-    made = np.zeros((len(fallen), *level.shape, PREDICTORS))
-    for day, amount in enumerate(fallen / level):
-        state = keep ** (_LOSS ** excess[day]) * state + (1.0 - keep) * amount
-        made[day, ..., :-1] = np.moveaxis(np.sqrt(state), 0, -1)
-    total = np.cumsum(excess, axis=0)
-    before = np.concatenate([np.zeros((WARMTH_DAYS, *level.shape)), total])[: len(total)]
-    count = np.minimum(np.arange(1, len(total) + 1), WARMTH_DAYS).reshape(-1, *([1] * level.ndim))
-    made[..., -1] = (total - before) / count
-    return made
+    nothing: Floats = np.zeros(level.shape)
+    state, pack, recent = np.ones((len(DECAYS), *level.shape)), nothing, nothing
+    for day, fell in enumerate(rain):
+        amount: Floats = np.maximum(np.where(np.isfinite(fell), fell, level), 0.0)
+        excess = nothing
+        if warmth is not None and warmth_level is not None:
+            air = np.where(np.isfinite(warmth[day]), warmth[day], warmth_level)
+            amount, pack = thaw(amount, air, pack)
+            excess = _excess(warmth[day], warmth_level)
+            recent = recent + excess
+            if day >= WARMTH_DAYS:
+                recent = recent - _excess(warmth[day - WARMTH_DAYS], warmth_level)
+        state = np.exp(np.log(keep) * _LOSS**excess) * state + (1.0 - keep) * (amount / level)
+        mean = recent / min(day + 1, WARMTH_DAYS)
+        yield np.moveaxis(np.concatenate([np.sqrt(state), mean[None]]), 0, -1)
 
 
-def liquid(fallen: Floats, air: Floats) -> Floats:
-    """Rain and snow melt, mm day-1, from precipitation (mm day-1) and air temperature (K; NaN is mild), [days, ...].
+def _excess(warmth: Floats, usual: Floats) -> Floats:
+    """How much warmer than usual, in 10 K; 0 where that is not known."""
+    return np.asarray(np.nan_to_num((np.asarray(warmth, np.float64) - usual) / _KELVIN))
 
-    Snow gathers from the first day on and melts by degree-days.
+
+def thaw(fallen: Floats, air: Floats, pack: Floats) -> tuple[Floats, Floats]:
+    """A day's rain and snow melt, and the snow left (mm), from precipitation (mm), air temperature and snow before.
+
+    Melt goes by degree-days; air is K, NaN is mild.
     """
     air = np.nan_to_num(np.asarray(air, np.float64), nan=_RAIN + _KELVIN)
     snow = fallen * np.clip((_RAIN - air) / (_RAIN - _SNOW), 0.0, 1.0)
-    able = MELT * np.maximum(air - _FREEZING, 0.0)
-    made = fallen - snow
-    pack = np.zeros(fallen.shape[1:])
-    for day in range(len(fallen)):
-        pack = pack + snow[day]
-        melt = np.minimum(pack, able[day])
-        pack = pack - melt
-        made[day] += melt
-    return np.asarray(made)
+    melt = np.minimum(pack + snow, MELT * np.maximum(air - _FREEZING, 0.0))
+    return np.asarray(fallen - snow + melt), np.asarray(pack + snow - melt)
 
 
 def fit_answer(

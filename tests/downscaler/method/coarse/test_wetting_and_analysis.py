@@ -6,7 +6,7 @@ import pytest
 from downscaler.method.coarse.analysis import BLIND, FOOTPRINT, SMEARED, Background, Memory, analyse
 from downscaler.method.coarse.observation import Observation, seen_through
 from downscaler.method.coarse.space_time import Passes, interpolate
-from downscaler.method.coarse.wetting import DECAYS, MELT, WARMTH_DAYS, fit_answer, liquid, wetting
+from downscaler.method.coarse.wetting import DECAYS, MELT, WARMTH_DAYS, fit_answer, thaw, wetting
 
 SHAPE = (12, 12)
 
@@ -27,9 +27,17 @@ def test_predictors_are_the_indices_written_out() -> None:
     np.testing.assert_allclose(made[2, :, -1], (warmth[:3].mean(axis=0) - usual) / 10.0)
 
 
+def liquid(fallen: np.ndarray, air: np.ndarray) -> np.ndarray:
+    pack, made = np.zeros(fallen.shape[1:]), []
+    for amount, warmth in zip(fallen, air, strict=True):
+        today, pack = thaw(amount, warmth, pack)
+        made.append(today)
+    assert (pack >= 0.0).all()
+    return np.stack(made)
+
+
 def test_snow_waits_for_warmth_and_no_water_is_lost() -> None:
-    cold, mild = 265.0, 278.15
-    fallen, air = np.full((30, 1), 4.0), np.r_[np.full(10, cold), np.full(20, mild)][:, None]
+    fallen, air = np.full((30, 1), 4.0), np.r_[np.full(10, 265.0), np.full(20, 278.15)][:, None]
     fallen[10:] = 0.0
     made = liquid(fallen, air)[:, 0]
     assert (made[:10] == 0.0).all()
@@ -38,10 +46,12 @@ def test_snow_waits_for_warmth_and_no_water_is_lost() -> None:
     rng = np.random.default_rng(5)
     rain, air = rng.gamma(0.3, 8.0, (60, 3)), np.r_[rng.normal(272, 4, (45, 3)), np.full((15, 3), 300.0)]
     np.testing.assert_allclose(liquid(rain, air).sum(axis=0), rain.sum(axis=0))
-    unknown = np.full(rain.shape, np.nan)  # taken for mild
-    np.testing.assert_allclose(liquid(rain, unknown), rain)
-    slow = wetting(rain, air, rain.mean(axis=0), air.mean(axis=0))
-    assert np.isfinite(slow).all()
+    np.testing.assert_allclose(liquid(rain, np.full(rain.shape, np.nan)), rain)  # unknown is taken for mild
+    storm, air = np.zeros((20, 1)), np.r_[np.full(12, 268.0), np.full(8, 280.0)][:, None]
+    storm[5] = 20.0
+    index = wetting(storm, air, np.array([2.0]), np.array([274.0]))[:, 0, 0]
+    assert (np.diff(index[:12]) < 0.0).all()  # the snow lies
+    assert index[12] > index[11]
 
 
 def test_usual_weather_and_unknown_weather_are_the_same() -> None:
