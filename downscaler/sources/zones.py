@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 from shapely.geometry import shape
 
-from downscaler.errors import ZoneError
+from downscaler.errors import BROKEN, ZoneError
 from downscaler.records import file_sha256
 
 ID_FIELDS = ("GEOID", "FIPS", "HUC12", "HUC10", "HUC8", "CLIMDIV", "AIANNHCE", "id", "ID", "fid")
@@ -66,12 +65,12 @@ def read_layer(path: Path, id_field: str | None = None, name_field: str | None =
     if reader is None:
         raise ZoneError("The file of polygons is of an unknown kind", value=path.name, allowed=_READS)
     try:
-        rows = list(reader(path))
-    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error) as error:
-        raise ZoneError("The file of polygons cannot be read", value=f"{path}: {error}", allowed=_READS) from error
-    except (sqlite3.Error, shapely.errors.ShapelyError, CRSError, pa.ArrowException) as error:
-        raise ZoneError("The file of polygons cannot be read", value=f"{path}: {error}", allowed=_READS) from error
-    zones = _zones(rows, path, id_field, name_field)
+        zones = _zones(list(reader(path)), path, id_field, name_field)
+    except ZoneError:
+        raise
+    except (*BROKEN, sqlite3.Error, shapely.errors.ShapelyError, CRSError, pa.ArrowException) as error:
+        told = str(error)[:300]
+        raise ZoneError("The file of polygons cannot be read", value=f"{path}: {told}", allowed=_READS) from error
     return Layer(name=path.stem, sha256=f"{file_sha256(path)}", zones=zones)
 
 

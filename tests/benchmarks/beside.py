@@ -11,6 +11,7 @@ import argparse
 import datetime as dt
 import itertools
 import json
+import math
 import os
 import socket
 import statistics
@@ -26,7 +27,6 @@ import requests
 
 from tests.soak.attacks import service
 
-LON, LAT = -98.1, 34.85
 TICK = os.sysconf("SC_CLK_TCK")
 Ask = Callable[[requests.Session, int], None]
 
@@ -116,7 +116,9 @@ def main() -> int:
 
     days = [item for item in items(asked.catalog) if not item["properties"].get("deprecated")]
     files = [asked.catalog / _folder(item) / item["assets"]["soil_moisture"]["href"] for item in days]
-    places = [(z, x, y) for z in (9, 10) for x, y in itertools.product(_columns(z), _rows(z))]
+    west, south, east, north = days[0]["bbox"]
+    lon, lat = (west + east) / 2, (south + north) / 2
+    places = [(z, x, y) for z in (9, 10) for x, y in itertools.product(_columns(z, lon), _rows(z, lat))]
     collection, first = days[0]["collection"], dt.date.fromisoformat(days[0]["properties"]["start_datetime"][:10])
     told: dict[str, object] = {"requests": asked.requests, "days": len(days)}
     with ExitStack() as stack:
@@ -142,12 +144,12 @@ def main() -> int:
             good(session, f"{tiler}/cog/tiles/WebMercatorQuad/{z}/{x}/{y}.png?url={of[at % len(of)]}&{look}")
 
         def series(session: requests.Session, at: int) -> None:
-            found = good(session, f"{own}/timeseries?lon={LON + at % 9 * 0.01}&lat={LAT}&collection={collection}")
+            found = good(session, f"{own}/timeseries?lon={lon + at % 9 * 0.01}&lat={lat}&collection={collection}")
             assert len(found.json()["series"]) == len(days)
 
         def their_series(session: requests.Session, at: int) -> None:
             for file in of:
-                good(session, f"{tiler}/cog/point/{LON + at % 9 * 0.01},{LAT}?url={file}")
+                good(session, f"{tiler}/cog/point/{lon + at % 9 * 0.01},{lat}?url={file}")
 
         def search(address: str) -> Ask:
             def ask(session: requests.Session, at: int) -> None:
@@ -180,17 +182,15 @@ def _folder(item: dict[str, object]) -> str:
     return DayName.of_item(item).folder
 
 
-def _columns(zoom: int) -> range:
-    return range(int((-98.3 + 180) / 360 * 2**zoom), int((-97.9 + 180) / 360 * 2**zoom) + 1)
+def _columns(zoom: int, lon: float) -> range:
+    return range(int((lon - 0.2 + 180) / 360 * 2**zoom), int((lon + 0.2 + 180) / 360 * 2**zoom) + 1)
 
 
-def _rows(zoom: int) -> range:
-    import math
+def _rows(zoom: int, lat: float) -> range:
+    def row(at: float) -> int:
+        return int((1 - math.asinh(math.tan(math.radians(at))) / math.pi) / 2 * 2**zoom)
 
-    def row(lat: float) -> int:
-        return int((1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2 * 2**zoom)
-
-    return range(row(35.0), row(34.7) + 1)
+    return range(row(lat + 0.15), row(lat - 0.15) + 1)
 
 
 if __name__ == "__main__":

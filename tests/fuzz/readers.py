@@ -127,9 +127,9 @@ def _forcing(path: Path, _: Any) -> None:
     """Weather of a NetCDF file on its own grid."""
     from downscaler.ground.grid import Span
     from downscaler.ground.lattice import IJWindow
-    from downscaler.sources.weather.gridded import open_gridded
+    from downscaler.sources.weather import open_weather_source
 
-    weather = open_gridded(path)
+    weather = open_weather_source("netcdf", path)
     try:
         shape = weather.lattice.shape
         window = IJWindow(j=Span(start=0, stop=min(5, shape.y)), i=Span(start=0, stop=min(5, shape.x)))

@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz.children import Subject, fuzz
 
 ROOT = Path(__file__).resolve().parents[2]
-READERS = ("pfb", "run", "stations", "settings", "geotiff", "claims", "index", "weather", "downloads")
+READERS = ("pfb", "run", "stations", "layers", "settings", "geotiff", "claims", "index", "weather", "downloads")
 
 
 @pytest.mark.integration
@@ -28,7 +28,7 @@ def test_no_changed_input_ends_a_reader_or_is_told_untyped(tmp_path):
     ]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(" 40 inputs: ") == len(READERS)
+    assert done.stdout.count(" 40 inputs, ") == len(READERS)
     assert done.stdout.endswith("0 faults\n")
 
 

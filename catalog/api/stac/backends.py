@@ -146,6 +146,9 @@ def _of_objects(model: Any) -> Any:
         known = {field.alias or name for name, field in cls.model_fields.items()}
         if unknown := sorted(set(values) - known - set(cls.model_fields)):  # the second: a search by address, inside
             raise ValueError(f"No term {unknown[0][:40]!r}. Those here are: {', '.join(sorted(known))}")
+        box = values.get("bbox")
+        if isinstance(box, list) and any(isinstance(edge, bool) for edge in box):
+            raise ValueError("bbox has numbers alone")
         if "fields" in values and values["fields"] is None:
             raise ValueError("fields is an object with include and exclude; without it an item is whole")
         return values

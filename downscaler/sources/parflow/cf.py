@@ -143,6 +143,9 @@ def utc_days(dataset: xr.Dataset, where: str) -> list[dt.date]:
         if longest > LONGEST:
             hours = longest / np.timedelta64(1, "h")
             raise PriorSchemaError(f"Steps of {where} are longer than a day", value=f"{hours:g} h", allowed="24 h")
+    if np.isnat(stamps).any():
+        step = int(np.isnat(stamps).argmax())
+        raise PriorSchemaError(f"The time axis of {where} has a gap", value=f"step {step} has no time")
     return cast("list[dt.date]", list(stamps.astype("datetime64[D]").astype(object)))
 
 

@@ -18,6 +18,7 @@ from downscaler.sources.weather.nldas2 import open_nldas2
 from downscaler.sources.weather.nldas3 import open_nldas3
 from downscaler.sources.weather.parflow import open_parflow
 from downscaler.sources.weather.source import WeatherDay, WeatherSource
+from downscaler.sources.weather.typed import TypedWeather, typed
 
 SOURCES: dict[str, Callable[[Path], WeatherSource]] = {
     "netcdf": open_gridded,
@@ -36,4 +37,5 @@ def open_weather_source(kind: str, path: Path) -> WeatherSource:
     """Open files of one source below a folder; raises ConfigError for an unknown kind, WeatherUnreadableError."""
     if kind not in SOURCES:
         raise ConfigError("Unknown source of weather", value=kind, allowed=SOURCES)
-    return SOURCES[kind](path)
+    with typed(path):
+        return TypedWeather(SOURCES[kind](path), path)

@@ -63,7 +63,8 @@ def degrees_lattice(lon: NDArray[np.floating], lat: NDArray[np.floating], name: 
     """The lattice of evenly spaced centres in degrees, south to north; raises WeatherUnreadableError for others."""
     east, north = np.asarray(lon, dtype=np.float64), np.sort(np.asarray(lat, dtype=np.float64))
     steps = np.concatenate([np.diff(east), np.diff(north)])
-    if min(east.size, north.size) < 2 or steps.min() <= 0 or np.ptp(steps) > 0.02 * abs(steps.mean()):
+    known = min(east.size, north.size) >= 2 and bool(np.isfinite(steps).all())
+    if not known or steps.min() <= 0 or np.ptp(steps) > 0.02 * abs(steps.mean()):
         raise WeatherUnreadableError(
             f"The grid of {where} is not regular in longitude and latitude",
             value=f"{north.size} x {east.size} cells",

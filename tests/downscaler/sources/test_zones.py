@@ -93,6 +93,8 @@ def test_attributes_may_be_named(tmp_path: Path) -> None:
             b'{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [1, 2]}}',
             "no poly",
         ),
+        ("c.json", b"[]", "cannot be read"),
+        ("d.json", b'{"type": "FeatureCollection", "features": [7]}', "cannot be read"),
         ("a.gpkg", b"not a database", "cannot be read"),
         ("a.parquet", b"PAR1", "cannot be read"),
     ],

@@ -80,6 +80,39 @@ def test_grids_that_cannot_be_placed(change: Callable[[netCDF4.Dataset], None], 
         read(tmp_path)
 
 
+def _other_axes(data: netCDF4.Dataset) -> None:
+    data.createDimension("level", 2)
+    data.renameVariable("pr", "old")
+    amount = data.createVariable("pr", "f4", ("level", "lat", "lon"))
+    amount.units, amount[:] = "mm day-1", 1.0
+
+
+def _no_times(data: netCDF4.Dataset) -> None:
+    data["time"][1] = np.nan
+
+
+def _texts(data: netCDF4.Dataset) -> None:
+    data.renameVariable("pr", "old")
+    amount = data.createVariable("pr", "S1", ("time", "lat", "lon"))
+    amount.units, amount[:] = "mm day-1", "a"
+
+
+def _no_place(data: netCDF4.Dataset) -> None:
+    data["lat"][:] = np.nan
+
+
+def _ancient(data: netCDF4.Dataset) -> None:
+    data["time"].units, data["time"].calendar = "days since 0001-01-01", "360_day"
+
+
+@pytest.mark.parametrize("change", [_other_axes, _no_times, _texts, _no_place, _ancient])
+def test_odd_but_whole_files_are_told(change: Callable[[netCDF4.Dataset], None], tmp_path: Path) -> None:
+    with netCDF4.Dataset(daily(tmp_path / "a.nc"), "a") as data:
+        change(data)
+    with pytest.raises((WeatherUnreadableError, WeatherValueError, WeatherGapError)):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("rain", "units", "error", "words"),
     [
