@@ -176,7 +176,8 @@ function changeArea(area) {
     map.place = null;
   }
   series.clear();
-  showArea().catch((error) => find("facts").replaceChildren(trouble(error)));
+  settled = false; // what follows from the area is no step of its own
+  showArea().then(settle, (error) => find("facts").replaceChildren(trouble(error)));
 }
 
 async function showArea() {
