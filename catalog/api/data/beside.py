@@ -47,9 +47,9 @@ def rain(
     first, last = checked_period(start, end, latest=held[-1] if held else dt.date(1970, 1, 1))
     days = [day for day in held if first <= day <= last]
     window = Window(rows=Span(start=row, stop=row + 1), columns=Span(start=column, stop=column + 1))
-    values = weather.read("precipitation", days, weather.domain, window)[:, 0, 0] if days else []
+    values = weather.read("precipitation", days, weather.domain, window)[:, 0, 0].tolist() if days else []
     rows = [
-        {"date": str(day), "precipitation": round(float(value), 2) if math.isfinite(value) else None}
+        {"date": str(day), "precipitation": round(value, 2) if math.isfinite(value) else None}
         for day, value in zip(days, values, strict=True)
     ]
     return {"units": "mm", "cell": {"lon": place[0], "lat": place[1]}, "series": rows}
