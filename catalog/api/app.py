@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from catalog.api import files
 from catalog.api.answers import REFUSALS, add_error_answers
-from catalog.api.data import cube, cuts, datasets, dates, tiles, timeseries
+from catalog.api.data import beside, cube, cuts, datasets, dates, tiles, timeseries
 from catalog.api.data import values as value_routes
 from catalog.api.data import zones as zone_routes
 from catalog.api.limits import Limits
@@ -39,6 +39,7 @@ def create_app(
     browser: str | Path | None = None,
     zones: str | Path | None = None,
     named: Sequence[Layer] = (),
+    weather: str | Path | None = None,
     fresh: float = FRESH,
     limits: Limits | None = None,
     empty: bool = False,
@@ -53,6 +54,7 @@ def create_app(
         public_url: address that the service is known by; without it, the one that the client used.
         browser: folder of a built STAC Browser.
         zones: folder of the series that ``vadose zones`` made.
+        weather: weather store whose rain is shown beside series.
         named: polygons whose names the map's search knows, beside those of ``browser``.
         limits: how much of the machine it may take; by default as the environment says.
         fresh: seconds after which the catalogue is looked at anew.
@@ -85,8 +87,9 @@ def create_app(
     )
     app.state.store, app.state.catalogue, app.state.limits = store, catalogue, allowed
     app.state.zones = Path(zones) if zones else None
+    app.state.weather = Path(weather) if weather else None
     add_stac(app, backend, dsn)
-    for part in (files, tiles, dates, timeseries, cube, zone_routes, datasets, value_routes, cuts):
+    for part in (files, tiles, dates, timeseries, cube, zone_routes, datasets, value_routes, cuts, beside):
         app.include_router(part.router)
     _add_health(app)
     add_metrics(app, store)

@@ -56,10 +56,20 @@ export function valuesAddress({ collection, lon, lat, start, end, variables }) {
   return `values?${new URLSearchParams(terms)}`;
 }
 
+/** Rain of the days of a period at a place, mm by date. */
+export async function rain({ lon, lat, start, end }) {
+  const terms = new URLSearchParams({ lon: lon.toFixed(5), lat: lat.toFixed(5), start, end });
+  const { series } = await get(`rain?${terms}`);
+  return new Map(series.filter((row) => row.precipitation !== null).map((row) => [row.date, row.precipitation]));
+}
+
+/** Stations at which the ground of a collection was validated. */
+export const stations = (collection) => get(`stations?collection=${encodeURIComponent(collection)}`);
+
 /** The legend of every layer, by name. */
 export async function layers() {
   const answer = await get("layers");
-  return { deepest: answer.deepest, palettes: answer.palettes, all: Object.fromEntries(answer.layers.map((layer) => [layer.name, layer])) };
+  return { deepest: answer.deepest, palettes: answer.palettes, rain: answer.rain, all: Object.fromEntries(answer.layers.map((layer) => [layer.name, layer])) };
 }
 
 /** The part of an item's raster in a box [west, south, east, north], as a file of format "tif" or "csv". */

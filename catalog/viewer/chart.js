@@ -9,7 +9,7 @@ const MARGIN = { left: 44, right: 12, top: 10, bottom: 26 };
 const time = (row) => Date.parse(row.date);
 
 /** An SVG of readings (oldest first) that fits a width; `chosen` is the day that the map shows. */
-export function chart(rows, { width, height = 220, unit, chosen, title, pick }) {
+export function chart(rows, { width, height = 220, unit, chosen, title, pick, rain }) {
   const known = rows.filter((row) => row.soil_moisture !== null);
   const ends = rows.length ? [time(rows[0]), time(rows.at(-1))] : [0, DAY];
   const [first, last] = ends[0] === ends[1] ? [ends[0] - DAY, ends[1] + DAY] : ends;
@@ -22,6 +22,7 @@ export function chart(rows, { width, height = 220, unit, chosen, title, pick }) 
   const svg = draw("svg", { class: "chart", width, height, viewBox: `0 0 ${width} ${height}`, ...names });
   svg.append(draw("title", { id: "series-title" }, title), draw("desc", { id: "series-text" }, summary(rows, unit)));
   axes(svg, { top, y, inner, first, last, width, height });
+  if (rain?.size) drops(svg, rain, { x, inner, first, last });
   const day = rows.find((row) => row.date === chosen);
   const floor = height - MARGIN.bottom;
   if (day) svg.append(draw("line", { class: "today", x1: x(day), x2: x(day), y1: MARGIN.top, y2: floor }));
@@ -39,6 +40,19 @@ export function chart(rows, { width, height = 220, unit, chosen, title, pick }) 
     svg.append(dot);
   }
   return svg;
+}
+
+/** Rain as bars that hang from the top, the largest a third of the chart. */
+function drops(svg, rain, { x, inner, first, last }) {
+  const most = Math.max(...rain.values(), 1);
+  const wide = Math.max(1, Math.min(6, (inner.width * DAY * 0.7) / (last - first)));
+  for (const [date, mm] of rain) {
+    const at = x({ date });
+    if (!(mm > 0) || at < MARGIN.left || at > MARGIN.left + inner.width) continue;
+    const high = ((inner.height / 3) * mm) / most;
+    const told = draw("title", {}, `${date}: rain ${mm.toFixed(1)} mm`);
+    svg.append(draw("rect", { class: "rain", x: at - wide / 2, y: MARGIN.top, width: wide, height: high }, told));
+  }
 }
 
 /** What the chart shows, in words. */

@@ -16,6 +16,7 @@ import { Readout } from "./readout.js";
 import { listenToSearch } from "./search.js";
 import { Series } from "./series.js";
 import { format, parse } from "./state.js";
+import { Stations } from "./stations.js";
 
 const NAMES = {
   soil_moisture: "Soil moisture",
@@ -47,6 +48,8 @@ const readout = new Readout();
 const look = new Look(state, restyle);
 const compare = new Compare(map, look, (date) => keep({ other: date }, true));
 const field = new Field(map, showField);
+const stations = new Stations(map, (one) => choose(one));
+let rain = false;
 let playing;
 let areas = [];
 let legends = {};
@@ -61,6 +64,7 @@ async function start() {
   const [all, layers] = await Promise.all([api.collections(), api.layers()]);
   [areas, legends] = [all, layers.all];
   look.use(layers.palettes);
+  rain = layers.rain;
   if (!areas.length) throw new Error("No days are published yet.");
   map.deepest = Math.min(map.deepest, layers.deepest);
   buildAreas();
@@ -176,13 +180,15 @@ function changeArea(area) {
     map.place = null;
   }
   series.clear();
-  showArea().catch((error) => find("facts").replaceChildren(trouble(error)));
+  settled = false; // what follows from the area is no step of its own
+  showArea().then(settle, (error) => find("facts").replaceChildren(trouble(error)));
 }
 
 async function showArea() {
   const listed = await api.dates(state.area);
   if (!listed.dates.length) throw new Error("No days of this area are published yet.");
   map.box = listed.bbox;
+  stations.use(state.area);
   buildLayers();
   if ([state.lon, state.lat, state.zoom].includes(undefined)) map.fit();
   else map.move({ lon: state.lon, lat: state.lat, zoom: state.zoom });
@@ -297,6 +303,7 @@ function choose(place) {
   find("lat").value = place.lat.toFixed(4);
   find("lon").value = place.lon.toFixed(4);
   keep({ plon: place.lon, plat: place.lat }, true);
+  stations.show(place);
   map.redraw();
   showSeries();
 }
@@ -305,7 +312,7 @@ function showSeries() {
   const [lon, lat] = map.place;
   const usual = state.area.replace("-analysis_", "-percentile_");
   const ranked = usual !== state.area && areas.some((one) => one.id === usual) ? usual : undefined;
-  series.show({ collection: state.area, lon, lat, ranked, ...span() }, days.entry.date);
+  series.show({ collection: state.area, lon, lat, ranked, rain, ...span() }, days.entry.date);
 }
 
 /** First and last day of the chosen period. */

@@ -2,7 +2,7 @@
 // One finger up or down scrolls the page, or a telephone would be caught on the map; two fingers move and zoom it.
 
 import { fit, project, unproject } from "./mercator.js";
-import { drawArea, drawCross, drawGraticule, drawGround, drawPlace, drawRing, placer } from "./overlay.js";
+import { drawArea, drawCross, drawGraticule, drawGround, drawPlace, drawRing, drawStation, placer } from "./overlay.js";
 import { Tiles } from "./tiles.js";
 
 const ZOOM = [2, 12];
@@ -22,6 +22,8 @@ export class MapView extends EventTarget {
     this.fitted = false; // whether the whole area is shown, until it is moved
     this.place = null;
     this.ring = []; // corners [lon, lat] of what is being drawn
+    this.stations = []; // with lon and lat
+    this.station = null; // the chosen one of them
     this.cross = null;
     this.boundaries = null;
     this.pointers = new Map();
@@ -122,6 +124,7 @@ export class MapView extends EventTarget {
     this.boundaries?.draw(context, place, view, width, height, colours);
     drawArea(context, place, this.box, colours);
     drawGraticule(context, place, view, width, height, colours);
+    for (const one of this.stations) drawStation(context, place(one.lon, one.lat), one === this.station);
     if (this.ring.length) drawRing(context, this.ring.map(([lon, lat]) => place(lon, lat)));
     if (this.place) drawPlace(context, place(...this.place));
     if (this.element.matches(":focus-visible")) drawCross(context, this.cross ?? this.middle);

@@ -134,6 +134,20 @@ export function drawPlace(context, [x, y]) {
   }
 }
 
+/** A station, filled by whether it is the chosen one. */
+export function drawStation(context, [x, y], chosen) {
+  context.beginPath();
+  context.moveTo(x, y - 7);
+  context.lineTo(x + 6, y + 5);
+  context.lineTo(x - 6, y + 5);
+  context.closePath();
+  context.fillStyle = chosen ? "#b3261e" : "#ffffff";
+  context.fill();
+  context.strokeStyle = "#1d2126";
+  context.lineWidth = 1.5;
+  context.stroke();
+}
+
 /** A ring that is being drawn, by its corners in pixels. */
 export function drawRing(context, corners) {
   context.beginPath();

@@ -1,6 +1,6 @@
 // The time series at a place: asked for, drawn, and as a table.
 
-import { get, seriesAddress, valuesAddress, zone } from "./api.js";
+import { get, rain, seriesAddress, valuesAddress, zone } from "./api.js";
 import { chart, summary } from "./chart.js";
 import { announce, find, make, trouble } from "./dom.js";
 import { degrees } from "./mercator.js";
@@ -22,7 +22,8 @@ export class Series {
     this.chosen = chosen;
     this.target.setAttribute("aria-busy", "true");
     try {
-      const answer = await form(query, chosen)(query);
+      const wet = query.rain ? rain(query).catch(() => undefined) : undefined; // the series stands without
+      const answer = { ...(await form(query, chosen)(query)), rain: await wet };
       if (number !== this.wanted) return;
       this.answer = answer;
       this.query = query;
@@ -65,7 +66,7 @@ export class Series {
       make("p", { class: "where" }, this.answer.cell ? "1 km² cell at " : "Field of ", make("strong", {}, this.where), simulated && " · simulated"),
       make("p", { class: "chart-title" }, name),
       this.frame,
-      make("p", { class: "key" }, key("band", share), key("point", "value"), key("flagged", "value with a flag"), this.answer.usual && key("usual", "usual for the season")),
+      make("p", { class: "key" }, key("band", share), key("point", "value"), key("flagged", "value with a flag"), this.answer.usual && key("usual", "usual for the season"), this.answer.rain?.size && key("rain", `rain, up to ${Math.max(...this.answer.rain.values()).toFixed(0)} mm a day`)),
       make("details", {}, make("summary", {}, count), this.table(series, unit)),
       make("p", { class: "links" }, csv),
     );
@@ -87,7 +88,8 @@ export class Series {
     const width = Math.max(240, this.target.clientWidth);
     const title = `Time series of soil moisture at ${this.where}`;
     const { chosen, pick } = this;
-    this.frame.replaceChildren(chart(this.answer.series, { width, unit, chosen, title, pick }));
+    const { series, rain: wet } = this.answer;
+    this.frame.replaceChildren(chart(series, { width, unit, chosen, title, pick, rain: wet }));
   }
 
   table(series, unit) {

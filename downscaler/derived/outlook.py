@@ -103,13 +103,13 @@ def learn_fading(theta: Floats, angles: Floats) -> Fading:
     Raises:
         ValueError: too few days.
     """
-    known = np.isfinite(theta).all(axis=1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(theta).all(axis=1))
     if known.sum() < LEAST_DAYS:
         raise ValueError(f"{int(known.sum())} days; {LEAST_DAYS} or more are needed")
     whole, gains = _fit(theta, angles, known), np.zeros((len(LEADS), PARTS))
     missed: list[list[Floats]] = [[] for _ in LEADS]
     for part, held in enumerate(np.array_split(np.flatnonzero(known), PARTS)):
-        away = known & ~_near(len(theta), held)
+        away = np.asarray(known & ~_near(len(theta), held))
         own, targets = _fit(theta, angles, away), np.isin(np.arange(len(theta)), held)
         for number, days in enumerate(LEADS):
             errors, gains[number, part] = _judged(theta, angles, known, targets, away, own, number, days)
@@ -126,7 +126,7 @@ def learn_fading(theta: Floats, angles: Floats) -> Fading:
 
 def _near(days: int, held: NDArray[np.intp]) -> NDArray[np.bool_]:
     number = np.arange(days)
-    return (number >= held[0] - _GAP) & (number <= held[-1] + _GAP)
+    return np.asarray((number >= held[0] - _GAP) & (number <= held[-1] + _GAP))
 
 
 def _fit(theta: Floats, angles: Floats, use: NDArray[np.bool_]) -> Fading:

@@ -59,8 +59,8 @@ def read_mask(path: Path, domain: Domain, classes: Sequence[int] = ()) -> Mask:
     except rasterio.errors.RasterioError as error:
         raise ZoneError("The mask cannot be read", value=f"{path}: {error}", allowed="a GeoTIFF") from error
     if not share.any():
-        told = ", ".join(map(str, classes)) or "other than 0"
-        raise ZoneError("No such class of the mask lies in the domain", value=f"{path}: {told}", allowed=domain.title)
+        wanted = ", ".join(map(str, classes)) or "other than 0"
+        raise ZoneError("No such class of the mask lies in the domain", value=f"{path}: {wanted}", allowed=domain.title)
     told = {"file": path.name, "sha256": file_sha256(path), "classes": sorted(classes)}
     return Mask(name=path.name, share=share, told=told)
 

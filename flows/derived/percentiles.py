@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from catalog.reading.stack import StackedDay
     from downscaler.derived.composite import ErrorMemory
     from downscaler.derived.percentile import Reference
-    from downscaler.ground.blocks import Floats
+    from downscaler.ground.blocks import Bools, Floats
     from downscaler.ground.grid import Domain, Window
     from downscaler.ground.prior import Prior
     from downscaler.ground.tiles import Tile
@@ -125,9 +125,15 @@ class PercentileJob:
         ):
             for window in windows(source, _SIDE):
                 today, others = read_day(window), read_others(window) if days[1:] else {}
-                stack = _Stack([day.date for day in days], [[*today[n], *others.get(n, ())] for n in READ[:2]])
-                now, before = (self._reference(prior, source, window, stack, date) for date in (first, earlier(first)))
-                fields = _rasters(stack, now, before, memory)
+                known = np.isfinite(today["soil_moisture"][0])  # over the sea and beyond the border there is no work
+                fields = {v.name: np.full(known.shape, np.nan) for v in self.kind.variables[:-1]}
+                if known.any():
+                    cells = [[day[known] for day in (*today[n], *others.get(n, ()))] for n in READ[:2]]
+                    stack = _Stack([day.date for day in days], cells)
+                    dates = (first, earlier(first))
+                    now, before = (self._reference(prior, source, window, stack, date, known) for date in dates)
+                    for name, values in _rasters(stack, now, before, memory).items():
+                        fields[name][known] = values
                 yield Tile(window=window, fields=fields | {"quality_flag": today["quality_flag"][0]})
 
     def _prior(self) -> Prior:
@@ -135,8 +141,10 @@ class PercentileJob:
 
         return open_prior(self.prior)
 
-    def _reference(self, prior: Prior, source: Domain, window: Window, stack: _Stack, date: dt.date) -> Reference:
-        """The climatology of a window's pixels in the season of a day."""
+    def _reference(
+        self, prior: Prior, source: Domain, window: Window, stack: _Stack, date: dt.date, known: Bools
+    ) -> Reference:
+        """The climatology of those pixels of a window that are known, in the season of a day."""
         from downscaler.derived.percentile import SEASON, join
 
         data, year = prior.window(source, window)["soil_moisture"], 2 * SEASON + 1
@@ -144,13 +152,13 @@ class PercentileJob:
         if not chosen.size:
             raise PriorCoverageError("The prior has no day of the season", value=f"{date} and {SEASON} days around it")
         with prior.reading(window):
-            own = data.isel(time=chosen).values.astype(np.float64)
+            own = data.isel(time=chosen).values[:, known].astype(np.float64)
         theta, sigma = stack.of(season_before(date))
         return join(theta, sigma, len(theta) / year, own, len(own) / year)
 
 
 class _Stack:
-    """Soil moisture and uncertainty of a window's days, to be taken by date; ``first`` is the day that is judged."""
+    """Soil moisture and uncertainty of some cells' days, to be taken by date; ``first`` is the day that is judged."""
 
     def __init__(self, dates: Sequence[dt.date], fields: Sequence[Sequence[Any]]) -> None:
         self.first = dates[0]
@@ -158,7 +166,7 @@ class _Stack:
         self._theta, self._sigma = fields
 
     def of(self, dates: Sequence[dt.date], *, gaps: bool = False) -> tuple[Floats, Floats]:
-        """Those of some dates that are there [n, y, x], in float64; with ``gaps`` of all, NaN where one is not."""
+        """Those of some dates that are there [n, ...], in float64; with ``gaps`` of all, NaN where one is not."""
         blank = np.full(self._theta[0].shape, np.nan)
         wanted = [self._place.get(date) for date in sorted(dates)]
         found = []
@@ -169,7 +177,7 @@ class _Stack:
 
 
 def _rasters(stack: _Stack, now: Reference, before: Reference, memory: ErrorMemory) -> dict[str, Any]:
-    """All rasters of a window but the flags."""
+    """All rasters of some cells [...] but the flags."""
     from downscaler.derived.drought import days_since, flash_drought_probability
     from downscaler.derived.percentile import DROUGHT, WET, anomaly, quantiles, standing
 
@@ -180,7 +188,7 @@ def _rasters(stack: _Stack, now: Reference, before: Reference, memory: ErrorMemo
     edges = np.array([DROUGHT["D0"][1], WET["W0"][0]])
     late = np.arange(len(theta)) >= len(theta) // 2
     dry, wet = (
-        np.where(late.reshape(-1, 1, 1), new, old)
+        np.where(late.reshape(-1, *[1] * (theta.ndim - 1)), new, old)
         for new, old in zip(quantiles(now, edges), quantiles(before, edges), strict=True)
     )
     unknown = np.where(np.isfinite(found.percentile), 0.0, np.nan)

@@ -131,8 +131,8 @@ class Measured:
             names = (*skipped[:3], *(v.name for v in means))
             return cls(names=names, means=means, scale=100.0, schema=schema_of(columns_of("percentile", "%", means)))
         if kind is product.ROOT_ZONE:
-            skipped = (*READ, "lower", "upper", "quality_flag")
-            means = tuple(v for v in kind.variables if v.name not in skipped and "uncertainty" not in v.name)
+            own = (*READ, "lower", "upper", "quality_flag")
+            means = tuple(v for v in kind.variables if v.name not in own and "uncertainty" not in v.name)
             columns = columns_of("soil moisture, 0 to 1 m", "m3 m-3", means)
             return cls(names=(*READ, *(v.name for v in means)), means=means, scale=1.0, schema=schema_of(columns))
         return cls(names=READ, means=(), scale=1.0, schema=SCHEMA)

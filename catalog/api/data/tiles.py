@@ -46,10 +46,11 @@ Scale = Annotated[int, Query(ge=1, le=2, description="Pixels to a point: 1 or 2"
 
 @router.get("/layers", summary="Layers of the map with their legends")
 def layers(request: Request) -> dict[str, Any]:
-    """Colours, range, units or classes of every layer, and the address of its tiles."""
+    """Colours, range, units or classes of every layer, the address of its tiles, and whether the service has rain."""
     template = f"{base(request)}tiles/{{collection}}/{{item}}/"
     shown = [layer.legend() | {"tiles": f"{template}{layer.name}/{{z}}/{{x}}/{{y}}.png"} for layer in _ALL.values()]
-    return {"layers": shown, "palettes": palettes(), "tile_size": SIZE, "deepest": DEEPEST}
+    rain = request.app.state.weather is not None
+    return {"layers": shown, "palettes": palettes(), "rain": rain, "tile_size": SIZE, "deepest": DEEPEST}
 
 
 @router.get("/tiles/{collection}/{item}/{asset}/tilejson.json", summary="A layer as TileJSON")

@@ -50,6 +50,10 @@ def serve(
             "GeoPackage or GeoParquet; may be repeated.",
         ),
     ] = None,
+    weather: Annotated[
+        Path | None,
+        typer.Option(metavar="WEATHER", help="Weather store whose rain the map shows beside series; unset, `weather`."),
+    ] = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="Begin where no catalogue is yet; its days appear when they are published.")
     ] = False,
@@ -59,9 +63,19 @@ def serve(
     from flows.settings import load_settings
 
     named = [read_layer(file) for file in places or ()]
-    uri = load_settings(context.obj.config, catalog=catalog).catalog
+    settings = load_settings(context.obj.config, catalog=catalog, weather=weather)
+    uri = settings.catalog
     dsn = dsn or os.environ.get("VADOSE_PGSTAC_DSN")
-    app = application(str(uri), backend=backend, dsn=dsn, public_url=public_url, zones=zones, named=named, empty=empty)
+    app = application(
+        str(uri),
+        backend=backend,
+        dsn=dsn,
+        public_url=public_url,
+        zones=zones,
+        named=named,
+        weather=settings.weather,
+        empty=empty,
+    )
     running, socket = server(app, host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
     console.say(f"{address}/  (Ctrl-C to stop)")
@@ -78,6 +92,7 @@ def application(
     public_url: str | None = None,
     zones: Path | None = None,
     named: Sequence[Layer] = (),
+    weather: Path | None = None,
     empty: bool = False,
 ) -> FastAPI:
     """The service of a catalogue; raises MissingExtraError where its packages are not installed."""
@@ -95,6 +110,7 @@ def application(
         browser=BROWSER,
         zones=zones,
         named=named,
+        weather=weather,
         empty=empty,
     )
 

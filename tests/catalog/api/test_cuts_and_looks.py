@@ -1,4 +1,4 @@
-"""Parts of rasters, tiles in other colours and ranges, and names that the service was started with."""
+"""Parts of rasters, tiles in other colours and ranges, names, rain and stations beside a series."""
 
 import csv
 import datetime as dt
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from besides import STATION, publish_stations, write_weather
 from publishing import PLACE, publish_day
 from rasterio.io import MemoryFile
 from starlette.testclient import TestClient
@@ -32,7 +33,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     ring = [[-99.0, 35.0], [-98.0, 35.0], [-98.0, 36.0], [-99.0, 35.0]]
     huc = {"type": "Feature", "properties": {"HUC8": "11130302", "name": "Upper Washita"}}
     (folder / "huc8.geojson").write_text(json.dumps(huc | {"geometry": {"type": "Polygon", "coordinates": [ring]}}))
-    return TestClient(create_app(folder / "catalog", named=[read_layer(folder / "huc8.geojson")]))
+    publish_stations(folder / "catalog", PLACE, folder / "validation")
+    weather = write_weather(folder, PLACE, [DAY, DAY + dt.timedelta(days=1)], [2.5, 0.0])
+    return TestClient(create_app(folder / "catalog", named=[read_layer(folder / "huc8.geojson")], weather=weather))
 
 
 def whole(client: TestClient) -> np.ndarray:
@@ -108,3 +111,23 @@ def test_tiles_come_in_other_colours_and_ranges(client: TestClient) -> None:
 def test_names_that_the_service_was_started_with_are_found(client: TestClient) -> None:
     places = client.get("/viewer/places.json").json()["places"]
     assert ["Upper Washita, 11130302", -99.0, 35.0, -98.0, 36.0] in places
+
+
+def test_rain_is_that_of_the_store(client: TestClient) -> None:
+    told = client.get("/rain?lon=-98.1&lat=34.8&end=2024-05-31").json()
+    assert (told["units"], client.get("/layers").json()["rain"]) == ("mm", True)
+    assert [row["precipitation"] for row in told["series"]] == [pytest.approx(2.5, abs=0.02), 0.0]
+    assert [row["date"] for row in told["series"]] == ["2024-05-20", "2024-05-21"]
+    assert client.get("/rain?lon=10&lat=50").status_code == 404
+    assert client.get("/rain?lon=nan&lat=50").status_code == 400
+    dry = TestClient(create_app(client.app.state.store.root))  # type: ignore[attr-defined]
+    assert (dry.get("/rain?lon=-98.1&lat=34.8").status_code, dry.get("/layers").json()["rain"]) == (404, False)
+
+
+def test_stations_come_with_their_skill(client: TestClient) -> None:
+    told = client.get(f"/stations?collection={NAME}").json()
+    (station,) = told["stations"]
+    assert told["validation"] == f"vadose-validation_{PLACE.name}"
+    assert {name: station[name] for name in STATION} == STATION
+    assert (station["pairs"], station["ubrmsd"], station["ubrmsd_high"]) == (31, 0.05, 0.06)
+    assert client.get("/stations?collection=none").status_code == 404

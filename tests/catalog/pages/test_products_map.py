@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from besides import publish_stations, write_weather
 from layered import write_layers
 from matplotlib.image import imread
 from publishing import PLACE, publish_day
@@ -60,6 +61,7 @@ def day_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for job in jobs:
         assert {one.status for one in make_items(job, DAYS[-1], DAYS[-1], today=today)} == {"published"}
+    publish_stations(folder / "catalog", product.analysis_of(PLACE), folder / "validation")
     return folder / "catalog"
 
 
@@ -75,7 +77,8 @@ def address(day_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     huc = {"type": "Feature", "properties": {"HUC8": "11130302", "name": "Upper Washita"}}
     (browser / "huc8.geojson").write_text(json.dumps(huc | {"geometry": {"type": "Polygon", "coordinates": [ring]}}))
     named = [read_layer(browser / "huc8.geojson")]
-    with served(create_app(day_catalog, browser=browser, named=named)) as running:
+    weather = write_weather(browser, PLACE, DAYS, [0, 3, 12, 0, 0, 1, 0])
+    with served(create_app(day_catalog, browser=browser, named=named, weather=weather)) as running:
         yield f"{running}/"
 
 
@@ -214,7 +217,8 @@ def test_colours_and_range_are_chosen_and_the_view_is_saved(
     page.press("#high", "Tab")
     expect(page).to_have_url(re.compile(r"palette=cividis&.*low=0\.000&high=0\.300"))
     ready(page)
-    assert (pixels(page) != before).any()
+    after = pixels(page)
+    assert before.shape != after.shape or (after != before).any()
     expect(page.locator("#legend .ticks")).to_contain_text("0.30")
     page.fill("#low", "0.4")
     page.press("#low", "Tab")
@@ -242,6 +246,14 @@ def test_an_outlook_is_read_and_the_browser_goes_back_and_forward(look: Look, wi
     ready(page)
     page.wait_for_selector("#series:not([aria-busy]) .chart")
     assert page.locator(".chart .usual").count() == 1, "what is usual, from the percentiles of the same day"
+    assert page.locator(".chart .rain").count() == 3, "days without rain have no bar"
+    expect(page.locator("#series .key")).to_contain_text("rain, up to 12 mm a day")
+    page.locator("#station").select_option(label="SCAN Fort Reno")
+    expect(page.locator("#skill")).to_contain_text("Station SCAN Fort Reno, 31 pairs")
+    expect(page.locator("#skill dd").first).to_have_text("0.050 [0.040, 0.060]")
+    expect(page.locator("#series .where")).to_contain_text("34.8")
+    page.wait_for_selector("#series:not([aria-busy]) .chart")
+    kept(page, tmp_path, f"station-{width}")
     page.wait_for_timeout(400)
     page.locator("#area").select_option(AHEAD)
     ready(page)

@@ -1,0 +1,53 @@
+"""A small weather store and a validation with stations, for what stands beside a series."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pandas as pd
+from validations import document
+
+from catalog.publish.validation import publish_validation
+from downscaler.ground.grid import Domain
+from downscaler.sources.weather import open_weather_source
+from downscaler.stores.weather import add_days, build_weather
+
+STATION = {"network": "SCAN", "station": "Fort Reno", "lat": 34.82, "lon": -98.12}
+
+
+def write_weather(folder: Path, domain: Domain, days: Sequence[dt.date], rain: Sequence[float]) -> Path:
+    """A store whose rain is the same everywhere, one number a day."""
+    with netCDF4.Dataset(folder / "rain.nc", "w") as file:
+        lat, lon = np.arange(34.0, 36.01, 0.125), np.arange(-99.5, -96.9, 0.125)
+        for name, values in (("time", np.arange(len(days))), ("lat", lat), ("lon", lon)):
+            file.createDimension(name, len(values))
+            file.createVariable(name, "f8", (name,))[:] = values
+        file["time"].units = f"days since {days[0]}"
+        file["lat"].units, file["lon"].units = "degrees_north", "degrees_east"
+        amount = file.createVariable("precipitation", "f4", ("time", "lat", "lon"))
+        amount.units = "mm day-1"
+        amount[:] = np.asarray(rain, np.float32)[:, None, None]
+    build_weather(folder / "weather", domain)
+    source = open_weather_source("netcdf", folder / "rain.nc")
+    try:
+        add_days(folder / "weather", source, source.days, said=lambda _day, what: None)
+    finally:
+        source.close()
+    return folder / "weather"
+
+
+def publish_stations(root: Path, domain: Domain, folder: Path) -> None:
+    """A validation of a domain with one station."""
+    folder.mkdir()
+    figures = {f"product_{name}{end}": value for name in ("bias", "rmsd", "ubrmsd", "r")
+               for end, value in (("", 0.05), ("_low", 0.04), ("_high", 0.06))}  # fmt: skip
+    pd.DataFrame([STATION | {"pairs": 31} | figures]).to_parquet(folder / "sites.parquet", index=False)
+    (folder / "validation.json").write_text(json.dumps(document()))
+    (folder / "report.html").write_text("<!doctype html><title>Validation</title>")
+    (folder / "map.png").write_bytes(b"PNG")
+    publish_validation(root, domain, folder)
