@@ -100,8 +100,10 @@ def _write_drafts(folder: Path, domain: Domain, tiles: Iterable[Tile], variables
             )
             for draft, file in zip(drafts, files, strict=True):
                 stored = encode(draft.variable, _field(tile, draft.variable))
-                file.write(stored, 1, window=where)
+                before = draft.statistics.count
                 draft.statistics.add(stored)
+                if draft.statistics.count > before:  # what is not written reads as nodata
+                    file.write(stored, 1, window=where)
                 draft.checks.append((where, _checksum(stored)))
     if not covered.all():
         missing = int(covered.size - np.count_nonzero(covered))
@@ -144,7 +146,7 @@ def _open_draft(draft: _Draft, domain: Domain) -> Iterator[Any]:
     box = domain.geobox()
     profile = {"width": box.shape.x, "height": box.shape.y, "crs": str(box.crs), "transform": box.transform}
     rows, columns = _draft_block(domain)
-    layout = {"tiled": True, "blockxsize": columns, "blockysize": rows, "BIGTIFF": "IF_SAFER"}
+    layout = {"tiled": True, "blockxsize": columns, "blockysize": rows, "BIGTIFF": "IF_SAFER", "SPARSE_OK": True}
     variable = draft.variable
     kind = {"count": 1, "dtype": variable.dtype, "nodata": variable.nodata}
     with rasterio.open(draft.path, "w", driver="GTiff", **profile, **layout, **kind) as file:
