@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError  # as in catalog.store.disk
 from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterWindow
 from rio_cogeo.cogeo import cog_validate
@@ -164,13 +165,10 @@ def _finished(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     variable, path = draft.variable, draft.path.with_name(f"{draft.variable.name}.tif")
     shape = domain.shape()
     halvings = math.ceil(math.log2(max(shape.x, shape.y) / _SMALLEST_OVERVIEW)) if max(shape.x, shape.y) > 1 else 0
-    with rasterio.open(draft.path, "r+") as file:
-        file.set_band_description(1, variable.name)
-        file.set_band_unit(1, variable.units)
-        file.update_tags(**tags, **_variable_tags(variable))
-        file.update_tags(1, **_variable_tags(variable), **_statistics_tags(draft.statistics))
-        # from the uncompressed draft: the COG driver would compress them twice
-        file.build_overviews([2**n for n in range(1, max(halvings, 1) + 1)], _resampling(variable))
+    try:
+        _describe(draft, halvings, tags)
+    except (rasterio.errors.RasterioError, CPLE_BaseError) as error:  # GDAL lost a write of the draft before
+        raise rasterio.errors.RasterioIOError(f"The draft of {variable.name} could not be written whole") from error
     rasterio.shutil.copy(
         draft.path,
         path,
@@ -185,6 +183,18 @@ def _finished(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     _verify(path, draft)
     draft.path.unlink()
     return Raster(variable=variable, path=path, statistics=draft.statistics)
+
+
+def _describe(draft: _Draft, halvings: int, tags: Mapping[str, str]) -> None:
+    """Put tags, description and overviews into a draft."""
+    variable = draft.variable
+    with rasterio.open(draft.path, "r+") as file:
+        file.set_band_description(1, variable.name)
+        file.set_band_unit(1, variable.units)
+        file.update_tags(**tags, **_variable_tags(variable))
+        file.update_tags(1, **_variable_tags(variable), **_statistics_tags(draft.statistics))
+        # from the uncompressed draft: the COG driver would compress them twice
+        file.build_overviews([2**n for n in range(1, max(halvings, 1) + 1)], _resampling(variable))
 
 
 def _resampling(variable: Variable) -> Resampling:
