@@ -156,8 +156,12 @@ def _open_draft(draft: _Draft, domain: Domain) -> Iterator[Any]:
 
 def _finish(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     """Describe the draft, turn it into a COG, read that back, drop the draft."""
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE):  # an environment is of its thread
-        return _finished(draft, domain, tags)
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE):  # an environment is of its thread
+            return _finished(draft, domain, tags)
+    except (rasterio.errors.RasterioError, CPLE_BaseError) as error:
+        # such as that the draft is no TIFF, where GDAL lost a write of it; the folder is gone when it is read
+        raise rasterio.errors.RasterioIOError(str(error).replace(f"{draft.path.parent}/", "")) from error
 
 
 def _finished(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
@@ -165,10 +169,7 @@ def _finished(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     variable, path = draft.variable, draft.path.with_name(f"{draft.variable.name}.tif")
     shape = domain.shape()
     halvings = math.ceil(math.log2(max(shape.x, shape.y) / _SMALLEST_OVERVIEW)) if max(shape.x, shape.y) > 1 else 0
-    try:
-        _describe(draft, halvings, tags)
-    except (rasterio.errors.RasterioError, CPLE_BaseError) as error:  # GDAL lost a write of the draft before
-        raise rasterio.errors.RasterioIOError(f"The draft of {variable.name} could not be written whole") from error
+    _describe(draft, halvings, tags)
     rasterio.shutil.copy(
         draft.path,
         path,
