@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError  # as in catalog.store.disk
 from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterWindow
 from rio_cogeo.cogeo import cog_validate
@@ -100,8 +101,10 @@ def _write_drafts(folder: Path, domain: Domain, tiles: Iterable[Tile], variables
             )
             for draft, file in zip(drafts, files, strict=True):
                 stored = encode(draft.variable, _field(tile, draft.variable))
-                file.write(stored, 1, window=where)
+                before = draft.statistics.count
                 draft.statistics.add(stored)
+                if draft.statistics.count > before:  # what is not written reads as nodata
+                    file.write(stored, 1, window=where)
                 draft.checks.append((where, _checksum(stored)))
     if not covered.all():
         missing = int(covered.size - np.count_nonzero(covered))
@@ -144,7 +147,7 @@ def _open_draft(draft: _Draft, domain: Domain) -> Iterator[Any]:
     box = domain.geobox()
     profile = {"width": box.shape.x, "height": box.shape.y, "crs": str(box.crs), "transform": box.transform}
     rows, columns = _draft_block(domain)
-    layout = {"tiled": True, "blockxsize": columns, "blockysize": rows, "BIGTIFF": "IF_SAFER"}
+    layout = {"tiled": True, "blockxsize": columns, "blockysize": rows, "BIGTIFF": "IF_SAFER", "SPARSE_OK": True}
     variable = draft.variable
     kind = {"count": 1, "dtype": variable.dtype, "nodata": variable.nodata}
     with rasterio.open(draft.path, "w", driver="GTiff", **profile, **layout, **kind) as file:
@@ -153,8 +156,12 @@ def _open_draft(draft: _Draft, domain: Domain) -> Iterator[Any]:
 
 def _finish(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     """Describe the draft, turn it into a COG, read that back, drop the draft."""
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE):  # an environment is of its thread
-        return _finished(draft, domain, tags)
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE):  # an environment is of its thread
+            return _finished(draft, domain, tags)
+    except (rasterio.errors.RasterioError, CPLE_BaseError) as error:
+        # such as that the draft is no TIFF, where GDAL lost a write of it; the folder is gone when it is read
+        raise rasterio.errors.RasterioIOError(str(error).replace(f"{draft.path.parent}/", "")) from error
 
 
 def _finished(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
@@ -162,13 +169,7 @@ def _finished(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     variable, path = draft.variable, draft.path.with_name(f"{draft.variable.name}.tif")
     shape = domain.shape()
     halvings = math.ceil(math.log2(max(shape.x, shape.y) / _SMALLEST_OVERVIEW)) if max(shape.x, shape.y) > 1 else 0
-    with rasterio.open(draft.path, "r+") as file:
-        file.set_band_description(1, variable.name)
-        file.set_band_unit(1, variable.units)
-        file.update_tags(**tags, **_variable_tags(variable))
-        file.update_tags(1, **_variable_tags(variable), **_statistics_tags(draft.statistics))
-        # from the uncompressed draft: the COG driver would compress them twice
-        file.build_overviews([2**n for n in range(1, max(halvings, 1) + 1)], _resampling(variable))
+    _describe(draft, halvings, tags)
     rasterio.shutil.copy(
         draft.path,
         path,
@@ -183,6 +184,18 @@ def _finished(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     _verify(path, draft)
     draft.path.unlink()
     return Raster(variable=variable, path=path, statistics=draft.statistics)
+
+
+def _describe(draft: _Draft, halvings: int, tags: Mapping[str, str]) -> None:
+    """Put tags, description and overviews into a draft."""
+    variable = draft.variable
+    with rasterio.open(draft.path, "r+") as file:
+        file.set_band_description(1, variable.name)
+        file.set_band_unit(1, variable.units)
+        file.update_tags(**tags, **_variable_tags(variable))
+        file.update_tags(1, **_variable_tags(variable), **_statistics_tags(draft.statistics))
+        # from the uncompressed draft: the COG driver would compress them twice
+        file.build_overviews([2**n for n in range(1, max(halvings, 1) + 1)], _resampling(variable))
 
 
 def _resampling(variable: Variable) -> Resampling:
