@@ -8,12 +8,14 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterWindow
 from rio_cogeo.cogeo import cog_validate
 
@@ -23,6 +25,7 @@ from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import M01, Domain, Span, Window
 from downscaler.ground.tiles import Tile
+from downscaler.method.tile.turns import in_turn
 from downscaler.parts import cores
 from downscaler.product import Variable
 
@@ -52,11 +55,12 @@ def build_rasters(
     Each file is read back and compared with what was handed in before it counts. Raises StorageFullError, and
     CatalogError when tiles overlap, leave gaps, lack a variable or hold values out of range.
     """
-    draft_size = sum(np.dtype(v.dtype).itemsize for v in variables) * _draft_pixels(domain)
+    draft_size = sum(np.dtype(v.dtype).itemsize for v in variables) * _draft_pixels(domain) * 4 // 3  # with overviews
     require_room(folder, draft_size)
     with rasterio.Env(GDAL_CACHEMAX=_CACHE), storage_errors(folder, needs=draft_size):
         drafts = _write_drafts(folder, domain, tiles, variables)
-        return {draft.variable.name: _finish(draft, domain, tags) for draft in drafts}
+        finish = partial(_finish, domain=domain, tags=tags)
+        return {draft.variable.name: made for draft, made in zip(drafts, in_turn(finish, drafts, cores()), strict=True)}
 
 
 def _draft_block(domain: Domain) -> tuple[int, int]:
@@ -96,8 +100,10 @@ def _write_drafts(folder: Path, domain: Domain, tiles: Iterable[Tile], variables
             )
             for draft, file in zip(drafts, files, strict=True):
                 stored = encode(draft.variable, _field(tile, draft.variable))
-                file.write(stored, 1, window=where)
+                before = draft.statistics.count
                 draft.statistics.add(stored)
+                if draft.statistics.count > before:  # what is not written reads as nodata
+                    file.write(stored, 1, window=where)
                 draft.checks.append((where, _checksum(stored)))
     if not covered.all():
         missing = int(covered.size - np.count_nonzero(covered))
@@ -128,10 +134,11 @@ def _field(tile: Tile, variable: Variable) -> Array:
     return np.asarray(values)
 
 
-def _checksum(stored: Array) -> int:
+def _checksum(stored: Array, before: int = 0) -> int:
+    """CRC-32 of an array, or of one that began with the rows whose checksum is ``before``."""
     if stored.dtype.kind == "f":
         stored = np.where(np.isnan(stored), np.float32(math.nan), stored)  # one NaN, whatever its payload
-    return zlib.crc32(np.ascontiguousarray(stored).tobytes())
+    return zlib.crc32(np.ascontiguousarray(stored).data, before)
 
 
 @contextlib.contextmanager
@@ -139,7 +146,7 @@ def _open_draft(draft: _Draft, domain: Domain) -> Iterator[Any]:
     box = domain.geobox()
     profile = {"width": box.shape.x, "height": box.shape.y, "crs": str(box.crs), "transform": box.transform}
     rows, columns = _draft_block(domain)
-    layout = {"tiled": True, "blockxsize": columns, "blockysize": rows, "BIGTIFF": "IF_SAFER"}
+    layout = {"tiled": True, "blockxsize": columns, "blockysize": rows, "BIGTIFF": "IF_SAFER", "SPARSE_OK": True}
     variable = draft.variable
     kind = {"count": 1, "dtype": variable.dtype, "nodata": variable.nodata}
     with rasterio.open(draft.path, "w", driver="GTiff", **profile, **layout, **kind) as file:
@@ -148,14 +155,22 @@ def _open_draft(draft: _Draft, domain: Domain) -> Iterator[Any]:
 
 def _finish(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     """Describe the draft, turn it into a COG, read that back, drop the draft."""
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE):  # an environment is of its thread
+        return _finished(draft, domain, tags)
+
+
+def _finished(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
+    """The same within GDAL's environment."""
     variable, path = draft.variable, draft.path.with_name(f"{draft.variable.name}.tif")
+    shape = domain.shape()
+    halvings = math.ceil(math.log2(max(shape.x, shape.y) / _SMALLEST_OVERVIEW)) if max(shape.x, shape.y) > 1 else 0
     with rasterio.open(draft.path, "r+") as file:
         file.set_band_description(1, variable.name)
         file.set_band_unit(1, variable.units)
         file.update_tags(**tags, **_variable_tags(variable))
         file.update_tags(1, **_variable_tags(variable), **_statistics_tags(draft.statistics))
-    shape = domain.shape()
-    halvings = math.ceil(math.log2(max(shape.x, shape.y) / _SMALLEST_OVERVIEW)) if max(shape.x, shape.y) > 1 else 0
+        # from the uncompressed draft: the COG driver would compress them twice
+        file.build_overviews([2**n for n in range(1, max(halvings, 1) + 1)], _resampling(variable))
     rasterio.shutil.copy(
         draft.path,
         path,
@@ -165,8 +180,6 @@ def _finish(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
         LEVEL=_LEVEL,
         NUM_THREADS=cores(),  # changes no byte
         PREDICTOR="FLOATING_POINT" if np.dtype(variable.dtype).kind == "f" else "STANDARD",
-        OVERVIEW_RESAMPLING=_resampling(variable),
-        OVERVIEW_COUNT=max(halvings, 1),
         BIGTIFF="IF_SAFER",
     )
     _verify(path, draft)
@@ -174,11 +187,11 @@ def _finish(draft: _Draft, domain: Domain, tags: Mapping[str, str]) -> Raster:
     return Raster(variable=variable, path=path, statistics=draft.statistics)
 
 
-def _resampling(variable: Variable) -> str:
+def _resampling(variable: Variable) -> Resampling:
     """Means for quantities; the most frequent value for bit fields, which have no mean; any one for times."""
     if variable.precision is not None:
-        return "AVERAGE"
-    return "MODE" if variable is product.QUALITY_FLAG else "NEAREST"
+        return Resampling.average
+    return Resampling.mode if variable is product.QUALITY_FLAG else Resampling.nearest
 
 
 def _variable_tags(variable: Variable) -> dict[str, str]:
@@ -206,10 +219,24 @@ def _verify(path: Path, draft: _Draft) -> None:
     if not valid:
         raise CatalogError(f"{path.name} is not a valid COG", value="; ".join([*errors, *warnings]))
     with rasterio.open(path) as file:
-        for window, check in draft.checks:
-            if _checksum(file.read(1, window=window)) != check:
-                # As an I/O error, so that the caller asks the file system why.
-                raise rasterio.errors.RasterioIOError(f"{path.name} does not hold what was written at {window}")
+        found = _checksums(file, [window for window, _ in draft.checks])
+    for (window, check), read in zip(draft.checks, found, strict=True):
+        if read != check:
+            # As an I/O error, so that the caller asks the file system why.
+            raise rasterio.errors.RasterioIOError(f"{path.name} does not hold what was written at {window}")
+
+
+def _checksums(file: Any, windows: list[RasterWindow]) -> list[int]:
+    """Checksums of a file's windows, every block of it read once: in bands, through which each window's runs on."""
+    found = [0] * len(windows)
+    for top in range(0, file.height, BLOCK):
+        band = file.read(1, window=RasterWindow(0, top, file.width, min(BLOCK, file.height - top)))
+        for number, window in enumerate(windows):
+            first, last = max(window.row_off, top), min(window.row_off + window.height, top + len(band))
+            if first < last:
+                columns = slice(window.col_off, window.col_off + window.width)
+                found[number] = _checksum(band[first - top : last - top, columns], found[number])
+    return found
 
 
 def file_tags(date: dt.date, *, simulated: bool, caveats: tuple[str, ...]) -> dict[str, str]:

@@ -35,14 +35,16 @@ class Options:
 
     ``rows`` are drawn per branch from all tiles and days; ``noise`` (m3 m-3) is the standard deviation of the errors
     put on half of the coarse fields, so that the model does not lean on a precision that SMAP lacks; ``holdout`` is
-    the share of the record, in contiguous stretches, that is kept for stopping and calibration. ``rounds``, ``depth``
-    and ``learning_rate`` are the mean's; those of the bounds follow from them, see ``_for_bounds``.
+    the share of the record, in contiguous stretches, that is kept for stopping and calibration. ``rounds``, ``depth``,
+    ``learning_rate`` and ``columns``, the share of predictors that a node may choose from, are the mean's; what the
+    bounds have of them follows, see ``_for_bounds``.
     """
 
     rows: int = 250_000
     rounds: int = 120
     depth: int = 8
     learning_rate: float = 0.12
+    columns: float = 0.8
     patience: int = 25
     noise: float = 0.04
     holdout: float = 0.2
@@ -142,7 +144,7 @@ def grow(
     if (rows := Spool(parts.folder / "rows", look.features).rows) < MINIMUM_CELLS:
         raise TrainingError("There are too few training samples", value=rows, allowed=f"{MINIMUM_CELLS}")
     boosters = {}
-    for role, count in zip(("mean", "bounds"), rounds or (options.rounds, options.rounds // 3), strict=True):
+    for role, count in zip(("mean", "bounds"), rounds or (options.rounds, options.rounds // 2), strict=True):
         booster = xgb.Booster(model_file=parts.part(role, _booster_maker(role, parts, look, count, options)) / _FILE)
         booster.set_param({"device": "cpu", "nthread": options.threads})
         boosters[role] = booster
@@ -201,8 +203,13 @@ def _booster_maker(role: str, parts: Parts, look: Survey, count: int, options: O
 
 def _for_bounds(options: Options) -> dict[str, Any]:
     """What the bounds' trees have of their own: larger steps, and fewer leaves, since few rows lie beyond a bound."""
-    eta, depth = options.learning_rate * 4 / 3, min(options.depth, _BOUNDS_DEPTH)
-    return {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILES), "eta": eta, "max_depth": depth}
+    return {
+        "objective": "reg:quantileerror",
+        "quantile_alpha": list(QUANTILES),
+        "eta": options.learning_rate * 4 / 3,
+        "max_depth": min(options.depth, _BOUNDS_DEPTH),
+        "colsample_bynode": min(options.columns, 0.5),
+    }
 
 
 def _boost(rows: Spool, judge: Spool, parameters: dict[str, Any], count: int, options: Options) -> xgb.Booster:
@@ -233,7 +240,7 @@ def _parameters(options: Options) -> dict[str, Any]:
         "max_depth": options.depth,
         "eta": options.learning_rate,
         "subsample": 0.7,
-        "colsample_bynode": 0.5,
+        "colsample_bynode": options.columns,
         "min_child_weight": 20,
         "seed": options.seed,
         "nthread": options.threads,

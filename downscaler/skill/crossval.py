@@ -34,7 +34,10 @@ LARGEST = 4_000_000  # product cells that an evaluation holds at once
 NOISE_LIMIT = 0.5  # m3 m-3; beyond it a retrieval says nothing
 # Many fits, so fewer rows each. `make bench PYTEST_ARGS="-k choice"` asks each fold's inner folds alone: on days,
 # depth 8 and 100,000 rows; on unseen ground, where deeper trees leave steps between blocks, depth 6 and 60,000.
-DEFAULTS = {"time": Options(rows=100_000), "blocks": Options(rows=60_000, rounds=200, depth=6, learning_rate=0.08)}
+DEFAULTS = {
+    "time": Options(rows=100_000),
+    "blocks": Options(rows=60_000, rounds=200, depth=6, learning_rate=0.08, columns=0.5),
+}
 METHODS = ("nearest", "bilinear", "climatological_pattern", "prior", "stations_only", "hybrid")
 _WEATHER = frozenset(feature.name for feature in FEATURES if feature.group == "forcing")
 Progress = Callable[[str, int, int], None]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,10 @@ from downscaler.skill.evaluation import Evaluation
 from downscaler.skill.folds import FOLDS, GAP_DAYS
 from downscaler.stores.prior import open_prior
 
-SETTINGS = {  # rounds of mean and bounds, depth, step
-    "120 x 8, step 0.12": ((120, 40), Options()),
-    "100 x 9, step 0.12": ((100, 40), Options(depth=9)),
-    "80 x 8, step 0.16": ((80, 26), Options(learning_rate=0.16)),
-    "200 x 8, step 0.08": ((200, 66), Options(learning_rate=0.08)),
+SETTINGS = {  # rounds of mean and bounds, depth, step, share of predictors
+    "120, step 0.12": ((120, 60), Options()),
+    "80, step 0.16": ((80, 40), Options(learning_rate=0.16)),
+    "200, step 0.08": ((200, 66), Options(learning_rate=0.08, columns=0.5)),
 }
 NOISES = (0.0, 0.04)  # m3 m-3
 DAYS, ROWS, HELD = 16, 100_000, 30_000
@@ -64,7 +63,7 @@ def judge(kind: Kind, record: TileRecord, train: Part, held: Part) -> Fold:
     """One fold: every setting trained, and judged on the same days and rows."""
     fold, branches = Fold(), {}
     for name, (rounds, options) in SETTINGS.items():
-        use = Options(rows=ROWS, depth=options.depth, learning_rate=options.learning_rate, threads=1)
+        use = replace(options, rows=ROWS, threads=1)
         branches[name] = fit_plain(kind, [record], train, use, rounds)
     with scratch() as parts:
         look = survey(kind, [record], train, parts)

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+import zarr
 
 from downscaler import product
 from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError, broken_as
 from downscaler.ground.grid import M01, domain_of
 from downscaler.ground.prior import Prior
 from downscaler.sources import parflow
+from downscaler.stores.prior.packed import decoded
 from downscaler.stores.prior.schema import ATTRIBUTES, FIELDS, KIND, contents
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2
@@ -52,7 +54,8 @@ def _open(path: Path) -> Prior:
             allowed="a folder written by: vadose prior build",
         )
     try:
-        data = _decoded(xr.open_zarr(path, consolidated=False, chunks=None, decode_cf=False))
+        stored = xr.open_zarr(path, consolidated=False, chunks=None, decode_cf=False)
+        data = decoded(stored, zarr.open_group(path, mode="r", use_consolidated=False), path)
     except BROKEN as error:
         raise PriorUnreadableError(
             "The prior store cannot be opened", value=f"{path}: {error}", remedy="Build it again: vadose prior build."
@@ -67,14 +70,6 @@ def _open(path: Path) -> Prior:
             remedy="Copy it again or build it again: vadose prior build.",
         )
     return Prior(path=path, data=data, domain=domain_of(data.attrs), attributes=data.attrs)
-
-
-def _decoded(stored: xr.Dataset) -> xr.Dataset:
-    """Packed numbers as float32, read when they are asked for; a scale as JSON tells it would make float64 of them."""
-    for variable in stored.variables.values():
-        if "scale_factor" in variable.attrs:
-            variable.attrs["scale_factor"] = np.float32(variable.attrs["scale_factor"])
-    return xr.decode_cf(stored)
 
 
 def swap(staging: Path, out: Path) -> None:
