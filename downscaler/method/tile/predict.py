@@ -18,7 +18,7 @@ from downscaler.method.coarse.analysis import Memory
 from downscaler.method.coarse.following import Response
 from downscaler.method.conserve import HALO, noise_gain, noise_surface
 from downscaler.method.features import Ground, coarse_predictors
-from downscaler.method.forcing import borrowed, own_days
+from downscaler.method.forcing import all_beside, borrowed, own_days
 from downscaler.method.hybrid import DEFAULT_ERROR, TILE, Answer, Branch, Estimate, Model, check_features, finish
 from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
@@ -26,7 +26,7 @@ from downscaler.method.quality import minutes, quality
 from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
 from downscaler.method.tile.turns import in_turn
-from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, tile_weather
+from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, nothing_kept, tile_weather
 from downscaler.product import Flag
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
@@ -116,6 +116,7 @@ class _Day:
         own = prior.data["time"].values.astype("datetime64[D]")
         self._everywhere = Flag(0) if np.datetime64(day.date) in own else Flag.STALE_PRIOR
         lent = borrowed(day.date, own_days(prior.data), weather.days) if weather else []
+        self._beside = weather is not None and all_beside(prior.data, day.date, weather.days)
         self._early = weather is not None and not weather.preliminary.isdisjoint(lent)
 
     def learn_weather(self, windows: list[Window], threads: int) -> None:
@@ -174,7 +175,8 @@ class _Day:
             with self._prior.reading(window):
                 if held is None:
                     return tile_weather(data, active, day.date, self._ratio)
-                on, kept = held.on(day.domain, window), held.kept_on(day.domain, window)
+                on = held.on(day.domain, window)
+                kept = held.kept_on(day.domain, window) if self._beside else nothing_kept
                 return tile_weather(data, active, day.date, self._ratio, on, held.days, kept)
 
         return self._keep_weather(name, make)

@@ -15,11 +15,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from downscaler.ground.blocks import Bools, Floats, block_mean
+from downscaler.ground.blocks import Bools, Floats, block_sum
 from downscaler.ground.grid import Domain, Window
 from downscaler.method.conserve import Surfaces
 from downscaler.method.features import antecedent
-from downscaler.method.forcing import RAIN, WARMTH, HeldWeather, all_beside, forcing_until
+from downscaler.method.forcing import RAIN, WARMTH, HeldWeather, forcing_until
 from downscaler.method.tile.land import Arrays, Land
 from downscaler.method.weather.antecedent import Antecedent
 
@@ -54,6 +54,10 @@ class DaysOfWeather:
 KeptWeather = Callable[[], Mapping[str, Antecedent] | None]
 
 
+def nothing_kept() -> None:
+    """What is kept where nothing is."""
+
+
 def tile_weather(
     data: xr.Dataset,
     active: Bools,
@@ -61,7 +65,7 @@ def tile_weather(
     ratio: int,
     held: HeldWeather | None = None,
     days: Sequence[dt.date] = (),
-    kept: KeptWeather = lambda: None,
+    kept: KeptWeather = nothing_kept,
 ) -> dict[str, NDArray[Any]]:
     """Antecedent weather of one tile: of its active cells, and block means; empty where it is not known.
 
@@ -72,7 +76,7 @@ def tile_weather(
         ratio: product cells along one edge of a SMAP cell.
         held: weather beside the prior; None without.
         days: those that ``held`` has.
-        kept: what is kept of the day's predictors, asked where none of its run of days is the prior's own.
+        kept: what is kept of the day's predictors, for days whose run is not the prior's own (``forcing.all_beside``).
 
     Returns:
         ``names`` [k] of the predictors, ``fine`` [k, n] of the active cells row by row, ``coarse`` [k, nyc, nxc], and
@@ -83,14 +87,21 @@ def tile_weather(
         return {}
     listed = np.stack(list(fields.values()))
     known = np.isfinite(listed)
-    whole = np.full(active.shape, np.nan)
-
-    def mean(values: Floats) -> Floats:
-        whole[active] = values
-        return block_mean(whole, active & np.isfinite(whole), ratio)
-
-    made = {"names": np.array(list(fields)), "fine": listed, "coarse": np.stack([mean(each) for each in listed])}
+    made = {"names": np.array(list(fields)), "fine": listed, "coarse": _means(listed, known, active, ratio)}
     return made if known.all() else made | {"known": known}
+
+
+def _means(listed: Floats, known: Bools, active: Bools, ratio: int) -> Floats:
+    """Block means [k, nyc, nxc] of fields of the active cells [k, n] over those that are known."""
+
+    def sums(values: NDArray[Any]) -> Floats:
+        whole = np.zeros((len(values), *active.shape))
+        whole[:, active] = values
+        return block_sum(whole, ratio)
+
+    count = block_sum(active.astype(np.float64), ratio) if known.all() else sums(known)
+    total = sums(listed if known.all() else np.where(known, listed, 0.0))
+    return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
 
 
 def _fields(
@@ -102,7 +113,7 @@ def _fields(
     kept: KeptWeather,
 ) -> dict[str, Floats] | None:
     """The predictors of the active cells [n]: from what is kept, as far as that tells all, else from the days."""
-    ready = kept() if all_beside(data, date, days) else None
+    ready = kept()
     rain = ready[RAIN].on(active) if ready else None
     if ready is None or rain is None:
         forcing = forcing_until(data, date, held, days)
@@ -150,11 +161,10 @@ class WeatherOfDay:
         if not made:
             return None
         inner = window.relative_to(grown)
-        active = self._active[window.index]
-        place = np.zeros(active.size, np.intp)
-        place[active.ravel()] = np.arange(int(active.sum()))
-        at = place[land.cells]
-        names, fine = [str(name) for name in made["names"]], made["fine"][:, at]
+        names, fine = [str(name) for name in made["names"]], made["fine"]
+        active = np.flatnonzero(self._active[window.index])
+        if not np.array_equal(active, land.cells):
+            fine = fine[:, np.searchsorted(active, land.cells)]
         fields = dict(zip(names, fine, strict=True))
         near = np.stack([self._coarse[name][grown.coarser(self._ratio).index] for name in names])
         for alike in _missing_alike(near, [name in self._known for name in names]):

@@ -11,13 +11,14 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from downscaler.errors import BROKEN
@@ -25,6 +26,7 @@ from downscaler.ground.grid import Span, Window
 from downscaler.method.forcing import run_of_days
 from downscaler.method.weather.antecedent import Antecedent
 from downscaler.records import sync
+from downscaler.stores.prior.shards import Shards
 from downscaler.stores.weather.antecedent import NAMES, Numbers, Planes, from_day_before, from_days, unpacked
 from downscaler.stores.weather.layout import CHUNK, MISSING, DayRecord, slots_text
 
@@ -36,6 +38,7 @@ _NO_DAYS = np.array([], dtype="datetime64[D]")
 Slots = Mapping[dt.date, int]
 Best = Mapping[dt.date, DayRecord]
 ZarrArray: TypeAlias = "zarr.Array[Any]"
+Part = Callable[[Sequence[slice]], NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +61,23 @@ def kept_of(path: Path, date: dt.date, run: Slots) -> Kept | None:
     return found if found is not None and run and found.of == slots_text(run) else None
 
 
-def read_kept(array: ZarrArray, kept: Kept, window: Window) -> dict[str, Antecedent] | None:
+def open_kept(path: Path) -> Part:
+    """How parts of what a store keeps are read."""
+    array = zarr.open_array(path / ARRAY, mode="r", zarr_format=3)
+    shards = Shards.of(array, path / ARRAY)
+    return shards.read if shards is not None else lambda key: np.asarray(array[tuple(key)])
+
+
+def read_kept(part: Part, kept: Kept, window: Window) -> dict[str, Antecedent] | None:
     """Antecedent rain and temperature on a window of a store (M01 cells); None where what is kept is damaged."""
-    planes = _planes(array, kept.slot, window)
+    planes = _planes(part, kept.slot, window)
     return None if planes is None else unpacked(planes, kept.days)
 
 
-def is_whole(array: ZarrArray, kept: Kept) -> bool:
+def is_whole(path: Path, kept: Kept) -> bool:
     """Whether all numbers are there as they were written."""
-    return all(_whole(_planes(array, kept.slot, strip)) is not None for strip in _strips(array))
+    part, strips = open_kept(path), _strips(zarr.open_array(path / ARRAY, mode="r", zarr_format=3))
+    return all(_whole(_planes(part, kept.slot, strip)) is not None for strip in strips)
 
 
 def keep_antecedent(path: Path, group: zarr.Group, best: Best, dates: Iterable[dt.date]) -> None:
@@ -94,7 +105,7 @@ def _make(path: Path, group: zarr.Group, best: Best, date: dt.date, slot: int) -
     """The planes of a date, strip by strip, from those of the day before where they are kept."""
     array, yesterday = _array(group), date - dt.timedelta(days=1)
     run, before = run_slots(best, date), run_slots(best, yesterday)
-    kept = kept_of(path, yesterday, before)
+    kept, part = kept_of(path, yesterday, before), open_kept(path)
     for strip in _strips(array):
 
         def read(name: str, day: dt.date, strip: Window = strip) -> Numbers:
@@ -102,16 +113,17 @@ def _make(path: Path, group: zarr.Group, best: Best, date: dt.date, slot: int) -
                 return np.full((len(strip.rows), len(strip.columns)), MISSING, np.uint16)
             return np.asarray(group[name][best[day].slot, strip.rows.slice, :])  # type: ignore[index]
 
-        known = None if kept is None else _whole(_planes(array, kept.slot, strip))
+        known = None if kept is None else _whole(_planes(part, kept.slot, strip))
         made = from_days(sorted(run), read) if known is None else from_day_before(known, min(before), date, read)
         array[slot, :, strip.rows.slice, :] = made
 
 
-def _planes(array: ZarrArray, slot: int, window: Window) -> Planes | None:
+def _planes(part: Part, slot: int, window: Window) -> Planes | None:
+    key = (slice(slot, slot + 1), slice(0, len(NAMES)), window.rows.slice, window.columns.slice)
     try:
-        return np.asarray(array[slot, :, window.rows.slice, window.columns.slice])
+        return np.asarray(part(key)[0])
     except BROKEN as error:
-        _LOG.warning("Antecedent weather in %s is damaged, its days are read instead: %s", array.store_path, error)
+        _LOG.warning("Antecedent weather is damaged, the days are read instead: %s", error)
         return None
 
 

@@ -114,6 +114,7 @@ def add_days(
                     written.append(record)
                     known[day, source.name] = record
                     slot += 1
+                del fields  # of CONUS 60 MB, while as much is made of them
                 keep_antecedent(path, group, replace(store, records=tuple(known.values())).best, [day])
             later = (record.date + dt.timedelta(days=age) for record in written for age in range(FORCING_DAYS))
             keep_antecedent(path, group, replace(store, records=tuple(known.values())).best, later)

@@ -21,7 +21,7 @@ from downscaler.ground.grid import M01, Domain, Window, domain_of
 from downscaler.method.tile.weather import DaysOfWeather
 from downscaler.method.weather.antecedent import Antecedent
 from downscaler.records import InputRecord
-from downscaler.stores.weather.antecedent_days import ARRAY, Kept, ZarrArray, is_whole, kept_of, read_kept, run_slots
+from downscaler.stores.weather.antecedent_days import Kept, Part, is_whole, kept_of, open_kept, read_kept, run_slots
 from downscaler.stores.weather.layout import (
     KIND,
     RECORDS,
@@ -103,8 +103,8 @@ class Weather:
         return {name: group[name] for name in VARIABLES}
 
     @cached_property
-    def _kept_array(self) -> ZarrArray:
-        return zarr.open_array(self.path / ARRAY, mode="r", zarr_format=3)
+    def _kept_part(self) -> Part:
+        return open_kept(self.path)
 
     def _own_window(self, domain: Domain, window: Window) -> Window:
         """A domain's window counted from the store's own corner."""
@@ -113,7 +113,7 @@ class Weather:
 
     def antecedent(self, kept: Kept, domain: Domain, window: Window) -> dict[str, Antecedent] | None:
         """Antecedent rain and temperature of a day on a window, by variable; None where days have to be read."""
-        return read_kept(self._kept_array, kept, self._own_window(domain, window))
+        return read_kept(self._kept_part, kept, self._own_window(domain, window))
 
     def upto(self, date: dt.date) -> DaysOfWeather:
         """The days up to one, as downscaling takes them."""
@@ -173,7 +173,7 @@ class Weather:
                 if found != digest:
                     bad.append(f"{record.date} {record.source} {name}")
         held = ((date, kept) for date in self.best if (kept := self.kept(date)) is not None)
-        return bad + [f"{date} antecedent" for date, kept in held if not is_whole(self._kept_array, kept)]
+        return bad + [f"{date} antecedent" for date, kept in held if not is_whole(self.path, kept)]
 
 
 def _pieces(slots: Sequence[int | None]) -> Iterator[tuple[slice, slice]]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from downscaler import product
 from downscaler.method.features import API_DAYS, FORCING_DAYS, FORCING_MINIMUM, WARMTH_DAYS, antecedent
-from downscaler.method.forcing import RAIN, WARMTH
+from downscaler.method.forcing import RAIN, WARMTH, all_beside
 from downscaler.method.tile.weather import DaysOfWeather, tile_weather
 from downscaler.method.weather.antecedent import Antecedent
 from downscaler.sources.weather import open_weather_source
@@ -278,9 +278,12 @@ def test_cells_that_never_have_weather_take_the_others_mean_if_they_are_few(whol
 
 
 def test_what_is_kept_is_not_asked_where_the_prior_has_days_of_the_run(whole: Path) -> None:
-    own = soil(precipitation=1.0).assign_coords(time=[np.datetime64(back(50), "ns")])
-    weather = open_weather(whole / "w").upto(LAST)
-    assert reads(weather, own, LAST) == [(RAIN, 59)]
+    days = open_weather(whole / "w").upto(LAST).days
+    own = soil(precipitation=1.0)
+    assert all_beside(own, LAST, days)
+    assert not all_beside(own.assign_coords(time=[np.datetime64(back(50), "ns")]), LAST, days)
+    assert all_beside(own.assign_coords(time=[np.datetime64(back(60), "ns")]), LAST, days)
+    assert not all_beside(own, LAST + dt.timedelta(days=1), days)
 
 
 def test_a_kill_before_the_record_leaves_nothing_that_counts(whole: Path, tmp_path: Path) -> None:
