@@ -194,6 +194,7 @@ def _means(fine: Array, active: NDArray[np.bool_], grid: EaseGrid) -> Array:
     """Block means [..., nyc, nxc] over cells that are active and have a value, NaN where a block has none."""
     ratio = ratio_to_m01(grid)
     use = active & np.isfinite(fine)
-    count = block_sum(use.astype(np.float64), ratio)
+    whole = bool((use == active).all())  # no cell without a value: all days have the same count
+    count = block_sum((active if whole else use).astype(np.float64), ratio)
     with np.errstate(invalid="ignore"):
         return (block_sum(np.where(use, fine, 0.0), ratio) / np.where(count > 0, count, np.nan)).astype(np.float32)
