@@ -20,6 +20,7 @@ from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
 from catalog.api.data.dates import found_entry
+from catalog.api.data.kept import Kept
 from catalog.api.requests import absent, base
 from catalog.api.stac.holdings import Catalogue
 from catalog.api.stac.shelves import Entry
@@ -33,7 +34,7 @@ from downscaler.product import COARSE_GRIDS, Flag
 
 router = APIRouter()
 SIZE, DEEPEST = 256, 14
-_CACHED_DIFFERENCES = 4
+_KEPT_BYTES = 160_000_000  # of differences to SMAP: four days of CONUS, hundreds of a basin
 _DAY = 86_400
 _ALL = LAYERS | DERIVED_LAYERS
 Zoom = Annotated[int, Path(ge=0, le=DEEPEST)]
@@ -153,10 +154,9 @@ def _raster(catalogue: Catalogue, entry: Entry, name: str) -> Iterator[rasterio.
 
 
 @functools.lru_cache(maxsize=8)
-def _differences(catalogue: Catalogue) -> Any:
+def _differences(catalogue: Catalogue) -> Kept:
     """Of each catalogue, differences to SMAP of the last items asked for."""
 
-    @functools.lru_cache(maxsize=_CACHED_DIFFERENCES)
     def difference(files: tuple[tuple[str, str], ...]) -> bytes:
         """An item's difference to SMAP, m3/m3, as a GeoTIFF in tiles with overviews, as the plain rasters have."""
         keys = dict(files)  # a revision's files never change
@@ -170,7 +170,7 @@ def _differences(catalogue: Catalogue) -> Any:
             filled = (file.read(1) & int(Flag.GAP_FILLED)) != 0
         return _as_tiff(profile, less_smap(theta, filled, ratio_to_m01(COARSE_GRIDS[grid])))
 
-    return difference
+    return Kept(difference, _KEPT_BYTES)
 
 
 def _as_tiff(profile: dict[str, Any], values: Any) -> bytes:
