@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import matplotlib
@@ -16,7 +17,7 @@ from downscaler import product
 from downscaler.product import FLAG_MEANINGS, Flag
 
 DIFFERENCE = "difference"
-_STEPS = 255
+_STEPS = 254  # colours of a scale, less one; a PNG's palette has 256, and one is for what is not there
 _NEUTRAL = LinearSegmentedColormap.from_list("difference", ("#8c510a", "#d8b365", "#f5f5f5", "#5ab4ac", "#01665e"))
 _GOOD = "#d9efe3"  # a value without reservation
 _FLAG_COLOURS: dict[Flag, str] = {
@@ -36,6 +37,10 @@ _FLAG_COLOURS: dict[Flag, str] = {
     Flag.STALE_PRIOR: "#f2e394",
 }
 """By precedence: of several flags a pixel is drawn in the colour of the first."""
+
+
+CLEAR = 255
+"""Index of what is not there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,13 @@ class Layer:
         if self.classes:
             return {i: _rgba(colour) for i, (_, _, colour) in enumerate(self.classes)}
         return {i: _rgba(self.scale(i / _STEPS)) for i in range(_STEPS + 1)}
+
+    @cached_property
+    def palette(self) -> tuple[bytes, bytes]:
+        """Red, green and blue of each index, and its alpha, as a PNG has them; those beyond the colours are clear."""
+        colours = self.colours()
+        shown = [colours.get(index, (0, 0, 0, 0)) for index in range(CLEAR + 1)]
+        return bytes(part for colour in shown for part in colour[:3]), bytes(colour[3] for colour in shown)
 
     def legend(self) -> dict[str, Any]:
         """What a page needs to explain the layer."""

@@ -96,6 +96,8 @@ def test_numbers_are_compared_as_numbers(service):
         ({"filter": "NOT " * 3000 + "gsd > 1"}, "nests"),
         ({"filter": "(" * 24 + "gsd > 1"}, "do not match"),  # the parser tries each bracket twice: for minutes
         ({"filter": "gsd > 1)("}, "do not match"),
+        ({"filter": "S_INTERSECTS(geometry, POLYGON((-99 34, -97 34 -97 36, -99 34)))"}, "not valid CQL2 text"),
+        ({"filter": f"S_INTERSECTS(geometry, POINT({'9' * 400} 36))"}, "not valid CQL2 text"),
         ({"filter": "(" * 20 + "gsd > 1 AN" + ")" * 20}, "nests"),
         ({"filter": "((gsd > 1) AND (" * 8 + "gsd > 1 AN" + "))" * 8}, "nests"),
         ({"filter": "NOT (" * 12 + "gsd > 1 AN" + ")" * 12}, "not valid CQL2 text"),
