@@ -142,7 +142,7 @@ def _filter(folder: Path, chance: random.Random) -> Path:
     path = folder / "filter.txt"
     content = chance.choice(CQL2)
     for _ in range(chance.choice([1, 1, 2, 4])):
-        content = _changed(content, chance)
+        content = _changed(content, chance)[:100_000]
     path.write_text(content, encoding="utf-8", errors="replace")
     return path
 
