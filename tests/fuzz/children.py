@@ -241,7 +241,7 @@ def _typed(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, MemoryError):
             return f"memory: {_cause(cause)}"
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return "refused"
 
 
