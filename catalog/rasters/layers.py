@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import matplotlib
@@ -23,7 +24,7 @@ PALETTES: dict[str, Colormap] = {
     "grey": matplotlib.colormaps["gray"],
 }
 """Colour scales that a reader may choose in place of a layer's own; cividis and grey look alike to all eyes."""
-_STEPS = 255
+_STEPS = 254  # colours of a scale, less one; a PNG's palette has 256, and one is for what is not there
 _NEUTRAL = LinearSegmentedColormap.from_list("difference", ("#8c510a", "#d8b365", "#f5f5f5", "#5ab4ac", "#01665e"))
 _GOOD = "#d9efe3"  # a value without reservation
 _FLAG_COLOURS: dict[Flag, str] = {
@@ -43,6 +44,10 @@ _FLAG_COLOURS: dict[Flag, str] = {
     Flag.STALE_PRIOR: "#f2e394",
 }
 """By precedence: of several flags a pixel is drawn in the colour of the first."""
+
+
+CLEAR = 255
+"""Index of what is not there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +83,7 @@ class Layer:
         ends = (self.range[0] if low is None else low, self.range[1] if high is None else high)
         if not (np.isfinite(ends).all() and ends[0] < ends[1]):
             raise ValueError(f"a range rises from one number to another, not from {ends[0]:g} to {ends[1]:g}")
-        if self.classes:
+        if self.classes or (palette, low, high) == (None, None, None):
             return self
         return replace(self, range=ends, scale=self.scale if palette is None else PALETTES[palette])
 
@@ -87,6 +92,13 @@ class Layer:
         if self.classes:
             return {i: _rgba(colour) for i, (_, _, colour) in enumerate(self.classes)}
         return {i: _rgba(self.scale(i / _STEPS)) for i in range(_STEPS + 1)}
+
+    @cached_property
+    def palette(self) -> tuple[bytes, bytes]:
+        """Red, green and blue of each index, and its alpha, as a PNG has them; those beyond the colours are clear."""
+        colours = self.colours()
+        shown = [colours.get(index, (0, 0, 0, 0)) for index in range(CLEAR + 1)]
+        return bytes(part for colour in shown for part in colour[:3]), bytes(colour[3] for colour in shown)
 
     def legend(self) -> dict[str, Any]:
         """What a page needs to explain the layer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from catalog.store.base import Store, open_store
 from catalog.store.documents import Document, resolve
 from downscaler import product
 from downscaler.day.downscale import as_dataset
-from downscaler.errors import CatalogError
+from downscaler.errors import CatalogError, broken_as
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Catalog:
         item = self.days.get((name, day))
         if item is None:
             raise CatalogError(f"{name} has no such day", value=day, allowed=[str(d) for d in self.dates(name)][-5:])
+        with _undamaged(f"{name}, {day}"):
+            return self._opened(name, day, item)
+
+    def _opened(self, name: str, day: dt.date, item: Document) -> xr.Dataset:
         key, properties = DayName.of_item(item).item_key, item["properties"]
         height, width = properties["proj:shape"]
         box = GeoBox((height, width), Affine(*properties["proj:transform"][:6]), properties["proj:code"])
@@ -81,6 +86,10 @@ class Catalog:
         raise CatalogError(what, value=name or "none named", allowed=self.domains)
 
 
+def _undamaged(what: object) -> AbstractContextManager[None]:
+    return broken_as(CatalogError, "The item of a day is damaged", what, "`vadose catalog check --repair`.")
+
+
 def open_catalog(uri: str | Path) -> Catalog:
     """Open a catalogue in a folder or bucket; raises CatalogError where there is none."""
     store = open_store(uri)
@@ -88,6 +97,7 @@ def open_catalog(uri: str | Path) -> Catalog:
         raise CatalogError("There is no catalogue", value=store.uri, allowed="a place with a catalog.json")
     found = {}
     for item in items(uri):
-        date = dt.date.fromisoformat(str(item["properties"]["start_datetime"])[:10])
-        found[domain_name(str(item["collection"])), date] = item
+        with _undamaged(item.get("id")):
+            date = dt.date.fromisoformat(str(item["properties"]["start_datetime"])[:10])
+            found[domain_name(str(item["collection"])), date] = item
     return Catalog(store=store, days=found)

@@ -109,8 +109,12 @@ def _geojson(path: Path) -> Iterator[Row]:
 def _geopackage(path: Path) -> Iterator[Row]:
     """Features of the first layer; the binary form is that of OGC 12-128r19, clause 2.1.3."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as base:
+        base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(path.stat().st_size, 1_000_000))  # no value is longer
         base.row_factory = sqlite3.Row
-        column = base.execute("SELECT table_name, column_name, srs_id FROM gpkg_geometry_columns").fetchone()
+        try:
+            column = base.execute("SELECT table_name, column_name, srs_id FROM gpkg_geometry_columns").fetchone()
+        except MemoryError:  # SQLite's word for pages of an odd size; nothing was asked for
+            raise sqlite3.DatabaseError("the header of its database is damaged") from None
         if column is None:
             return
         table, geometry, srs = column

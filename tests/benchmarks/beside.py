@@ -92,10 +92,11 @@ def beside(asked: dict[str, tuple[Ask, int]], number: int, uncounted: int = 8) -
     found = {}
     for name, (_, process) in asked.items():
         counted = sorted(seconds[name][uncounted:])
+        shared = sum(other == process for _, other in asked.values())  # the mean of all that one process was asked
         found[name] = {
             "median_ms": round(1e3 * statistics.median(counted), 1),
             "p99_ms": round(1e3 * counted[min(int(0.99 * number), number - 1)], 1),
-            "cpu_ms": round(1e3 * (computed(process) - before[name]) / number, 2),
+            "cpu_ms": round(1e3 * (computed(process) - before[name]) / number / shared, 2),
         }
         print(f"{name}: {found[name]}", flush=True)
     return found

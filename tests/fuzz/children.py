@@ -210,7 +210,7 @@ def _opens(subject: Subject, path: Path) -> bool:
     """Whether an input comes past its header."""
     try:
         subject.opens(path)
-    except Exception:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001 - libraries in Rust panic past Exception
         return False
     return True
 
@@ -241,7 +241,7 @@ def _typed(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, MemoryError):
             return f"memory: {_cause(cause)}"
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return "refused"
 
 

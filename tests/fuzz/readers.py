@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from downscaler.errors import ModelUnreadableError
+from downscaler.errors import BROKEN, ModelUnreadableError
 from tests.fuzz import hdf5s, mutating, opening
 from tests.fuzz.children import Subject
 
@@ -326,14 +326,15 @@ def _model(seed: Path) -> Callable[[Path, random.Random], Path]:
         path = folder / "model"
         mutating.folder(seed, path, chance, mutating.by_suffix)
         if chance.random() < 0.8 and (path / "model.json").is_file():
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, OSError):
+            with contextlib.suppress(*BROKEN):
                 manifest = json.loads((path / "model.json").read_bytes())
                 for branch in manifest["branches"]:
                     for stored in branch["files"].values():
                         content = (path / stored["file"]).read_bytes()
                         stored |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-                (path / "model.json").unlink()
-                (path / "model.json").write_text(json.dumps(manifest))
+                told = json.dumps(manifest)
+                (path / "model.json").unlink()  # a hard link
+                (path / "model.json").write_text(told)
         return path
 
     return make
@@ -350,7 +351,9 @@ def _load_model(path: Path, _: Any) -> None:
     if child == 0:
         code = 1
         with contextlib.suppress(BaseException):
-            code = trial.main(path)
+            for branch in read_model(path).branches.values():
+                trial.try_branch(branch)
+            code = 0
         os._exit(code)
     _, status = os.waitpid(child, 0)
     if os.waitstatus_to_exitcode(status) != 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -13,17 +14,18 @@ import numpy as np
 import rasterio
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
+from PIL import Image
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rio_tiler.errors import TileOutsideBounds
 from rio_tiler.io import Reader
-from rio_tiler.models import ImageData
 
 from catalog.api.data.dates import found_entry
+from catalog.api.data.kept import Kept
 from catalog.api.requests import absent, bad, base
 from catalog.api.stac.holdings import Catalogue
 from catalog.api.stac.shelves import Entry
-from catalog.rasters.layers import DERIVED_LAYERS, DIFFERENCE, LAYERS, PALETTES, Layer, palettes
+from catalog.rasters.layers import CLEAR, DERIVED_LAYERS, DIFFERENCE, LAYERS, PALETTES, Layer, palettes
 from catalog.reading.rasters import open_raster
 from catalog.reading.retrieval import less_smap
 from catalog.store.documents import read_document
@@ -33,8 +35,9 @@ from downscaler.product import COARSE_GRIDS, Flag
 
 router = APIRouter()
 SIZE, DEEPEST = 256, 14
-_CACHED_DIFFERENCES = 4
+_KEPT_BYTES = 160_000_000  # of differences to SMAP: four days of CONUS, hundreds of a basin
 _DAY = 86_400
+_PACKING = 4  # of 9; more makes a tile a few percent smaller and takes longer
 _ALL = LAYERS | DERIVED_LAYERS
 Zoom = Annotated[int, Path(ge=0, le=DEEPEST)]
 TileNumber = Annotated[int, Path(ge=0, lt=2**DEEPEST)]
@@ -163,8 +166,13 @@ def _draw(catalogue: Catalogue, entry: Entry, layer: Layer, at: tuple[int, int, 
 def render(layer: Layer, values: Any, mask: Any) -> bytes:
     """A PNG of values [y, x]; transparent where ``mask`` is set or a value is NaN."""
     hidden = mask | ~np.isfinite(np.asarray(values, np.float64))
-    indices = np.ma.MaskedArray(layer.indices(values)[None], mask=hidden[None])
-    return bytes(ImageData(indices).render(img_format="PNG", colormap=layer.colours()))
+    drawn = np.where(hidden, np.uint8(CLEAR), layer.indices(values))
+    colours, alpha = layer.palette
+    image = Image.frombytes("P", drawn.shape[::-1], drawn.tobytes())
+    image.putpalette(colours)
+    content = io.BytesIO()
+    image.save(content, "PNG", transparency=alpha, compress_level=_PACKING)
+    return content.getvalue()
 
 
 @contextmanager
@@ -182,10 +190,9 @@ def _raster(catalogue: Catalogue, entry: Entry, name: str) -> Iterator[rasterio.
 
 
 @functools.lru_cache(maxsize=8)
-def _differences(catalogue: Catalogue) -> Any:
+def _differences(catalogue: Catalogue) -> Kept:
     """Of each catalogue, differences to SMAP of the last items asked for."""
 
-    @functools.lru_cache(maxsize=_CACHED_DIFFERENCES)
     def difference(files: tuple[tuple[str, str], ...]) -> bytes:
         """An item's difference to SMAP, m3/m3, as a GeoTIFF in tiles with overviews, as the plain rasters have."""
         keys = dict(files)  # a revision's files never change
@@ -199,7 +206,7 @@ def _differences(catalogue: Catalogue) -> Any:
             filled = (file.read(1) & int(Flag.GAP_FILLED)) != 0
         return _as_tiff(profile, less_smap(theta, filled, ratio_to_m01(COARSE_GRIDS[grid])))
 
-    return difference
+    return Kept(difference, _KEPT_BYTES)
 
 
 def _as_tiff(profile: dict[str, Any], values: Any) -> bytes:

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import uuid
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ def is_prior(path: Path) -> bool:
         return False
 
 
+def _undamaged(path: Path | str) -> AbstractContextManager[None]:
+    return broken_as(PriorUnreadableError, "The prior store is damaged", path, "Build it again: vadose prior build.")
+
+
 def open_prior(path: Path | str) -> Prior:
     """Open a prior store.
 
@@ -42,7 +47,7 @@ def open_prior(path: Path | str) -> Prior:
     schema version or lacks a variable.
     """
     path = Path(path)
-    with broken_as(PriorUnreadableError, "The prior store is damaged", path, "Build it again: vadose prior build."):
+    with _undamaged(path):
         return _open(path)
 
 
@@ -126,7 +131,11 @@ def describe(path: Path | str) -> dict[str, Any]:
     """What a prior store or a ParFlow-CLM file is, for ``vadose info``; raises as ``open_prior`` and the readers do."""
     if Path(path).is_file():
         return parflow.describe(Path(path))
-    prior = open_prior(path)
+    with _undamaged(path):
+        return _facts(open_prior(path))
+
+
+def _facts(prior: Prior) -> dict[str, Any]:
     facts = {key: prior.attributes[key] for key in ATTRIBUTES if key not in ("kind", "inputs", "created")}
     active = prior.data["active"].values
     return {

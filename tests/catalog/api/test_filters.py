@@ -94,6 +94,13 @@ def test_numbers_are_compared_as_numbers(service):
         ({"filter": "datetime > 'soon'"}, "soon"),
         ({"filter": "(" * 2000 + "gsd > 1" + ")" * 2000}, "nests"),
         ({"filter": "NOT " * 3000 + "gsd > 1"}, "nests"),
+        ({"filter": "(" * 24 + "gsd > 1"}, "do not match"),  # the parser tries each bracket twice: for minutes
+        ({"filter": "gsd > 1)("}, "do not match"),
+        ({"filter": "S_INTERSECTS(geometry, POLYGON((-99 34, -97 34 -97 36, -99 34)))"}, "not valid CQL2 text"),
+        ({"filter": f"S_INTERSECTS(geometry, POINT({'9' * 400} 36))"}, "not valid CQL2 text"),
+        ({"filter": "(" * 20 + "gsd > 1 AN" + ")" * 20}, "nests"),
+        ({"filter": "((gsd > 1) AND (" * 8 + "gsd > 1 AN" + "))" * 8}, "nests"),
+        ({"filter": "NOT (" * 12 + "gsd > 1 AN" + ")" * 12}, "not valid CQL2 text"),
         ({"filter": "id = '" + "x" * 2000 + "'"}, "1,024"),
         ({"filter": "id LIKE '" + "%" * 30 + "'"}, "16 times"),
         ({"filter": " OR ".join(["gsd = 1"] * 600)}, "1,000 parts"),

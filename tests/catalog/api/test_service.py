@@ -229,7 +229,7 @@ def test_the_legend_is_the_thumbnails_and_every_flag_has_its_colour(address):
     layers = {layer["name"]: layer for layer in get(address, "/layers").json()["layers"]}
     assert set(layers) == set(LAYERS | DERIVED_LAYERS)
     assert layers["soil_moisture"]["range"] == list(RANGE)
-    assert LAYERS["soil_moisture"].colours()[255] == tuple(round(255 * part) for part in COLOURS(1.0))
+    assert LAYERS["soil_moisture"].colours()[254] == tuple(round(255 * part) for part in COLOURS(1.0))
     assert layers["soil_moisture"]["units"] == product.SOIL_MOISTURE.units
     assert {entry["value"] for entry in layers["quality_flag"]["classes"]} == {0, *map(int, FLAG_MEANINGS)}
 

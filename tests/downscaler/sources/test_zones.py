@@ -105,6 +105,15 @@ def test_what_is_no_layer_is_told(tmp_path: Path, name: str, content: bytes, tol
         read_layer(tmp_path / name)
 
 
+def test_a_database_of_odd_pages_is_told_as_damaged(tmp_path: Path) -> None:
+    path = as_geopackage(tmp_path / "c.gpkg")
+    content = bytearray(path.read_bytes())
+    content[16:18], content[20] = b"\x02\x00", 1  # pages of 512 bytes
+    path.write_bytes(content)
+    with pytest.raises(ZoneError, match="cannot be read"):
+        read_layer(path)
+
+
 def test_identifiers_have_to_be_unique_and_the_file_there(tmp_path: Path) -> None:
     path = as_geojson(tmp_path / "c.json")
     path.write_text(path.read_text().replace("40031", "40015"))

@@ -188,6 +188,15 @@ def test_a_damaged_block_is_named(prior, domain):
     assert "rows 0-36" in str(caught.value)
 
 
+def test_a_damaged_mask_is_told_where_the_store_is_described(prior):
+    (block,) = (path for path in (prior.path / "active" / "c").rglob("*") if path.is_file())
+    held = bytearray(block.read_bytes())
+    held[-1] ^= 0xFF
+    block.write_bytes(bytes(held))
+    with pytest.raises(PriorUnreadableError, match="damaged"):
+        describe(prior.path)
+
+
 def test_a_window_of_a_smaller_domain_is_the_same_ground(netcdf, tmp_path, dataset, domain):
     larger = type(domain)(
         name="larger",
