@@ -18,6 +18,7 @@ from catalog.api.requests import absent, checked_period, checked_point, known_pa
 from catalog.api.stac.holdings import Catalogue
 from catalog.naming import VALIDATIONS, ValidationName, domain_name
 from downscaler import product
+from downscaler.errors import DomainError
 from downscaler.ground.grid import M01, LonLat, Span, Window
 from downscaler.stores.weather import Weather, open_weather
 
@@ -39,20 +40,29 @@ def rain(
     if path is None:
         raise absent("This service has no weather.")
     weather, place = _opened(str(path), int(time.monotonic() // _FRESH)), checked_point(lon, lat)
-    cell, whole = M01.cell_at(LonLat(lon=place[0], lat=place[1])), weather.domain.window()
-    row, column = cell.y - whole.rows.start, cell.x - whole.columns.start
-    if not (0 <= row < len(whole.rows) and 0 <= column < len(whole.columns)):
-        raise absent(f"The weather has no cell at {place[0]:g}, {place[1]:g}.")
+    window = _cell(weather, *place)
     held = list(weather.best)
     first, last = checked_period(start, end, latest=held[-1] if held else dt.date(1970, 1, 1))
     days = [day for day in held if first <= day <= last]
-    window = Window(rows=Span(start=row, stop=row + 1), columns=Span(start=column, stop=column + 1))
     values = weather.read("precipitation", days, weather.domain, window)[:, 0, 0].tolist() if days else []
     rows = [
         {"date": str(day), "precipitation": round(value, 2) if math.isfinite(value) else None}
         for day, value in zip(days, values, strict=True)
     ]
     return {"units": "mm", "cell": {"lon": place[0], "lat": place[1]}, "series": rows}
+
+
+def _cell(weather: Weather, lon: float, lat: float) -> Window:
+    """The cell of a point in a store's domain; HTTP 404 where there is none."""
+    whole = weather.domain.window()
+    try:
+        cell = M01.cell_at(LonLat(lon=lon, lat=lat))
+    except DomainError:
+        raise absent(f"The grid has no cell at {lon:g}, {lat:g}.") from None
+    row, column = cell.y - whole.rows.start, cell.x - whole.columns.start
+    if not (0 <= row < len(whole.rows) and 0 <= column < len(whole.columns)):
+        raise absent(f"The weather has no cell at {lon:g}, {lat:g}.")
+    return Window(rows=Span(start=row, stop=row + 1), columns=Span(start=column, stop=column + 1))
 
 
 @functools.lru_cache(maxsize=2)

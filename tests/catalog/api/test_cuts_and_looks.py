@@ -119,6 +119,7 @@ def test_rain_is_that_of_the_store(client: TestClient) -> None:
     assert [row["precipitation"] for row in told["series"]] == [pytest.approx(2.5, abs=0.02), 0.0]
     assert [row["date"] for row in told["series"]] == ["2024-05-20", "2024-05-21"]
     assert client.get("/rain?lon=10&lat=50").status_code == 404
+    assert client.get("/rain?lon=0&lat=89").status_code == 404
     assert client.get("/rain?lon=nan&lat=50").status_code == 400
     dry = TestClient(create_app(client.app.state.store.root))  # type: ignore[attr-defined]
     assert (dry.get("/rain?lon=-98.1&lat=34.8").status_code, dry.get("/layers").json()["rain"]) == (404, False)
