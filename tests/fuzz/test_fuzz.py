@@ -9,6 +9,7 @@ import pytest
 from tests.fuzz.children import Subject, fuzz
 
 ROOT = Path(__file__).resolve().parents[2]
+INPUTS = 40
 READERS = ("pfb", "run", "stations", "layers", "settings", "geotiff", "claims", "index", "weather", "downloads")
 
 
@@ -19,7 +20,7 @@ def test_no_changed_input_ends_a_reader_or_is_told_untyped(tmp_path):
         "-m",
         "tests.fuzz",
         "--inputs",
-        "40",
+        str(INPUTS),
         "--light",
         "--work",
         str(tmp_path),
@@ -28,7 +29,7 @@ def test_no_changed_input_ends_a_reader_or_is_told_untyped(tmp_path):
     ]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(" 40 inputs, ") == len(READERS)
+    assert done.stdout.count(f" {INPUTS} inputs, ") == len(READERS)
     assert done.stdout.endswith("0 faults\n")
 
 

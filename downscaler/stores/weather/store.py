@@ -222,6 +222,14 @@ def _open(path: Path) -> Weather:
             allowed=SCHEMA_VERSION,
             remedy="Build it again: vadose weather build.",
         )
+    order = attributes.get("order")
+    if not (isinstance(order, list) and all(isinstance(source, str) for source in order)):
+        raise WeatherUnreadableError(
+            f"The weather store {path} does not tell the order of its sources",
+            value=order,
+            allowed="a list of names of sources",
+            remedy=_REMEDY,
+        )
     return Weather(path, domain_of(attributes), attributes, tuple(_records(path)))
 
 

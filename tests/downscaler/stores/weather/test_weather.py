@@ -196,6 +196,15 @@ def test_final_goes_before_preliminary(store: Path, tmp_path: Path, hours: Path)
     assert weather.order == tuple(SOURCES)
 
 
+@pytest.mark.parametrize("order", [None, "nldas2", [["nldas2"], "imerg"], [1]])
+def test_an_order_of_sources_that_is_none_is_told(store: Path, order: object) -> None:
+    told = json.loads((store / "zarr.json").read_text())
+    told["attributes"]["order"] = order
+    (store / "zarr.json").write_text(json.dumps(told))
+    with pytest.raises(WeatherUnreadableError, match="order of its sources"):
+        open_weather(store)
+
+
 def test_damage_is_told_by_day(store: Path, hours: Path) -> None:
     add(store, "nldas2", hours)
     assert open_weather(store).damaged() == []
