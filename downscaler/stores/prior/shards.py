@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import google_crc32c  # it and numcodecs come with Zarr, which reads with them
+import google_crc32c
 import numpy as np
 import zarr
 from numcodecs import Blosc
