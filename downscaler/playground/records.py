@@ -127,7 +127,7 @@ def read_propensity(path: Path) -> Propensity:
     """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError("The propensity file cannot be read", value=f"{path}: {error}") from None
     bad = [f"{k} = {v!r}" for k, v in given.items() if k not in COVARIATES or not _is_number(v)]
     if bad or not given:

@@ -102,7 +102,18 @@ def test_a_propensity_is_read(tmp_path):
     assert "siting.toml" in found.origin
 
 
-@pytest.mark.parametrize("text", ["", "roads = 1.0", 'slope = "steep"', "slope = ", "slope = nan", "slope = true"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "roads = 1.0",
+        'slope = "steep"',
+        "slope = ",
+        "slope = nan",
+        "slope = true",
+        pytest.param("slope = " + "1" * 5000, id="long"),
+    ],
+)
 def test_no_propensity_is_refused(tmp_path, text):
     path = tmp_path / "siting.toml"
     path.write_text(text)

@@ -98,7 +98,7 @@ def read_description(
             value=folder,
             allowed=f"a folder of .pfb files with a {name} that gives [grid], [time] and [files]",
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PriorUnreadableError(f"{name} cannot be read", value=f"{path}: {error}") from error
     _check_keys(tables, path, ("grid", "files") if states else ("grid",))
     grid, files = dict(tables["grid"]), dict(tables.get("files", {}))
@@ -132,7 +132,7 @@ def names_states(folder: Path) -> bool:
     """Whether a folder's ``prior.toml`` names .pfb files of the run's states; false without one that can be read."""
     try:
         files = tomllib.loads((folder / FILE_NAME).read_text(encoding="utf-8")).get("files", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (OSError, ValueError):
         return (folder / FILE_NAME).is_file()
     return isinstance(files, Mapping) and any(name in files for name in STATE_FILES)
 

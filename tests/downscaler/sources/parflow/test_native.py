@@ -10,6 +10,7 @@ from downscaler import product
 from downscaler.errors import ConfigError, PriorCoverageError, PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import IJWindow
 from downscaler.sources.parflow import open_source
+from downscaler.sources.parflow.describe import describe_folder
 from downscaler.sources.parflow.vegm import offset, read_vegm
 from downscaler.stores.prior import build_prior
 
@@ -54,6 +55,16 @@ def test_static_files_may_lie_elsewhere(pfb_folder, soil_moisture, lattice, abso
     toml.write_text(toml.read_text().replace("run.out.porosity.pfb", where))
     days = open_source("pfb", pfb_folder).read_days("soil_moisture", slice(0, 1), lattice.window)
     np.testing.assert_allclose(days[0], soil_moisture[0], rtol=1e-6)
+
+
+def test_a_number_too_long_to_be_read_is_told(pfb_folder):
+    """Python refuses whole numbers of more than 4,300 digits with an error that is not TOML's."""
+    toml = pfb_folder / "prior.toml"
+    toml.write_text(f"step = {'1' * 5000}\n{toml.read_text()}")
+    with pytest.raises(PriorUnreadableError, match="5000 digits"):
+        open_source("pfb", pfb_folder)
+    with pytest.raises(PriorUnreadableError):
+        describe_folder(pfb_folder)
 
 
 def test_a_mask_file_decides_what_is_active(pfb_folder, lattice):
