@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 import downscaler
-from downscaler.errors import BROKEN, ClimatologyError, DomainError
+from downscaler.errors import BROKEN, ClimatologyError, DomainError, broken_as
 from downscaler.ground.grid import Domain, Span, Window
 from downscaler.method.seasonal import SEASONS, CoarseStatistics
 from downscaler.parts import replacing
@@ -21,6 +21,7 @@ from downscaler.records import InputRecord
 from downscaler.sources import hdf5
 
 KIND = "vadose-coarse-climatology"
+_DAMAGED = "The climatology is damaged"
 _REMEDY = "Build it again: vadose climatology build."
 _LAYERS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "days": (("season",), {"long_name": "days with a value anywhere in the domain", "units": "1"}),
@@ -96,6 +97,10 @@ def load_statistics(path: Path) -> CoarseStatistics:
         window = Window(rows=Span(start=top, stop=bottom), columns=Span(start=left, stop=right))
         period = json.loads(data.attrs["period"])
         arrays: dict[str, Any] = {name: data[name].values for name in _LAYERS}
+        odd = [name for name, values in arrays.items() if values.dtype.kind not in "fiu"]
+        odd += [name for name in ("title", "inputs_digest") if not isinstance(data.attrs[name], str)]
+        if odd:
+            raise ValueError(f"{', '.join(odd)} of another type")
         return CoarseStatistics(
             **arrays,
             grid=COARSE_GRIDS[data.attrs["grid"]],
@@ -137,11 +142,11 @@ def _opened(path: Path) -> xr.Dataset:
             value=f"{path} ({error})",
             remedy=_REMEDY,
         ) from error
-    if loaded.attrs.get("kind") != KIND:
+    if str(loaded.attrs.get("kind")) != KIND:
         raise ClimatologyError(
             "Not a coarse climatology", value=f"{path}: kind {loaded.attrs.get('kind')!r}", allowed=KIND
         )
-    if loaded.attrs.get("schema_version") != SCHEMA_VERSION:
+    if str(loaded.attrs.get("schema_version")) != str(SCHEMA_VERSION):
         raise ClimatologyError(
             "The climatology has another schema version",
             value=f"{path}: {loaded.attrs.get('schema_version')!r}",
@@ -153,7 +158,12 @@ def _opened(path: Path) -> xr.Dataset:
 
 def statistics_record(path: Path) -> InputRecord:
     """The climatology as an input of a product; its checksum is of the granules behind it and of its numbers."""
-    statistics, path = load_statistics(path), Path(path)
+    path = Path(path)
+    with broken_as(ClimatologyError, _DAMAGED, path, _REMEDY):
+        return _record(load_statistics(path), path)
+
+
+def _record(statistics: CoarseStatistics, path: Path) -> InputRecord:
     first, last = statistics.period or (None, None)
     return InputRecord(
         kind="climatology",
@@ -184,8 +194,12 @@ def _digest(statistics: CoarseStatistics) -> str:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What ``vadose info`` tells of a coarse climatology."""
-    statistics = load_statistics(path)
+    """What ``vadose info`` tells of a coarse climatology; raises ClimatologyError for a damaged one."""
+    with broken_as(ClimatologyError, _DAMAGED, path, _REMEDY):
+        return _described(load_statistics(path))
+
+
+def _described(statistics: CoarseStatistics) -> dict[str, Any]:
     cells = statistics.count.shape[1] * statistics.count.shape[2]
     return {
         "kind": "climatology",
