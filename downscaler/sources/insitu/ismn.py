@@ -175,7 +175,7 @@ def _opened(path: Path) -> Iterator[_Members]:
         return
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
         raise StationError(
             "Station archive is not a zip file, or is truncated", value=path.name, remedy="Download it again."
         ) from error
@@ -216,7 +216,7 @@ class _Reader:
         report = FileReport(file=PurePosixPath(name).name)
         try:
             text = self.members.text(name)
-        except (zipfile.BadZipFile, OSError, EOFError, zlib.error) as error:
+        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, zlib.error) as error:
             return None, replace(report, problem=f"damaged in the archive: {error}")
         header, lines, report = sort_out(text, report)
         if report.problem is None and not lines:
