@@ -18,7 +18,7 @@ from catalog.api.requests import absent, checked_period, checked_point, known_pa
 from catalog.api.stac.holdings import Catalogue
 from catalog.naming import VALIDATIONS, ValidationName, domain_name
 from downscaler import product
-from downscaler.errors import DomainError
+from downscaler.errors import CatalogError, DomainError, broken_as
 from downscaler.ground.grid import M01, LonLat, Span, Window
 from downscaler.stores.weather import Weather, open_weather
 
@@ -82,8 +82,9 @@ def stations(request: Request, collection: CollectionQuery = None) -> dict[str, 
         entry = held.entries.get((VALIDATIONS, ValidationName(domain_name=wanted).item_id))
         content = None if entry is None else catalogue.store.get(entry.files.get("sites", ""))
         if entry is not None and content is not None:
-            table = pq.read_table(io.BytesIO(content)).to_pylist()
-            return {"validation": entry.record["id"], "of": wanted, "stations": [_station(row) for row in table]}
+            with broken_as(CatalogError, "The table of stations cannot be read", entry.files["sites"]):
+                found = [_station(row) for row in pq.read_table(io.BytesIO(content)).to_pylist()]
+            return {"validation": entry.record["id"], "of": wanted, "stations": found}
     return {"validation": None, "of": None, "stations": []}
 
 

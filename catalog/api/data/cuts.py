@@ -107,7 +107,9 @@ def _as_csv(file: rasterio.DatasetReader, window: RasterWindow, variable: produc
     lon, lat = _TO_DEGREES.transform(x, y)
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(["lon", "lat", variable.name, "units"])
+    writer.writerow(["lon", "lat", variable.name, "units", "date", "simulated"])
+    tags = file.tags()
+    told = [variable.units, tags.get("date", ""), str("SIMULATED" in tags).lower()]  # of every line: tables are cut
     for east, north, value in zip(lon, lat, values.data[known], strict=True):
-        writer.writerow([f"{east:.5f}", f"{north:.5f}", f"{value:.6g}", variable.units])
+        writer.writerow([f"{east:.5f}", f"{north:.5f}", f"{value:.6g}", *told])
     return lines.getvalue()

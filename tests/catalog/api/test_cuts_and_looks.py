@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,7 @@ def test_a_cut_has_the_cells_that_the_box_touches(client: TestClient) -> None:
 
     lines = list(csv.DictReader(io.StringIO(client.get(f"{CUT}?bbox={BOX}&f=csv").text)))
     assert len(lines) == int(np.isfinite(found).sum())
+    assert {(line["units"], line["date"], line["simulated"]) for line in lines} == {("m3 m-3", str(DAY), "true")}
     for line in lines[::17]:
         cell = M01.cell_at(LonLat(lon=float(line["lon"]), lat=float(line["lat"])))
         value = whole(client)[cell.y - corner.rows.start, cell.x - corner.columns.start]
@@ -132,3 +134,12 @@ def test_stations_come_with_their_skill(client: TestClient) -> None:
     assert {name: station[name] for name in STATION} == STATION
     assert (station["pairs"], station["ubrmsd"], station["ubrmsd_high"]) == (31, 0.05, 0.06)
     assert client.get("/stations?collection=none").status_code == 404
+
+
+def test_a_damaged_table_of_stations_is_told_without_a_path(client: TestClient, tmp_path: Path) -> None:
+    copied = shutil.copytree(client.app.state.store.root, tmp_path / "catalog")  # type: ignore[attr-defined]
+    (sites,) = copied.rglob("sites.parquet")
+    sites.write_bytes(b"PAR1 and no more")
+    answer = TestClient(create_app(copied)).get(f"/stations?collection={NAME}")
+    assert (answer.status_code, "table of stations cannot be read" in answer.text) == (503, True), answer.text
+    assert str(tmp_path) not in answer.text

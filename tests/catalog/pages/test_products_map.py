@@ -233,7 +233,7 @@ def test_colours_and_range_are_chosen_and_the_view_is_saved(
     with rasterio.open(saved["tif"].path()) as file:
         cells, bounds = file.read(1), file.bounds
     rows = Path(saved["csv"].path()).read_text().splitlines()
-    assert rows[0] == "lon,lat,soil_moisture,units"
+    assert rows[0] == "lon,lat,soil_moisture,units,date,simulated"
     assert len(rows) - 1 == int(np.isfinite(cells).sum())
     assert bounds.right - bounds.left < 72_100
     page.click("#look-reset")
