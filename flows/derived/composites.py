@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from downscaler.errors import ConfigError
-from flows.derived.jobs import Source
+from flows.derived.jobs import DerivedJob, Source
 
 if TYPE_CHECKING:
     from catalog.reading.stack import StackedDay
@@ -23,18 +23,15 @@ READ = ("soil_moisture", "uncertainty", "quality_flag")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompositeJob:
+class CompositeJob(DerivedJob):
     """Composites of one length: 3day, weekly or monthly.
 
     ``of`` names the days that are gathered; without it the analyses where the catalogue holds any, else the
     SMAP-conserving days.
     """
 
-    catalog: str
-    domain: str
     length: str
     of: Source | None = None
-    force: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -42,23 +39,6 @@ class CompositeJob:
         from downscaler.product import COMPOSITES
 
         return COMPOSITES[self.length]
-
-    @property
-    def target(self) -> Domain:
-        """The domain under whose name the composites are published."""
-        from downscaler import product
-
-        return product.under(self.kind, product.domain(self.domain))
-
-    @property
-    def reach(self) -> int:
-        """A day is in one period alone."""
-        return 0
-
-    @property
-    def lacks(self) -> str:
-        """Why an item cannot be made where nothing is gathered."""
-        return "no day is published"
 
     def source(self) -> Domain:
         """The domain whose days are gathered; raises CatalogError where it has none."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from catalog.reading.stack import StackedDay
@@ -18,54 +19,58 @@ Source = Literal["analysis", "conserving"]
 State = Literal["published", "stale", "due", "running", "empty", "withdrawn"]
 
 
-class DerivedJob(Protocol):
-    """Makes the items of one kind from published days; ``force`` makes what stands anew, withdrawn ones too."""
+@dataclass(frozen=True, kw_only=True)
+class DerivedJob(ABC):
+    """Makes the items of one kind from the published days of a domain.
+
+    ``catalog`` is read and published in; ``force`` makes what stands anew, withdrawn items too. Unless a kind says
+    otherwise its items are made from analyses, and each hangs on the days of its own period alone.
+    """
+
+    catalog: str
+    domain: str
+    force: bool = False
 
     @property
-    def catalog(self) -> str:
-        """The catalogue, to read and to publish in."""
-        ...
-
-    @property
-    def force(self) -> bool:
-        """Whether what stands is made anew."""
-        ...
-
-    @property
+    @abstractmethod
     def kind(self) -> Kind:
         """What the items are."""
-        ...
 
     @property
     def target(self) -> Domain:
         """The domain under whose name the items are published."""
-        ...
+        from downscaler import product
+
+        return product.under(self.kind, product.domain(self.domain))
 
     @property
     def reach(self) -> int:
         """Days after a published day whose items may hang on it; 0 where its own period alone does."""
-        ...
+        return 0
 
     @property
     def lacks(self) -> str:
         """Why an item cannot be made where ``gather`` finds nothing."""
-        ...
+        return "no day is published"
 
     def source(self) -> Domain:
         """The domain whose days are gathered; raises CatalogError where it has none."""
-        ...
+        from catalog.reading.stack import source_of
+        from downscaler import product
 
+        return source_of(self.catalog, product.domain(self.domain), "analysis")
+
+    @abstractmethod
     def gather(self, source: Domain, first: dt.date) -> list[StackedDay]:
         """The published days that the item beginning on a day is made from, none where it cannot be made."""
-        ...
 
+    @abstractmethod
     def record(self, days: Sequence[StackedDay], source: Domain, first: dt.date) -> RunRecord:
         """The record of the run that makes it from them."""
-        ...
 
+    @abstractmethod
     def tiles(self, days: Sequence[StackedDay], source: Domain, first: dt.date) -> Iterator[Tile]:
         """Its rasters, window by window."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

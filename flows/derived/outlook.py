@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from downscaler.errors import ConfigError
+from flows.derived.jobs import DerivedJob
 
 if TYPE_CHECKING:
     from catalog.reading.stack import StackedDay
@@ -25,13 +26,10 @@ READ = ("soil_moisture", "uncertainty", "quality_flag")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutlookJob:
+class OutlookJob(DerivedJob):
     """Outlooks after a domain's analyses, by a state that ``vadose outlook learn`` made."""
 
-    catalog: str
-    domain: str
     learned: Path
-    force: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -39,30 +37,6 @@ class OutlookJob:
         from downscaler.product import OUTLOOK
 
         return OUTLOOK
-
-    @property
-    def target(self) -> Domain:
-        """The domain under whose name the outlook is published."""
-        from downscaler import product
-
-        return product.under(self.kind, product.domain(self.domain))
-
-    @property
-    def reach(self) -> int:
-        """An outlook hangs on its own day's analysis alone."""
-        return 0
-
-    @property
-    def lacks(self) -> str:
-        """Why an item cannot be made where nothing is gathered."""
-        return "no day is published"
-
-    def source(self) -> Domain:
-        """The analyses; raises CatalogError where there are none."""
-        from catalog.reading.stack import source_of
-        from downscaler import product
-
-        return source_of(self.catalog, product.domain(self.domain), "analysis")
 
     def gather(self, source: Domain, first: dt.date) -> list[StackedDay]:
         """The day's analysis, where it is published."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from downscaler.errors import ConfigError, PriorCoverageError
+from flows.derived.jobs import DerivedJob
 
 if TYPE_CHECKING:
     from catalog.reading.stack import StackedDay
@@ -29,13 +30,10 @@ _SIDE = 144  # pixels of a window: a season of ten years fits into memory
 
 
 @dataclass(frozen=True, kw_only=True)
-class PercentileJob:
+class PercentileJob(DerivedJob):
     """Percentiles of a domain's analyses."""
 
-    catalog: str
-    domain: str
     prior: Path
-    force: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -45,30 +43,11 @@ class PercentileJob:
         return PERCENTILE
 
     @property
-    def target(self) -> Domain:
-        """The domain under whose name the percentiles are published."""
-        from downscaler import product
-
-        return product.under(self.kind, product.domain(self.domain))
-
-    @property
     def reach(self) -> int:
         """Days after an analysis whose flash droughts hang on it; the seasons of later years are beyond it."""
         from downscaler.derived.drought import FLASH_DAYS
 
         return FLASH_DAYS - 1
-
-    @property
-    def lacks(self) -> str:
-        """Why an item cannot be made where nothing is gathered."""
-        return "no day is published"
-
-    def source(self) -> Domain:
-        """The analyses; raises CatalogError where there are none."""
-        from catalog.reading.stack import source_of
-        from downscaler import product
-
-        return source_of(self.catalog, product.domain(self.domain), "analysis")
 
     def gather(self, source: Domain, first: dt.date) -> list[StackedDay]:
         """The day, the weeks before it, and the seasons of ten earlier years; none where the day is not published."""

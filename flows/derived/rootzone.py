@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from downscaler.errors import ConfigError
+from flows.derived.jobs import DerivedJob
 
 if TYPE_CHECKING:
     from catalog.reading.stack import StackedDay
@@ -28,17 +29,14 @@ _SIDE = 144  # pixels of a window: 120 days of it fit into memory
 
 
 @dataclass(frozen=True, kw_only=True)
-class RootZoneJob:
+class RootZoneJob(DerivedJob):
     """Root zones below a domain's analyses, by a state that ``vadose rootzone learn`` made.
 
     ``least`` is how many days of the window have to be published.
     """
 
-    catalog: str
-    domain: str
     learned: Path
     least: int = LEAST
-    force: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -46,13 +44,6 @@ class RootZoneJob:
         from downscaler.product import ROOT_ZONE
 
         return ROOT_ZONE
-
-    @property
-    def target(self) -> Domain:
-        """The domain under whose name the root zone is published."""
-        from downscaler import product
-
-        return product.under(self.kind, product.domain(self.domain))
 
     @property
     def reach(self) -> int:
@@ -65,13 +56,6 @@ class RootZoneJob:
     def lacks(self) -> str:
         """Why an item cannot be made where nothing is gathered."""
         return f"its day, or {self.least} of its {self.reach + 1} days, are not published"
-
-    def source(self) -> Domain:
-        """The analyses; raises CatalogError where there are none."""
-        from catalog.reading.stack import source_of
-        from downscaler import product
-
-        return source_of(self.catalog, product.domain(self.domain), "analysis")
 
     def gather(self, source: Domain, first: dt.date) -> list[StackedDay]:
         """The day and the published days of the window before it; none where these are too few."""
