@@ -14,7 +14,7 @@ from downscaler.derived.rootzone import SCALES, WINDOW, filters
 from downscaler.errors import RootZoneError
 from downscaler.ground.grid import Domain, Window
 from downscaler.ground.prior import Prior
-from downscaler.stores.learned import ROOT_ZONE, Learned, open_state, write_state
+from downscaler.stores.learned import ROOT_ZONE, Learned, facts_of, open_state, write_state
 
 SOIL = ("porosity", "residual", "van_genuchten_alpha", "van_genuchten_n")
 BELOW = ("soil_moisture_layer2", "soil_moisture_layer3")
@@ -67,16 +67,7 @@ def learn_root_zone(prior: Prior, out: Path, *, progress: Progress | None = None
             allowed=f"{LEAST_DAYS} days or more with {' and '.join(BELOW)}",
             remedy="Build the prior from a run whose files have these layers: vadose prior build.",
         )
-    told = {
-        "title": prior.title,
-        "prior": str(prior.attributes["digest"]),
-        "period": list(prior.attributes["period"]),
-        "days": int(prior.attributes["days"]),
-        "simulated": prior.simulated,
-        "notes": list(prior.notes),
-        "scales": list(SCALES),
-        "window": WINDOW,
-    }
+    told = {**facts_of(prior), "scales": list(SCALES), "window": WINDOW}
     write_state(out, ROOT_ZONE, prior.domain, _tiles(prior, progress), told)
     return open_learned(out)
 

@@ -14,7 +14,7 @@ from downscaler.derived.outlook import LEADS, LEAST_DAYS, Fading, angles_of, lea
 from downscaler.errors import OutlookError
 from downscaler.ground.grid import Domain, Window
 from downscaler.ground.prior import Prior
-from downscaler.stores.learned import OUTLOOK, Learned, open_state, write_state
+from downscaler.stores.learned import OUTLOOK, Learned, facts_of, open_state, write_state
 
 _CELLS = 2  # M36 cells a side that are learned, and judged, at once
 _FIELDS = {"level": (), "wave": (2,), **dict.fromkeys(("left", "errors", "given"), (len(LEADS),))}
@@ -69,12 +69,7 @@ def learn_outlook(prior: Prior, out: Path, *, progress: Progress | None = None) 
                 "No lead beats persistence and climatology on the kept days of this prior", value=prior.path
             )
         return {
-            "title": prior.title,
-            "prior": str(prior.attributes["digest"]),
-            "period": list(prior.attributes["period"]),
-            "days": int(prior.attributes["days"]),
-            "simulated": prior.simulated,
-            "notes": list(prior.notes),
+            **facts_of(prior),
             "leads": list(LEADS),
             "given_share": [round(float(share), 4) for share in given / max(cells[0], 1)],
         }

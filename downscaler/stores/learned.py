@@ -17,6 +17,7 @@ import downscaler
 from downscaler import product
 from downscaler.errors import BROKEN, OutlookError, PriorCoverageError, RootZoneError, VadoseError
 from downscaler.ground.grid import Domain, Window, domain_attributes, domain_of
+from downscaler.ground.prior import Prior
 from downscaler.parts import alone, replacing
 from downscaler.records import InputRecord
 
@@ -43,6 +44,18 @@ class Form:
     def remedy(self) -> str:
         """What to do about a file that is of no use."""
         return f"Learn it again: vadose {self.name} learn."
+
+
+def facts_of(prior: Prior) -> dict[str, Any]:
+    """What a state tells of the prior that it was learned from."""
+    return {
+        "title": prior.title,
+        "prior": str(prior.attributes["digest"]),
+        "period": list(prior.attributes["period"]),
+        "days": int(prior.attributes["days"]),
+        "simulated": prior.simulated,
+        "notes": list(prior.notes),
+    }
 
 
 ROOT_ZONE = Form(name="rootzone", what="the root zone", error=RootZoneError)
