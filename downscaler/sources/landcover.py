@@ -49,7 +49,7 @@ def read_mask(path: Path, domain: Domain, classes: Sequence[int] = ()) -> Mask:
     shape = domain.shape()
     share = np.zeros((shape.y, shape.x))
     try:
-        with rasterio.open(path) as raster:
+        with rasterio.open(path, driver="GTiff") as raster:  # a VRT would make GDAL read whatever it names
             if raster.crs is None:
                 raise ZoneError("The mask has no reference system", value=path, allowed="a GeoTIFF with one")
             for top in range(0, shape.y, _SIDE):

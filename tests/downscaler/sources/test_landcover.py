@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from pyproj import Transformer
 from rasterio.transform import from_origin
@@ -95,3 +96,14 @@ def test_what_is_no_mask_is_told(tmp_path: Path) -> None:
     far = write(tmp_path / "far.tif", np.ones((4, 4), np.uint8), from_origin(10.0, 50.0, 0.1, 0.1), "EPSG:4326")
     with pytest.raises(ZoneError, match="No such class"):
         read_mask(far, PLACE)
+
+
+def test_a_mask_that_leads_to_another_file_is_not_followed(tmp_path: Path) -> None:
+    west, _, _, north = degrees()
+    hidden = write(
+        tmp_path / "hidden.tif", np.ones((9, 9), np.uint8), from_origin(west, north, 0.01, 0.01), "EPSG:4326"
+    )
+    with rasterio.open(hidden) as raster:
+        rasterio.shutil.copy(raster, tmp_path / "mask.tif", driver="VRT")
+    with pytest.raises(ZoneError, match="cannot be read"):
+        read_mask(tmp_path / "mask.tif", PLACE, (1,))
