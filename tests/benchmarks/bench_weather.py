@@ -4,17 +4,16 @@ CPU seconds (user and system) and peak memory of a process of its own, so that a
 """
 
 import datetime as dt
-import importlib.util
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+import weather_files as making
 
 from downscaler.ground.grid import M01, Domain
 from downscaler.ground.prior import Prior
@@ -39,18 +38,7 @@ print(used.ru_utime + used.ru_stime - begin.ru_utime - begin.ru_stime, used.ru_m
 """
 
 
-def _making() -> ModuleType:
-    path = Path(__file__).parents[1] / "downscaler" / "sources" / "weather" / "making.py"
-    spec = importlib.util.spec_from_file_location("weather_making", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_a_conus_day_from_24_files_and_the_day_after(tmp_path: Path) -> None:
-    making = _making()
     for number in range(2):
         making.nldas2_hours(tmp_path / "files", day=making.DAY + dt.timedelta(days=number))
     told = []

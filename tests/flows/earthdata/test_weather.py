@@ -1,12 +1,11 @@
 """NLDAS-2 and IMERG fetched by the real client from the stand-in: late hours, newer releases, nothing fetched twice."""
 
 import datetime as dt
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import weather_files as making
 
 from downscaler import product
 from downscaler.errors import AbsentDataError, ConfigError
@@ -14,19 +13,6 @@ from downscaler.sources.earthdata import Endpoints
 from downscaler.sources.weather import open_weather_source
 from downscaler.sources.weather.earthdata import fetch_weather
 
-_MAKING = Path(__file__).parents[2] / "downscaler" / "sources" / "weather" / "making.py"
-
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("weather_making", _MAKING)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-making = _load()
 DAY = making.DAY
 
 

@@ -4,18 +4,17 @@ The daily run's own work (``make_last``), the fetch of granules and of weather b
 """
 
 import datetime as dt
-import importlib.util
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pystac
 import pytest
 import rasterio
+import weather_files as making
 import xarray as xr
 
 from downscaler import product
@@ -29,22 +28,9 @@ from flows.settings import load_settings
 
 pytestmark = pytest.mark.integration
 
-_MAKING = Path(__file__).parents[2] / "downscaler" / "sources" / "weather" / "making.py"
 DOMAIN = "-94.9,34.3,-94.4,34.6"
 FIRST, SECOND = dt.date(2024, 5, 24), dt.date(2024, 5, 25)
 RAIN = Flag.WITHOUT_WEATHER | Flag.PRELIMINARY_WEATHER
-
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("weather_making", _MAKING)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-making = _load()
 
 
 def wetter(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:

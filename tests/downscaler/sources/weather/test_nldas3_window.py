@@ -1,17 +1,16 @@
 """NLDAS-3 by its window: few bytes of an archive on loopback, the same values, and no window taken for another."""
 
 import datetime as dt
-import importlib.util
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from types import ModuleType
 
 import numpy as np
 import pytest
+import weather_files as making
 
 from downscaler import product
 from downscaler.errors import AbsentDataError, AcquisitionError, WeatherUnreadableError
@@ -20,20 +19,9 @@ from downscaler.sources.weather.nldas3_window import fetch_nldas3, window_of
 
 pytestmark = pytest.mark.integration
 
-_MAKING = Path(__file__).with_name("making.py")
 DOMAIN = product.LITTLE_WASHITA
 
 
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("weather_making", _MAKING)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-making = _load()
 DAY = making.DAY
 LATER = DAY + dt.timedelta(days=1)
 

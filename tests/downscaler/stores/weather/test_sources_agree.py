@@ -1,14 +1,13 @@
 """NLDAS-2, NLDAS-3 and CW3E made from one field give one field; what is wrong in a file is caught."""
 
 import datetime as dt
-import importlib.util
 import shutil
 from pathlib import Path
-from types import ModuleType
 
 import netCDF4
 import numpy as np
 import pytest
+import weather_files as making
 from pyproj import Transformer
 
 from downscaler import product
@@ -18,19 +17,6 @@ from downscaler.sources.weather import WeatherDay, WeatherSource, open_weather_s
 from downscaler.stores.weather import add_days, build_weather, open_weather
 from downscaler.stores.weather.layout import PRECIPITATION
 
-_HELPERS = Path(__file__).parents[2] / "sources" / "weather" / "making.py"
-
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("weather_making", _HELPERS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-making = _load()
 DAY = making.DAY
 DOMAIN = product.LITTLE_WASHITA
 SHAPE = DOMAIN.shape()

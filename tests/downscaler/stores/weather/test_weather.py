@@ -1,15 +1,14 @@
 """The weather store: three products of one field agree, every habit that misleads is caught, days only ever grow."""
 
 import datetime as dt
-import importlib.util
 import json
 import multiprocessing
 from pathlib import Path
-from types import ModuleType
 
 import netCDF4
 import numpy as np
 import pytest
+import weather_files as making
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,19 +21,6 @@ from downscaler.stores.weather import add_days, build_weather, describe, open_we
 from downscaler.stores.weather.layout import AIR_TEMPERATURE, PRECIPITATION
 from downscaler.stores.weather.store import _pieces
 
-_HELPERS = Path(__file__).parents[2] / "sources" / "weather" / "making.py"
-
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("weather_making", _HELPERS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-making = _load()
 DAY = making.DAY
 DOMAIN = product.LITTLE_WASHITA
 WHOLE = Window(rows=Span(start=0, stop=DOMAIN.shape().y), columns=Span(start=0, stop=DOMAIN.shape().x))
