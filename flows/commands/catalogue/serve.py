@@ -60,10 +60,13 @@ def serve(
 ) -> None:
     """Serve a catalogue over HTTP: map, STAC API, map tiles, time series, and the files with range requests."""
     from downscaler.sources.zones import read_layer
+    from downscaler.stores.weather import open_weather
     from flows.settings import load_settings
 
     named = [read_layer(file) for file in places or ()]
     settings = load_settings(context.obj.config, catalog=catalog, weather=weather)
+    if settings.weather is not None and not empty:
+        open_weather(settings.weather)  # a store that is none is told now, not to whoever asks for rain
     uri = settings.catalog
     dsn = dsn or os.environ.get("VADOSE_PGSTAC_DSN")
     app = application(

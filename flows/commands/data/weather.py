@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,15 +74,21 @@ def weather_build(
     and as much rain by month and region. The store keeps the matching for the days to come.
     """
     from downscaler import product
-    from downscaler.stores.weather import build_weather
+    from downscaler.stores.weather import build_weather, open_weather
     from flows.settings import load_settings
 
     settings = load_settings(context.obj.config, domain=domain, prior=prior)
     period = ordered(start, end)
+    fresh = not out.exists()
     build_weather(out, product.domain(settings.domain))
-    if fetch:
-        _fetch(out, path, source, period, settings)
-    _add(out, path, source, settings.prior, period)
+    try:
+        if fetch:
+            _fetch(out, path, source, period, settings)
+        _add(out, path, source, settings.prior, period)
+    except BaseException:
+        if fresh and not open_weather(out).records:
+            shutil.rmtree(out)  # a store without a day would be taken for one that was built
+        raise
 
 
 def weather_extend(

@@ -78,3 +78,6 @@ def test_what_cannot_be_served_is_said(tmp_path: Path, vadose: Any) -> None:
     ended = vadose("serve", tmp_path, "--backend", "pgstac")
     assert ended.code == 3
     assert "VADOSE_PGSTAC_DSN" in ended.err
+    ended = vadose("serve", tmp_path, "--weather", tmp_path / "nowhere")
+    assert ended.code == 26
+    assert "weather store" in ended.err

@@ -45,6 +45,14 @@ def test_built_extended_and_told(vadose: Any, tmp_path: Path) -> None:
     )
 
 
+def test_a_store_with_days_outlives_a_build_that_fails(vadose: Any, tmp_path: Path) -> None:
+    where = "--domain=-94.9,34.3,-94.4,34.6"
+    file = daily(tmp_path / "a.nc", "2026-02-01", [1.0])
+    assert vadose("weather", "build", file, "--source", "netcdf", where, "--out", "w").code == 0
+    assert vadose("weather", "build", "nothing", "--source", "netcdf", where, "--out", "w").code == 26
+    assert json.loads(vadose("info", "w", "--json").out)["days"] == 1
+
+
 def test_what_is_refused(vadose: Any, tmp_path: Path) -> None:
     where = "--domain=-94.9,34.3,-94.4,34.6"
     assert vadose("weather", "build", "nothing", "--source", "netcdf", where, "--out", "w").code == 26
@@ -52,6 +60,7 @@ def test_what_is_refused(vadose: Any, tmp_path: Path) -> None:
     ended = vadose("weather", "build", file, "--source", "netcdf", where, "--out", "w")
     assert ended.code == 25
     assert "No day of" in ended.err
+    assert not Path("w").exists()  # nothing that would be taken for a store that was built
     assert vadose("weather", "build", file, "--source", "rain", where, "--out", "w").code == 3
     assert vadose("weather", "extend", "nowhere", file, "--source", "netcdf").code == 26
     late = ("--start", "2026-03-01", "--end", "2026-02-01")
