@@ -12,21 +12,56 @@ from typing import TYPE_CHECKING, Any
 from flows import console
 
 if TYPE_CHECKING:
+    from downscaler.ground.grid import Domain
     from downscaler.ground.prior import Prior
+    from downscaler.simulation.pieces import Place
     from downscaler.sources.parflow import PriorSource
     from flows.settings import Settings
 
 ASKED = 10_000_000_000  # bytes that are fetched from HydroFrame without --yes
 
 
-def make_sample(out: Path, domain: str, *, days: int, seed: int, start: dt.date, history: int) -> None:
-    """The sample on a named domain, with a progress bar."""
+def make_sample(
+    out: Path,
+    domain: str,
+    *,
+    days: int,
+    seed: int,
+    start: dt.date,
+    history: int,
+    spin_up: int = 90,
+    stations: Path | None = None,
+    workers: int = 1,
+) -> None:
+    """The sample on a named domain, with a progress bar; its stations where those of a file stand, if one is given.
+
+    Raises StationError where the file holds no station of the domain.
+    """
     from downscaler import product
     from downscaler.simulation.sample import write_sample
 
     where = product.domain(domain)
+    places = None if stations is None else places_of(stations, where)
+    how: dict[str, Any] = {"days": days, "start": start, "seed": seed, "history": history, "spin_up": spin_up}
     with console.progress_bar("simulating days") as tell:
-        write_sample(out, where, days=days, start=start, seed=seed, history=history, progress=tell)
+        write_sample(out, where, **how, places=places, workers=workers, progress=tell)
+
+
+def places_of(stations: Path, domain: Domain) -> list[Place]:
+    """Where the stations of a file or folder stand on a domain; their simulated networks are called SIM-."""
+    from downscaler.errors import StationError
+    from downscaler.simulation.pieces import Place
+    from downscaler.sources.insitu import read_stations
+
+    found: dict[tuple[str, str], Place] = {}
+    for series, _ in read_stations(stations, domain=domain, period=(dt.date.min, dt.date.max), deepest=0.1):
+        if series is not None:
+            at = series.sensor
+            place = Place(network=f"SIM-{at.network}", name=at.station, latitude=at.lat, longitude=at.lon)
+            found.setdefault((place.network, place.name), place)
+    if not found:
+        raise StationError("No station stands on the domain", value=stations, allowed=domain.title)
+    return list(found.values())
 
 
 def open_downloaded(

@@ -33,10 +33,22 @@ def sample(
     seed: Seed = None,
     start: Annotated[dt.date, day_option("First day with a granule.")] = dt.date(2024, 5, 23),
     history: Annotated[int, typer.Option(min=30, help="Days of the prior before the first granule.")] = 365,
+    spin_up: Annotated[int, typer.Option(min=0, help="Days that each run simulates before its first kept day.")] = 90,
+    stations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Place the simulated stations as those of this USCRN file, ISMN archive or folder; unset, by chance.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that simulate pieces of a large land at once, 0.5 GB of memory each.")
+    ] = 1,
 ) -> None:
     """Write the simulated sample: SMAP granules, ParFlow-CLM-like priors and stations, in their native formats.
 
-    Landscape, weather and hydrology come from a seed. Every file says that it is simulated.
+    Landscape, weather and hydrology come from a seed. Every file says that it is simulated. A land of more than 512 km
+    is simulated in squares of 256 km, so that the contiguous USA fits in memory; its lattice is CONUS2's.
     """
     from flows.settings import load_settings
     from flows.studies.build import make_sample
@@ -44,7 +56,17 @@ def sample(
     settings = load_settings(context.obj.config, domain=domain, seed=seed)
     # The sample is a few counties by default, not the whole product's domain.
     name = domain if domain or "domain" in settings.model_fields_set else "demo"
-    make_sample(out, name or settings.domain, days=days, seed=settings.seed, start=start, history=history)
+    make_sample(
+        out,
+        name or settings.domain,
+        days=days,
+        seed=settings.seed,
+        start=start,
+        history=history,
+        spin_up=spin_up,
+        stations=stations,
+        workers=workers,
+    )
     console.say(f"simulated sample of {days} days: {out}")
 
 
