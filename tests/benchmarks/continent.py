@@ -46,14 +46,14 @@ def steps(given: argparse.Namespace) -> list[tuple[str, list[str], Path]]:
     """What is done, the command, and what it leaves."""
     out, where, workers = given.out, ["--domain", given.domain], ["--workers", str(given.workers)]
     sample, prior, model, catalog = (out / name for name in ("sample", "prior", "model", "catalog"))
+    daily, static = (sample / "prior" / name for name in ("daily.nc", "static.nc"))
     stations = ["--stations", str(given.stations)] if given.stations else []
     length = ["--days", given.days, "--history", given.history, "--spin-up", given.spin_up, "--start", START]
     made = [
         ("sample", ["sample", *where, "--out", sample, *map(str, length), *stations, *workers], sample),
         (
             "prior",
-            ["prior", "build", *where, "--source", "netcdf", sample / "prior" / "daily.nc"]
-            + ["--statics", sample / "prior" / "static.nc", "--out", prior, *workers],
+            ["prior", "build", *where, "--source", "netcdf", daily, "--statics", static, "--out", prior, *workers],
             prior,
         ),
         ("model", ["train", "--prior", prior, "--out", model], model),
