@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from downscaler.errors import ConfigError
 from flows import console
-from flows.commands.options import DomainName, Json, PriorPath, Seed, day_option, ordered
+from flows.commands.options import DomainName, Json, PriorPath, Scheduler, Seed, day_option, ordered
+
+if TYPE_CHECKING:
+    from downscaler.sources.parflow import PriorSource
 
 
 class SourceKind(StrEnum):
@@ -108,6 +111,7 @@ def prior_build(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that build tiles at once (pfb, netcdf, zarr), 1 GB of memory each.")
     ] = 1,
+    scheduler: Scheduler = None,
 ) -> None:
     """Bring ParFlow-CLM output onto the 1 km product grid, with its day-of-year climatology.
 
@@ -119,7 +123,7 @@ def prior_build(
     from flows.studies.build import open_downloaded, open_files, store_prior, with_daymet
 
     settings = load_settings(context.obj.config, domain=domain)
-    again = None
+    again: Callable[[], PriorSource] | None = None
     if source is not SourceKind.HYDRODATA and (dataset or start or end or hourly or yes):
         raise ConfigError("--dataset, --start, --end, --hourly and --yes need --source hydrodata", value=source.value)
     if source is SourceKind.HYDRODATA:
@@ -128,13 +132,15 @@ def prior_build(
             path, settings.domain, dataset, ordered(start, end), forcing=weather, hourly=hourly, yes=yes
         )
     else:
-        opener = partial(open_files, source.value, path, statics)
-        opened = opener()
-        if workers > 1 and daymet is None:
-            again = opener
-    made = store_prior(
-        opened if daymet is None else with_daymet(opened, daymet, settings), settings.domain, out, again, workers
-    )
+        where = path.absolute(), None if statics is None else statics.absolute()  # workers may run in another folder
+        again = partial(open_files, source.value, *where)
+        opened = again()
+    if daymet is not None:
+        opened, again = with_daymet(opened, daymet, settings), None
+    if scheduler is not None and again is None:
+        given = "--daymet" if daymet is not None else source.value
+        raise ConfigError("--scheduler needs a run in files", value=given, allowed="pfb, netcdf, zarr; no --daymet")
+    made = store_prior(opened, settings.domain, out, again, workers, scheduler)
     first, last = made.period
     console.say(f"prior {made.title!r}, {first} to {last}, on {made.domain.name}: {out}")
 
@@ -172,9 +178,16 @@ def train(
         Path | None,
         typer.Option(metavar="WEATHER", help="Weather store, for a prior that has no weather of its own."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that look at tiles and draw rows at once, 0.6 GB of memory each.")
+    ] = 1,
+    scheduler: Scheduler = None,
     json: Json = False,
 ) -> None:
-    """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on days held out of the record."""
+    """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on days held out of the record.
+
+    The trees grow on this machine, whoever draws the rows; the model is the same to the bit.
+    """
     from downscaler.report.model import expectations
     from flows.settings import load_settings
     from flows.studies.build import make_model
@@ -184,7 +197,7 @@ def train(
         raise ConfigError(
             "Training needs a prior and an output folder for the model", remedy="Give --prior PRIOR --out MODEL."
         )
-    card = make_model(settings.prior, settings.model, settings)
+    card = make_model(settings.prior, settings.model, settings, workers=workers, scheduler=scheduler)
     if json:
         console.say_json(card)
         return
