@@ -45,16 +45,19 @@ from big_catalog import run_record
 
 BEYOND, HELD = 100, 62  # days after the prior's last one, and days of weather up to then
 STEP = 0.125  # degrees, as NLDAS-2
+ACROSS, LATER = 6.0, 3  # degrees, days
 
 
 def store(folder: Path, prior: Prior, domain: Domain, last: dt.date, told: dict[str, Any]) -> Path:
     """A store of ``HELD`` days up to ``last``: the prior's own, moved in date, in cells of ``STEP`` degrees.
 
-    Tells what the last of them cost, and its bytes.
+    Weather comes ``LATER`` days later every ``ACROSS`` degrees to the east: a mirrored basin is dry everywhere at once,
+    and no source's day is taken that has no rain on a continent. Tells what the last day cost, and its bytes.
     """
     west, south, east, north = _box(domain)
     axes = {"lat": np.arange(south, north, STEP), "lon": np.arange(west, east, STEP)}
-    taken = (np.arange(HELD) - HELD) % len(prior.data["time"])  # the last is the prior's last; a short record repeats
+    late = np.floor((axes["lon"] - axes["lon"][0]) / ACROSS).astype(int) * LATER
+    taken = (np.arange(HELD)[:, None] - HELD - late) % len(prior.data["time"])  # a short record repeats
     with netCDF4.Dataset(folder / "days.nc", "w") as data:
         for name, values in axes.items():
             data.createDimension(name, values.size)
@@ -66,18 +69,24 @@ def store(folder: Path, prior: Prior, domain: Domain, last: dt.date, told: dict[
         for name, units, field in (("pr", "mm day-1", RAIN), ("tas", "K", WARMTH)):
             variable = data.createVariable(name, "f4", ("time", "lat", "lon"))
             variable.units = units
-            variable[:] = _sampled(prior, domain, field, axes["lat"], axes["lon"])[taken]
+            held = _sampled(prior, domain, field, axes["lat"], axes["lon"])
+            for column, days in enumerate(taken.T):
+                variable[:, :, column] = held[days, :, column]
     path = folder / "weather"
     build_weather(path, domain)
     source = open_weather_source("netcdf", folder / "days.nc")
     begun = time.process_time()
-    add_days(path, source, source.days[:-1])
+    add_days(path, source, source.days[:-1], said=_refused)
     told["all days but one"] = {"cpu": round(time.process_time() - begun, 3), "days": HELD - 1}
     begun, size = time.process_time(), _bytes(path)
-    add_days(path, source, source.days[-1:])
+    add_days(path, source, source.days[-1:], said=_refused)
     told["extended by a day"] = {"cpu": round(time.process_time() - begun, 3), "bytes": _bytes(path) - size}
     source.close()
     return path
+
+
+def _refused(day: dt.date, why: str) -> None:
+    raise SystemExit(f"{day}: {why}")
 
 
 def _sampled(prior: Prior, domain: Domain, name: str, lat: Floats, lon: Floats) -> Floats:
