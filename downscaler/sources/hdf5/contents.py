@@ -10,8 +10,8 @@ of blocks, a first and a last block.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,18 +104,28 @@ def _require_filled(name: str, found: Any, most: int) -> None:
 
 
 def _try(file: Any, names: Sequence[str]) -> None:
-    """Read what HDF5 interprets; errors are the reader's to tell, since it may not need what raises them."""
+    """Read what HDF5 interprets; raises MemoryError where that takes more than there is."""
     left = _TRIED
     for name in ("/", *names):
         node = file.get(name)
         if node is None:
             continue
         for number in range(h5py.h5a.get_num_attrs(node.id)):
-            with suppress(*_FAULTS, OSError):
+            with _left_to_the_reader():
                 node.attrs[h5py.h5a.open(node.id, index=number).name.decode("utf-8", "replace")]
         if isinstance(node, h5py.Dataset):
-            with suppress(*_FAULTS, OSError):
+            with _left_to_the_reader():
                 left -= _try_values(node, left)
+
+
+@contextmanager
+def _left_to_the_reader() -> Iterator[None]:
+    """Errors of a part that the reader may not need; but for a lack of memory, which HDF5 tells in words."""
+    try:
+        yield
+    except (*_FAULTS, OSError) as error:
+        if "alloc" in str(error):
+            raise MemoryError(str(error)) from error
 
 
 def _try_values(data: Any, left: int) -> int:
