@@ -21,16 +21,22 @@ _USUAL = {
 
 
 def pick(item: Document, fields: Any) -> Document:
-    """The parts of an item that are wanted; where none is named, those that make a STAC item, less the unwanted ones.
+    """The parts of an item that are wanted, or all but the unwanted ones.
 
     Args:
         item: a STAC item.
-        fields: names, unwanted ones with a minus (GET), or an object with ``include`` and ``exclude`` (POST).
+        fields: names, unwanted ones with a minus (GET), or an object with ``include`` and ``exclude`` (POST). Where
+            none is named, or the object says that it includes nothing, what makes a STAC item is wanted.
 
-    Source: https://github.com/stac-api-extensions/fields, include and exclude semantics 1 to 4; whether a day is
-    simulated is told with the usual parts.
+    Source: https://github.com/stac-api-extensions/fields, include and exclude semantics; whether a day is simulated
+    is told with what makes an item.
     """
     include, exclude = _split(fields)
+    if exclude and not include and "include" not in getattr(fields, "model_fields_set", ()):
+        wanted = copy.deepcopy(item)
+        for name in exclude:
+            _drop(wanted, name.split("."))
+        return wanted
     if not include:
         include = {name for name in _USUAL if not any(f"{name}.".startswith(f"{unwanted}.") for unwanted in exclude)}
     wanted = {name: item[name] for name in _ALWAYS if name in item}

@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from stac_fastapi.extensions.fields.request import PostFieldsExtension
 
 from catalog.api.stac.fields import pick
 
@@ -19,11 +20,12 @@ ITEM = {
     "properties": {"datetime": "2015-04-03T12:00:00Z", "title": "A day", "vadose:simulated": False, "gsd": 1000.0},
 }
 ALWAYS = {"type", "stac_version", "id", "collection"}
+WHOLE = {"geometry", "bbox", "links", "assets"}
 USUAL = {"datetime", "title", "vadose:simulated"}
 
 
 def posted(**named):
-    return type("Fields", (), {"include": None, "exclude": None} | named)
+    return PostFieldsExtension.model_validate(named)
 
 
 @pytest.mark.parametrize("fields", [None, [], [""], posted(), posted(include=set(), exclude=set())])
@@ -38,10 +40,11 @@ def test_nothing_named_gives_what_makes_an_item(fields):
 @pytest.mark.parametrize(
     ("fields", "parts", "properties"),
     [
-        (["-geometry"], {"bbox", "links", "assets"}, USUAL),
-        (posted(exclude={"geometry"}, include=set()), {"bbox", "links", "assets"}, USUAL),
-        (["-assets", "-properties.title"], {"bbox", "links", "geometry"}, {"datetime", "vadose:simulated"}),
-        (["-properties"], {"bbox", "links", "assets", "geometry"}, None),
+        (["-geometry"], {"bbox", "links", "assets", "stac_extensions"}, USUAL | {"gsd"}),
+        (posted(exclude=["geometry"]), {"bbox", "links", "assets", "stac_extensions"}, USUAL | {"gsd"}),
+        (posted(exclude=["geometry"], include=[]), {"bbox", "links", "assets"}, USUAL),
+        (posted(exclude=["properties.title", "bbox"], include=None), WHOLE - {"bbox"}, USUAL - {"title"}),
+        (posted(exclude=["properties"], include=[]), WHOLE, None),
         (["id"], set(), None),
         (["+geometry", "-geometry"], {"geometry"}, None),
         (["properties"], set(), USUAL | {"gsd"}),
