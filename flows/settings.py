@@ -23,6 +23,8 @@ _OTHERS = (
     f"{PREFIX}SERVE_",
     f"{PREFIX}DOWNLOAD_",
     f"{PREFIX}LOCK_SECONDS",
+    f"{PREFIX}READ_SECONDS",
+    f"{PREFIX}READ_MEMORY",
     f"{PREFIX}PGSTAC_DSN",
     f"{PREFIX}WEBHOOK_TOKEN",
 )  # read where they are used
