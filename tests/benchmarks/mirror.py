@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from downscaler.ground.grid import Domain, Span, Window
 from downscaler.ground.lattice import CONUS1, IJWindow, Lattice
+from downscaler.parts import in_processes
 from downscaler.product import domain as named
 from downscaler.sources.parflow import open_source
 from downscaler.sources.parflow.source import PriorSource, SourceInfo
@@ -93,7 +94,7 @@ def main() -> None:
     given = parser.parse_args()
     opener = partial(open_mirrored, given.run, given.days)
     source, domain = opener(), PARTS.get(given.domain) or named(given.domain)
-    build_prior(source, domain, given.out, opener=opener, workers=given.workers)
+    build_prior(source, domain, given.out, opener=opener, spread=in_processes(given.workers))
     source.close()
 
 
