@@ -67,8 +67,8 @@ def zones(
     from catalog.reading.stack import span_of
     from downscaler.errors import ConfigError
     from downscaler.sources.landcover import read_mask
-    from downscaler.sources.us_places import KINDS, us_layer
     from downscaler.sources.zones import read_layer
+    from flows.derived.series import layer_named
     from flows.derived.zones import make_zones, series_name
     from flows.settings import load_settings
 
@@ -76,9 +76,8 @@ def zones(
     if mask_class and mask is None:
         raise ConfigError("--mask-class needs a mask", remedy="Give --mask FILE.")
     settings = load_settings(context.obj.config, domain=domain, catalog=catalog)
-    source, known = _source(settings.catalog, settings.domain, of), {Path(kind): kind for kind in KINDS}
-    bundled = layer in known and not layer.exists()
-    polygons = us_layer(known[layer]) if bundled else read_layer(layer, id_field, name_field)
+    source = _source(settings.catalog, settings.domain, of)
+    polygons = read_layer(layer, id_field, name_field) if id_field or name_field else layer_named(str(layer))
     first, last = span_of(settings.catalog, source)
     first, last = start or first, end or last
     dates = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
