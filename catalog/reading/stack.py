@@ -26,7 +26,8 @@ from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain, Span, Window
 from downscaler.records import InputRecord, RunRecord
 
-Read = Callable[[Window], dict[str, NDArray[Any]]]
+Read = Callable[..., dict[str, NDArray[Any]]]
+"""From a window, and ``cells`` where only some of its pixels are wanted, to arrays by asset name."""
 BLOCK = 512  # pixels, the blocks of the files: each is decompressed once
 
 
@@ -147,7 +148,8 @@ def gathered_record(
 def open_stack(store: Store, domain: Domain, days: Sequence[StackedDay], names: Sequence[str]) -> Iterator[Read]:
     """The days' rasters, opened once; yields a function from a window to arrays [day, y, x] by asset name.
 
-    Floats have NaN where they lack a value. Raises CatalogError where a raster is missing, damaged or on another grid.
+    With ``cells``, a mask [y, x] of the window, the arrays are [day, cell] and no more than these is held. Floats have
+    NaN where they lack a value. Raises CatalogError where a raster is missing, damaged or on another grid.
     """
     with ExitStack() as stack:
         files = {
@@ -155,12 +157,14 @@ def open_stack(store: Store, domain: Domain, days: Sequence[StackedDay], names: 
             for name in names
         }
 
-        def read(window: Window) -> dict[str, NDArray[Any]]:
+        def read(window: Window, cells: NDArray[np.bool_] | None = None) -> dict[str, NDArray[Any]]:
             """All days' pixels in a window that is counted from the domain's corner."""
             rows, columns = window.rows, window.columns
             part = RasterWindow(columns.start, rows.start, len(columns), len(rows))
             try:
-                return {name: np.stack([file.read(1, window=part) for file in files[name]]) for name in names}
+                if cells is None:
+                    return {name: np.stack([file.read(1, window=part) for file in files[name]]) for name in names}
+                return {name: np.stack([file.read(1, window=part)[cells] for file in files[name]]) for name in names}
             except rasterio.errors.RasterioError as error:
                 raise CatalogError("A raster of a published day cannot be read", value=error) from error
 

@@ -1,4 +1,4 @@
-"""3,000 polygons of the size of counties over CONUS: weights once, a day's statistics, and a zone's ten-year series.
+"""The counties of CONUS: weights once, a day's statistics, and a zone's ten-year series.
 
 ``python -m tests.benchmarks.bench_zones`` prints CPU seconds and the most memory held.
 """
@@ -10,30 +10,25 @@ import resource
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import shapely
 
 from downscaler import product
 from downscaler.derived.zones import SpatialErrors, zone_statistics, zone_weights
-from downscaler.sources.zones import Layer, Zone
+from downscaler.sources.us_places import us_layer
+from downscaler.sources.zones import Layer
 from downscaler.stores.zones import SCHEMA, YearOfZones, read_zone, write_year, year_file
 
-NUMBER = 3000
+OUTSIDE = ("02", "15", "60", "66", "69", "72", "78")  # FIPS codes of states and territories beyond CONUS
 
 
 def counties() -> Layer:
-    """Voronoi cells of random places, as many as there are counties."""
-    rng = np.random.default_rng(1)
-    seeds = shapely.MultiPoint(rng.uniform((-124.0, 26.0), (-67.0, 48.5), (NUMBER, 2)))
-    cells = shapely.voronoi_polygons(seeds, extend_to=shapely.box(-124.0, 26.0, -67.0, 48.5)).geoms
-    outline = shapely.box(-124.0, 26.0, -67.0, 48.5)
-    zones = (
-        Zone(id=f"{n:05d}", name=f"County {n}", geometry=shapely.intersection(c, outline)) for n, c in enumerate(cells)
-    )
-    return Layer(name="counties", sha256="0" * 64, zones=tuple(zones))
+    """Those that the extra `places` brings."""
+    layer = us_layer("counties")
+    return replace(layer, zones=tuple(zone for zone in layer.zones if zone.id[:2] not in OUTSIDE))
 
 
 def series(folder: Path, layer: Layer) -> float:
@@ -52,7 +47,7 @@ def series(folder: Path, layer: Layer) -> float:
     for year in range(2016, 2025):
         shutil.copy(first, year_file(folder, "counties", year))
     began = time.process_time()
-    assert read_zone(folder, "counties", "01234").num_rows == 3650
+    assert read_zone(folder, "counties", "40015").num_rows == 3650
     return time.process_time() - began
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DOMAIN = "demo"
 START = dt.date(2024, 5, 23)
 HISTORY = 365
+RANKED = 3  # days, the last ones, whose percentiles are made
 PART = "-94.9,34.3,-94.4,34.6"  # of the demo's domain, for its playground
 
 
@@ -69,6 +70,7 @@ def demo_job(out: Path) -> DayJob:
         model=out / "model",
         catalog=str(out / "catalog"),
         folder=out / "sample" / "granules",
+        products=("conserving", "analysis"),
     )
 
 
@@ -104,6 +106,7 @@ def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[Day
         card = build.make_model(job.prior, job.model, settings, grids=("M09",))  # the sample is SPL3SMP_E
     console.out.print(model_table(card))
     outcomes = publish_days(job, days)
+    rank_days(job, outcomes[-min(RANKED, days) :])
     build_cube(job)
     console.out.print(produce.outcome_table(outcomes))
     return outcomes
@@ -124,6 +127,17 @@ def publish_days(job: DayJob, days: int) -> list[DayOutcome]:
     stood = [outcome.date for outcome in outcomes if outcome.date in first and outcome.status == "current"]
     console.say(f"the backfill left {len(stood)} of the scheduled run's {len(first)} days as they stood")
     return [first.get(outcome.date, outcome) for outcome in outcomes]
+
+
+def rank_days(job: DayJob, outcomes: list[DayOutcome]) -> None:
+    """Percentiles of the last days' analyses, for the map's drought classes and what is usual for the season."""
+    from flows.derived.make import make_items
+    from flows.derived.percentiles import PercentileJob
+
+    ranked = PercentileJob(catalog=job.catalog, domain=job.domain, prior=job.prior)
+    first, last = outcomes[0].date, outcomes[-1].date
+    with stage("percentiles of the last days"):
+        make_items(ranked, first, last, today=last)
 
 
 def build_cube(job: DayJob) -> None:

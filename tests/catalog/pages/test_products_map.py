@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from besides import publish_stations, write_weather
+from besides import publish_stations, write_readings, write_weather
 from layered import write_layers
 from matplotlib.image import imread
 from publishing import PLACE, publish_day
@@ -78,7 +78,9 @@ def address(day_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     (browser / "huc8.geojson").write_text(json.dumps(huc | {"geometry": {"type": "Polygon", "coordinates": [ring]}}))
     named = [read_layer(browser / "huc8.geojson")]
     weather = write_weather(browser, PLACE, DAYS, [0, 3, 12, 0, 0, 1, 0])
-    with served(create_app(day_catalog, browser=browser, named=named, weather=weather)) as running:
+    readings = write_readings(browser / "readings.parquet", DAYS)
+    app = create_app(day_catalog, browser=browser, named=named, weather=weather, readings=readings)
+    with served(app) as running:
         yield f"{running}/"
 
 
@@ -245,14 +247,21 @@ def test_an_outlook_is_read_and_the_browser_goes_back_and_forward(look: Look, wi
     page = look(f"#area={ANALYSES}&plat=34.8&plon=-98.1", width=width)
     ready(page)
     page.wait_for_selector("#series:not([aria-busy]) .chart")
-    assert page.locator(".chart .usual").count() == 1, "what is usual, from the percentiles of the same day"
+    assert page.locator(".chart .season").count() == 1, "what is usual, from the percentiles of the last day alone"
+    expect(page.locator("#series .key")).to_contain_text("10th to 90th percentile of the season")
+    title = page.locator(".chart .point title").last.text_content()
+    assert title is not None
+    assert re.search(r"2024-05-26: .*, usual 0\.\d{3} to 0\.\d{3}$", title)
+    assert page.locator(".chart .ground-point").count() == 0, "no station is chosen"
     assert page.locator(".chart .rain").count() == 3, "days without rain have no bar"
     expect(page.locator("#series .key")).to_contain_text("rain, up to 12 mm a day")
     page.locator("#station").select_option(label="SCAN Fort Reno")
     expect(page.locator("#skill")).to_contain_text("Station SCAN Fort Reno, 31 pairs")
     expect(page.locator("#skill dd").first).to_have_text("0.050 [0.040, 0.060]")
     expect(page.locator("#series .where")).to_contain_text("34.8")
-    page.wait_for_selector("#series:not([aria-busy]) .chart")
+    page.wait_for_selector("#series:not([aria-busy]) .chart .ground-point")
+    assert page.locator(".chart .ground-point").count() == len(DAYS)
+    expect(page.locator("#series .key")).to_contain_text("station, 5 cm")
     kept(page, tmp_path, f"station-{width}")
     page.wait_for_timeout(400)
     page.locator("#area").select_option(AHEAD)
