@@ -46,8 +46,8 @@ MADE = 3
 STEP = 0.125  # degrees, as NLDAS-2
 
 
-def store(folder: Path, domain: Domain, last: dt.date, told: dict[str, Any]) -> Path:
-    """A store of ``HELD`` days of made-up weather up to ``last``; tells what the last of them cost, and its bytes.
+def store(folder: Path, domain: Domain, last: dt.date, told: dict[str, Any], *, held: int = HELD) -> Path:
+    """A store of ``held`` days of made-up weather up to ``last``; tells what the last of them cost, and its bytes.
 
     The first and the last ``MADE`` are made; those between are records of the first ones' numbers.
     """
@@ -57,11 +57,11 @@ def store(folder: Path, domain: Domain, last: dt.date, told: dict[str, Any]) -> 
         for name, values in axes.items():
             data.createDimension(name, values.size)
             data.createVariable(name, "f8", (name,))[:] = values
-        data.createDimension("time", HELD)
+        data.createDimension("time", held)
         when = data.createVariable("time", "f8", ("time",))
-        when.units = f"days since {last - dt.timedelta(days=HELD - 1)}"
-        when[:] = np.arange(HELD)
-        shape = (HELD, axes["lat"].size, axes["lon"].size)
+        when.units = f"days since {last - dt.timedelta(days=held - 1)}"
+        when[:] = np.arange(held)
+        shape = (held, axes["lat"].size, axes["lon"].size)
         wet = rng.random(shape) < 0.3
         for name, units, fields in (("pr", "mm day-1", wet * rng.exponential(6.0, shape)), ("tas", "K", 285.0)):
             variable = data.createVariable(name, "f4", ("time", "lat", "lon"))

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Floats
+from downscaler.method.coarse.geometry import REACH, Component
 from downscaler.method.coarse.observation import Observation
-from downscaler.method.coarse.space_time import BLOCK, REACH, Component, Passes, interpolate, log_likelihood
+from downscaler.method.coarse.space_time import BLOCK, Passes, interpolate, log_likelihoods
 
 WINDOW = 30  # days of SMAP that an analysis draws on, its own day included
 FOOTPRINT = 36.0  # km, 3 dB width of SMAP's antenna on the ground
@@ -204,11 +205,11 @@ def find_sensor(
     best, chosen = -np.inf, (SENSORS[0], Observation())
     for sensor in SENSORS:
         blocks = _fullest(_departures(seen, ages, background, sensor), background.spread)
-        for error in ERRORS if blocks else ():
-            trial = Observation(error=error, footprint=sensor.width)
-            score = sum(log_likelihood(part, land, components, trial, cell_km) for part, land in blocks)
-            if score > best:
-                best, chosen = score, (sensor, trial)
+        trials = [Observation(error=error, footprint=sensor.width) for error in ERRORS]
+        scores = [log_likelihoods(part, land, components, trials, cell_km) for part, land in blocks]
+        for trial, *each in zip(trials, *scores, strict=True) if blocks else ():
+            if sum(each) > best:
+                best, chosen = sum(each), (sensor, trial)
     return chosen
 
 

@@ -16,6 +16,7 @@ from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
 from downscaler.method.coarse.analysis import Memory
 from downscaler.method.coarse.following import Response
+from downscaler.method.coarse.weather import Shelf
 from downscaler.method.conserve import HALO, noise_gain, noise_surface
 from downscaler.method.features import Ground, coarse_predictors
 from downscaler.method.forcing import all_beside, borrowed, own_days
@@ -37,10 +38,14 @@ _COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed", *ANAL
 
 @dataclass(frozen=True, kw_only=True)
 class Keeping:
-    """What is kept of the work: land from day to day, a day's weather from one product to the next."""
+    """What is kept of the work: land from day to day, a day's weather from one product to the next.
+
+    ``coarse`` keeps days of weather on SMAP's cells, which the analyses of many days draw on.
+    """
 
     land: Keep = keep_nothing
     weather: Keep | None = None
+    coarse: Shelf | None = None
 
 
 def predict(

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from downscaler.method.coarse.geometry import Component
 from downscaler.method.coarse.observation import Observation
 from downscaler.method.coarse.response import slow_weights
-from downscaler.method.coarse.space_time import BLOCK, Component, Passes, interpolate, log_likelihood
+from downscaler.method.coarse.space_time import BLOCK, Passes, interpolate, log_likelihoods
 
 WHITE = Observation(error=0.04, smooth_share=0.0)
 ONE = (Component(share=1.0, days=10.0, km=50.0),)
@@ -109,5 +110,7 @@ def test_the_likeliest_error_is_the_one_that_was_drawn() -> None:
     model = Observation(error=0.04)
     seen = np.stack([truth[20 - int(age)] + model.errors(shape, 9.0, rng) for age in ages])
     passes, spread = Passes(values=seen, ages=ages), np.full(shape, 0.03)
-    scores = {e: log_likelihood(passes, spread, ONE, Observation(error=e), 9.0) for e in (0.01, 0.02, 0.04, 0.08)}
+    errors = (0.01, 0.02, 0.04, 0.08)
+    found = log_likelihoods(passes, spread, ONE, [Observation(error=e) for e in errors], 9.0)
+    scores = dict(zip(errors, found, strict=True))
     assert max(scores, key=lambda e: scores[e]) == 0.04
