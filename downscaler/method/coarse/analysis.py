@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Floats
 from downscaler.method.coarse.geometry import REACH, Component
-from downscaler.method.coarse.observation import Observation
+from downscaler.method.coarse.observation import Observation, smeared
 from downscaler.method.coarse.space_time import BLOCK, Passes, interpolate, log_likelihoods
 
 WINDOW = 30  # days of SMAP that an analysis draws on, its own day included
@@ -151,7 +151,7 @@ def analyse(
     """
     components = memory.components(weather=background.weather)
     sensor, observation = find_sensor(seen, ages, background, components, cell_km)
-    passes = _departures(seen, ages, background, sensor)
+    passes = _departures(seen, ages, background, sensor, cell_km)
     found = interpolate(passes, background.spread, components, observation, cell_km)
     usual = sum(component.share for component in components) * background.spread**2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -185,10 +185,13 @@ SENSORS = (
 )
 
 
-def _departures(seen: Floats, ages: NDArray[np.floating], background: Background, sensor: Sensor) -> Passes:
-    """Retrievals less what is expected of them."""
+def _departures(
+    seen: Floats, ages: NDArray[np.floating], background: Background, sensor: Sensor, cell_km: float
+) -> Passes:
+    """Retrievals less what is expected of them: the sensor smears the departures that weather makes, too."""
     expected = background.level + sensor.level * np.nan_to_num(background.seen - background.level)
-    return Passes(values=seen - expected - background.passes, ages=np.asarray(ages, np.float64))
+    made = smeared(background.passes, np.isfinite(background.level), cell_km, sensor.width)
+    return Passes(values=seen - expected - made, ages=np.asarray(ages, np.float64))
 
 
 def find_sensor(
@@ -204,7 +207,7 @@ def find_sensor(
     """
     best, chosen = -np.inf, (SENSORS[0], Observation())
     for sensor in SENSORS:
-        blocks = _fullest(_departures(seen, ages, background, sensor), background.spread)
+        blocks = _fullest(_departures(seen, ages, background, sensor, cell_km), background.spread)
         trials = [Observation(error=error, footprint=sensor.width) for error in ERRORS]
         scores = [log_likelihoods(part, land, components, trials, cell_km) for part, land in blocks]
         for trial, *each in zip(trials, *scores, strict=True) if blocks else ():
