@@ -22,13 +22,13 @@ from downscaler.ground.prior import Prior
 from downscaler.method.coarse.analysis import FOOTPRINT, WINDOW, Analysed, Background, Memory, analyse
 from downscaler.method.coarse.observation import CELL_KM
 from downscaler.method.coarse.response import slow_weights
-from downscaler.method.coarse.weather import Shelf, Weather, coarse_weather
 from downscaler.method.coarse.wetting import HISTORY, PREDICTORS, wetting_by_day
 from downscaler.method.coarse_prior import CoarseLevels, coarse_days, coarse_levels
 from downscaler.method.day_of_year import HALF_WINDOW
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.tile.land import Keep
 from downscaler.method.tile.predict import Keeping
+from downscaler.method.weather.coarse import Shelf, Weather, coarse_weather
 from downscaler.product import THETA_MAX, THETA_MIN
 
 SEASONS = 3  # years of record from which on its season is asked beside SMAP

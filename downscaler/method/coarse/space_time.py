@@ -154,7 +154,8 @@ class _Groups:
         deviation = self.deviation[inside]
 
         def beside(fields: Floats) -> Floats:
-            return np.asarray(fields[..., rows, columns].reshape(*fields.shape[:-2], -1)[..., self._around])
+            near = fields[..., rows, columns]
+            return np.asarray(near.reshape(*near.shape[:-2], near.shape[-1] * near.shape[-2])[..., self._around])
 
         return _Data(
             values=np.concatenate([own, beside(self.mean)], axis=1),

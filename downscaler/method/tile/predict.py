@@ -16,7 +16,6 @@ from downscaler.ground.prior import Prior
 from downscaler.ground.tiles import Tile
 from downscaler.method.coarse.analysis import Memory
 from downscaler.method.coarse.following import Response
-from downscaler.method.coarse.weather import Shelf
 from downscaler.method.conserve import HALO, noise_gain, noise_surface
 from downscaler.method.features import Ground, coarse_predictors
 from downscaler.method.forcing import all_beside, borrowed, own_days
@@ -28,6 +27,7 @@ from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
 from downscaler.method.tile.turns import in_turn
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, nothing_kept, tile_weather
+from downscaler.method.weather.coarse import Shelf
 from downscaler.product import Flag
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
