@@ -111,10 +111,13 @@ def log_likelihoods(
     use, chosen = _used(data, passes.ages)
     if not use.any():
         return [0.0] * len(observations)
-    found = []
+    found: list[float] = []
+    made: tuple[Geometry | None, NDArray[np.floating]] = None, np.empty(0)
     for observation in observations:
         geometry = geometry_of(components, observation, cell_km, block)
-        factor = _factor(_covariance(data, use, geometry.between(chosen), geometry, observation))
+        if made[0] is not geometry:
+            made = geometry, _signal(data, use, geometry.between(chosen))
+        factor = _factor(_with_errors(made[1].copy(), data, use, geometry, observation))
         fit = _forward(factor, data.values[use][None])[0]
         found.append(-0.5 * float(fit @ fit) - float(np.log(np.diag(factor)).sum()))
     return found
@@ -184,23 +187,33 @@ def _used(data: _Data, ages: NDArray[np.floating]) -> tuple[NDArray[np.bool_], t
     return use, tuple(ages[seen].tolist())
 
 
-def _covariance(
-    data: _Data, use: NDArray[np.bool_], related: Related, geometry: Geometry, observation: Observation
-) -> NDArray[np.floating]:
-    """Covariance of what was seen, anomalies and errors, in the precision of the geometry."""
-    kind = geometry.smooth.dtype
-    pass_, group = np.nonzero(use)
+def _signal(data: _Data, use: NDArray[np.bool_], related: Related) -> NDArray[np.floating]:
+    """Covariance of the anomalies that were seen, in the precision of ``related``."""
     there = np.flatnonzero(use[use.any(axis=1)])
-    total = related.seen if len(there) == len(related.seen) else related.seen[np.ix_(there, there)]
-    spread = data.spread[group].astype(kind)
-    total = total * spread
+    seen = related.seen
+    if len(there) < len(seen):
+        seen = np.take(np.take(seen, there, axis=0), there, axis=1)
+    spread = data.spread[np.nonzero(use)[1]].astype(seen.dtype)
+    total = seen * spread
     total *= spread[:, None]
-    smooth = kind.type(observation.smooth_variance) * geometry.smooth
+    return total
+
+
+def _with_errors(
+    total: NDArray[np.floating],
+    data: _Data,
+    use: NDArray[np.bool_],
+    geometry: Geometry,
+    observation: Observation,
+) -> NDArray[np.floating]:
+    """``total`` with SMAP's errors added in its place."""
+    pass_, group = np.nonzero(use)
+    smooth = total.dtype.type(observation.smooth_variance) * geometry.smooth
     bounds = np.flatnonzero(np.diff(pass_, prepend=-1, append=len(use)))
     for first, last in itertools.pairwise(bounds):  # errors are independent from pass to pass
         of = group[first:last]
-        total[first:last, first:last] += smooth if len(of) == len(smooth) else smooth[np.ix_(of, of)]
-    total[np.diag_indices_from(total)] += (observation.white_variance / data.count[use] + _FLOOR).astype(kind)
+        total[first:last, first:last] += smooth if len(of) == len(smooth) else smooth[of[:, None], of]
+    total.reshape(-1)[:: len(total) + 1] += (observation.white_variance / data.count[use] + _FLOOR).astype(total.dtype)
     return total
 
 
@@ -231,7 +244,7 @@ def _solve(data: _Data, ages: NDArray[np.floating], geometry: Geometry, observat
         there = use[use.any(axis=1)].ravel()
         spread = data.spread[np.nonzero(use)[1]]
         cross = related.cross[:, :, there] * (np.nan_to_num(data.own).ravel()[:, None] * spread)
-        factor = _factor(_covariance(data, use, related, geometry, observation))
+        factor = _factor(_with_errors(_signal(data, use, related), data, use, geometry, observation))
         solved = _forward(factor, np.concatenate([cross.reshape(2 * cells, -1), data.values[use][None]]))
         solved = solved.astype(np.float64)
         today, late = solved[:cells], solved[cells : 2 * cells]

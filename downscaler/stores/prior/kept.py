@@ -52,7 +52,10 @@ class KeptArrays:
         """What is kept under a name; None where nothing is, or what is damaged."""
         file = self._file(name)
         try:
-            with np.load(file, allow_pickle=False) as stored:  # checks the CRC of each array
+            with (
+                file.open("rb") as stream,
+                np.load(stream, allow_pickle=False) as stored,
+            ):  # checks the CRC of each array
                 return {key: stored[key] for key in stored.files}
         except FileNotFoundError:
             return None
