@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import get_lapack_funcs
 
 from downscaler.ground.blocks import Floats
-from downscaler.method.coarse.geometry import REACH, Component, Geometry, Related, around, geometry_of, usual_variances
-from downscaler.method.coarse.observation import Observation
+from downscaler.method.coarse.geometry import REACH, Component, Geometry, Related, geometry_of, usual_variances
+from downscaler.method.coarse.groups import Data, Groups, block_slice, used
+from downscaler.method.coarse.observation import Observation, smeared
 
 BLOCK = 4  # coarse cells along one edge of a block
-MOST_PASSES = 16  # newest passes of a window that a block is estimated from
 _FLOOR = 1e-6  # m6 m-6, added to every retrieval's error variance
-_LEAST_SHARE = 0.25  # of a neighbouring block that must be seen for its mean to count
 # m6 m-6, of a cell's own error, from which on single precision does: there values differ by less than 1e-5 m3 m-3.
 _SINGLE = 1e-4
 
@@ -79,13 +78,15 @@ def interpolate(
     margin = REACH * block
     frame = [(0, 0), *((margin, block * count - n + margin) for n, count in zip(shape, (rows, columns), strict=True))]
     values = np.pad(passes.values, frame, constant_values=np.nan)
-    deviation = np.pad(np.asarray(spread, np.float64), frame[1:], constant_values=np.nan)
+    deviation, seen = (
+        np.pad(part, frame[1:], constant_values=np.nan) for part in (spread, _seen_spread(spread, observation, cell_km))
+    )
     single = observation.white_variance >= _SINGLE
     geometry = geometry_of(components, observation, cell_km, block, single=single)
-    groups = _Groups(values, deviation, block)
+    groups = Groups(values, deviation, seen, block)
     made = np.full((5, *deviation.shape), np.nan)
     for row, column in np.ndindex(rows, columns):
-        inside = _block(row + REACH, block), _block(column + REACH, block)
+        inside = block_slice(row + REACH, block), block_slice(column + REACH, block)
         if np.isfinite(deviation[inside]).any():
             data = groups.of(row + REACH, column + REACH)
             made[(slice(None), *inside)] = _solve(data, passes.ages, geometry, observation)
@@ -107,87 +108,34 @@ def log_likelihoods(
 
     ``passes`` and ``spread`` are arrays of just these blocks. Sensors that differ in their error alone share the work.
     """
-    data = _Groups(passes.values, np.asarray(spread, np.float64), block).of(REACH, REACH)
-    use, chosen = _used(data, passes.ages)
-    if not use.any():
-        return [0.0] * len(observations)
     found: list[float] = []
-    made: tuple[Geometry | None, NDArray[np.floating]] = None, np.empty(0)
-    for observation in observations:
-        geometry = geometry_of(components, observation, cell_km, block)
-        if made[0] is not geometry:
-            made = geometry, _signal(data, use, geometry.between(chosen))
-        factor = _factor(_with_errors(made[1].copy(), data, use, geometry, observation))
-        fit = _forward(factor, data.values[use][None])[0]
-        found.append(-0.5 * float(fit @ fit) - float(np.log(np.diag(factor)).sum()))
+    for _, alike in itertools.groupby(observations, key=lambda o: (o.footprint, o.smooth_km)):
+        sensors = list(alike)
+        seen = _seen_spread(spread, sensors[0], cell_km)
+        data = Groups(passes.values, np.asarray(spread, np.float64), seen, block).of(REACH, REACH)
+        use, chosen = used(data, passes.ages)
+        if not use.any():
+            return [0.0] * len(observations)
+        geometry = geometry_of(components, sensors[0], cell_km, block)
+        signal = _signal(data, use, geometry.between(chosen))
+        for sensor in sensors:
+            factor = _factor(_with_errors(signal.copy(), data, use, geometry, sensor))
+            fit = _forward(factor, data.values[use][None])[0]
+            found.append(-0.5 * float(fit @ fit) - float(np.log(np.diag(factor)).sum()))
     return found
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Data:
-    """One block's groups: ``values`` [n, g] and ``count`` [n, g] of cells behind each, ``spread`` [g]; own first."""
-
-    values: Floats
-    count: Floats
-    spread: Floats
-    own: Floats
-
-
-class _Groups:
-    """Blocks' own cells and block means of padded arrays."""
-
-    def __init__(self, values: Floats, deviation: Floats, block: int) -> None:
-        self.block, self.values, self.deviation, self._around = block, values, deviation, around()
-        known = np.isfinite(values)
-        count = _blocks(known.astype(np.float64), block)
-        total = _blocks(np.where(known, values, 0.0), block)
-        enough = count >= _LEAST_SHARE * block**2
-        self.count = np.where(enough, count, 0.0)
-        self.mean = np.where(enough, total / np.maximum(count, 1.0), np.nan)
-        land = np.isfinite(deviation)
-        cells = _blocks(land.astype(np.float64), block)
-        self.spread = _blocks(np.where(land, deviation, 0.0), block) / np.maximum(cells, 1.0)
-
-    def of(self, row: int, column: int) -> _Data:
-        """The groups around one block, counted in the padded frame."""
-        size = self.block
-        inside = _block(row, size), _block(column, size)
-        rows, columns = (slice(place - REACH, place + REACH + 1) for place in (row, column))
-        own = self.values[(slice(None), *inside)].reshape(len(self.values), size * size)
-        deviation = self.deviation[inside]
-
-        def beside(fields: Floats) -> Floats:
-            near = fields[..., rows, columns]
-            return np.asarray(near.reshape(*near.shape[:-2], near.shape[-1] * near.shape[-2])[..., self._around])
-
-        return _Data(
-            values=np.concatenate([own, beside(self.mean)], axis=1),
-            count=np.concatenate([np.isfinite(own).astype(np.float64), beside(self.count)], axis=1),
-            spread=np.concatenate([np.nan_to_num(deviation.ravel()), beside(self.spread)]),
-            own=deviation,
-        )
+def _seen_spread(spread: Floats, observation: Observation, cell_km: float) -> Floats:
+    """Spread [nyc, nxc] of what a cell's retrievals see: the mean over the footprint, as its gain weighs cells."""
+    if not observation.footprint:
+        return np.asarray(spread, np.float64)
+    land = np.isfinite(spread)
+    return np.where(
+        land, smeared(np.asarray(spread, np.float64)[None], land, cell_km, observation.footprint)[0], np.nan
+    )
 
 
-def _block(number: int, block: int) -> slice:
-    return slice(number * block, (number + 1) * block)
-
-
-def _blocks(values: Floats, block: int) -> Floats:
-    *lead, ny, nx = values.shape
-    return np.asarray(values.reshape(*lead, ny // block, block, nx // block, block).sum(axis=(-3, -1)))
-
-
-def _used(data: _Data, ages: NDArray[np.floating]) -> tuple[NDArray[np.bool_], tuple[float, ...]]:
-    """Which groups [n, g] of which passes count, and the ages of the passes of which any does."""
-    use = np.isfinite(data.values)
-    seen = np.flatnonzero(use.any(axis=1))
-    if len(seen) > MOST_PASSES:
-        use[seen[np.argsort(ages[seen], kind="stable")][MOST_PASSES:]] = False
-        seen = np.flatnonzero(use.any(axis=1))
-    return use, tuple(ages[seen].tolist())
-
-
-def _signal(data: _Data, use: NDArray[np.bool_], related: Related) -> NDArray[np.floating]:
+def _signal(data: Data, use: NDArray[np.bool_], related: Related) -> NDArray[np.floating]:
     """Covariance of the anomalies that were seen, in the precision of ``related``."""
     there = np.flatnonzero(use[use.any(axis=1)])
     seen = related.seen
@@ -201,7 +149,7 @@ def _signal(data: _Data, use: NDArray[np.bool_], related: Related) -> NDArray[np
 
 def _with_errors(
     total: NDArray[np.floating],
-    data: _Data,
+    data: Data,
     use: NDArray[np.bool_],
     geometry: Geometry,
     observation: Observation,
@@ -233,12 +181,12 @@ def _forward(factor: NDArray[np.floating], rows: NDArray[np.floating]) -> NDArra
     return np.asarray(solved.T)
 
 
-def _solve(data: _Data, ages: NDArray[np.floating], geometry: Geometry, observation: Observation) -> Floats:
+def _solve(data: Data, ages: NDArray[np.floating], geometry: Geometry, observation: Observation) -> Floats:
     """One block's own cells [5, block, block]: the fields of ``Interpolated`` in their order."""
     cells = data.own.size
     variance = usual_variances(geometry.components)[:, None] * data.own.ravel()[None] ** 2  # of today, slow, both
     values = np.zeros((2, cells))
-    use, chosen = _used(data, ages)
+    use, chosen = used(data, ages)
     if use.any():
         related = geometry.between(chosen)
         there = use[use.any(axis=1)].ravel()
