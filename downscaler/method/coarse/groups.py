@@ -28,7 +28,7 @@ class Data:
 
 
 class Groups:
-    """Blocks' own cells and block means of padded arrays; ``deviation`` is the spread of cells, ``seen`` of retrievals."""
+    """Blocks' own cells and block means of padded arrays; ``deviation`` is cells' spread, ``seen`` retrievals'."""
 
     def __init__(self, values: Floats, deviation: Floats, seen: Floats, block: int) -> None:
         self.block, self.values, self._around = block, values, around()
@@ -63,6 +63,7 @@ class Groups:
 
 
 def block_slice(number: int, block: int) -> slice:
+    """Where a block's cells lie along an axis."""
     return slice(number * block, (number + 1) * block)
 
 
