@@ -19,9 +19,10 @@ from downscaler.ground.blocks import Floats
 from downscaler.ground.coarse_day import NO_AGE, CoarseDay, empty_day, last_retrieval, of_last
 from downscaler.ground.grid import M09, Domain, EaseGrid
 from downscaler.ground.prior import Prior
-from downscaler.method.coarse.analysis import FOOTPRINT, WINDOW, Analysed, Background, Memory, analyse
+from downscaler.method.coarse.analysis import WINDOW, Analysed, Memory, analyse
 from downscaler.method.coarse.observation import CELL_KM
 from downscaler.method.coarse.response import slow_weights
+from downscaler.method.coarse.sensor import FOOTPRINT, Background
 from downscaler.method.coarse.wetting import HISTORY, PREDICTORS, wetting_by_day
 from downscaler.method.coarse_prior import CoarseLevels, coarse_days, coarse_levels
 from downscaler.method.day_of_year import HALF_WINDOW

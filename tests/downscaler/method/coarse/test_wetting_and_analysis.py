@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from downscaler.method.coarse.analysis import BLIND, FOOTPRINT, Background, Memory, analyse
+from downscaler.method.coarse.analysis import BLIND, Memory, analyse
 from downscaler.method.coarse.observation import Observation, seen_through, smeared
+from downscaler.method.coarse.sensor import FOOTPRINT, Background
 from downscaler.method.coarse.space_time import Passes, interpolate
 from downscaler.method.coarse.wetting import DECAYS, MELT, WARMTH_DAYS, fit_answer, thaw, wetting
 
