@@ -1,6 +1,6 @@
 """The analysis on contiguous fifths of a record, each published from prior and model of the other days.
 
-``python -m tests.benchmarks.published_folds RUN WORK DOMAIN [--weather STORE] [--statics NC] [--every N] [--folds K ...]``
+``python -m tests.benchmarks.published_folds RUN WORK DOMAIN --statics NC [--weather STORE] [--every N] [--folds K]``
 takes a run's ``daily.nc``; for each fifth it builds a prior without it and the week to either side, trains, and judges
 every N-th day of the fifth: SMAP's error of 0.04 m3 m-3 white and daily, and two thirds of it smooth over 60 km on two
 days of five, each without weather and with that of ``STORE`` (days moved beyond the record, as ``vadose evaluate``
