@@ -204,8 +204,9 @@ class _Day:
         there = [name for name in _COARSE if name in self._prepared]
         coarse = self._prepared[there].isel(grown.coarser(self._ratio).slices)
         days = {} if weather is None or not branch.forcing else weather
-        made = _estimate_land(branch, land, coarse, inner, days, self._day)
-        if "slow_departure" in coarse and land.response.size:
+        follows = "slow_departure" in coarse and bool(land.response.size)
+        made = _estimate_land(branch, land, coarse, inner, days, self._day, bounds=not follows)
+        if follows:  # its interval is the response's
             made = joined(made, land, self._model.memory.get(self._day.grid.name, Memory()), coarse, inner)
         return made, told
 
@@ -221,7 +222,14 @@ class _Day:
 
 
 def _estimate_land(
-    branch: Branch, land: Land, coarse: xr.Dataset, inner: Window, weather: dict[str, Floats], day: CoarseDay
+    branch: Branch,
+    land: Land,
+    coarse: xr.Dataset,
+    inner: Window,
+    weather: dict[str, Floats],
+    day: CoarseDay,
+    *,
+    bounds: bool,
 ) -> Estimate:
     """The estimate of the land cells of the ``inner`` part of a window whose coarse fields are given."""
     kept, scale, analysed = coarse["kept"].values, coarse["scale"].values, "analysed" in coarse
@@ -246,7 +254,7 @@ def _estimate_land(
     factor = np.float64(1.0) if (scale == 1.0).all() else listed(land.surface(scale))
     parts = range(0, len(land.cells), _ROWS)
     answer = Answer.together(
-        [branch.answer(land.rows(days, branch.features, slice(first, first + _ROWS))) for first in parts]
+        [branch.answer(land.rows(days, branch.features, slice(first, first + _ROWS)), bounds=bounds) for first in parts]
     )
     contrast = answer.mean + (days["quantile_pattern"].astype(np.float32) if branch.pattern else np.float32(0.0))
 
