@@ -70,16 +70,20 @@ class Branch:
         """Name in a model folder."""
         return f"{self.grid.lower()}-{'forcing' if self.forcing else 'climatology'}"
 
-    def answer(self, rows: NDArray[np.float32]) -> Answer:
-        """What the trees say of predictors [n, k] in the branch's order, as ``features.matrix`` gives them."""
+    def answer(self, rows: NDArray[np.float32], *, bounds: bool = True) -> Answer:
+        """What the trees say of predictors [n, k] in the branch's order, as ``features.matrix`` gives them.
+
+        Without ``bounds`` both quantiles are the mean: for who has another interval.
+        """
         if not len(rows):
             nothing = np.zeros(0, np.float32)
             return Answer(mean=nothing, low=nothing, high=nothing, outside=np.zeros(0, bool))
-        low, high = self.bounds.inplace_predict(rows).T
+        mean = self.mean.inplace_predict(rows)
+        low, high = self.bounds.inplace_predict(rows).T if bounds else (mean, mean)
         area = self.applicability
         gaps = bool((rows == np.float32(MISSING)).any())
         outside = np.zeros(len(rows), bool) if area is None else area.outside(with_gaps(rows) if gaps else rows)
-        return Answer(mean=self.mean.inplace_predict(rows), low=low, high=high, outside=outside)
+        return Answer(mean=mean, low=low, high=high, outside=outside)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,7 @@ def _analysed(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | 
     """The day's analysis, from its granules, if any, and those of the days before."""
     from downscaler.day.analysis import analyse_day
     from downscaler.method.coarse.analysis import WINDOW
+    from downscaler.stores.prior.kept import keeping
 
     today, _ = _today(date, job, inputs, offers)
     dates = [date - dt.timedelta(days=age) for age in range(WINDOW - 1, 0, -1)]
@@ -69,7 +70,8 @@ def _analysed(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | 
     for day in (*before, *([today] if today is not None else ())):
         inputs.require(day.grid)
     weather = inputs.weather.upto(date) if inputs.weather is not None else None
-    return analyse_day(date, today, before, inputs, weather=weather)
+    keep = keeping(inputs.prior, inputs.domain)
+    return analyse_day(date, today, before, inputs, weather=weather, keeping=keep)
 
 
 def _today(

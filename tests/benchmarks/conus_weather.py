@@ -48,8 +48,10 @@ STEP = 0.125  # degrees, as NLDAS-2
 ACROSS, LATER = 6.0, 3  # degrees, days
 
 
-def store(folder: Path, prior: Prior, domain: Domain, last: dt.date, told: dict[str, Any]) -> Path:
-    """A store of ``HELD`` days up to ``last``: the prior's own, moved in date, in cells of ``STEP`` degrees.
+def store(
+    folder: Path, prior: Prior, domain: Domain, last: dt.date, told: dict[str, Any], *, count: int = HELD
+) -> Path:
+    """A store of ``count`` days up to ``last``: the prior's own, moved in date, in cells of ``STEP`` degrees.
 
     Weather comes ``LATER`` days later every ``ACROSS`` degrees to the east: a mirrored basin is dry everywhere at once,
     and no source's day is taken that has no rain on a continent. Tells what the last day cost, and its bytes.
@@ -57,15 +59,15 @@ def store(folder: Path, prior: Prior, domain: Domain, last: dt.date, told: dict[
     west, south, east, north = _box(domain)
     axes = {"lat": np.arange(south, north, STEP), "lon": np.arange(west, east, STEP)}
     late = np.floor((axes["lon"] - axes["lon"][0]) / ACROSS).astype(int) * LATER
-    taken = (np.arange(HELD)[:, None] - HELD - late) % len(prior.data["time"])  # a short record repeats
+    taken = (np.arange(count)[:, None] - count - late) % len(prior.data["time"])  # a short record repeats
     with netCDF4.Dataset(folder / "days.nc", "w") as data:
         for name, values in axes.items():
             data.createDimension(name, values.size)
             data.createVariable(name, "f8", (name,))[:] = values
-        data.createDimension("time", HELD)
+        data.createDimension("time", count)
         when = data.createVariable("time", "f8", ("time",))
-        when.units = f"days since {last - dt.timedelta(days=HELD - 1)}"
-        when[:] = np.arange(HELD)
+        when.units = f"days since {last - dt.timedelta(days=count - 1)}"
+        when[:] = np.arange(count)
         for name, units, field in (("pr", "mm day-1", RAIN), ("tas", "K", WARMTH)):
             variable = data.createVariable(name, "f4", ("time", "lat", "lon"))
             variable.units = units
@@ -77,7 +79,7 @@ def store(folder: Path, prior: Prior, domain: Domain, last: dt.date, told: dict[
     source = open_weather_source("netcdf", folder / "days.nc")
     begun = time.process_time()
     add_days(path, source, source.days[:-1], said=_refused)
-    told["all days but one"] = {"cpu": round(time.process_time() - begun, 3), "days": HELD - 1}
+    told["all days but one"] = {"cpu": round(time.process_time() - begun, 3), "days": count - 1}
     begun, size = time.process_time(), _bytes(path)
     add_days(path, source, source.days[-1:], said=_refused)
     told["extended by a day"] = {"cpu": round(time.process_time() - begun, 3), "bytes": _bytes(path) - size}
