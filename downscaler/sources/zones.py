@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def _zones(rows: Sequence[Row], path: Path, id_field: str | None, name_field: st
     own = id_field or next((name for name in ID_FIELDS if name in fields), None)
     called = name_field or next((name for name in NAME_FIELDS if name in fields), own)
     ids = [str(told[own]) if own else str(number) for number, (told, _) in enumerate(kept)]
-    twice = sorted({one for one in ids if ids.count(one) > 1}) if len(set(ids)) < len(ids) else []
+    twice = sorted(one for one, number in Counter(ids).items() if number > 1)
     if twice:
         raise ZoneError(
             "Two polygons have one identifier", value=f"{own}: {twice[0]}", remedy="Name another with --id-field."
