@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAGIC", "RefusedFileError", "check", "dataset", "is_hdf5", "opened", "require_regular"]
 MAGIC = b"\x89HDF\r\n\x1a\n"
+_CACHE = 1 << 24  # bytes of unpacked blocks that HDF5 keeps of a variable, for as long as it is open
 _OLD = (b"CDF\x01", b"CDF\x02")
 
 
@@ -77,10 +78,19 @@ def dataset(path: Path, *, whole: bool = False, **decoding: Any) -> xr.Dataset:
     Raises RefusedFileError as ``check``, or for a file that is neither NetCDF nor HDF5; otherwise what xarray raises.
     """
     import xarray as xr
+    from xarray.backends import H5NetCDFStore
 
     check(path, whole=whole)
     if (start := _start(path)) == MAGIC:
-        return xr.open_dataset(path, engine="h5netcdf", phony_dims="access", **decoding)
+        store: Any = H5NetCDFStore.open(path, phony_dims="access", driver_kwds={"rdcc_nbytes": _CACHE})
+        try:
+            # h5netcdf opens a variable anew for each window, and with the last one open goes what HDF5 has unpacked
+            file = store.ds._h5file
+            store.ds.kept = [file[name] for name in file if file.get(name, getclass=True) is h5py.Dataset]
+            return xr.open_dataset(store, engine="store", **decoding)
+        except BaseException:
+            store.close()
+            raise
     if start[:4] in _OLD:
         return xr.open_dataset(path, engine="scipy", **decoding)
     if start[:3] == b"CDF":

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
+from downscaler.sources import parquet
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Series, checked, frame_of, series_of
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -61,9 +62,9 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
         StationError: the file is no such table.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with parquet.opened(path) as file:
             for group in range(file.num_row_groups):
-                frame = file.read_row_group(group).to_pandas()
+                frame = parquet.row_group(file, group).to_pandas()
                 unplaced = frame[list(COLUMNS[:8])].isna().any(axis=1)
                 if unplaced.any():
                     told = f"{int(unplaced.sum())} rows lack one of {', '.join(COLUMNS[:8])}"
