@@ -19,8 +19,7 @@ from pyproj import Transformer
 
 from downscaler.ground.grid import Span
 from downscaler.ground.lattice import CELL, IJWindow, Lattice
-from downscaler.simulation.files.stand_in import saturation
-from downscaler.simulation.hydrology import Run, Soil, State, initial_state, make_soil, simulate_day
+from downscaler.simulation.hydrology import Run, Soil, State, initial_state, make_soil, saturation, simulate_day
 from downscaler.simulation.landscape import Landscape, make_landscape
 from downscaler.simulation.noise import Field
 from downscaler.simulation.scene import choose_sites

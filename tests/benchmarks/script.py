@@ -35,6 +35,7 @@ from tests.benchmarks.conus import a_day, cpu, peak, raw_boosters
 from tests.benchmarks.mirror import PARTS
 
 _SAMPLE = 60_000
+_NOT_NEEDED = ("response_", "sensitivity_m36", "soil_moisture_climatology")
 _COG = {"driver": "COG", "compress": "DEFLATE"}
 
 
@@ -47,8 +48,9 @@ def on_grid(values: np.ndarray, domain: Domain, like: xr.DataArray, how: Resampl
 
 
 def opened(prior: Prior, domain: Domain) -> xr.Dataset:
-    """The domain's fields by xarray's own reader, all of them in memory."""
-    data = xr.open_zarr(prior.path, consolidated=None)
+    """What a day needs of the domain, by xarray's own reader, in memory: statics, statistics, all days of weather."""
+    data = xr.open_zarr(prior.path, consolidated=False)
+    data = data.drop_vars([name for name in data if name == "soil_moisture" or name.startswith(_NOT_NEEDED)])
     place = domain.window().relative_to(prior.domain.window())
     data = data.isel(place.slices).drop_dims("harmonic", errors="ignore").load()
     data["active"] = data["active"].astype(bool)

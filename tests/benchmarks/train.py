@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,13 @@ def main() -> None:
     if given.judge:
         print(json.dumps(judged(part_of(prior, given.domain), given.judge), indent=1))
         return
-    model = train(prior, grids=[M09], options=Options(rows=given.rows, rounds=given.rounds))
+    begun = time.perf_counter()
+
+    def tell(what: str, done: int, total: int) -> None:
+        spent = f"{time.perf_counter() - begun:.0f} s, {cpu():.0f} CPU s, {peak()} MB"
+        print(f"{done}/{total} {what}: {spent}", file=sys.stderr, flush=True)
+
+    model = train(prior, grids=[M09], options=Options(rows=given.rows, rounds=given.rounds), progress=tell)
     if given.save:
         save_model(model, given.save)
     days = int(np.asarray(prior.data.sizes["time"]))

@@ -20,8 +20,6 @@ from downscaler.simulation.files.prior import (
     write_description,
     write_state,
 )
-from downscaler.simulation.hydrology import Soil
-from downscaler.simulation.noise import Field
 from downscaler.simulation.soils import BEDROCK, soil_property
 
 _PFB_BYTES = 80e6  # room for the states
@@ -115,11 +113,3 @@ def layered(land: Rasters) -> dict[str, NDArray[np.generic]]:
         "vg_n": soil_property(indicator, "van_genuchten_n"),
         "vg_sres": soil_property(indicator, "residual") / porosity,
     }
-
-
-def saturation(moisture: Field, root: Field, soil: Soil) -> Field:
-    """Saturation on the five layers, [z, y, x] bottom first, from two: the deepest is ground water."""
-    top = moisture / soil.porosity
-    below = (soil.residual + root * (soil.porosity - soil.residual)) / soil.porosity
-    drained = (soil.residual + soil.drained * (soil.porosity - soil.residual)) / soil.porosity
-    return np.stack([np.ones_like(top), 0.5 * (below + drained), below, 0.35 * top + 0.65 * below, top])
