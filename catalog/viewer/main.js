@@ -49,7 +49,7 @@ const readout = new Readout();
 const look = new Look(state, restyle);
 const compare = new Compare(map, look, (date) => keep({ other: date }, true));
 const field = new Field(map, showField);
-const stations = new Stations(map, (one) => choose(one));
+const stations = new Stations(map, goToStation);
 let beside = { rain: false, readings: false }; // what the service holds to show beside a series
 let playing;
 let areas = [];
@@ -253,6 +253,13 @@ function goTo([west, south, east, north], name) {
   map.move({ ...middle, zoom: Math.min(zoom, 11) });
   const meets = west < map.box[2] && east > map.box[0] && south < map.box[3] && north > map.box[1];
   return meets ? `The map shows ${name}.` : `${name} is outside the area of this product.`;
+}
+
+/** Choose a station, and have it in view. */
+function goToStation(one) {
+  const [[west, north], [east, south]] = [map.at(0, 0), map.at(map.width, map.height)];
+  if (!holds([west, south, east, north], one.lon, one.lat)) map.move({ lon: one.lon, lat: one.lat, zoom: map.view.zoom });
+  choose(one);
 }
 
 /** Show the series of a ring that was drawn. */

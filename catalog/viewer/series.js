@@ -23,8 +23,9 @@ export class Series {
     this.target.setAttribute("aria-busy", "true");
     try {
       const wet = query.rain ? rain(query).catch(() => undefined) : undefined; // the series stands without
-      const ground = query.station ? readings(query.station, query).catch(() => undefined) : undefined;
-      const answer = { ...(await form(query, chosen)(query)), rain: await wet, ground: await ground };
+      const asked = form(query, chosen);
+      const ground = query.station && asked === plain ? readings(query.station, query).catch(() => undefined) : undefined;
+      const answer = { ...(await asked(query)), rain: await wet, ground: await ground };
       if (number !== this.wanted) return;
       this.answer = answer;
       this.query = query;

@@ -76,7 +76,8 @@ def join(archive: Floats, sigma: Floats, archive_years: float, prior: Floats, pr
     """The climatology of a season from the archive and from the prior matched to it.
 
     A best estimate varies less than the truth: var(truth) = var(estimate) + mean(uncertainty^2). So the archive's
-    departures from its mean are widened to that variance, and the prior gets the same mean and variance. Without any
+    departures from its mean are widened to that variance, and the prior gets the same mean and variance. Since these
+    are the archive's, a longer prior does not make the climatology worth more years than the archive has. Without any
     archive the prior stands as it is.
 
     Args:
@@ -93,7 +94,7 @@ def join(archive: Floats, sigma: Floats, archive_years: float, prior: Floats, pr
     noise = _moments(sigma * sigma)[0]
     enough = count >= _ENOUGH  # elsewhere the prior stands as it is
     wide = np.sqrt(spread**2 + noise)
-    years = share * archive_years + (1.0 - share) * prior_years
+    years = min(share * archive_years + (1.0 - share) * prior_years, archive_years)
     if share == 1.0:
         own = _scaled(archive, mean, np.where(enough, mean, np.nan), _ratio(wide, spread))
         return Reference(values=own, weights=np.full(len(archive), 1.0 / len(archive)), years=years)

@@ -6,7 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +70,6 @@ def demo_job(out: Path) -> DayJob:
         model=out / "model",
         catalog=str(out / "catalog"),
         folder=out / "sample" / "granules",
-        products=("conserving", "analysis"),
     )
 
 
@@ -92,9 +91,10 @@ def truth_of(out: Path) -> Path:
 
 
 def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[DayOutcome]:
-    """Sample, prior, model and published days below ``out``, each stage announced."""
+    """Sample, prior, model and published days below ``out``, each stage announced; SMAP-conserving days are told."""
     from flows.commands.data.build import skill_table as model_table
     from flows.commands.product import produce
+    from flows.days.run import judge
     from flows.studies import build
 
     native = out / "sample" / "prior"
@@ -106,9 +106,10 @@ def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[Day
         card = build.make_model(job.prior, job.model, settings, grids=("M09",))  # the sample is SPL3SMP_E
     console.out.print(model_table(card))
     outcomes = publish_days(job, days)
-    rank_days(job, outcomes[-min(RANKED, days) :])
+    analysed = analyse_days(job, days)
     build_cube(job)
-    console.out.print(produce.outcome_table(outcomes))
+    console.out.print(produce.outcome_table([*outcomes, *analysed]))
+    judge(analysed)
     return outcomes
 
 
@@ -129,15 +130,22 @@ def publish_days(job: DayJob, days: int) -> list[DayOutcome]:
     return [first.get(outcome.date, outcome) for outcome in outcomes]
 
 
-def rank_days(job: DayJob, outcomes: list[DayOutcome]) -> None:
-    """Percentiles of the last days' analyses, for the map's drought classes and what is usual for the season."""
+def analyse_days(job: DayJob, days: int) -> list[DayOutcome]:
+    """Analyses of all days, and percentiles of the last: drought classes, and what is usual for the season."""
+    import os
+
+    from flows.days.plan import make_period
     from flows.derived.make import make_items
     from flows.derived.percentiles import PercentileJob
 
+    last = START + dt.timedelta(days=days - 1)
+    with stage(f"analyses of {days} days"):
+        analyses = replace(job, products=("analysis",))
+        outcomes = make_period(analyses, START, last, workers=min(2, os.cpu_count() or 1))
     ranked = PercentileJob(catalog=job.catalog, domain=job.domain, prior=job.prior)
-    first, last = outcomes[0].date, outcomes[-1].date
+    first = last - dt.timedelta(days=min(RANKED, days) - 1)
     with stage("percentiles of the last days"):
-        make_items(ranked, first, last, today=last)
+        return outcomes + make_items(ranked, first, last, today=last)
 
 
 def build_cube(job: DayJob) -> None:
