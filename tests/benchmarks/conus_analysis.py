@@ -93,8 +93,8 @@ class Bench:
         return sum(counts)
 
 
-def measure(bench: Bench, last: dt.date) -> dict[str, Any]:
-    """CPU seconds of each way."""
+def measure(bench: Bench, last: dt.date, *, first: bool) -> dict[str, Any]:
+    """CPU seconds of each way; with ``first`` those of a domain's first day too."""
     found: dict[str, Any] = {}
 
     def timed(name: str, work: Callable[[], Any], *, new: bool = True) -> Any:
@@ -112,12 +112,15 @@ def measure(bench: Bench, last: dt.date) -> dict[str, Any]:
         return [replace(bench.seen(day, whole=False), domain=domain) for day in days]
 
     conserving, before = bench.seen(last, whole=True), window(last)
-    timed("land, first day", lambda: bench.published(conserving))
     shelf = kept.keeping(bench.prior, bench.domain).coarse
     assert isinstance(shelf, kept.KeptDays)
-    shutil.rmtree(shelf.folder, ignore_errors=True)
-    eve = last - dt.timedelta(days=1)
-    timed("coarse, first day", lambda: bench.coarse(eve, window(eve)))
+    if first:
+        timed("land, first day", lambda: bench.published(conserving))
+        shutil.rmtree(shelf.folder, ignore_errors=True)
+        eve = last - dt.timedelta(days=1)
+        timed("coarse, first day", lambda: bench.coarse(eve, window(eve)))
+    for file in shelf.folder.glob(f"*-{last}-*"):
+        file.unlink()
     found["cells"] = timed("conserving day", lambda: bench.published(conserving))
     day = timed("coarse", lambda: bench.coarse(last, before))
     found["cells of the analysis"] = timed("pixels of the analysis", lambda: bench.published(day))
@@ -137,6 +140,7 @@ def main() -> None:
     parser.add_argument("--weather", type=Path, required=True, help="folder for the store; one that is there is used")
     parser.add_argument("--domain", choices=PARTS, help="a part of the prior; unset, all of it")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--kept", action="store_true", help="an earlier call has kept land and coarse weather")
     given = parser.parse_args()
     prior = open_prior(given.prior)
     domain = PARTS[given.domain] if given.domain else prior.domain
@@ -155,7 +159,7 @@ def main() -> None:
         scratch=given.weather,
         threads=given.threads,
     )
-    print(json.dumps({"domain": domain.name, **measure(bench, last)}, indent=1))
+    print(json.dumps({"domain": domain.name, **measure(bench, last, first=not given.kept)}, indent=1))
 
 
 if __name__ == "__main__":

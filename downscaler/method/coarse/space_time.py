@@ -155,12 +155,15 @@ def _with_errors(
     observation: Observation,
 ) -> NDArray[np.floating]:
     """``total`` with SMAP's errors added in its place."""
-    pass_, group = np.nonzero(use)
     smooth = total.dtype.type(observation.smooth_variance) * geometry.smooth
-    bounds = np.flatnonzero(np.diff(pass_, prepend=-1, append=len(use)))
-    for first, last in itertools.pairwise(bounds):  # errors are independent from pass to pass
-        of = group[first:last]
-        total[first:last, first:last] += smooth if len(of) == len(smooth) else smooth[of[:, None], of]
+    last = 0
+    for seen in use:  # errors are independent from pass to pass
+        first, last = last, last + int(np.count_nonzero(seen))
+        if last - first == len(seen):
+            total[first:last, first:last] += smooth
+        elif last > first:
+            of = np.flatnonzero(seen)
+            total[first:last, first:last] += smooth[of[:, None], of]
     total.reshape(-1)[:: len(total) + 1] += (observation.white_variance / data.count[use] + _FLOOR).astype(total.dtype)
     return total
 
@@ -191,7 +194,8 @@ def _solve(data: Data, ages: NDArray[np.floating], geometry: Geometry, observati
         related = geometry.between(chosen)
         there = use[use.any(axis=1)].ravel()
         spread = data.spread[np.nonzero(use)[1]]
-        cross = related.cross[:, :, there] * (np.nan_to_num(data.own).ravel()[:, None] * spread)
+        own = np.where(np.isfinite(data.own), data.own, 0.0).ravel()
+        cross = related.cross[:, :, there] * (own[:, None] * spread)
         factor = _factor(_with_errors(_signal(data, use, related), data, use, geometry, observation))
         solved = _forward(factor, np.concatenate([cross.reshape(2 * cells, -1), data.values[use][None]]))
         solved = solved.astype(np.float64)
