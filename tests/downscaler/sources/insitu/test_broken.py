@@ -14,6 +14,7 @@ from downscaler.errors import StationError
 from downscaler.simulation.files.stations import Series as Written
 from downscaler.simulation.files.stations import Station, write_archive
 from downscaler.sources.insitu import read_stations, table
+from downscaler.sources.insitu.delimited import read_table
 from downscaler.sources.insitu.ismn import read
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Sensor, Series, checked, series_of, tidy
 
@@ -194,3 +195,10 @@ def test_a_broken_table_is_told(tmp_path):
     assert not table.claims(tmp_path / "x.parquet")
     with pytest.raises(StationError, match="table of readings"):
         list(table.read(tmp_path / "x.parquet"))
+
+
+def test_a_header_of_a_million_columns_is_told_at_once(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(["lat", "lon", "time", "value", "site", *map(str, range(300_000))]) + "\n")
+    with pytest.raises(StationError, match=r"too many columns.*300005"):
+        read_table(path)
