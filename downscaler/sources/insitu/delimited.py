@@ -103,7 +103,9 @@ def read_table(path: Path, is_header: IsHeader | None = None) -> Table:
     separator = _separator(lines[at][1])
     names = _names(lines[at][1], separator)
     if len(names) > MOST_COLUMNS:
-        raise StationError(f"The header of {path.name} names too many columns", value=len(names), allowed=MOST_COLUMNS)
+        raise StationError(
+            f"The header of {path.name} names too many columns", value=len(names), allowed=f"{MOST_COLUMNS}"
+        )
     twice = repeated(names)
     if twice:
         raise StationError(f"The header of {path.name} names a column twice", value=", ".join(twice))
