@@ -70,6 +70,18 @@ def test_the_64_bit_data_form_and_other_files_are_refused_with_what_to_do(tmp_pa
         open_dataset(tmp_path / "run.nc")
 
 
+def test_a_classic_header_that_declares_more_than_there_is_is_refused(tmp_path):
+    path = filled(tmp_path / "run.nc", format="NETCDF3_CLASSIC")
+    sound = path.read_bytes()
+    for name in (b"theta", b"title", b"letters"):
+        changed = bytearray(sound)
+        after = sound.index(name) + 8
+        changed[after : after + 8] = b"\x7f" * 8
+        path.write_bytes(changed)
+        with pytest.raises(hdf5.RefusedFileError, match=r"does not come back|header is damaged"):
+            hdf5.dataset(path)
+
+
 def test_dimensions_without_a_scale_are_numbered(tmp_path):
     path = filled(tmp_path / "run.nc")
     with h5py.File(path, "r+") as file:
