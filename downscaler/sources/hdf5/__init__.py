@@ -92,6 +92,7 @@ def dataset(path: Path, *, whole: bool = False, **decoding: Any) -> xr.Dataset:
             store.close()
             raise
     if start[:4] in _OLD:
+        guard.require_classic(path)
         return xr.open_dataset(path, engine="scipy", **decoding)
     if start[:3] == b"CDF":
         raise RefusedFileError("it is NetCDF of the 64-bit data form", "Write it as NetCDF-4: nccopy -k nc4 OLD NEW.")

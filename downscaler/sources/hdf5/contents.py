@@ -10,6 +10,7 @@ of blocks, a first and a last block.
 from __future__ import annotations
 
 import errno
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,19 @@ def look(path: Path, *, hollow: int, netcdf: bool) -> None:
             raise refused(path, OSError(str(error))) from error
     if told is not None:
         raise RefusedFileError(told, "Take the file as its archive delivers it.")
+
+
+def look_at_classic(path: Path) -> None:
+    """Raise RefusedFileError for NetCDF of the classic forms whose header SciPy cannot read, MemoryError for a bomb."""
+    from scipy.io import netcdf_file
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is still mapped when it is closed
+            netcdf_file(path, "r", mmap=True).close()
+    except (*_FAULTS, OSError, IndexError, ArithmeticError, AttributeError) as error:
+        told = f"{type(error).__name__}: {error}"
+        raise RefusedFileError(f"its header is damaged ({told})", "Delete the file and download it again.") from error
 
 
 def _self_contained(file: Any, hollow: int) -> list[str]:

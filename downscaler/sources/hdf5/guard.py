@@ -80,18 +80,27 @@ os.register_at_fork(after_in_child=_child.forked)
 
 
 def require(path: Path, *, hollow: int, netcdf: bool) -> None:
-    """Raise RefusedFileError unless the guarded child lets a file pass (``contents.look``)."""
+    """Raise RefusedFileError unless the guarded child lets an HDF5 file pass (``contents.look``)."""
+    _require(path, {"hollow": hollow, "netcdf": netcdf})
+
+
+def require_classic(path: Path) -> None:
+    """The same of NetCDF of the classic forms (``contents.look_at_classic``)."""
+    _require(path, {"classic": True})
+
+
+def _require(path: Path, how: dict[str, Any]) -> None:
     found = path.stat()
-    key = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, hollow, netcdf)
+    key = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, *how.items())
     if key in _passed:
         return
     limits = {"seconds": _limit(SECONDS_SETTING, SECONDS), "memory": int(_limit(MEMORY_SETTING, MEMORY))}
-    told = _child.ask({"path": str(path.absolute()), "hollow": hollow, "netcdf": netcdf} | limits)
+    told = _child.ask({"path": str(path.absolute())} | how | limits)
     if "what" in told:
         raise RefusedFileError(told["what"], told["remedy"])
     if "ended" in told:
         raise RefusedFileError(
-            f"HDF5's library does not come back from it ({told['ended']})",
+            f"its library does not come back from it ({told['ended']})",
             f"Delete the file and download it again. {SECONDS_SETTING} and {MEMORY_SETTING} set what it may take.",
         )
     if len(_passed) >= _KEPT:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from downscaler.sources.hdf5.contents import RefusedFileError, look
+from downscaler.sources.hdf5.contents import RefusedFileError, look, look_at_classic
 
 _WAITING = 600  # seconds by the clock; a file on a network's disk may be slow
 _LONGEST = 2_000  # characters of a text that is told
@@ -24,9 +24,12 @@ def main() -> int:
     """Answer until nobody asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin:
+        asked = json.loads(line)
+        if "classic" in asked:
+            import scipy.io  # noqa: F401 - once, and not in each fork
         child = os.fork()
         if child == 0:
-            _answer(json.loads(line))
+            _answer(asked)
         _, status = os.waitpid(child, 0)
         if (code := os.waitstatus_to_exitcode(status)) != 0:
             _tell({"ended": _how(code)})
@@ -43,9 +46,14 @@ def _answer(asked: dict[str, Any]) -> None:
     """Look at a file, tell of it, and never return."""
     code = 1
     try:
-        _limit(asked["seconds"], asked["memory"])
+        path = Path(asked["path"])
+        classic = "classic" in asked  # it is mapped, which counts as memory
+        _limit(asked["seconds"], asked["memory"] + (path.stat().st_size if classic else 0))
         try:
-            look(Path(asked["path"]), hollow=asked["hollow"], netcdf=asked["netcdf"])
+            if classic:
+                look_at_classic(path)
+            else:
+                look(path, hollow=asked["hollow"], netcdf=asked["netcdf"])
             told = {}
         except RefusedFileError as error:
             told = {"what": error.what[:_LONGEST], "remedy": error.remedy}
