@@ -45,7 +45,7 @@ def sample(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes that simulate pieces of a large land at once, 0.5 GB of memory each.")
+        int, typer.Option(min=1, help="Processes that simulate pieces of a large land at once, 0.3 GB of memory each.")
     ] = 1,
 ) -> None:
     """Write the simulated sample: SMAP granules, ParFlow-CLM-like priors and stations, in their native formats.
