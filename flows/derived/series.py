@@ -34,7 +34,7 @@ def series_in_step(settings: Settings, start: dt.date, end: dt.date) -> list[Day
 
     Read again are only days that are new, changed or withdrawn. A layer that fails is told and stops no other.
     """
-    made = []
+    made: list[DayOutcome] = []
     for name in settings.zones or ():
         try:
             layer = layer_named(name)

@@ -1,7 +1,7 @@
 """The counties of CONUS: weights once, a day's statistics, and a zone's ten-year series.
 
-``python -m tests.benchmarks.bench_zones`` prints CPU seconds and the most memory held; ``... publish CATALOG`` publishes
-a CONUS day of noise, and ``... day CATALOG`` then makes the series of all counties from it, files and all.
+``python -m tests.benchmarks.bench_zones`` prints CPU seconds and the most memory held. ``... publish CATALOG`` makes a
+CONUS day of noise, and ``... day CATALOG`` then the series of all counties from it, files and all.
 """
 
 from __future__ import annotations
