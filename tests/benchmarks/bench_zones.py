@@ -1,6 +1,7 @@
 """The counties of CONUS: weights once, a day's statistics, and a zone's ten-year series.
 
-``python -m tests.benchmarks.bench_zones`` prints CPU seconds and the most memory held.
+``python -m tests.benchmarks.bench_zones`` prints CPU seconds and the most memory held. ``... publish CATALOG`` makes a
+CONUS day of noise, and ``... day CATALOG`` then the series of all counties from it, files and all.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import resource
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -16,11 +18,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
+
+from publishing import publish_day
+
 from downscaler import product
 from downscaler.derived.zones import SpatialErrors, zone_statistics, zone_weights
 from downscaler.sources.us_places import us_layer
 from downscaler.sources.zones import Layer
 from downscaler.stores.zones import SCHEMA, YearOfZones, read_zone, write_year, year_file
+from flows.derived.zones import make_zones
 
 OUTSIDE = ("02", "15", "60", "66", "69", "72", "78")  # FIPS codes of states and territories beyond CONUS
 
@@ -51,6 +58,19 @@ def series(folder: Path, layer: Layer) -> float:
     return time.process_time() - began
 
 
+def published(what: str, catalog: Path) -> None:
+    """Publish a day, or make its series in a process of its own: seconds, CPU seconds and memory."""
+    date, domain = dt.date(2024, 5, 20), product.analysis_of(product.CONUS)
+    if what == "publish":
+        publish_day(catalog, date, domain)
+        return
+    wall, began = time.monotonic(), time.process_time()
+    done = make_zones(str(catalog), domain, counties(), catalog.parent / "zones", [date])
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"{done.zones} counties of a published day: {time.monotonic() - wall:.1f} s, "
+          f"{time.process_time() - began:.1f} CPU s, {most:.2f} GB")  # fmt: skip
+
+
 def main() -> None:
     """Measure and print."""
     layer, shape = counties(), product.CONUS.shape()
@@ -69,4 +89,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:
+        published(sys.argv[1], Path(sys.argv[2]))
+    else:
+        main()

@@ -29,6 +29,7 @@ from flows.derived.outlook import OutlookJob
 from flows.derived.percentiles import PercentileJob
 
 pytest.importorskip("exactextract", reason="zones need exactextract")
+pytest.importorskip("bokeh_sampledata", reason="names of counties need the extra `places`")
 pytest.importorskip("playwright.sync_api", reason="needs playwright, which is not installed here")
 from playwright.sync_api import Page, expect
 
@@ -67,12 +68,10 @@ def day_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(day_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service with names of places, as `make browser` writes them, and a watershed of a file."""
+    """The service with the states and counties of the extra `places`, and a watershed of a file."""
     from catalog.api import create_app
 
     browser = tmp_path_factory.mktemp("browser")
-    names = [["Oklahoma", -103.0, 33.62, -94.43, 37.0], ["Caddo County, Oklahoma", -98.63, 34.85, -98.09, 35.55]]
-    (browser / "places.json").write_text(json.dumps({"source": "a test", "places": names}))
     ring = [[-98.4, 34.7], [-98.0, 34.7], [-98.0, 35.0], [-98.4, 34.7]]
     huc = {"type": "Feature", "properties": {"HUC8": "11130302", "name": "Upper Washita"}}
     (browser / "huc8.geojson").write_text(json.dumps(huc | {"geometry": {"type": "Polygon", "coordinates": [ring]}}))
@@ -105,8 +104,8 @@ def test_a_county_is_found_and_a_field_is_drawn(look: Look, day_catalog: Path, w
     ready(page)
     before = page.url
     page.fill("#find", "caddo")
-    page.get_by_role("button", name="Caddo County, Oklahoma").click()
-    expect(page.locator("#find-note")).to_have_text("The map shows Caddo County, Oklahoma.")
+    page.get_by_role("button", name="Caddo County, Oklahoma, 40015").click()
+    expect(page.locator("#find-note")).to_have_text("The map shows Caddo County, Oklahoma, 40015.")
     expect(page).not_to_have_url(before)
     expect(page).to_have_url(re.compile(r"lon=-98\.36"))
     page.fill("#find", "34.85, -98.2")
