@@ -23,21 +23,23 @@ from downscaler.learn.training import days_with_data, with_weather
 from downscaler.method.coarse.following import CENTRES
 from downscaler.skill import crossval
 from downscaler.skill.crossval import DEFAULTS, as_dict
-from downscaler.skill.folds import time_folds
+from downscaler.skill.folds import FOLDS, time_folds
 from downscaler.stores.prior import open_prior
 
 
-def conserving(prior: Prior, noises: list[float]) -> list[dict[str, Any]]:
+def conserving(prior: Prior, noises: list[float], folds: list[int]) -> list[dict[str, Any]]:
     """RMSE and coverage of the hybrid and RMSE of the fixed pattern, fold by fold."""
     data, days = crossval._at_once(prior), days_with_data(prior)
     forcing = "precipitation" in data and len(with_weather(data, days)) > len(days) // 2
     found = []
-    for fold in time_folds(data, M09, days):
+    for number, fold in enumerate(time_folds(data, M09, days)):
+        if number not in folds:
+            continue
         judges = {noise: crossval._Judges(data, M09, "time") for noise in noises}
         crossval._judge_fold(fold, Kind(grid=M09, forcing=forcing, pattern=True), judges, None, DEFAULTS["time"])
         for noise, judge in judges.items():
             rows = as_dict(judge.all.figures())["methods"]
-            told = {"noise": noise, "days": len(fold.held.days)}
+            told = {"fold": number, "noise": noise, "days": len(fold.held.days)}
             told |= {name: _short(rows[name]) for name in ("hybrid", "climatological_pattern")}
             found.append(told)
             print(json.dumps(told), flush=True)
@@ -76,12 +78,13 @@ def main() -> None:
     parser.add_argument("prior", type=Path)
     parser.add_argument("--noise", type=float, nargs="*", default=[0.0, 0.04])
     parser.add_argument("--days", type=int, default=120, help="days of the analysis that are judged")
+    parser.add_argument("--folds", type=int, nargs="*", default=list(range(FOLDS)))
     given = parser.parse_args()
     prior = open_prior(given.prior)
     if given.days:
         print(json.dumps({"analysis": analysed(prior, given.days)}), flush=True)
     if given.noise:
-        conserving(prior, given.noise)
+        conserving(prior, given.noise, given.folds)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 
 from downscaler.ground.grid import M09, Domain
@@ -54,6 +55,9 @@ def make(work: Path, domain: Domain, seed: int) -> None:
                 writers[name].add(day.date, day.moisture, day.root, day.weather, soil)
     for name, writer in writers.items():
         writer.__exit__(None, None, None)
+        if name == "fraternal":  # its soils hold more than its class's: the truth's bounds are not the prior's to know
+            with netCDF4.Dataset(work / name / "static.nc", "r+") as statics:
+                statics["porosity"][:] = np.minimum(1.3 * statics["porosity"][:], 0.9)
         source = open_source("netcdf", work / name / "daily.nc", work / name / "static.nc")
         build_prior(source, domain, work / f"{name}-prior")
         source.close()

@@ -16,6 +16,7 @@ from downscaler.method.coarse.space_time import BLOCK, Passes, log_likelihoods
 
 FOOTPRINT = 36.0  # km, 3 dB width of SMAP's antenna on the ground
 ERRORS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06)  # m3 m-3, among which SMAP's error is found
+SHARES = (2.0 / 3.0, 1.0 / 3.0, 0.0)  # of their variance that is smooth
 _FAR = 8  # coarse cells over which a footprint is followed
 _MOST_BLOCKS = 9  # blocks that SMAP's error is found from
 _FEWEST_VALUES = 60  # retrievals below which the nominal error is taken
@@ -86,7 +87,9 @@ def find_sensor(
     best, chosen = -np.inf, (SENSORS[0], Observation())
     parts, inner = _fullest(seen, background), slice(_FAR, -_FAR)
     for sensor in SENSORS if parts else ():
-        trials = [Observation(error=error, footprint=sensor.width) for error in ERRORS]
+        trials = [
+            Observation(error=error, smooth_share=share, footprint=sensor.width) for share in SHARES for error in ERRORS
+        ]
         scores = []
         for values, land in parts:
             wide = departures(values, ages, land, sensor, cell_km)

@@ -40,12 +40,13 @@ _COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed", *ANAL
 class Keeping:
     """What is kept of the work: land from day to day, a day's weather from one product to the next.
 
-    ``coarse`` keeps days of weather on SMAP's cells, which the analyses of many days draw on.
+    ``coarse`` keeps days of weather on SMAP's cells and ``passes`` SMAP's own, which the analyses of many days draw on.
     """
 
     land: Keep = keep_nothing
     weather: Keep | None = None
     coarse: Shelf | None = None
+    passes: Shelf | None = None
 
 
 def predict(

@@ -41,6 +41,8 @@ class Weather(Protocol):
 class Shelf(Protocol):
     """Where arrays are kept under names that tell what they were made of."""
 
+    def __hash__(self) -> int: ...
+
     def find(self, name: str) -> Mapping[str, NDArray[Any]] | None:
         """What is kept; None without."""
         ...

@@ -27,6 +27,7 @@ from downscaler.product import ALGORITHM_VERSION
 
 _LOG = logging.getLogger(__name__)
 MOST_DAYS = 200  # of coarse weather that are kept, 2 MB each for the contiguous USA; an analysis draws on some 90
+MOST_PASSES = 60  # of SMAP's days, 5 MB each; an analysis draws on 30
 
 
 class KeptArrays:
@@ -85,14 +86,18 @@ class KeptArrays:
 
 
 class KeptDays(KeptArrays):
-    """The same for days that analyses share: of more than ``MOST_DAYS`` those go that were kept first."""
+    """The same for days that analyses share: of more than ``most`` those go that were kept first."""
+
+    def __init__(self, folder: Path, most: int = MOST_DAYS) -> None:
+        super().__init__(folder)
+        self._most = most
 
     def put(self, name: str, made: Arrays) -> None:
         """Keep a day."""
         super().put(name, made)
         with suppress(OSError):  # another process may clear up too
             files = sorted(self.folder.glob("[!.]*.npz"), key=lambda file: file.stat().st_mtime_ns)
-            for file in files[:-MOST_DAYS]:
+            for file in files[: -self._most]:
                 file.unlink(missing_ok=True)
 
 
@@ -132,7 +137,12 @@ def _keeping(folder: Path) -> Keeping:
         for other in folder.parent.glob("*"):
             if other.name.split("-")[0] != folder.name.split("-")[0]:  # of a prior or version that is gone
                 shutil.rmtree(other, ignore_errors=True)
-    return Keeping(land=KeptArrays(folder), weather=_Scratch(), coarse=KeptDays(folder / "weather"))
+    return Keeping(
+        land=KeptArrays(folder),
+        weather=_Scratch(),
+        coarse=KeptDays(folder / "weather"),
+        passes=KeptDays(folder / "passes", MOST_PASSES),
+    )
 
 
 def _digest(what: object) -> str:

@@ -100,6 +100,16 @@ def test_footprint_and_error_are_found_in_the_passes(width: float, share: float,
     assert ((made.smap >= 0) & (made.smap <= 1)).all()
 
 
+@pytest.mark.parametrize("share", [0.0, 2.0 / 3.0])
+def test_how_much_of_the_error_is_smooth_is_found(share: float) -> None:
+    fine, background = scene(3)
+    rng, model = np.random.default_rng(12), Observation(error=0.04, smooth_share=share)
+    once = model.coarse(fine, np.ones(fine.shape, bool), 9)
+    seen = np.stack([once + model.errors(SHAPE, 9.0, rng) for _ in range(6)])
+    made = analyse(seen, np.array([0.0, 2.0, 5.0, 7.0, 10.0, 12.0]), background, Memory(), 9.0)
+    assert (made.observation.error, made.observation.smooth_share) == (0.04, pytest.approx(share))
+
+
 def test_a_sensor_that_smears_is_expected_to_smear_what_weather_made() -> None:
     fine, background = scene(3)
     rng, ages = np.random.default_rng(11), np.array([0.0, 2.0, 5.0, 7.0, 10.0, 12.0])

@@ -4,13 +4,11 @@ import datetime as dt
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from downscaler.ground.blocks import block_mean
 from downscaler.ground.grid import M09
 from downscaler.method.tile.weather import DaysOfWeather
 from downscaler.method.weather.coarse import coarse_weather
-from downscaler.stores.prior import kept
 from downscaler.stores.prior.kept import KeptDays
 
 FIRST = dt.date(2031, 1, 1)
@@ -76,9 +74,8 @@ def test_damage_is_read_again_and_days_without_weather_are_unknown(chain, tmp_pa
         assert np.isnan(made[-1]).all()
 
 
-def test_the_days_that_were_kept_first_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "MOST_DAYS", 3)
-    shelf = KeptDays(tmp_path)
+def test_the_days_that_were_kept_first_go(tmp_path: Path) -> None:
+    shelf = KeptDays(tmp_path, most=3)
     for number in range(5):
         shelf.put(f"day-{number}", {"x": np.array([number])})
     assert sorted(file.stem for file in tmp_path.glob("*.npz")) == ["day-2", "day-3", "day-4"]
