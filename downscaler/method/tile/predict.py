@@ -79,10 +79,7 @@ def predict(
     prior.require(day.domain)
     windows = list(day.domain.blocks(tile))
     alone = threads if len(windows) == 1 else 1  # threads of the trees
-    for branch in model.branches.values():
-        for booster in (branch.mean, branch.bounds):
-            booster.set_param({"nthread": alone})
-    work = _Day(model, prior, day, _prepared(day, matching), weather, keeping or Keeping())
+    work = _Day(model.on(alone), prior, day, _prepared(day, matching), weather, keeping or Keeping())
     with threadpool_limits(1, user_api="blas"):  # its matrices are small: two threads wait for each other
         work.learn_weather(windows, threads)
         yield from in_turn(work.tile, windows, threads)
