@@ -53,8 +53,8 @@ def look(path: Path, *, hollow: int, netcdf: bool) -> None:
     with file:
         try:
             names = _self_contained(file, hollow)
-            if netcdf and (told := forms.fault(file, names)) is not None:
-                raise RefusedFileError(told, _AS_DELIVERED)
+            if netcdf:
+                _require_forms(file, names)
             _try(file, names)
         except RefusedFileError:
             raise
@@ -115,6 +115,12 @@ def _require_filled(name: str, found: Any, most: int) -> None:
             f"{name} declares {declared:,} bytes, shape {found.shape}, and holds {held:,}",
             _AS_DELIVERED,
         )
+
+
+def _require_forms(file: Any, names: Sequence[str]) -> None:
+    """Raise RefusedFileError for what is no NetCDF."""
+    if (told := forms.fault(file, names)) is not None:
+        raise RefusedFileError(told, _AS_DELIVERED)
 
 
 def _try(file: Any, names: Sequence[str]) -> None:
