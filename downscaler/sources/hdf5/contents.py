@@ -28,6 +28,7 @@ _LONG_AXIS = 20_000_000  # values of a variable of one dimension, which is read 
 _TEXTS = 1_000_000  # texts of one variable
 _AT_ONCE, _TRIED = 1 << 22, 1 << 25  # bytes of a block that is tried, and of all that is tried of a file's numbers
 _PLAIN = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+_AS_DELIVERED = "Take the file as its archive delivers it."
 _FAULTS = (RuntimeError, KeyError, ValueError, TypeError, UnicodeError)
 
 
@@ -52,14 +53,13 @@ def look(path: Path, *, hollow: int, netcdf: bool) -> None:
     with file:
         try:
             names = _self_contained(file, hollow)
-            told = forms.fault(file, names) if netcdf else None
+            if netcdf:
+                _require_forms(file, names)
             _try(file, names)
         except RefusedFileError:
             raise
         except (*_FAULTS, OSError) as error:
             raise refused(path, OSError(str(error))) from error
-    if told is not None:
-        raise RefusedFileError(told, "Take the file as its archive delivers it.")
 
 
 def look_at_classic(path: Path) -> None:
@@ -88,7 +88,7 @@ def _self_contained(file: Any, hollow: int) -> list[str]:
 
     stopped = file.visititems_links(look)
     if stopped == ("", ""):
-        raise RefusedFileError(f"it holds more than {_OBJECTS} objects", "Take the file as its archive delivers it.")
+        raise RefusedFileError(f"it holds more than {_OBJECTS} objects", _AS_DELIVERED)
     if stopped is not None:
         raise _points_outside(*stopped)
     for name in names:
@@ -113,8 +113,14 @@ def _require_filled(name: str, found: Any, most: int) -> None:
     if hollow or long or found.ndim > 8 or (found.dtype.hasobject and (found.size or 0) > _TEXTS):
         raise RefusedFileError(
             f"{name} declares {declared:,} bytes, shape {found.shape}, and holds {held:,}",
-            "Take the file as its archive delivers it.",
+            _AS_DELIVERED,
         )
+
+
+def _require_forms(file: Any, names: Sequence[str]) -> None:
+    """Raise RefusedFileError for what is no NetCDF."""
+    if (told := forms.fault(file, names)) is not None:
+        raise RefusedFileError(told, _AS_DELIVERED)
 
 
 def _try(file: Any, names: Sequence[str]) -> None:
@@ -128,6 +134,8 @@ def _try(file: Any, names: Sequence[str]) -> None:
             with _left_to_the_reader():
                 node.attrs[h5py.h5a.open(node.id, index=number).name.decode("utf-8", "replace")]
         if isinstance(node, h5py.Dataset):
+            with _left_to_the_reader():
+                [axis[0].name for axis in node.dims if len(axis)]  # as h5netcdf looks for dimensions
             with _left_to_the_reader():
                 left -= _try_values(node, left)
 

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -112,6 +113,18 @@ def test_texts_whose_list_leads_into_itself_come_back_in_time(tmp_path, monkeypa
         except (hdf5.RefusedFileError, OSError):
             continue
     assert time.monotonic() - started < 40.0
+
+
+@pytest.mark.parametrize("value", [np.arange(3), 5, h5py.Empty("f4")])
+def test_dimensions_by_which_hdf5_ends_are_refused(tmp_path, value):
+    """HDF5 2.0 takes whatever stands there for a list of references."""
+    path = filled(tmp_path / "run.nc")
+    with h5py.File(path, "r+") as file:
+        file["theta"].attrs["DIMENSION_LIST"] = value
+    with pytest.raises(hdf5.RefusedFileError, match="DIMENSION_LIST has a form"):
+        hdf5.dataset(path)
+    with suppress(hdf5.RefusedFileError), hdf5.opened(path) as file:  # no NetCDF: the child tells that it was ended
+        assert file["theta"].shape == (2, 3, 4)
 
 
 def written(path, texts=1):
