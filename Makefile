@@ -143,7 +143,7 @@ worker: setup  ## work on the pool `vadose` of PREFECT_API_URL's server
 # What is locked stays as it is where it still fits; LOCK_ARGS=--upgrade looks for newer releases of everything.
 # --universal: one file for all Pythons and systems, with markers. No host or folder of the machine stands in the files.
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-emit-index-url --no-emit-find-links $(patsubst %,--extra %,insitu hydrodata dask serve pgstac cube zones)
+	--no-emit-index-url --no-emit-find-links $(patsubst %,--extra %,insitu hydrodata dask serve pgstac cube zones places)
 LOCK_ARGS ?=
 lock: setup  ## resolve pyproject.toml anew into requirements.lock (to run) and requirements-dev.lock (and to develop)
 	$(LOCK) $(LOCK_ARGS) -o requirements.lock

@@ -21,6 +21,7 @@ from catalog.download.guard import Bounds
 from catalog.store.waiting import PATIENCE, SETTING
 from downscaler import errors, product
 from downscaler.errors import VadoseError
+from downscaler.sources.hdf5 import guard
 from flows.cli import app
 from flows.settings import PREFIX, Settings
 
@@ -113,6 +114,8 @@ def settings() -> str:
             *_limits(Limits),
             *_limits(Bounds),
             f"| {SETTING} | `{PATIENCE:g}` | seconds that the lock of a catalogue's folder is waited for |",
+            f"| {guard.SECONDS_SETTING} | `{guard.SECONDS:g}` | seconds of computing to look at an HDF5 file |",
+            f"| {guard.MEMORY_SETTING} | `{guard.MEMORY}` | bytes to look at an HDF5 file |",
             "",
         ]
     )

@@ -13,6 +13,7 @@ from catalog.items.assets import multihash
 from catalog.store.base import Store
 
 _COG = "profile=cloud-optimized"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,8 @@ def check_file(store: Store, key: str, checksum: str | None, media_type: str) ->
 
 
 def _cog_fault(content: bytes) -> FileFault | None:
+    if content[:4] not in _TIFF:  # GDAL would open a list of other files under this name
+        return FileFault(kind="cog", what="is not a GeoTIFF")
     try:
         with MemoryFile(content) as memory:
             valid, errors, warnings = cog_validate(memory.name, strict=True, quiet=True)

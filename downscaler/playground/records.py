@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyproj import Transformer
 
 from downscaler.errors import ConfigError, ExperimentError, StationError
@@ -24,6 +25,7 @@ from downscaler.ground.grid import CRS
 from downscaler.playground.experiment import Cell, Record
 from downscaler.playground.layouts import Network
 from downscaler.playground.siting import COVARIATES, Propensity
+from downscaler.sources import parquet
 
 CELLS, PAGE = "cells", "playground.html"
 _LATITUDE, _LONGITUDE = ("lat", "latitude"), ("lon", "longitude")
@@ -104,8 +106,8 @@ def read_network(path: Path) -> Network:
     """
     allowed = "CSV or Parquet with columns lat and lon (or latitude and longitude), degrees"
     try:
-        table = pd.read_parquet(path) if ".parquet" in path.name else pd.read_csv(path)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
+        table = parquet.read(path).to_pandas() if ".parquet" in path.name else pd.read_csv(path)
+    except (OSError, ValueError, UnicodeDecodeError, pa.ArrowException) as error:
         raise StationError("A table of stations cannot be read", value=f"{path}: {error}", allowed=allowed) from error
     names = {str(name).lower(): name for name in table.columns}
     columns = [next((names[n] for n in options if n in names), None) for options in (_LATITUDE, _LONGITUDE)]

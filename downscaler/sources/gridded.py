@@ -165,23 +165,18 @@ def _check_once(field: xr.DataArray, name: str, seen: dict[np.datetime64, str]) 
         seen[time] = name
 
 
-def _require_self_contained(file: Path) -> None:
-    """Raise OSError for pipes, HDF5 that reads other files, and GDAL's lists of other files (VRT and its kin)."""
-    hdf5.check(file)
-    with file.open("rb") as stream:
-        if stream.read(64).lstrip().startswith(b"<"):
-            raise hdf5.RefusedFileError("it lists other files (VRT)", "Name the data themselves.")
-
-
 def _opened(path: str) -> xr.Dataset:
     file = Path(path)
     try:
         if not file.is_dir():
-            _require_self_contained(file)
+            return hdf5.dataset(file, decode_coords="all")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of stores without consolidated metadata, of other engines
-            engine = "zarr" if file.is_dir() else None
-            return xr.open_dataset(str(file), engine=engine, decode_coords="all")
+            warnings.simplefilter("ignore", RuntimeWarning)  # of stores without consolidated metadata
+            return xr.open_dataset(str(file), engine="zarr", decode_coords="all")
+    except hdf5.RefusedFileError as error:
+        raise ComparisonError(
+            f"The product to compare with cannot be read: {error.what}", value=path, remedy=error.remedy
+        ) from error
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ComparisonError(
             "xarray cannot open the product to compare with", value=f"{path}: {str(error).splitlines()[0]}"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,14 @@ from shapely.geometry import shape
 
 from downscaler.errors import BROKEN, ZoneError
 from downscaler.records import file_sha256
+from downscaler.sources import parquet
 
 ID_FIELDS = ("GEOID", "FIPS", "HUC12", "HUC10", "HUC8", "CLIMDIV", "AIANNHCE", "id", "ID", "fid")
 NAME_FIELDS = ("NAMELSAD", "NAME", "name", "Name")
 MOST = 200_000
 _READS = "GeoJSON (.geojson, .json), GeoPackage (.gpkg) or GeoParquet (.parquet)"
 _ENVELOPES = (0, 32, 48, 48, 64)  # bytes before a GeoPackage geometry, by kind of envelope
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE TABLE%'"
 Row = tuple[Mapping[str, Any], shapely.Geometry]
 
 
@@ -65,7 +70,7 @@ def read_layer(path: Path, id_field: str | None = None, name_field: str | None =
     if reader is None:
         raise ZoneError("The file of polygons is of an unknown kind", value=path.name, allowed=_READS)
     try:
-        zones = _zones(list(reader(path)), path, id_field, name_field)
+        zones = _zones(list(islice(reader(path), MOST + 1)), path, id_field, name_field)
     except ZoneError:
         raise
     except (*BROKEN, sqlite3.Error, shapely.errors.ShapelyError, CRSError, pa.ArrowException) as error:
@@ -85,7 +90,7 @@ def _zones(rows: Sequence[Row], path: Path, id_field: str | None, name_field: st
     own = id_field or next((name for name in ID_FIELDS if name in fields), None)
     called = name_field or next((name for name in NAME_FIELDS if name in fields), own)
     ids = [str(told[own]) if own else str(number) for number, (told, _) in enumerate(kept)]
-    twice = sorted({one for one in ids if ids.count(one) > 1}) if len(set(ids)) < len(ids) else []
+    twice = sorted(one for one, number in Counter(ids).items() if number > 1)
     if twice:
         raise ZoneError(
             "Two polygons have one identifier", value=f"{own}: {twice[0]}", remedy="Name another with --id-field."
@@ -108,10 +113,14 @@ def _geojson(path: Path) -> Iterator[Row]:
 
 def _geopackage(path: Path) -> Iterator[Row]:
     """Features of the first layer; the binary form is that of OGC 12-128r19, clause 2.1.3."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as base:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as base:
         base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(path.stat().st_size, 1_000_000))  # no value is longer
+        base.execute("PRAGMA trusted_schema = OFF")
         base.row_factory = sqlite3.Row
         try:
+            tables = {str(name) for (name,) in base.execute(_TABLES)}
+            for name in ("gpkg_geometry_columns", "gpkg_spatial_ref_sys"):
+                _require_table(name, tables)
             column = base.execute("SELECT table_name, column_name, srs_id FROM gpkg_geometry_columns").fetchone()
         except MemoryError:  # SQLite's word for pages of an odd size; nothing was asked for
             raise sqlite3.DatabaseError("the header of its database is damaged") from None
@@ -121,12 +130,26 @@ def _geopackage(path: Path) -> Iterator[Row]:
         told = base.execute(
             "SELECT organization, organization_coordsys_id FROM gpkg_spatial_ref_sys WHERE srs_id = ?", (srs,)
         ).fetchone()
-        to_degrees = _to_degrees(CRS.from_user_input(f"{told[0]}:{told[1]}"))
+        to_degrees = _to_degrees(_named_crs(f"{told[0]}:{told[1]}"))
+        _require_table(str(table), tables)
         quoted = str(table).replace('"', '""')
         for row in base.execute(f'SELECT * FROM "{quoted}"'):  # noqa: S608  (the file's own name, quoted)
             if row[geometry] is not None:
                 found = dict(row)
                 yield found, to_degrees(shapely.from_wkb(_plain_wkb(found.pop(geometry))))
+
+
+def _require_table(name: str, tables: set[str]) -> None:
+    """Raise sqlite3.DatabaseError for a view, whose query may have no end."""
+    if name not in tables:
+        raise sqlite3.DatabaseError(f"{name} is not a table")
+
+
+def _named_crs(name: str) -> CRS:
+    """A reference system by authority and code; whatever else PROJ reads may name files of this machine."""
+    if not re.fullmatch(r"[A-Za-z]+:[A-Za-z0-9.]+", name):
+        raise ValueError(f"the reference system {name[:80]!r} is no authority and code")
+    return CRS.from_user_input(name)
 
 
 def _plain_wkb(blob: bytes) -> bytes:
@@ -137,18 +160,21 @@ def _plain_wkb(blob: bytes) -> bytes:
 
 def _geoparquet(path: Path) -> Iterator[Row]:
     """Rows of a file as https://geoparquet.org (1.1) has it, geometries as WKB."""
-    table = pq.read_table(path)
-    told = json.loads((table.schema.metadata or {})[b"geo"])
-    name = told["primary_column"]
-    described = told["columns"][name]
+    with parquet.opened(path) as file:
+        told = json.loads((file.schema_arrow.metadata or {})[b"geo"])
+        yield from _geometries(file, told["primary_column"], told["columns"][told["primary_column"]])
+
+
+def _geometries(file: pq.ParquetFile, name: str, described: Mapping[str, Any]) -> Iterator[Row]:
     if described.get("encoding", "WKB") != "WKB":
         raise ValueError(f"geometries are encoded as {described['encoding']}; WKB is read")
-    crs = described.get("crs", "OGC:CRS84")
-    to_degrees = _to_degrees(CRS.from_user_input(crs if crs is not None else "OGC:CRS84"))
-    for row in table.to_pylist():
-        geometry = row.pop(name)
-        if geometry is not None:
-            yield row, to_degrees(shapely.from_wkb(geometry))
+    crs = described.get("crs") or "OGC:CRS84"
+    to_degrees = _to_degrees(CRS.from_json_dict(crs) if isinstance(crs, dict) else _named_crs(str(crs)))
+    for batch in parquet.batches(file):
+        for row in batch.to_pylist():
+            geometry = row.pop(name)
+            if geometry is not None:
+                yield row, to_degrees(shapely.from_wkb(geometry))
 
 
 def _to_degrees(crs: CRS) -> Any:

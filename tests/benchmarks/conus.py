@@ -104,10 +104,10 @@ def _listening() -> None:
     """Keep some of the rows that go through the trees: raw trees are timed on the same kind."""
     answer = Branch.answer
 
-    def listen(self: Branch, rows: np.ndarray) -> object:
+    def listen(self: Branch, rows: np.ndarray, *, bounds: bool = True) -> object:
         if len(_seen_rows) < 40:
             _seen_rows.append(rows[:: max(1, len(rows) * 40 // _SAMPLE)].copy())
-        return answer(self, rows)
+        return answer(self, rows, bounds=bounds)
 
     Branch.answer = listen  # type: ignore[method-assign,assignment]
 

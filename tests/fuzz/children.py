@@ -157,7 +157,9 @@ def _note(found: Found, fault: str, work: Path, keep: Path, at: int) -> None:
     if sum(found.faults.values()) <= _KEPT and (work / str(at)).exists():
         shutil.rmtree(keep / str(at), ignore_errors=True)
         shutil.copytree(work / str(at), keep / str(at), symlinks=True)
-        (keep / str(at) / "FAULT").write_text(f"{fault}\n")
+        where = work / "WHERE"
+        told = where.read_text() if where.exists() and fault.startswith("hang") else ""
+        (keep / str(at) / "FAULT").write_text(f"{fault}\n{told}")
 
 
 def _child(subject: Subject, numbers: range, seed: int, work: Path, into: int) -> None:
@@ -169,6 +171,7 @@ def _child(subject: Subject, numbers: range, seed: int, work: Path, into: int) -
             if not os.environ.get("FUZZ_LOUD"):
                 os.dup2(nowhere.fileno(), 2)
                 faulthandler.disable()  # a child that is to die of a signal does so quietly
+        faulthandler.register(signal.SIGXCPU, (work / "WHERE").open("w"), chain=True)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         made = subject.setup()
         _warm(subject, work, made)

@@ -22,6 +22,7 @@ from tests.fuzz.children import Subject
 PERIOD = (dt.date(2015, 1, 1), dt.date(2024, 12, 31))
 
 
+_HEADER = 3_000  # bytes
 Read = Callable[[Path, Any], None]
 Change = Callable[[bytes, random.Random], bytes]
 
@@ -77,6 +78,8 @@ def _inputs(seeds: Path) -> Iterator[Subject]:
         yield _hdf5_file("netcdf", seeds / "daily.nc", _netcdf(seeds), cost=2)
         yield _hdf5_file("gridded", seeds / "daily.nc", _product_of("::soil_moisture"))
         yield _hdf5_file("forcing", seeds / "daily.nc", _forcing)
+    if (seeds / "classic.nc").exists():
+        yield _file("classic", seeds / "classic.nc", _headed, _netcdf(seeds), _cdf, cost=2)
     pfb = seeds / "run" / "porosity.pfb"
     yield _file("pfb", pfb, lambda content, chance: mutating.behind(content, 64, chance), _pfb, opening.pfb)
     run = seeds / "run"
@@ -88,6 +91,19 @@ def _inputs(seeds: Path) -> Iterator[Subject]:
     yield Subject(name="layers", make=_stations(seeds / "layers"), read=_layer, opens=opening.layer)
     yield Subject(name="settings", make=_settings, read=_read_settings, opens=opening.toml)
     yield Subject(name="info", make=_anything(seeds), read=_info, sound=pfb, opens=opening.anything, cost=2)
+
+
+def _headed(content: bytes, chance: random.Random) -> bytes:
+    """NetCDF of the classic forms, changed in its header mostly."""
+    if chance.random() < 0.3:
+        return mutating.raw(content, chance)
+    return mutating.raw(content[:_HEADER], chance) + content[_HEADER:]
+
+
+def _cdf(path: Path) -> None:
+    """It begins as NetCDF of the classic forms does."""
+    with path.open("rb") as file:
+        assert file.read(4) in (b"CDF\x01", b"CDF\x02")
 
 
 def _granule(path: Path, _: Any) -> None:

@@ -89,7 +89,9 @@ def _prior_files(folder: Path) -> None:
 
     native, corner = folder / "chain" / "sample" / "prior", {"y": slice(0, 10), "x": slice(0, 10)}
     with xr.open_dataset(native / "daily.nc") as daily:
-        daily.isel(time=slice(0, 2), **corner).to_netcdf(folder / "daily.nc")
+        cut = daily.isel(time=slice(0, 2), **corner)
+        cut.to_netcdf(folder / "daily.nc")
+        cut.to_netcdf(folder / "classic.nc", format="NETCDF3_64BIT")
     with xr.open_dataset(native / "static.nc") as static:
         static.isel(corner).to_netcdf(folder / "static.nc")
 

@@ -127,8 +127,8 @@ def _page(
     root = api_root(request)
     texts = catalogue.texts([held.entries[name] for name in page])
     features = [_placed(text, request) for text in texts if text is not None]
-    if fields := asked.get("fields"):
-        features = [_json(pick(json.loads(feature), fields)) for feature in features]
+    if "fields" in (request.query_params if body is None else body):
+        features = [_json(pick(json.loads(feature), asked.get("fields"))) for feature in features]
     links = [{"rel": "root", "href": root, "type": "application/json"}]
     query = f"?{request.url.query}" if request.url.query else ""
     links += [{"rel": "self", "href": address + query, "type": GEOJSON}]

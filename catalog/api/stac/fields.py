@@ -8,25 +8,38 @@ from typing import Any
 
 from catalog.store.documents import Document
 
+_ALWAYS = ("type", "stac_version", "id", "collection")
+_USUAL = {
+    "geometry",
+    "bbox",
+    "links",
+    "assets",
+    "properties.datetime",
+    "properties.title",
+    "properties.vadose:simulated",
+}
+
 
 def pick(item: Document, fields: Any) -> Document:
     """The parts of an item that are wanted, or all but the unwanted ones.
 
     Args:
         item: a STAC item.
-        fields: names, unwanted ones with a minus (GET), or an object with ``include`` and ``exclude`` (POST).
+        fields: names, unwanted ones with a minus (GET), or an object with ``include`` and ``exclude`` (POST). Where
+            none is named, or the object says that it includes nothing, what makes a STAC item is wanted.
 
-    Source: https://github.com/stac-api-extensions/fields, include and exclude semantics.
+    Source: https://github.com/stac-api-extensions/fields, include and exclude semantics; whether a day is simulated
+    is told with what makes an item.
     """
     include, exclude = _split(fields)
-    if not include and not exclude:
-        return item
-    if not include:
+    if exclude and not include and "include" not in getattr(fields, "model_fields_set", ()):
         wanted = copy.deepcopy(item)
         for name in exclude:
             _drop(wanted, name.split("."))
         return wanted
-    wanted = {name: item[name] for name in ("id", "collection", "type") if name in item}
+    if not include:
+        include = {name for name in _USUAL if not any(f"{name}.".startswith(f"{unwanted}.") for unwanted in exclude)}
+    wanted = {name: item[name] for name in _ALWAYS if name in item}
     for name in sorted(include, key=lambda name: name.count(".")):  # a whole before its parts, which may be wanted back
         _copy(item, wanted, name.split("."))
         for unwanted in exclude:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from downscaler.sources.insitu.ismn_text import decoded
 SUFFIXES = (".csv", ".txt", ".tsv")
 _MISSING = ("", "na", "nan", "null", "none", "m")
 _FILL = -90.0  # values at and below stand for "no reading": -99.9, -9999
+MOST_COLUMNS = 10_000
+"""Columns of a table; networks have some hundred at most."""
 _SHOWN = 80
 _SEARCHED = 80  # lines among which a header is looked for
 _FORMS = ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")
@@ -99,11 +102,20 @@ def read_table(path: Path, is_header: IsHeader | None = None) -> Table:
         raise StationError("A station file is empty" if not lines else "A station file has no header", value=path.name)
     separator = _separator(lines[at][1])
     names = _names(lines[at][1], separator)
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if len(names) > MOST_COLUMNS:
+        raise StationError(
+            f"The header of {path.name} names too many columns", value=len(names), allowed=f"{MOST_COLUMNS}"
+        )
+    twice = repeated(names)
     if twice:
         raise StationError(f"The header of {path.name} names a column twice", value=", ".join(twice))
     comments += tuple(line for _, line in lines[:at])
     return Table(path, names, comments, lines[at + 1 :], separator)
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that stand more than once."""
+    return sorted(name for name, number in Counter(names).items() if name and number > 1)
 
 
 def _separator(line: str) -> str:

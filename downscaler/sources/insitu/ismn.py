@@ -12,7 +12,6 @@ import contextlib
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from downscaler.errors import MissingExtraError, StationError
+from downscaler.errors import BROKEN, MissingExtraError, StationError
 from downscaler.ground.grid import Domain
 from downscaler.sources.folders import files_below
 from downscaler.sources.insitu.ismn_text import (
@@ -216,7 +215,7 @@ class _Reader:
         report = FileReport(file=PurePosixPath(name).name)
         try:
             text = self.members.text(name)
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, zlib.error) as error:
+        except BROKEN as error:
             return None, replace(report, problem=f"damaged in the archive: {error}")
         header, lines, report = sort_out(text, report)
         if report.problem is None and not lines:
@@ -225,7 +224,7 @@ class _Reader:
             return None, report
         try:
             series = self._parse(name, "\n".join([*header, *lines]) + "\n")
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        except BROKEN as error:
             return None, replace(report, problem=f"not an ISMN file: {str(error).splitlines()[0][:120]}")
         missing = int(np.isnan(series.value).sum())
         report = replace(report, readings=report.readings - missing, missing=missing)
@@ -280,11 +279,11 @@ class _Reader:
         static = self.members.statics.get(str(PurePosixPath(name).parent))
         if static is None:
             return {}
-        (folder / "static.csv").write_bytes(self.members.content(static))
         try:
+            (folder / "static.csv").write_bytes(self.members.content(static))
             file = StaticMetaFile(IsmnRoot(self.scratch), (folder / "static.csv").relative_to(self.scratch))
             meta = file.metadata.best_meta_for_depth(depth)
-        except (OSError, ValueError, KeyError, IndexError, TypeError):
+        except BROKEN:  # of the zip's member too
             return {}
         told: dict[str, Any] = {"land_cover": _cover(meta)}
         for ours, theirs in (("clay", "clay_fraction"), ("sand", "sand_fraction")):

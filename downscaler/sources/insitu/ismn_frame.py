@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
+from downscaler.sources import parquet
 from downscaler.sources.insitu.delimited import header_of, moment_of, number_of, read_table, times
 from downscaler.sources.insitu.places import site_of
 from downscaler.sources.insitu.series import MISSING_FLAG, FileReport, Read, Sensor, Series, checked
@@ -86,7 +87,7 @@ def _time_column(names: Sequence[str], path: Path) -> str:
 def _rows(path: Path) -> tuple[list[tuple[pd.Timestamp, float, str]], list[str]]:
     """Time (UTC), value and flag of every line, and the lines that are none."""
     if path.suffix.lower() == ".parquet":
-        frame = pd.read_parquet(path).reset_index()
+        frame = parquet.read(path).to_pandas().reset_index()
         stamps = pd.to_datetime(frame[_time_column([str(name) for name in frame.columns], path)], utc=True)
         values = frame["soil_moisture"].to_numpy(dtype=float)
         return list(zip(stamps, values, frame["soil_moisture_flag"].astype(str), strict=True)), []

@@ -17,7 +17,16 @@ import numpy as np
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
-from downscaler.sources.insitu.delimited import degrees_of, header_of, is_date, moment_of, number_of, read_table, times
+from downscaler.sources.insitu.delimited import (
+    degrees_of,
+    header_of,
+    is_date,
+    moment_of,
+    number_of,
+    read_table,
+    repeated,
+    times,
+)
 from downscaler.sources.insitu.places import depth_of
 from downscaler.sources.insitu.series import GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 
@@ -56,7 +65,7 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
     """
     table = read_table(path)
     table.columns = tuple(_ALIASES.get(name, name) for name in table.columns)
-    twice = sorted({name for name in table.columns if name and table.columns.count(name) > 1})
+    twice = repeated(table.columns)
     if twice:
         raise StationError(f"Two columns of {path.name} are both {' and '.join(twice)}", value=", ".join(table.columns))
     found: dict[_Key, _Gathered] = {}

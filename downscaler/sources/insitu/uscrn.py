@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import Domain
+from downscaler.sources import parquet
 from downscaler.sources.insitu.ismn_text import decoded
 from downscaler.sources.insitu.series import FROZEN, GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 
@@ -173,8 +175,8 @@ def _from_parquet(path: Path) -> tuple[pd.DataFrame, FileReport]:
     depths = [round(100 * depth) for depth in DEPTHS]
     names = [f"{kind}_{depth}_daily" for kind in ("soil_moisture", "soil_temp") for depth in depths]
     try:
-        stored = pd.read_parquet(path, columns=["wban", "lst_date", "longitude", "latitude", *names])
-    except (OSError, ValueError, KeyError) as error:
+        stored = parquet.read(path, ["wban", "lst_date", "longitude", "latitude", *names]).to_pandas()
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise StationError("A station table cannot be read", value=f"{path.name}: {error}") from error
     ours = [f"{kind}_{n}" for kind in ("moisture", "temperature") for n in range(len(DEPTHS))]
     stored.columns = pd.Index(["station", "date", "lon", "lat", *ours])

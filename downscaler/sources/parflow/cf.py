@@ -163,8 +163,7 @@ def open_dataset(path: Path) -> xr.Dataset:
         if path.is_dir():
             store: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
             return store
-        hdf5.check(path)
-        return xr.open_dataset(path, engine="netcdf4")
+        return hdf5.dataset(path)
     except hdf5.RefusedFileError as error:
         raise PriorUnreadableError(
             f"A NetCDF file cannot be read: {error.what}", value=path, remedy=error.remedy

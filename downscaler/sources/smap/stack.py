@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,6 @@ def moments_of(file: Any, name: str) -> list[dt.datetime]:
             allowed="a variable time in days or seconds since a date",
         ) from error
     if len(set(found)) < len(found):
-        twice = next(moment for moment in found if found.count(moment) > 1)
+        twice = next(moment for moment, number in Counter(found).items() if number > 1)
         raise GranuleLayoutError(f"{name} holds one time twice", value=twice.isoformat(), allowed="each time once")
     return found

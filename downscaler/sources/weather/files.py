@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from odc.geo import wh_, xy_
 
-from downscaler.errors import PriorSchemaError, PriorUnreadableError, WeatherUnreadableError
+from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError, WeatherUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice
 from downscaler.sources import hdf5
 
@@ -25,9 +25,8 @@ _FILL = 9990.0  # fills are -9999, -9999.9 or 1e20: no weather is that large
 def opened(path: Path) -> Iterator[xr.Dataset]:
     """A NetCDF file without decoded time; raises WeatherUnreadableError if damaged or not NetCDF."""
     try:
-        hdf5.check(path)
-        data = xr.open_dataset(path, engine="netcdf4", decode_times=False, mask_and_scale=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        data = hdf5.dataset(path, decode_times=False, mask_and_scale=True)
+    except BROKEN as error:
         raise unreadable(path, str(error)) from error
     try:
         yield data

@@ -22,6 +22,7 @@ from downscaler.errors import BROKEN, AbsentDataError, AcquisitionError, VadoseE
 from downscaler.ground.grid import Domain, Span
 from downscaler.ground.lattice import IJWindow
 from downscaler.parts import replacing
+from downscaler.sources import hdf5
 from downscaler.sources.ranged import open_ranged
 from downscaler.sources.weather.nldas3 import LATTICE, LAYOUT, WINDOW, held_window
 
@@ -93,8 +94,8 @@ def _name(day: dt.date, release: str) -> str:
 def _holds(path: Path, window: IJWindow) -> bool:
     """Whether a file is there and has the window's values."""
     try:
-        with netCDF4.Dataset(path) as data:
-            held = held_window(data.__dict__)
+        with hdf5.dataset(path, decode_cf=False) as data:
+            held = held_window(data.attrs)
     except BROKEN:
         return False
     return held is None or (held.i.holds(window.i) and held.j.holds(window.j))

@@ -133,8 +133,7 @@ def _opened(path: Path) -> xr.Dataset:
     if not path.is_file():
         raise ClimatologyError("Climatology not found", value=path, remedy=_REMEDY)
     try:
-        hdf5.check(path, whole=True)
-        with xr.open_dataset(path, engine="netcdf4") as data:
+        with hdf5.dataset(path, whole=True) as data:
             loaded = data.load()
     except BROKEN as error:
         raise ClimatologyError(

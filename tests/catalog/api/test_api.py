@@ -186,6 +186,7 @@ def test_fields_are_picked(api):
     assert "assets" not in feature
     assert "title" not in feature["properties"]
     assert feature["geometry"]["type"] == "Polygon"
+    assert len(search(api, limit=1)["features"][0]["properties"]) > 20
 
 
 def test_queryables_name_what_items_have(api):

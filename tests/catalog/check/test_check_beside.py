@@ -11,6 +11,7 @@ from validations import document
 
 from catalog import publish, validate_catalog
 from catalog.check.check import check
+from catalog.check.files import check_file
 from catalog.check.repair import repair
 from catalog.cube.update import collections_with_days, update_cube
 from catalog.download.download import download
@@ -121,3 +122,16 @@ def test_a_cube_that_cannot_be_read_is_a_fault_for_people(own):
     assert (finding.kind, "remove the folder and run `vadose cube build`" in finding.what) == ("cube", True)
     shutil.copytree(own / cube_folder(NAME), own / cube_folder("another"))
     assert "to a collection that does not exist" in check(own, metadata_only=True).findings[0].what
+
+
+def test_a_list_of_other_files_in_the_place_of_a_map_is_not_opened():
+    """GDAL would look for what it names, at other addresses too."""
+    listed = b'<VRTDataset rasterXSize="4" rasterYSize="4" subClass="VRTWarpedDataset"><GDALWarpOptions><SourceDataset>'
+    listed += b"/vsicurl/http://127.0.0.1:9/x.tif</SourceDataset></GDALWarpOptions></VRTDataset>"
+
+    class One:
+        def get(self, key):
+            return listed
+
+    found = check_file(One(), "x.tif", None, "image/tiff; application=geotiff; profile=cloud-optimized")
+    assert (found.kind, found.what) == ("cog", "is not a GeoTIFF")

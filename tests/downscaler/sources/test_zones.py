@@ -121,3 +121,42 @@ def test_identifiers_have_to_be_unique_and_the_file_there(tmp_path: Path) -> Non
         read_layer(path)
     with pytest.raises(ZoneError, match="not found"):
         read_layer(tmp_path / "absent.gpkg")
+
+
+def test_a_layer_that_is_a_query_is_refused(tmp_path: Path) -> None:
+    """Its rows may have no end; so may those of the tables that describe it."""
+    path = as_geopackage(tmp_path / "zones.gpkg")
+    endless = "AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS fid, NULL AS geom FROM n"
+    for name in ("gpkg_geometry_columns", "gpkg_spatial_ref_sys", layer_of(path)):
+        changed = tmp_path / f"{name}.gpkg"
+        changed.write_bytes(path.read_bytes())
+        with sqlite3.connect(changed) as base:
+            base.execute(f'DROP TABLE "{name}"')
+            base.execute(f'CREATE VIEW "{name}" {endless}')
+        base.close()
+        with pytest.raises(ZoneError, match=f"{name} is not a table"):
+            read_layer(changed)
+
+
+def layer_of(path: Path) -> str:
+    with sqlite3.connect(path) as base:
+        (name,) = base.execute("SELECT table_name FROM gpkg_geometry_columns").fetchone()
+    base.close()
+    return str(name)
+
+
+@pytest.mark.parametrize("crs", ["+init=/etc/passwd:1", "/etc/passwd", 5, "EPSG:4326\n+x"])
+def test_a_reference_system_is_named_or_described(tmp_path: Path, crs: object) -> None:
+    path = as_geoparquet(tmp_path / "zones.parquet")
+    table = pq.read_table(path)
+    told = json.loads(table.schema.metadata[b"geo"])
+    told["columns"][told["primary_column"]]["crs"] = crs
+    pq.write_table(table.replace_schema_metadata({b"geo": json.dumps(told).encode()}), path)
+    with pytest.raises(ZoneError, match="no authority and code"):
+        read_layer(path)
+
+
+def test_names_of_files_are_no_addresses(tmp_path: Path) -> None:
+    path = as_geopackage(tmp_path / "zones.gpkg")
+    odd = path.rename(tmp_path / "zones?mode=rwc#1%41.gpkg")
+    assert len(read_layer(odd).zones) == len(SQUARES)

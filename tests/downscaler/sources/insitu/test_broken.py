@@ -14,6 +14,7 @@ from downscaler.errors import StationError
 from downscaler.simulation.files.stations import Series as Written
 from downscaler.simulation.files.stations import Station, write_archive
 from downscaler.sources.insitu import read_stations, table
+from downscaler.sources.insitu.delimited import read_table
 from downscaler.sources.insitu.ismn import read
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Sensor, Series, checked, series_of, tidy
 
@@ -141,6 +142,21 @@ def test_a_damaged_member_is_told_and_the_others_are_read(tmp_path):
     assert found["Bbb"][0] is not None
 
 
+def test_damaged_texture_of_a_station_costs_no_reading(tmp_path):
+    path = tmp_path / "archive.zip"
+    write_archive(path, [written("Aaa")])
+    whole = reports(path)["Aaa"][0]
+    with zipfile.ZipFile(path) as archive:
+        member = next(one for one in archive.infolist() if "static" in one.filename)
+    content = bytearray(path.read_bytes())
+    at = member.header_offset + 30 + len(member.filename) + member.compress_size // 2
+    content[at : at + 4] = bytes(value ^ 255 for value in content[at : at + 4])
+    path.write_bytes(bytes(content))
+    found = reports(path)["Aaa"][0]
+    np.testing.assert_array_equal(found.value, whole.value)
+    assert (whole.sensor.clay is None, found.sensor.clay is None) == (False, True)
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "\x00\x01\x02", "x\n", "a b c d e f g h i\n1 2 3\n"])
 def test_nonsense_for_a_file_is_told(folder, text):
     file_of(folder, "Sound").write_text(text)
@@ -194,3 +210,10 @@ def test_a_broken_table_is_told(tmp_path):
     assert not table.claims(tmp_path / "x.parquet")
     with pytest.raises(StationError, match="table of readings"):
         list(table.read(tmp_path / "x.parquet"))
+
+
+def test_a_header_of_a_million_columns_is_told_at_once(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(["lat", "lon", "time", "value", "site", *map(str, range(300_000))]) + "\n")
+    with pytest.raises(StationError, match=r"too many columns.*300005"):
+        read_table(path)
