@@ -110,7 +110,7 @@ bench: setup  ## run the benchmarks (ratios within one run)
 CONUS ?= build/conus
 CONUS_ARGS ?=
 conus: setup  ## a simulated continent: sample, prior, model, three days, cube, check, and what each costs (CONUS=DIR CONUS_ARGS=...)
-	$(BIN)/python -m tests.benchmarks.continent $(CONUS) $(CONUS_ARGS)
+	$(BIN)/python -m tests.benchmarks.conus.continent $(CONUS) $(CONUS_ARGS)
 
 lint: setup  ## ruff (format and rules) and mypy
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ ITERATIONS = 3
 HALO = ITERATIONS + 2  # coarse cells that a value can draw on; a window grown by it gives the same numbers
 _RAMP_WIDTH = 1.0 / 9.0  # of a block's edge length, on either side of the edge
 # Of a neighbour at the edge, so that 0.28 of a step is left there: the smoothest that, on inner folds, does not cost
-# more than the climatological pattern errs under retrieval noise (tests/benchmarks/bench_choice.py).
+# more than the climatological pattern errs under retrieval noise (tests/benchmarks/skill/bench_choice.py).
 RAMP_SHARE = 0.36
 _BISECTIONS = 60
 _KEPT_GAPS = 4  # of a window's fields; of days that are seen in other places each has its own

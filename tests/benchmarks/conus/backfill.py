@@ -1,8 +1,9 @@
 """Eight days made by one process on one core and on all, by two workers, and by a Dask cluster that loses a worker.
 
-``python -m tests.benchmarks.backfill WORK [--domain BOX] [--days N]`` makes sample, prior and model below ``WORK``,
-where they are not yet, then the same days in each way, in turn. Prints seconds by the clock and CPU seconds, how many
-times faster than one process, and whether all rasters are the same bytes. The clock only tells on an idle machine.
+``python -m tests.benchmarks.conus.backfill WORK [--domain BOX] [--days N]`` makes sample, prior and model below
+``WORK``, where they are not yet, then the same days in each way, in turn. Prints seconds by the clock and CPU
+seconds, how many times faster than one process, and whether all rasters are the same bytes. The clock only tells on
+an idle machine.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from downscaler.stores.prior import build_prior, open_prior
 from flows.day.jobs import DayJob, DayOutcome
 from flows.days.plan import make_period
 from flows.days.workers import threads_shared
-from tests.benchmarks.conus import cpu
+from tests.benchmarks.conus.day import cpu
 
 BOX = "-97.0,34.3,-93.2,35.4"  # two tiles of the product
 START, HISTORY = dt.date(2024, 5, 23), 60

@@ -1,8 +1,9 @@
 """From nothing to a catalogue of a continent by the commands of the command line, and what each of them costs.
 
-``python -m tests.benchmarks.continent OUT [--domain NAME] [--days N]`` (``make conus``) simulates a sample, builds the
-prior, trains a model, makes the days, a cube of them, and checks the catalogue. What stands in ``OUT`` from an earlier
-try is used, and its row of the table kept. Prints the table, which is also kept as ``OUT/costs.json``.
+``python -m tests.benchmarks.conus.continent OUT [--domain NAME] [--days N]`` (``make conus``) simulates a sample,
+builds the prior, trains a model, makes the days, a cube of them, and checks the catalogue. What stands in ``OUT``
+from an earlier try is used, and its row of the table kept. Prints the table, which is also kept as
+``OUT/costs.json``.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The analysis on contiguous fifths of a record, each published from prior and model of the other days.
 
-``python -m tests.benchmarks.published_folds RUN WORK DOMAIN --statics NC [--weather STORE] [--every N] [--folds K]``
-takes a run's ``daily.nc``; for each fifth it builds a prior without it and the week to either side, trains, and judges
-every N-th day of the fifth: SMAP's error of 0.04 m3 m-3 white and daily, and two thirds of it smooth over 60 km on two
-days of five, each without weather and with that of ``STORE`` (days moved beyond the record, as ``vadose evaluate``
-moves them). Prints RMSE and coverage at 1 km with 95 % intervals, all folds together and one by one.
+``python -m tests.benchmarks.skill.published_folds RUN WORK DOMAIN --statics NC [--weather STORE] [--every N] [--folds
+K]`` takes a run's ``daily.nc``; for each fifth it builds a prior without it and the week to either side, trains, and
+judges every N-th day of the fifth: SMAP's error of 0.04 m3 m-3 white and daily, and two thirds of it smooth over 60
+km on two days of five, each without weather and with that of ``STORE`` (days moved beyond the record, as ``vadose
+evaluate`` moves them). Prints RMSE and coverage at 1 km with 95 % intervals, all folds together and one by one.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Training's time and peak memory, and the skill of models of different domains on the same tiles and held-out days.
 
-``python -m tests.benchmarks.train PRIOR [--rows N] [--save MODEL]`` trains both branches of the 9 km grid and prints
-CPU seconds, peak memory and skill. ``--judge MODEL`` (may be repeated) trains nothing: each model is judged on the days
-that training on this prior holds out, on the tiles of ``--domain``. The days are the same only where the models were
-trained on priors of this very period.
+``python -m tests.benchmarks.conus.train PRIOR [--rows N] [--save MODEL]`` trains both branches of the 9 km grid and
+prints CPU seconds, peak memory and skill. ``--judge MODEL`` (may be repeated) trains nothing: each model is judged on
+the days that training on this prior holds out, on the tiles of ``--domain``. The days are the same only where the
+models were trained on priors of this very period.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from downscaler.learn.training import train
 from downscaler.parts import scratch
 from downscaler.stores.model import load_model, save_model
 from downscaler.stores.prior import open_prior
-from tests.benchmarks.conus import cpu, peak
-from tests.benchmarks.mirror import PARTS
+from tests.benchmarks.conus.day import cpu, peak
+from tests.benchmarks.conus.mirror import PARTS
 
 _EVERY = 2  # held-out days that are judged
 

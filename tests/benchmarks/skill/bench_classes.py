@@ -1,10 +1,10 @@
 """How reliable the probabilities of drought and wet classes are where the true percentile is known.
 
-``python -m tests.benchmarks.bench_classes [PIXELS]`` simulates PIXELS (20,000 by default) places whose moisture has
-a known, skewed distribution and a memory of some 15 days. Analyses are best estimates with a standard error of half the
-truth's spread, the prior is of three years, too dry and too even. For archives of 0, 1, 3 and 10 years it prints Brier
-scores against always telling the class's frequency, with 95 % intervals over pixels, the reliability diagram of D1 or
-worse, and the coverage of the percentile's 90 % interval.
+``python -m tests.benchmarks.skill.bench_classes [PIXELS]`` simulates PIXELS (20,000 by default) places whose moisture
+has a known, skewed distribution and a memory of some 15 days. Analyses are best estimates with a standard error of
+half the truth's spread, the prior is of three years, too dry and too even. For archives of 0, 1, 3 and 10 years it
+prints Brier scores against always telling the class's frequency, with 95 % intervals over pixels, the reliability
+diagram of D1 or worse, and the coverage of the percentile's 90 % interval.
 """
 
 from __future__ import annotations

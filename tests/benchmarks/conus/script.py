@@ -1,7 +1,7 @@
 """A day as a script would make it: the domain in memory, xarray, rioxarray, pandas, DMatrix, one raster after another.
 
-``python -m tests.benchmarks.script PRIOR MODEL [--domain NAME]`` makes the six layers of the day that
-``tests.benchmarks.conus`` makes, as COGs, and prints CPU seconds and peak memory. Fields come through xarray's own
+``python -m tests.benchmarks.conus.script PRIOR MODEL [--domain NAME]`` makes the six layers of the day that
+``tests.benchmarks.conus.day`` makes, as COGs, and prints CPU seconds and peak memory. Fields come through xarray's own
 reader, SMAP by ``reproject_match``, trees are those of the reference: 200 for the mean and 66 x 2 for the bounds, grown
 beforehand. ``--lean`` gives the script the model's own, smaller trees. Features and area of applicability are our code,
 which is faster than what one would write in an afternoon; block means are kept by a shift.
@@ -32,8 +32,8 @@ from downscaler.method.forcing import forcing_until
 from downscaler.method.hybrid import Branch
 from downscaler.stores.model import load_model
 from downscaler.stores.prior import open_prior
-from tests.benchmarks.conus import a_day, cpu, peak, raw_boosters
-from tests.benchmarks.mirror import PARTS
+from tests.benchmarks.conus.day import a_day, cpu, peak, raw_boosters
+from tests.benchmarks.conus.mirror import PARTS
 
 _SAMPLE = 60_000
 _NOT_NEEDED = ("response_", "sensitivity_m36", "soil_moisture_climatology")

@@ -1,9 +1,9 @@
 """The root zone against sensors in the ground, on genuine ParFlow-CLM layers: what ``vadose validate --layer`` tells.
 
-``python -m tests.benchmarks.bench_sensors PRIOR TRUTH WORK``: a root zone learned from the prior store PRIOR carries
-down analyses of another season, whose prior store is TRUTH: its own surface with errors as analyses have them (0.023
-m3 m-3, with their memory). Root zones of the last 60 days are judged by 40 sensors at 20 cm that read TRUTH's second
-layer, each with an offset (standard deviation 0.02) and noise (0.006). WORK keeps catalogue and readings.
+``python -m tests.benchmarks.skill.bench_sensors PRIOR TRUTH WORK``: a root zone learned from the prior store PRIOR
+carries down analyses of another season, whose prior store is TRUTH: its own surface with errors as analyses have them
+(0.023 m3 m-3, with their memory). Root zones of the last 60 days are judged by 40 sensors at 20 cm that read TRUTH's
+second layer, each with an offset (standard deviation 0.02) and noise (0.006). WORK keeps catalogue and readings.
 """
 
 from __future__ import annotations

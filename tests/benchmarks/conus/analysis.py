@@ -1,6 +1,6 @@
 """What an analysed day of a continent costs beside a SMAP-conserving one: CPU seconds and peak memory.
 
-``python -m tests.benchmarks.conus_analysis PRIOR MODEL --weather FOLDER [--domain NAME] [--threads N]`` publishes one
+``python -m tests.benchmarks.conus.analysis PRIOR MODEL --weather FOLDER [--domain NAME] [--threads N]`` publishes one
 day beyond the record both ways, every cell with a value, weather from a store of ``HELD`` days (made, or one that an
 earlier call made), SMAP's passes of the 29 days before in tilted swaths on two days of five. ``PRIOR`` is of
 ``mirror`` with at least 60 days, so that its cells have a response. As in a daily run land and levels are kept, and so
@@ -38,11 +38,11 @@ from downscaler.product import analysis_of
 from downscaler.stores.model import load_model
 from downscaler.stores.prior import kept, open_prior
 from downscaler.stores.weather import Weather, open_weather
-from tests.benchmarks.conus import a_day, counted, cpu, peak
-from tests.benchmarks.conus_weather import store
-from tests.benchmarks.mirror import PARTS
+from tests.benchmarks.conus.day import a_day, counted, cpu, peak
+from tests.benchmarks.conus.mirror import PARTS
+from tests.benchmarks.conus.weather import store
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "helpers"))
 from big_catalog import run_record
 
 BEYOND, HELD = 160, 92  # days after the prior's last one, and days of weather up to then

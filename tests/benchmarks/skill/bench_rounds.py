@@ -1,9 +1,9 @@
 """Numbers of trees, depth and step against skill and cost, on contiguous fifths of a record, a week apart.
 
-``python -m tests.benchmarks.bench_rounds PRIOR [PRIOR ...]`` trains each setting on four fifths and judges it on the
-fifth, as it is published: RMSE of the mean with noise 0 and 0.04 m3 m-3, interval score (Gneiting & Raftery 2007) of
-the bounds on rows of the held-out days, stretched by what the other fifths of the record ask for, and nanoseconds that
-a row takes through the trees. Statistics are those of the training days. Prints JSON.
+``python -m tests.benchmarks.skill.bench_rounds PRIOR [PRIOR ...]`` trains each setting on four fifths and judges it
+on the fifth, as it is published: RMSE of the mean with noise 0 and 0.04 m3 m-3, interval score (Gneiting & Raftery
+2007) of the bounds on rows of the held-out days, stretched by what the other fifths of the record ask for, and
+nanoseconds that a row takes through the trees. Statistics are those of the training days. Prints JSON.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a day beyond the prior's record costs with a weather store and without one, in all and by tile.
 
-``python -m tests.benchmarks.conus_weather PRIOR MODEL [--domain NAME]`` makes a store of 62 days for the domain, the
+``python -m tests.benchmarks.conus.weather PRIOR MODEL [--domain NAME]`` makes a store of 62 days for the domain, the
 prior's own weather moved in date, or uses one that an earlier call made (``--weather FOLDER``). Then it makes one day,
 all cells seen, three ways: without weather (the trees of the climatology), with the store, and on the prior's last own
 day (the same trees as with the store). Prints CPU seconds as JSON, of the pixels by tile (nine of them) and of the day
@@ -37,10 +37,10 @@ from downscaler.sources.weather import open_weather_source
 from downscaler.stores.model import load_model
 from downscaler.stores.prior import kept, open_prior
 from downscaler.stores.weather import add_days, build_weather, open_weather
-from tests.benchmarks.conus import a_day
-from tests.benchmarks.mirror import PARTS
+from tests.benchmarks.conus.day import a_day
+from tests.benchmarks.conus.mirror import PARTS
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "helpers"))
 from big_catalog import run_record
 
 BEYOND, HELD = 100, 62  # days after the prior's last one, and days of weather up to then

@@ -1,7 +1,7 @@
 """The root zone on genuine ParFlow-CLM layers: learned from a year, judged in folds and another season.
 
-``python -m tests.benchmarks.bench_rootzone DATA [EVERY]``; DATA holds upper_verde and upper_verde_year, EVERY takes
-each such cell only. Intervals are of 95 %: of blocks of 15 days, drawn again, for RMSE and coverage.
+``python -m tests.benchmarks.skill.bench_rootzone DATA [EVERY]``; DATA holds upper_verde and upper_verde_year, EVERY
+takes each such cell only. Intervals are of 95 %: of blocks of 15 days, drawn again, for RMSE and coverage.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ SHARES = (0.2, 0.28, 0.36, 0.44, 0.5)
 NOISES = (0.0, 0.04)
 INNER = (1, 3)  # which of the inner folds are judged
 DAYS = 24  # of each
-OUT = Path(__file__).resolve().parents[2] / "build" / "bench"
+OUT = Path(__file__).resolve().parents[3] / "build" / "bench"
 
 
 def no_correction(branch):

@@ -1,11 +1,11 @@
 """What wrong physics and wrong storms cost: the analysis on a truth of the prior's own model, and on another's.
 
-``python -m tests.benchmarks.twins WORK [--domain W,S,E,N] [--seed N] [--noise SD]`` makes a year of the sample's prior
-run, trains on it, and judges on the 150 days after: the identical twin (the prior run itself goes on) and the fraternal
-twin (the nature run: other conductivities, porosity, evaporation and canopy, storms where they were). SMAP's passes
-have the stated error, two thirds of it smooth over 60 km. Weather is the prior run's: exact for the first twin,
-out of place and half wrong for the second. RMSE (m3 m-3) with 95 % intervals, and the fraternal twin's over the
-identical one's; ``prior`` is the prior run's own day.
+``python -m tests.benchmarks.skill.twins WORK [--domain W,S,E,N] [--seed N] [--noise SD]`` makes a year of the
+sample's prior run, trains on it, and judges on the 150 days after: the identical twin (the prior run itself goes on)
+and the fraternal twin (the nature run: other conductivities, porosity, evaporation and canopy, storms where they
+were). SMAP's passes have the stated error, two thirds of it smooth over 60 km. Weather is the prior run's: exact for
+the first twin, out of place and half wrong for the second. RMSE (m3 m-3) with 95 % intervals, and the fraternal
+twin's over the identical one's; ``prior`` is the prior run's own day.
 """
 
 from __future__ import annotations

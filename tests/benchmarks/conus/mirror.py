@@ -1,7 +1,7 @@
 """A continent's prior from a basin's: a genuine ParFlow-CLM run laid over all of CONUS1 as in a hall of mirrors.
 
-``python -m tests.benchmarks.mirror RUN OUT [--days N] [--domain NAME] [--workers N]`` builds a prior store of it. The
-terrain is real and the place is not: it serves to measure, never to judge skill.
+``python -m tests.benchmarks.conus.mirror RUN OUT [--days N] [--domain NAME] [--workers N]`` builds a prior store of
+it. The terrain is real and the place is not: it serves to measure, never to judge skill.
 """
 
 from __future__ import annotations

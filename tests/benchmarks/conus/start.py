@@ -1,7 +1,7 @@
 """How long ``vadose`` takes to start: its help, and a day's command until it opens the first granule.
 
-``python -m tests.benchmarks.start DEMO [--tries N]`` takes the sample, prior and model of a demo and publishes into a
-temporary folder. Prints seconds by the clock, the least and the median, and CPU seconds. For an idle machine.
+``python -m tests.benchmarks.conus.start DEMO [--tries N]`` takes the sample, prior and model of a demo and publishes
+into a temporary folder. Prints seconds by the clock, the least and the median, and CPU seconds. For an idle machine.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The outlook on a season that it was not learned from, against persistence and climatology.
 
-``python -m tests.benchmarks.bench_outlook DATA [EVERY]``: learned from upper_verde_year, judged on upper_verde and the
-other way, from the model's own surface; EVERY takes each such cell only.
-``python -m tests.benchmarks.bench_outlook CATALOG PRIOR TRUTH ORIGIN``: outlooks that a catalogue holds, by a state
-learned from PRIOR, against the record of TRUTH; both are prior stores, and ORIGIN is the date under which the
-catalogue has the first day of TRUTH.
-RMSE in m3 m-3 and coverage of the 90 % interval, with intervals of 95 % over blocks of days.
+``python -m tests.benchmarks.skill.bench_outlook DATA [EVERY]``: learned from upper_verde_year, judged on upper_verde
+and the other way, from the model's own surface; EVERY takes each such cell only.
+``python -m tests.benchmarks.skill.bench_outlook CATALOG PRIOR TRUTH ORIGIN``: outlooks that a catalogue holds, by a
+state learned from PRIOR, against the record of TRUTH; both are prior stores, and ORIGIN is the date under which the
+catalogue has the first day of TRUTH. RMSE in m3 m-3 and coverage of the 90 % interval, with intervals of 95 % over
+blocks of days.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from catalog.reading.stack import span_of, stacked_days
 from downscaler import product
 from downscaler.derived.outlook import LEADS, angles_of, learn_fading, look_ahead
 from downscaler.stores.prior import open_prior
-from tests.benchmarks.bench_rootzone import read, told
+from tests.benchmarks.skill.bench_rootzone import read, told
 
 NAMES = ("outlook", "persistence", "mean", "calendar")
 

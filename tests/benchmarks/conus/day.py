@@ -1,6 +1,6 @@
 """A day of a whole continent against raw trees: CPU seconds, peak memory, bytes (``make conus`` prints the table).
 
-``python -m tests.benchmarks.conus PRIOR MODEL [--seen SHARE] [--threads N]`` publishes one day of the domain, the
+``python -m tests.benchmarks.conus.day PRIOR MODEL [--seen SHARE] [--threads N]`` publishes one day of the domain, the
 prior's own block means with an error of 0.02 m3 m-3 standing for SMAP, in a temporary catalogue. Raw trees are
 ``inplace_predict`` of boosters of 200 trees for the mean and 66 x 2 for the bounds, depth 8, in the same run on as many
 rows as cells are published.
@@ -32,11 +32,11 @@ from downscaler.method.hybrid import Branch, Model
 from downscaler.stores.model import load_model
 from downscaler.stores.prior import kept, open_prior
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "helpers"))
 from big_catalog import run_record
 
 from tests.benchmarks.bench_predict import day_on
-from tests.benchmarks.mirror import PARTS
+from tests.benchmarks.conus.mirror import PARTS
 
 TREES, BOUNDS, DEPTH = 200, 66, 8
 _SAMPLE = 60_000

@@ -1,8 +1,8 @@
 """Error and coverage of each contiguous fifth of a record, predicted from the others a week apart.
 
-``python -m tests.benchmarks.folds PRIOR [--noise SD ...]`` prints JSON: of the SMAP-conserving days, trees and factors
-refitted for each fifth (rows of ``skill.crossval``), at each noise of the coarse value; and of the analysis without
-weather, factors of the other fifths (``learn.misses``), with SMAP's smooth error on two days of five.
+``python -m tests.benchmarks.skill.folds PRIOR [--noise SD ...]`` prints JSON: of the SMAP-conserving days, trees and
+factors refitted for each fifth (rows of ``skill.crossval``), at each noise of the coarse value; and of the analysis
+without weather, factors of the other fifths (``learn.misses``), with SMAP's smooth error on two days of five.
 """
 
 from __future__ import annotations
