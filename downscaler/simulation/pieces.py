@@ -128,13 +128,10 @@ def make_piece(plan: Plan, window: IJWindow, folder: Path, tick: Tick = lambda: 
     Leaves in ``folder``: ``land.npz``, the rasters by name; ``prior.f4`` and ``nature.f4``, days of the fields named in
     ``PRIOR`` and ``NATURE``; ``states.f4``, saturation of the prior's newest days by layer. ``tick`` hears of each day.
     """
-    y, x = plan.lattice.y[window.j.slice] / CELL, plan.lattice.x[window.i.slice] / CELL
-    land = make_landscape(y, x, plan.seed)
-    latitude = _lonlat(plan.lattice, window)[1].astype(np.float32)
-    np.savez(folder / "land.npz", allow_pickle=False, **land.rasters())
-    ground = _Ground(land=land, y=y, x=x, latitude=latitude)
+    ground = piece_land(plan.lattice, window, plan.seed)
+    np.savez(folder / "land.npz", allow_pickle=False, **ground.land.rasters())
     _prior(plan, ground, folder, tick)
-    sites, cells = _sites(plan, window, land)
+    sites, cells = _sites(plan, window, ground.land)
     return Made(window=window, sites=sites, truth=_nature(plan, ground, cells, folder, tick))
 
 
@@ -162,7 +159,7 @@ def prior_settings(seed: int) -> tuple[Run, Sky]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Ground:
+class PieceLand:
     """A piece's land, its cell centres in km and its latitudes."""
 
     land: Landscape
@@ -171,8 +168,15 @@ class _Ground:
     latitude: Field
 
 
-def _simulate(
-    ground: _Ground, run: Run, sky: Sky, *, first: dt.date, days: int, spin_up: int
+def piece_land(lattice: Lattice, window: IJWindow, seed: int) -> PieceLand:
+    """The land of a window of a lattice."""
+    y, x = lattice.y[window.j.slice] / CELL, lattice.x[window.i.slice] / CELL
+    latitude = _lonlat(lattice, window)[1].astype(np.float32)
+    return PieceLand(land=make_landscape(y, x, seed), y=y, x=x, latitude=latitude)
+
+
+def simulate(
+    ground: PieceLand, run: Run, sky: Sky, *, first: dt.date, days: int, spin_up: int
 ) -> Iterator[tuple[Day, Soil]]:
     """Days of a run, those before ``first`` included, one at a time: memory does not grow with their number."""
     soil = make_soil(ground.land, ground.y, ground.x, run)
@@ -186,10 +190,10 @@ def _simulate(
         yield Day(date=date, moisture=moisture, root=state.root, weather=weather), soil
 
 
-def _prior(plan: Plan, ground: _Ground, folder: Path, tick: Tick) -> None:
+def _prior(plan: Plan, ground: PieceLand, folder: Path, tick: Tick) -> None:
     run, sky = prior_settings(plan.seed)
     newest = plan.start + dt.timedelta(days=plan.days - plan.states)
-    days = _simulate(ground, run, sky, first=plan.first, days=plan.history + plan.days, spin_up=plan.spin_up)
+    days = simulate(ground, run, sky, first=plan.first, days=plan.history + plan.days, spin_up=plan.spin_up)
     with (folder / "prior.f4").open("wb") as file, (folder / "states.f4").open("wb") as states:
         for day, soil in days:
             tick()
@@ -200,12 +204,12 @@ def _prior(plan: Plan, ground: _Ground, folder: Path, tick: Tick) -> None:
 
 
 def _nature(
-    plan: Plan, ground: _Ground, cells: tuple[NDArray[np.intp], NDArray[np.intp]], folder: Path, tick: Tick
+    plan: Plan, ground: PieceLand, cells: tuple[NDArray[np.intp], NDArray[np.intp]], folder: Path, tick: Tick
 ) -> NDArray[np.float64]:
     run, sky = nature_settings(plan.seed)
     before, readings = None, []
     with (folder / "nature.f4").open("wb") as file:
-        for day, soil in _simulate(ground, run, sky, first=plan.start, days=plan.days, spin_up=plan.spin_up):
+        for day, soil in simulate(ground, run, sky, first=plan.start, days=plan.days, spin_up=plan.spin_up):
             tick()
             moisture, rain = day.moisture, day.weather.rain
             if day.date >= plan.start:

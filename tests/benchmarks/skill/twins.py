@@ -26,7 +26,8 @@ from downscaler.method.coarse.observation import Observation
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.product import domain as named
 from downscaler.simulation.files.stand_in import PriorWriter
-from downscaler.simulation.sample import make_world, nature_settings, prior_settings, simulate
+from downscaler.simulation.pieces import SPIN_UP, nature_settings, piece_land, pieces, prior_settings, simulate
+from downscaler.simulation.sample import sample_lattice
 from downscaler.skill.crossval import as_dict
 from downscaler.skill.evaluation import Evaluation
 from downscaler.sources.parflow import open_source
@@ -42,19 +43,21 @@ RUNS = ("year", "identical", "fraternal")
 
 def make(work: Path, domain: Domain, seed: int) -> None:
     """The runs' folders and their stores."""
-    land, begin = make_world(domain, seed), FIRST + dt.timedelta(days=YEAR)
+    lattice, begin = sample_lattice(domain), FIRST + dt.timedelta(days=YEAR)
+    (whole,) = pieces(lattice)
+    ground = piece_land(lattice, whole, seed)
     spans = {"year": (FIRST, YEAR), "identical": (begin, JUDGED), "fraternal": (begin, JUDGED)}
-    writers = {}
-    for name, (first, days) in spans.items():
-        (work / name).mkdir(parents=True)
-        writers[name] = PriorWriter(work / name, land.lattice, land.land, first, days)
+    made: dict[str, list[Any]] = {name: [] for name in RUNS}
     for settings, first, days in ((prior_settings, FIRST, YEAR + JUDGED), (nature_settings, begin, JUDGED)):
-        for day, soil in simulate(land, *settings(seed), first=first, days=days):
+        for day, _ in simulate(ground, *settings(seed), first=first, days=days, spin_up=SPIN_UP):
             name = "fraternal" if settings is nature_settings else "year" if day.date < begin else "identical"
             if day.date >= first:
-                writers[name].add(day.date, day.moisture, day.root, day.weather, soil)
-    for name, writer in writers.items():
-        writer.__exit__(None, None, None)
+                rain, warmth = day.weather.rain.sum(axis=0), day.weather.temperature
+                made[name].append(np.stack([np.mean(day.moisture, axis=0), rain, warmth]))
+    for name, (first, days) in spans.items():
+        (work / name).mkdir(parents=True)
+        with PriorWriter(work / name, lattice, first, days, max(whole.shape)) as writer:
+            writer.add(whole, ground.land.rasters(), np.asarray(made.pop(name), np.float32))
         if name == "fraternal":  # its soils hold more than its class's: the truth's bounds are not the prior's to know
             with netCDF4.Dataset(work / name / "static.nc", "r+") as statics:
                 statics["porosity"][:] = np.minimum(1.3 * statics["porosity"][:], 0.9)
