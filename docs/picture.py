@@ -18,7 +18,8 @@ import pystac
 import rioxarray
 import xarray as xr
 
-from catalog.rasters.thumbnail import COLOURS, RANGE
+from catalog.rasters.layers import COLOURS
+from catalog.rasters.thumbnail import RANGE
 from downscaler.ground.blocks import block_mean
 
 

@@ -8,12 +8,15 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from downscaler.errors import BusyError, OutputError, StorageFullError
 
@@ -23,6 +26,38 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 _PLAN = "plan.json"
+_Result = TypeVar("_Result")
+
+
+class Spread(Protocol):
+    """Does one work on each of many numbered items, here or elsewhere.
+
+    What is spread beyond this process has to be picklable, and to keep what is large in files that all of them reach.
+    """
+
+    def __call__(self, work: Callable[[int], _Result], items: Sequence[int], /) -> Iterator[tuple[int, _Result]]:
+        """Items with their results as they come; raises what the work raises."""
+
+
+def in_turn(work: Callable[[int], _Result], items: Sequence[int], /) -> Iterator[tuple[int, _Result]]:
+    """The items one after the other in this process."""
+    return ((item, work(item)) for item in items)
+
+
+def in_processes(workers: int) -> Spread:
+    """The items among processes of this machine; in turn for one."""
+    return in_turn if workers == 1 else partial(_in_pool, workers)
+
+
+def _in_pool(workers: int, work: Callable[[int], _Result], items: Sequence[int], /) -> Iterator[tuple[int, _Result]]:
+    # spawn: forking after BLAS and XGBoost have started their threads deadlocks
+    pool = ProcessPoolExecutor(min(workers, max(len(items), 1)), mp_context=get_context("spawn"))
+    try:
+        futures = {pool.submit(work, item): item for item in items}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @dataclass(frozen=True)

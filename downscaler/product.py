@@ -376,6 +376,20 @@ CLASSES: dict[str, str] = {
     },
 }
 """Classes by the names of their rasters, after the US Drought Monitor; the wet ones mirror the dry ones."""
+USUAL = (10, 50, 90)
+"""Percentiles of the climatology that are published beside a day: the usual range of its season, and its middle."""
+
+
+def _usual(share: int) -> Variable:
+    return replace(
+        SOIL_MOISTURE,
+        name=f"climatology_p{share}",
+        title=f"{share}th percentile of the season",
+        description=f"Value that {share} % of the climatology of the pixel and season lie below. Of a short record it "
+        "is uncertain, as the interval of the percentile tells.",
+    )
+
+
 PERCENTILE_VARIABLES: tuple[Variable, ...] = (
     _percent(
         "percentile",
@@ -413,6 +427,7 @@ PERCENTILE_VARIABLES: tuple[Variable, ...] = (
     ),
     _days_since("days_dry", "above 30", "out of all drought classes"),
     _days_since("days_wet", "below 70", "out of all wet classes"),
+    *(_usual(share) for share in USUAL),
     QUALITY_FLAG,
 )
 PERCENTILE = Kind(

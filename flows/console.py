@@ -10,16 +10,6 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -80,15 +70,17 @@ class Tell(Protocol):
 @contextmanager
 def progress_bar(title: str, total: int | None = None, *, remaining: bool = False) -> Iterator[Tell]:
     """A progress bar on standard error, with the time left if ``remaining``; silent when that is not a terminal."""
-    columns: tuple[ProgressColumn, ...] = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        *((TextColumn("left"), TimeRemainingColumn()) if remaining else ()),
+    from rich import progress
+
+    columns: tuple[progress.ProgressColumn, ...] = (
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        *((progress.TextColumn("left"), progress.TimeRemainingColumn()) if remaining else ()),
     )
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+    with progress.Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
         task = bar.add_task(title, total=total)
 
         def tell(done: int, total: int, what: str | None = None) -> None:

@@ -40,10 +40,11 @@ _PATHS = (
     "rootzone",
     "outlook",
     "alerts",
+    "zones_folder",
     "catalog",
     "metrics_file",
 )
-_SERVICES = ("scan", "snotel")  # what `stations` names beside paths
+_NAMED = ("scan", "snotel", "states", "counties")  # what `stations` and `zones` name beside paths
 _GONE = {  # settings that there were, and what to do instead
     "gap_fill": "Delete it. The analysis (`products`, made by default) has a value for every cell and day.",
 }
@@ -148,6 +149,12 @@ class Settings(BaseSettings):
         description="what else of the analyses `run`, `backfill` and the daily flow keep in step with the days: "
         "percentile, rootzone, outlook, several with commas; unset, none",
     )
+    zones: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        default=None,
+        description="polygons whose series `run`, `backfill` and the daily flow keep in step with the days: files, "
+        "or states or counties (extra `places`); a list, or one comma-separated text; unset, none",
+    )
+    zones_folder: Path = Field(default=Path("build/zones"), description="folder of the series of `zones`")
     alerts: Path | None = Field(
         default=None,
         description="file of rules of `vadose alerts`, which `run`, `backfill` and the daily flow follow; unset, none",
@@ -213,7 +220,7 @@ class Settings(BaseSettings):
         text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else value
         return text.zfill(3) if isinstance(text, str) and text.isdigit() else value
 
-    @field_validator("stations", "products", "composites", "derived", mode="before")
+    @field_validator("stations", "products", "composites", "derived", "zones", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """One text with commas as the list that it stands for; an empty list as none."""
@@ -270,16 +277,17 @@ def _read_file(path: Path) -> dict[str, Any]:
         value = values.get(key)
         if isinstance(value, str) and "://" not in value:
             values[key] = str(path.parent / Path(value).expanduser())
-    stations = values.get("stations")
-    if isinstance(stations, (str, list)):
-        named = stations.split(",") if isinstance(stations, str) else [str(entry) for entry in stations]
-        values["stations"] = [_from_own_folder(path, entry.strip()) for entry in named]
+    for key in ("stations", "zones"):
+        told = values.get(key)
+        if isinstance(told, (str, list)):
+            named = told.split(",") if isinstance(told, str) else [str(entry) for entry in told]
+            values[key] = [_from_own_folder(path, entry.strip()) for entry in named]
     return values
 
 
 def _from_own_folder(path: Path, entry: str) -> str:
-    """A station source of a config file: a service's name as it is, a relative path from the file's own folder."""
-    return entry if not entry or entry in _SERVICES else str(path.parent / Path(entry).expanduser())
+    """An entry of a config file's list: a known name as it is, a relative path from the file's own folder."""
+    return entry if not entry or entry in _NAMED else str(path.parent / Path(entry).expanduser())
 
 
 def _refuse_unknown(names: Iterable[str], valid: list[str], what: str) -> None:

@@ -40,6 +40,7 @@ def create_app(
     zones: str | Path | None = None,
     named: Sequence[Layer] = (),
     weather: str | Path | None = None,
+    readings: str | Path | None = None,
     fresh: float = FRESH,
     limits: Limits | None = None,
     empty: bool = False,
@@ -55,6 +56,7 @@ def create_app(
         browser: folder of a built STAC Browser.
         zones: folder of the series that ``vadose zones`` made.
         weather: weather store whose rain is shown beside series.
+        readings: table of station readings that are shown beside series; the networks' terms decide whether they may.
         named: polygons whose names the map's search knows, beside those of ``browser``.
         limits: how much of the machine it may take; by default as the environment says.
         fresh: seconds after which the catalogue is looked at anew.
@@ -88,6 +90,7 @@ def create_app(
     app.state.store, app.state.catalogue, app.state.limits = store, catalogue, allowed
     app.state.zones = Path(zones) if zones else None
     app.state.weather = Path(weather) if weather else None
+    app.state.readings = Path(readings) if readings else None
     add_stac(app, backend, dsn)
     for part in (files, tiles, dates, timeseries, cube, zone_routes, datasets, value_routes, cuts, beside):
         app.include_router(part.router)

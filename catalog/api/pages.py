@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from catalog.api.boundaries import FILE, PLACES, boundaries, places
+from catalog.api.boundaries import COUNTIES, FILE, PLACES, boundaries, counties, places
 from downscaler.sources.zones import Layer
 
 VIEWER = Path(__file__).resolve().parent.parent / "viewer"
@@ -40,6 +40,15 @@ def add_pages(app: FastAPI, browser: Path | None, named: Sequence[Layer] = ()) -
     @router.get(f"/viewer/{FILE}")
     def outlines() -> Response:
         return Response(lines(browser), media_type="application/json", headers={"Cache-Control": "max-age=3600"})
+
+    near = functools.lru_cache(maxsize=2)(counties)
+
+    @router.get(f"/viewer/{COUNTIES}")
+    def county_lines() -> Response:
+        held = app.state.catalogue.now()
+        boxes = {tuple(one[1]["extent"]["spatial"]["bbox"][0]) for one in held.collections.values()}
+        content = near(tuple(sorted(boxes)))
+        return Response(content, media_type="application/json", headers={"Cache-Control": "max-age=3600"})
 
     names = functools.cache(places)
 

@@ -30,6 +30,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TIME_UNITS = "days since 1970-01-01T00:00:00Z"
 _CHUNK, _STRIP = 512, 512  # cells of a chunk's side, rows that are held at once
 _ENDS = {"lon": (0, -1), "lat": (-1, 0)}  # ACDD's bounds are of the cells' centres
+_BESIDE = {v.name for v in product.variables_of(product.ANALYSIS)} - {product.SOIL_MOISTURE.name}
 _KEYWORDS = "EARTH SCIENCE > LAND SURFACE > SOILS > SOIL MOISTURE/WATER CONTENT"
 
 
@@ -80,6 +81,7 @@ def export_netcdf(
         _describe(file, domain, items, contact)
         for variable in variables:
             _declare(file, variable)
+        _relate(file, variables)
         for number, item in enumerate(items):
             _fill(file, store, domain, number, item, variables)
     return len(items)
@@ -132,7 +134,7 @@ def _degrees(name: str, units: str) -> dict[str, str]:
 
 def _attributes(domain: Domain, items: Sequence[Item], axes: Mapping[str, Any]) -> dict[str, Any]:
     """Global attributes of CF and ACDD."""
-    first, last = items[0].document["properties"], items[-1].document["properties"]
+    first = items[0].document["properties"]
     west, east, south, north = (float(axes[name][place]) for name in ("lon", "lat") for place in _ENDS[name])
     kind = product.kind_of(domain.name)
     caveats = dict.fromkeys(text for item in items for text in item.document["properties"]["vadose:caveats"])
@@ -193,8 +195,9 @@ def _attributes(domain: Domain, items: Sequence[Item], axes: Mapping[str, Any]) 
         "geospatial_vertical_max": _deepest(domain),
         "geospatial_vertical_units": "m",
         "geospatial_vertical_positive": "down",
-        "time_coverage_start": first["start_datetime"],
-        "time_coverage_end": last["end_datetime"],
+        "geospatial_vertical_resolution": f"{_deepest(domain):g} m",
+        "time_coverage_start": _middle(domain, items[0]),  # of the first and of the last value, as ACDD has it
+        "time_coverage_end": _middle(domain, items[-1]),
         "time_coverage_duration": f"P{_span(domain, items)}D",
         "time_coverage_resolution": f"P{_span(domain, items[:1])}D",
         "simulated": str(any(item.document["properties"]["vadose:simulated"] for item in items)).lower(),
@@ -205,6 +208,13 @@ def _attributes(domain: Domain, items: Sequence[Item], axes: Mapping[str, Any]) 
 def _deepest(domain: Domain) -> float:
     """Metres below the surface that a kind's values reach down to; SMAP senses about 5 cm."""
     return 1.0 if product.kind_of(domain.name) is product.ROOT_ZONE else 0.05
+
+
+def _middle(domain: Domain, item: Item) -> str:
+    """The time that an item's values have on the axis; its bounds tell of which days they are."""
+    days = (product.last_day(domain.name, item.date) - item.date).days + 1
+    start = dt.datetime.combine(item.date, dt.time(), tzinfo=dt.UTC)
+    return (start + dt.timedelta(days=days) / 2).isoformat().replace("+00:00", "Z")
 
 
 def _span(domain: Domain, items: Sequence[Item]) -> int:
@@ -238,6 +248,14 @@ def _declare(file: netCDF4.Dataset, variable: Variable) -> None:
         kept |= {"valid_min": fill.dtype.type(variable.valid_min), "valid_max": fill.dtype.type(variable.valid_max)}
     made.setncatts(kept)
     made.set_auto_maskandscale(False)
+
+
+def _relate(file: netCDF4.Dataset, variables: Sequence[Variable]) -> None:
+    """Name, beside the first variable, those that tell of it: its uncertainty, interval, flags and origin."""
+    first, *others = variables
+    beside = [v.name for v in others if v.name in _BESIDE]
+    if beside and first is product.SOIL_MOISTURE:
+        file[first.name].ancillary_variables = " ".join(beside)
 
 
 def _kind(variable: Variable) -> str:

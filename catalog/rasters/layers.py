@@ -12,11 +12,12 @@ import numpy as np
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex, to_rgba
 from numpy.typing import NDArray
 
-from catalog.rasters.thumbnail import COLOURS, RANGE, look_of
+from catalog.rasters.thumbnail import RANGE, colours, look_of
 from downscaler import product
 from downscaler.product import FLAG_MEANINGS, Flag
 
 DIFFERENCE = "difference"
+COLOURS = colours()
 PALETTES: dict[str, Colormap] = {
     "cividis": matplotlib.colormaps["cividis"],
     "viridis": matplotlib.colormaps["viridis"],

@@ -6,14 +6,12 @@ import io
 import math
 import textwrap
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.enums import Resampling
@@ -22,27 +20,46 @@ from downscaler import product
 from downscaler.ground.grid import CRS, Domain
 from downscaler.records import RunRecord
 
+if TYPE_CHECKING:  # the drawing library takes half a second to load, and a day draws when all else is done
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.figure import Figure
+
 RANGE = (0.0, 0.5)  # m3/m3; the same on every day, so that pictures can be compared
 MISSING = "#c9c7c3"
 _ANCHORS = ("#5b3413", "#97632b", "#c99a5b", "#ead9a8", "#dfeccb", "#8fcbb9", "#3a94bd", "#1f5aa6", "#10225e")
-COLOURS = LinearSegmentedColormap.from_list("vadose_soil_moisture", _ANCHORS, N=256)
 _PIXELS, _DPI = 800, 120
 _INK, _GREY_INK = "#222222", "#666666"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How a variable is drawn: colours, range, the bar's label, the words at its ends with their colours."""
+    """How a variable is drawn: colours, range, the bar's label, the words at its ends.
 
-    colours: LinearSegmentedColormap
+    ``anchors`` are colours, evenly spaced or with their places from 0 to 1.
+    """
+
+    name: str
+    anchors: tuple[str, ...] | tuple[tuple[float, str], ...]
     range: tuple[float, float]
     label: str
     ends: tuple[str, str]
     open_end: str = "neither"
 
+    @cached_property
+    def colours(self) -> LinearSegmentedColormap:
+        """Of 256 steps."""
+        from matplotlib.colors import LinearSegmentedColormap
+
+        return LinearSegmentedColormap.from_list(self.name, self.anchors, N=256)
+
 
 _MOIST = Look(
-    colours=COLOURS, range=RANGE, label="volumetric soil moisture (m³ m⁻³)", ends=("dry", "wet"), open_end="max"
+    name="vadose_soil_moisture",
+    anchors=_ANCHORS,
+    range=RANGE,
+    label="volumetric soil moisture (m³ m⁻³)",
+    ends=("dry", "wet"),
+    open_end="max",
 )
 _CLASSES = (
     "#730000",
@@ -58,10 +75,8 @@ _CLASSES = (
 )
 _LOOKS = {
     "percentile": Look(
-        colours=LinearSegmentedColormap.from_list(
-            "vadose_percentile",
-            list(zip((0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 0.9, 0.97, 1.0), _CLASSES, strict=True)),
-        ),
+        name="vadose_percentile",
+        anchors=tuple(zip((0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 0.9, 0.97, 1.0), _CLASSES, strict=True)),
         range=(0.0, 100.0),
         label="percentile of soil moisture in its season (%)",
         ends=("drier", "wetter"),
@@ -72,6 +87,11 @@ _LOOKS = {
 def look_of(domain_name: str) -> Look:
     """How the first variable of a domain's items is drawn."""
     return _LOOKS.get(product.variables_of(domain_name)[0].name, _MOIST)
+
+
+def colours() -> LinearSegmentedColormap:
+    """Of soil moisture."""
+    return _MOIST.colours
 
 
 def colormap(domain_name: str = "") -> dict[str, list[int]]:
@@ -128,6 +148,9 @@ def _true_aspect(domain: Domain) -> float:
 
 def _frame(domain: Domain, *, lines: int) -> tuple[Figure, Any, Any]:
     """A figure around a map of the domain's own shape: axes of the map and of the colour bar, ``lines`` of notes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     shape = domain.shape()
     ratio = shape.y / shape.x * _true_aspect(domain)
     longer = _PIXELS / _DPI

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +147,39 @@ def sample_interval(
 
     found = np.stack(list(_in_order(read, days, workers))).astype(np.float64)  # [days, ends, sites]
     return found[:, 0].T, found[:, 1].T
+
+
+def sample_rasters(
+    uri: str | Path,
+    domain: Domain,
+    days: Sequence[Mapping[str, str]],
+    names: Sequence[str],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    *,
+    workers: int = 2,
+) -> Array:
+    """Rasters of items at given cells [name, site, day], NaN where they have none.
+
+    Args:
+        uri: the catalogue.
+        domain: of the items.
+        days: the files of each item by asset name.
+        names: of the assets.
+        rows: of the cells, from the domain's upper left corner [sites].
+        columns: of the cells [sites].
+        workers: threads that read.
+
+    Raises:
+        CatalogError: a raster is missing, unreadable or not on the domain's grid.
+    """
+    store = open_store(uri)
+
+    def read(keys: Mapping[str, str]) -> Array:
+        return np.stack([_blocks(store, keys[name], domain, rows, columns)[rows, columns] for name in names])
+
+    found = list(_in_order(read, days, workers))
+    return np.stack(found, axis=-1).astype(np.float64) if found else np.empty((len(names), len(rows), 0))
 
 
 def _in_order(work: Callable[[Any], Any], days: Sequence[Any], workers: int) -> Iterator[Any]:

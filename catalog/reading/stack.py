@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import resource
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ from downscaler.errors import CatalogError
 from downscaler.ground.grid import Domain, Span, Window
 from downscaler.records import InputRecord, RunRecord
 
-Read = Callable[[Window], dict[str, NDArray[Any]]]
+Read = Callable[..., dict[str, NDArray[Any]]]
+"""From a window, and ``cells`` where only some of its pixels are wanted, to arrays by asset name."""
+_OTHER_FILES = 256  # that a process may have open besides
 BLOCK = 512  # pixels, the blocks of the files: each is decompressed once
 
 
@@ -147,24 +150,40 @@ def gathered_record(
 def open_stack(store: Store, domain: Domain, days: Sequence[StackedDay], names: Sequence[str]) -> Iterator[Read]:
     """The days' rasters, opened once; yields a function from a window to arrays [day, y, x] by asset name.
 
-    Floats have NaN where they lack a value. Raises CatalogError where a raster is missing, damaged or on another grid.
+    With ``cells``, a mask [y, x] of the window, the arrays are [day, cell] and no more than these is held. Floats have
+    NaN where they lack a value. Raises CatalogError where a raster is missing, damaged or on another grid.
     """
+    _allow_files(len(days) * len(names))
     with ExitStack() as stack:
         files = {
             name: [_opened(stack.enter_context(open_raster(store, day.keys[name])), domain, day) for day in days]
             for name in names
         }
 
-        def read(window: Window) -> dict[str, NDArray[Any]]:
+        def read(window: Window, cells: NDArray[np.bool_] | None = None) -> dict[str, NDArray[Any]]:
             """All days' pixels in a window that is counted from the domain's corner."""
             rows, columns = window.rows, window.columns
             part = RasterWindow(columns.start, rows.start, len(columns), len(rows))
             try:
-                return {name: np.stack([file.read(1, window=part) for file in files[name]]) for name in names}
+                if cells is None:
+                    return {name: np.stack([file.read(1, window=part) for file in files[name]]) for name in names}
+                return {name: np.stack([file.read(1, window=part)[cells] for file in files[name]]) for name in names}
             except rasterio.errors.RasterioError as error:
                 raise CatalogError("A raster of a published day cannot be read", value=error) from error
 
         yield read
+
+
+def _allow_files(number: int) -> None:
+    """Let this process open so many files besides its own: ten years' season is more than some systems allow at first.
+
+    What the system allows at most stays; beyond it opening fails, and says so.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def _opened(file: rasterio.DatasetReader, domain: Domain, day: StackedDay) -> rasterio.DatasetReader:

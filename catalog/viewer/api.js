@@ -66,10 +66,17 @@ export async function rain({ lon, lat, start, end }) {
 /** Stations at which the ground of a collection was validated. */
 export const stations = (collection) => get(`stations?collection=${encodeURIComponent(collection)}`);
 
+/** Daily means at a station by the depth of the shallowest sensor: {depth, days}, days a Map from date to m³ m⁻³. */
+export async function readings({ network, station }, { start, end }) {
+  const { sensors } = await get(`readings?${new URLSearchParams({ network, station, start, end })}`);
+  const [first] = sensors; // the shallowest
+  return { depth: first.depth_to, days: new Map(first.series.map((row) => [row.date, row.value])) };
+}
+
 /** The legend of every layer, by name. */
 export async function layers() {
   const answer = await get("layers");
-  return { deepest: answer.deepest, palettes: answer.palettes, rain: answer.rain, all: Object.fromEntries(answer.layers.map((layer) => [layer.name, layer])) };
+  return { deepest: answer.deepest, palettes: answer.palettes, rain: answer.rain, readings: answer.readings, all: Object.fromEntries(answer.layers.map((layer) => [layer.name, layer])) };
 }
 
 /** The part of an item's raster in a box [west, south, east, north], as a file of format "tif" or "csv". */

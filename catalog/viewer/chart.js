@@ -9,11 +9,11 @@ const MARGIN = { left: 44, right: 12, top: 10, bottom: 26 };
 const time = (row) => Date.parse(row.date);
 
 /** An SVG of readings (oldest first) that fits a width; `chosen` is the day that the map shows. */
-export function chart(rows, { width, height = 220, unit, chosen, title, pick, rain }) {
+export function chart(rows, { width, height = 220, unit, chosen, title, pick, rain, ground }) {
   const known = rows.filter((row) => row.soil_moisture !== null);
   const ends = rows.length ? [time(rows[0]), time(rows.at(-1))] : [0, DAY];
   const [first, last] = ends[0] === ends[1] ? [ends[0] - DAY, ends[1] + DAY] : ends;
-  const highest = Math.max(0, ...known.map((row) => row.upper));
+  const highest = Math.max(0, ...known.map((row) => row.upper), ...rows.map((row) => row.usualHigh ?? 0), ...(ground?.values() ?? []));
   const top = highest > 1 ? 100 : Math.max(0.1, Math.ceil(highest * 10) / 10); // a share in percent, or a fraction
   const inner = { width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
   const x = (row) => MARGIN.left + ((time(row) - first) / (last - first)) * inner.width;
@@ -26,13 +26,14 @@ export function chart(rows, { width, height = 220, unit, chosen, title, pick, ra
   const day = rows.find((row) => row.date === chosen);
   const floor = height - MARGIN.bottom;
   if (day) svg.append(draw("line", { class: "today", x1: x(day), x2: x(day), y1: MARGIN.top, y2: floor }));
+  const usual = runs(rows.filter((row) => Number.isFinite(row.usual)));
+  for (const run of usual) season(svg, run, x, y);
   for (const run of runs(known)) band(svg, run, x, y);
-  for (const run of runs(rows.filter((row) => Number.isFinite(row.usual)))) {
-    svg.append(draw("polyline", { class: "usual", points: run.map((row) => `${x(row).toFixed(1)},${y(row.usual).toFixed(1)}`).join(" ") }));
-  }
+  for (const run of usual) svg.append(draw("polyline", { class: "usual", points: line(run, x, y, (row) => row.usual) }));
+  if (ground?.size) readings(svg, ground, { x, y, first, last });
   for (const row of known) {
     const plain = row.flags.every((flag) => flag === "stale_prior");
-    const usual = Number.isFinite(row.usual) ? `, usual ${number(row.usual)}` : "";
+    const usual = Number.isFinite(row.usual) ? `, usual ${number(row.usualLow)} to ${number(row.usualHigh)}` : "";
     const label = draw("title", {}, `${row.date}: ${number(row.soil_moisture)}, ${number(row.lower)} to ${number(row.upper)}${usual}`);
     const kind = `point${plain ? "" : " flagged"}${row.date === chosen ? " chosen" : ""}`;
     const dot = draw("circle", { class: kind, cx: x(row), cy: y(row.soil_moisture), r: row.date === chosen ? 5 : 3 }, label);
@@ -52,6 +53,16 @@ function drops(svg, rain, { x, inner, first, last }) {
     const high = ((inner.height / 3) * mm) / most;
     const told = draw("title", {}, `${date}: rain ${mm.toFixed(1)} mm`);
     svg.append(draw("rect", { class: "rain", x: at - wide / 2, y: MARGIN.top, width: wide, height: high }, told));
+  }
+}
+
+/** Daily means of a station as small squares joined by a thin line, within the days of the chart. */
+function readings(svg, ground, { x, y, first, last }) {
+  const rows = [...ground].map(([date, value]) => ({ date, value })).filter((row) => time(row) >= first && time(row) <= last);
+  for (const run of runs(rows)) svg.append(draw("polyline", { class: "ground", points: line(run, x, y, (row) => row.value) }));
+  for (const row of rows) {
+    const told = draw("title", {}, `${row.date}: station ${number(row.value)}`);
+    svg.append(draw("rect", { class: "ground-point", x: x(row) - 2, y: y(row.value) - 2, width: 4, height: 4 }, told));
   }
 }
 
@@ -79,16 +90,31 @@ export function runs(known) {
   return parts;
 }
 
+const line = (rows, x, y, value) => rows.map((row) => `${x(row).toFixed(1)},${y(value(row)).toFixed(1)}`).join(" ");
+
+/** The area between two values of each row. */
+function between(svg, kind, run, x, y, low, high) {
+  const points = `${line(run, x, y, high)} ${line([...run].reverse(), x, y, low)}`;
+  svg.append(draw("polygon", { class: kind, points }));
+}
+
+/** What is usual for the season; of a single day a bar as wide as a day's point. */
+function season(svg, run, x, y) {
+  const [low, high] = [(row) => row.usualLow, (row) => row.usualHigh];
+  if (run.length > 1) return between(svg, "season", run, x, y, low, high);
+  const [row] = run;
+  const size = { x: x(row) - 4, y: y(high(row)), width: 8, height: y(low(row)) - y(high(row)) };
+  return svg.append(draw("rect", { class: "season", ...size }));
+}
+
 function band(svg, run, x, y) {
   if (run.length === 1) {
     const [row] = run;
     svg.append(draw("line", { class: "whisker", x1: x(row), x2: x(row), y1: y(row.lower), y2: y(row.upper) }));
     return;
   }
-  const points = (rows, value) => rows.map((row) => `${x(row).toFixed(1)},${y(value(row)).toFixed(1)}`);
-  const outline = [...points(run, (row) => row.upper), ...points([...run].reverse(), (row) => row.lower)];
-  svg.append(draw("polygon", { class: "band", points: outline.join(" ") }));
-  svg.append(draw("polyline", { class: "line", points: points(run, (row) => row.soil_moisture).join(" ") }));
+  between(svg, "band", run, x, y, (row) => row.lower, (row) => row.upper);
+  svg.append(draw("polyline", { class: "line", points: line(run, x, y, (row) => row.soil_moisture) }));
 }
 
 function axes(svg, { top, y, inner, first, last, width, height }) {

@@ -25,6 +25,7 @@ const NAMES = {
   probability_d1: "Chance of D1",
   probability_flash: "Flash drought",
   days_dry: "Days dry",
+  climatology_p50: "Usual",
   available_share: "Plant water",
   layer2: "10–40 cm",
   layer3: "40–100 cm",
@@ -48,8 +49,8 @@ const readout = new Readout();
 const look = new Look(state, restyle);
 const compare = new Compare(map, look, (date) => keep({ other: date }, true));
 const field = new Field(map, showField);
-const stations = new Stations(map, (one) => choose(one));
-let rain = false;
+const stations = new Stations(map, goToStation);
+let beside = { rain: false, readings: false }; // what the service holds to show beside a series
 let playing;
 let areas = [];
 let legends = {};
@@ -64,18 +65,29 @@ async function start() {
   const [all, layers] = await Promise.all([api.collections(), api.layers()]);
   [areas, legends] = [all, layers.all];
   look.use(layers.palettes);
-  rain = layers.rain;
+  beside = { rain: layers.rain, readings: layers.readings };
   if (!areas.length) throw new Error("No days are published yet.");
   map.deepest = Math.min(map.deepest, layers.deepest);
   buildAreas();
   await showArea();
   settle();
   map.boundaries = new Boundaries(await api.get("viewer/boundaries.json").catch(() => ({})));
+  redrawLines();
+  showCounties();
+}
+
+/** Draw boundaries that have come, on both maps. */
+function redrawLines() {
   map.redraw();
   if (compare.second) Object.assign(compare.second, { boundaries: map.boundaries }).redraw();
 }
 
+async function showCounties() {
+  if (await map.boundaries?.complete(map.view, api.get)) redrawLines();
+}
+
 function listen() {
+  map.addEventListener("view", showCounties);
   map.addEventListener("view", () => keep(map.fitted ? { lon: undefined, lat: undefined, zoom: undefined } : map.view));
   map.addEventListener("hover", ({ detail }) => {
     if (days.entry && inside(detail)) readout.at(detail, state.area, days.entry);
@@ -243,6 +255,13 @@ function goTo([west, south, east, north], name) {
   return meets ? `The map shows ${name}.` : `${name} is outside the area of this product.`;
 }
 
+/** Choose a station, and have it in view. */
+function goToStation(one) {
+  const [[west, north], [east, south]] = [map.at(0, 0), map.at(map.width, map.height)];
+  if (!holds([west, south, east, north], one.lon, one.lat)) map.move({ lon: one.lon, lat: one.lat, zoom: map.view.zoom });
+  choose(one);
+}
+
 /** Show the series of a ring that was drawn. */
 function showField(ring) {
   const { start, end } = span();
@@ -312,7 +331,8 @@ function showSeries() {
   const [lon, lat] = map.place;
   const usual = state.area.replace("-analysis_", "-percentile_");
   const ranked = usual !== state.area && areas.some((one) => one.id === usual) ? usual : undefined;
-  series.show({ collection: state.area, lon, lat, ranked, rain, ...span() }, days.entry.date);
+  const station = beside.readings ? map.station : null;
+  series.show({ collection: state.area, lon, lat, ranked, rain: beside.rain, station, ...span() }, days.entry.date);
 }
 
 /** First and last day of the chosen period. */

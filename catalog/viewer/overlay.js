@@ -34,6 +34,17 @@ export function drawArea(context, place, box, colours) {
 export class Boundaries {
   constructor(document) {
     this.sets = ["counties", "states", "land"].map((name) => ({ name, lines: (document[name] ?? []).map(boxed) }));
+    this.more = document.more; // where the counties are, which are asked for when a view is close enough for them
+  }
+
+  /** Take in the counties once a view shows them; `ask` answers to an address. True where there are new ones. */
+  async complete(view, ask) {
+    if (!this.more || view.zoom < COUNTIES_FROM) return false;
+    const address = this.more;
+    this.more = undefined;
+    const { counties = [] } = await ask(`viewer/${address}`).catch(() => ({}));
+    this.sets[0].lines = counties.map(boxed);
+    return counties.length > 0;
   }
 
   draw(context, place, view, width, height, colours) {

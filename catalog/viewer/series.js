@@ -1,6 +1,6 @@
 // The time series at a place: asked for, drawn, and as a table.
 
-import { get, rain, seriesAddress, valuesAddress, zone } from "./api.js";
+import { get, rain, readings, seriesAddress, valuesAddress, zone } from "./api.js";
 import { chart, summary } from "./chart.js";
 import { announce, find, make, trouble } from "./dom.js";
 import { degrees } from "./mercator.js";
@@ -23,7 +23,9 @@ export class Series {
     this.target.setAttribute("aria-busy", "true");
     try {
       const wet = query.rain ? rain(query).catch(() => undefined) : undefined; // the series stands without
-      const answer = { ...(await form(query, chosen)(query)), rain: await wet };
+      const asked = form(query, chosen);
+      const ground = query.station && asked === plain ? readings(query.station, query).catch(() => undefined) : undefined;
+      const answer = { ...(await asked(query)), rain: await wet, ground: await ground };
       if (number !== this.wanted) return;
       this.answer = answer;
       this.query = query;
@@ -66,11 +68,25 @@ export class Series {
       make("p", { class: "where" }, this.answer.cell ? "1 km² cell at " : "Field of ", make("strong", {}, this.where), simulated && " · simulated"),
       make("p", { class: "chart-title" }, name),
       this.frame,
-      make("p", { class: "key" }, key("band", share), key("point", "value"), key("flagged", "value with a flag"), this.answer.usual && key("usual", "usual for the season"), this.answer.rain?.size && key("rain", `rain, up to ${Math.max(...this.answer.rain.values()).toFixed(0)} mm a day`)),
+      make("p", { class: "key" }, ...this.keys(share)),
       make("details", {}, make("summary", {}, count), this.table(series, unit)),
       make("p", { class: "links" }, csv),
     );
     this.redraw();
+  }
+
+  /** What the marks of the chart mean. */
+  keys(share) {
+    const { usual, rain: wet, ground } = this.answer;
+    return [
+      key("band", share),
+      key("point", "value"),
+      key("flagged", "value with a flag"),
+      usual && key("season", "10th to 90th percentile of the season"),
+      usual && key("usual", "its median"),
+      ground?.days.size && key("ground", `station, ${Math.round(100 * ground.depth)} cm`),
+      wet?.size && key("rain", `rain, up to ${Math.max(...wet.values()).toFixed(0)} mm a day`),
+    ];
   }
 
   /** A link to the series as CSV; of what the service does not write as CSV, the table that is shown. */
@@ -88,8 +104,8 @@ export class Series {
     const width = Math.max(240, this.target.clientWidth);
     const title = `Time series of soil moisture at ${this.where}`;
     const { chosen, pick } = this;
-    const { series, rain: wet } = this.answer;
-    this.frame.replaceChildren(chart(series, { width, unit, chosen, title, pick, rain: wet }));
+    const { series, rain: wet, ground } = this.answer;
+    this.frame.replaceChildren(chart(series, { width, unit, chosen, title, pick, rain: wet, ground: ground?.days }));
   }
 
   table(series, unit) {
@@ -121,18 +137,22 @@ function form({ ring, collection }, chosen) {
   return collection.includes("-percentile_") ? ranked : plain;
 }
 
+const USUAL = ["climatology_p10", "climatology_p50", "climatology_p90"];
+
 /** Soil moisture of a cell; where there are percentiles of it, with what is usual for the season. */
 async function plain(query) {
-  const answer = { ...(await get(seriesAddress(query))), what: "Soil moisture", plain: true };
-  if (!query.ranked) return answer;
-  const asked = { ...query, collection: query.ranked, variables: ["anomaly"] };
-  const { series } = await get(valuesAddress(asked)).catch(() => ({ series: [] })); // the series stands without
-  const anomalies = new Map(series.map((row) => [row.date, row.anomaly]));
-  for (const row of answer.series) {
-    const anomaly = anomalies.get(row.date);
-    if (row.soil_moisture !== null && Number.isFinite(anomaly)) row.usual = row.soil_moisture - anomaly;
-  }
-  return { ...answer, usual: answer.series.some((row) => "usual" in row) };
+  const [answer, usual] = await Promise.all([get(seriesAddress(query)), query.ranked ? usualRange(query) : new Map()]);
+  for (const row of answer.series) Object.assign(row, usual.get(row.date));
+  return { ...answer, what: "Soil moisture", plain: true, usual: answer.series.some((row) => "usual" in row) };
+}
+
+/** The range that is usual for the season, by date; the series stands without. */
+async function usualRange(query) {
+  const asked = { ...query, collection: query.ranked, variables: USUAL };
+  const { series } = await get(valuesAddress(asked)).catch(() => ({ series: [] }));
+  const known = series.filter((row) => USUAL.every((name) => Number.isFinite(row[name])));
+  const [low, middle, high] = USUAL;
+  return new Map(known.map((row) => [row.date, { usualLow: row[low], usual: row[middle], usualHigh: row[high] }]));
 }
 
 /** What is expected after the chosen day, in the form of soil moisture; one row for each day ahead. */

@@ -26,7 +26,7 @@ export class Stations {
     Object.assign(this.map, { stations: all, station: null });
     find("station-field").hidden = !all.length;
     const options = all.map((one, i) => make("option", { value: i }, `${one.network} ${one.station}`));
-    find("station").replaceChildren(make("option", { value: "" }, `${all.length} stations`), ...options);
+    find("station").replaceChildren(make("option", { value: "" }, all.length === 1 ? "1 station" : `${all.length} stations`), ...options);
     this.show(this.place);
   }
 

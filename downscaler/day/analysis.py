@@ -19,13 +19,17 @@ from downscaler.ground.blocks import Floats
 from downscaler.ground.coarse_day import NO_AGE, CoarseDay, empty_day, last_retrieval, of_last
 from downscaler.ground.grid import M09, Domain, EaseGrid
 from downscaler.ground.prior import Prior
-from downscaler.method.coarse.analysis import FOOTPRINT, WINDOW, Analysed, Background, Memory, analyse
+from downscaler.method.coarse.analysis import WINDOW, Analysed, Memory, analyse
 from downscaler.method.coarse.observation import CELL_KM
 from downscaler.method.coarse.response import slow_weights
+from downscaler.method.coarse.sensor import FOOTPRINT, Background
 from downscaler.method.coarse.wetting import HISTORY, PREDICTORS, wetting_by_day
-from downscaler.method.coarse_prior import CoarseLevels, Weather, coarse_days, coarse_levels, coarse_weather
+from downscaler.method.coarse_prior import CoarseLevels, coarse_days, coarse_levels
 from downscaler.method.day_of_year import HALF_WINDOW
 from downscaler.method.pattern import ratio_to_m01
+from downscaler.method.tile.land import Keep
+from downscaler.method.tile.predict import Keeping
+from downscaler.method.weather.coarse import Shelf, Weather, coarse_weather
 from downscaler.product import THETA_MAX, THETA_MIN
 
 SEASONS = 3  # years of record from which on its season is asked beside SMAP
@@ -54,6 +58,7 @@ def analyse_day(
     inputs: Inputs,
     *,
     weather: Weather | None = None,
+    keeping: Keeping | None = None,
 ) -> Reading:
     """A day's coarse field, complete on the domain, with what it rests on; ready to be downscaled.
 
@@ -63,6 +68,7 @@ def analyse_day(
         before: days of the ``analysis.WINDOW`` with a retrieval, oldest first.
         inputs: prior, model, and matching where SMAP is matched.
         weather: rain and temperature of days that the prior does not hold.
+        keeping: where levels and coarse days of weather are kept for the analyses of later days.
 
     Returns:
         A day whose ``data`` has ``analysed``, ``age_days`` and ``smap_share`` beside the variables of ``CoarseDay``;
@@ -74,9 +80,10 @@ def analyse_day(
     grid = _grid(today, before, inputs)
     today = today or empty_day(date, inputs.domain, grid)
     days = [*(day for day in before if day.grid.name == grid.name), today]
-    levels = _levels(inputs.prior, inputs.domain, grid)
+    keeping = keeping or Keeping()
+    levels = _levels(inputs.prior, inputs.domain, grid, keeping.land)
     memory = inputs.model.memory.get(grid.name, Memory())
-    expected = _expected(inputs, grid, [*(day.date for day in days), date], levels, memory, weather)
+    expected = _expected(inputs, grid, [*(day.date for day in days), date], levels, memory, weather, keeping.coarse)
     background = Background(
         level=levels.level,
         seen=levels.seen,
@@ -107,16 +114,11 @@ def _matched(day: CoarseDay, inputs: Inputs) -> Floats:
     return np.clip(inputs.matching.to_prior(seen, day.date), _LEAST, 0.95) if inputs.matching else seen
 
 
-@lru_cache(maxsize=2)
-def _levels_of(key: _Key) -> CoarseLevels:
-    return coarse_levels(key.prior, key.domain, key.grid, FOOTPRINT)
-
-
 class _Key:
     """Prior, domain and grid, known by the prior's checksum."""
 
-    def __init__(self, prior: Prior, domain: Domain, grid: EaseGrid) -> None:
-        self.prior, self.domain, self.grid = prior, domain, grid
+    def __init__(self, prior: Prior, domain: Domain, grid: EaseGrid, keep: Keep) -> None:
+        self.prior, self.domain, self.grid, self.keep = prior, domain, grid, keep
         self._of = (prior.record().sha256, domain, grid.name)
 
     def __eq__(self, other: object) -> bool:
@@ -126,9 +128,17 @@ class _Key:
         return hash(self._of)
 
 
-def _levels(prior: Prior, domain: Domain, grid: EaseGrid) -> CoarseLevels:
+@lru_cache(maxsize=2)
+def _levels_of(key: _Key) -> CoarseLevels:
+    def make() -> dict[str, Floats]:
+        return coarse_levels(key.prior, key.domain, key.grid, FOOTPRINT).arrays()
+
+    return CoarseLevels(**key.keep(f"{key.grid.name}-levels", make))
+
+
+def _levels(prior: Prior, domain: Domain, grid: EaseGrid, keep: Keep) -> CoarseLevels:
     """The prior's levels, read once in a process."""
-    return _levels_of(_Key(prior, domain, grid))
+    return _levels_of(_Key(prior, domain, grid, keep))
 
 
 def _expected(
@@ -138,6 +148,7 @@ def _expected(
     levels: CoarseLevels,
     memory: Memory,
     weather: Weather | None,
+    shelf: Shelf | None,
 ) -> _Expected:
     """Departures from the level: the prior's own days where it has all of them, else weather's, else season's.
 
@@ -151,7 +162,7 @@ def _expected(
         departure = own - levels.level
         days, slow = departure[: len(dates)], _running(departure[len(dates) :], held)
         return _Expected(days=days, slow=slow, told="the prior's own days", memory=memory, weather=True)
-    answer = _answer(inputs, grid, dates, levels, memory, weather)
+    answer = _answer(inputs, grid, dates, levels, memory, weather, shelf)
     if answer is not None:
         told = "the answer to the weather of the days"
         return _Expected(days=answer[0], slow=answer[1], told=told, memory=memory, weather=True)
@@ -195,6 +206,7 @@ def _answer(
     levels: CoarseLevels,
     memory: Memory,
     weather: Weather | None,
+    shelf: Shelf | None,
 ) -> tuple[Floats, Floats] | None:
     """What weather makes of the days and of their running mean, NaN-free; None where too little of it is known."""
     if len(memory.weights) != PREDICTORS or levels.rain is None:  # none, or of a model trained on other predictors
@@ -206,7 +218,7 @@ def _answer(
     known = [day in held or (day in stored and "precipitation" in inputs.prior.data) for day in wanted]
     if np.mean(known[HISTORY:]) < KNOWN_SHARE:  # what fell before matters less, and is taken to be usual
         return None
-    rain, warmth = coarse_weather(inputs.prior, inputs.domain, grid, wanted, weather)
+    rain, warmth = coarse_weather(inputs.prior, inputs.domain, grid, wanted, weather, shelf)
     land, answers = np.isfinite(levels.level), np.zeros(rain.shape)
     usual = None if levels.warmth is None else levels.warmth[land]
     spread = memory.amplitude * levels.spread[land]

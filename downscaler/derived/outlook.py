@@ -9,6 +9,7 @@ seen.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,8 +112,14 @@ def learn_fading(theta: Floats, angles: Floats) -> Fading:
     for part, held in enumerate(np.array_split(np.flatnonzero(known), PARTS)):
         away = np.asarray(known & ~_near(len(theta), held))
         own, targets = _fit(theta, angles, away), np.isin(np.arange(len(theta)), held)
+        level, (cosine, sine) = _calendar(theta, angles, away)
+        wave = level + np.cos(angles)[:, None] * cosine + np.sin(angles)[:, None] * sine
+        usual, mean = _climatology_of(own, angles), theta[away].mean(axis=0)
         for number, days in enumerate(LEADS):
-            errors, gains[number, part] = _judged(theta, angles, known, targets, away, own, number, days)
+            starts = np.flatnonzero(known[:-days] & targets[days:] & known[days:])
+            ends = starts + days
+            made = usual[ends] + own.left[number] * (theta[starts] - usual[starts])
+            errors, gains[number, part] = _judged(theta[ends], made, (theta[starts], mean, wave[ends]))
             missed[number].append(errors)
     given = (gains.mean(axis=1) > 0).astype(np.float64)
     return Fading(
@@ -167,26 +174,11 @@ def _climatology_of(fading: Fading, angles: Floats) -> Floats:
     )
 
 
-def _judged(
-    theta: Floats,
-    angles: Floats,
-    known: NDArray[np.bool_],
-    targets: NDArray[np.bool_],
-    away: NDArray[np.bool_],
-    own: Fading,
-    number: int,
-    days: int,
-) -> tuple[Floats, float]:
+def _judged(truth: Floats, made: Floats, rivals: Sequence[Floats]) -> tuple[Floats, float]:
     """Errors of a lead on held-out days [n, cell], and by how much its mean square is below the best rival's.
 
     Rivals are persistence, the mean of the days learned from, and the wave of the year fitted on them. All start from
     the record itself: what an analysis does not know is in outlook and persistence alike.
     """
-    starts = np.flatnonzero(known[:-days] & targets[days:] & known[days:])
-    ends, usual = starts + days, _climatology_of(own, angles)
-    truth = theta[ends]
-    errors = truth - (usual[ends] + own.left[number] * (theta[starts] - usual[starts]))
-    level, (cosine, sine) = _calendar(theta, angles, away)
-    wave = level + np.cos(angles[ends])[:, None] * cosine + np.sin(angles[ends])[:, None] * sine
-    rivals = (theta[starts], theta[away].mean(axis=0), wave)
+    errors = truth - made
     return errors, float(_MARGIN * min(((truth - rival) ** 2).mean() for rival in rivals) - (errors**2).mean())

@@ -48,13 +48,23 @@ class Reference:
 
     @cached_property
     def ranked(self) -> tuple[Floats, Floats]:
-        """Sample values of each pixel in rising order, unknown ones last, and the weight up to each: [pixel, n]."""
-        values = np.ascontiguousarray(self.values.reshape(len(self.values), -1).T)
-        values = np.where(np.isfinite(values), values, np.inf)  # a pixel's values side by side: sorted much faster
-        order = np.argsort(values, axis=1)
-        values = np.take_along_axis(values, order, axis=1)
-        weights = np.where(np.isfinite(values), self.weights[order], 0.0)
-        return values, np.cumsum(weights, axis=1)
+        """Sample values of each pixel in rising order, unknown ones last, and the weight below each: [pixel, n + 1].
+
+        The last value is infinite; its weight is all there is.
+        """
+        values = np.array(self.values.reshape(len(self.values), -1).T, order="C")  # a pixel's values side by side
+        number, one = values.shape[1], self.weights[0]
+        values[~np.isfinite(values)] = np.inf
+        if (self.weights == one).all():
+            values.sort(axis=1)
+            known = np.isfinite(values).sum(axis=1)
+            below = np.minimum(np.arange(number + 1.0), known[:, None]) * one
+        else:
+            order = np.argsort(values, axis=1)
+            values = np.take_along_axis(values, order, axis=1)
+            below = np.zeros((len(values), number + 1))
+            np.cumsum(np.where(np.isfinite(values), self.weights[order], 0.0), axis=1, out=below[:, 1:])
+        return np.concatenate([values, np.full((len(values), 1), np.inf, values.dtype)], axis=1), below
 
 
 def archive_share(years: float) -> float:
@@ -66,7 +76,8 @@ def join(archive: Floats, sigma: Floats, archive_years: float, prior: Floats, pr
     """The climatology of a season from the archive and from the prior matched to it.
 
     A best estimate varies less than the truth: var(truth) = var(estimate) + mean(uncertainty^2). So the archive's
-    departures from its mean are widened to that variance, and the prior gets the same mean and variance. Without any
+    departures from its mean are widened to that variance, and the prior gets the same mean and variance. Since these
+    are the archive's, a longer prior does not make the climatology worth more years than the archive has. Without any
     archive the prior stands as it is.
 
     Args:
@@ -78,32 +89,42 @@ def join(archive: Floats, sigma: Floats, archive_years: float, prior: Floats, pr
     """
     if not len(archive):
         return Reference(values=prior, weights=np.full(len(prior), 1.0 / len(prior)), years=prior_years)
-    share, own, level = archive_share(archive_years), prior.std(axis=0), prior.mean(axis=0)
+    share = archive_share(archive_years)
     mean, spread, count = _moments(archive)
-    noise = _moments(sigma**2)[0]
+    noise = _moments(sigma * sigma)[0]
     enough = count >= _ENOUGH  # elsewhere the prior stands as it is
-    wide = np.where(enough, np.sqrt(spread**2 + noise), own)
-    mean = np.where(enough, mean, level)
+    wide = np.sqrt(spread**2 + noise)
+    years = min(share * archive_years + (1.0 - share) * prior_years, archive_years)
+    if share == 1.0:
+        own = _scaled(archive, mean, np.where(enough, mean, np.nan), _ratio(wide, spread))
+        return Reference(values=own, weights=np.full(len(archive), 1.0 / len(archive)), years=years)
+    level, own_spread, _ = _moments(prior)
+    wide, middle = np.where(enough, wide, own_spread), np.where(enough, mean, level)
     counts = [share / len(archive)] * len(archive) + [(1.0 - share) / len(prior)] * len(prior)
-    return Reference(
-        values=np.concatenate(
-            [
-                np.where(enough, mean + (archive - mean) * _ratio(wide, spread), np.nan),
-                mean + (prior - level) * _ratio(wide, own),
-            ]
-        ),
-        weights=np.asarray(counts),
-        years=share * archive_years + (1.0 - share) * prior_years,
-    )
+    parts = [
+        _scaled(archive, mean, np.where(enough, mean, np.nan), _ratio(wide, spread)),
+        _scaled(prior, level, middle, _ratio(wide, own_spread)),
+    ]
+    return Reference(values=np.concatenate(parts), weights=np.asarray(counts), years=years)
+
+
+def _scaled(values: Floats, level: Floats, wanted: Floats, ratio: Floats) -> Floats:
+    """Departures from a level times a ratio, about another level; in the values' own type."""
+    kind = values.dtype.type
+    return np.asarray(kind(wanted) + (values - kind(level)) * kind(ratio))
 
 
 def _moments(values: Floats) -> tuple[Floats, Floats, NDArray[np.intp]]:
     """Mean, standard deviation and number of known values over the first axis; 0 where none is known."""
     known = np.isfinite(values)
     count = known.sum(axis=0)
-    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
-    squares = np.where(known, values - mean, 0.0) ** 2
-    return mean, np.sqrt(squares.sum(axis=0) / np.maximum(count, 1)), count
+    all_known, number = bool(known.all()), np.maximum(count, 1)
+    mean = (values if all_known else np.where(known, values, 0.0)).sum(axis=0, dtype=np.float64) / number
+    away = values - mean.astype(values.dtype)
+    if not all_known:
+        away[~known] = 0.0
+    away *= away
+    return mean, np.sqrt(away.sum(axis=0, dtype=np.float64) / number), count
 
 
 def _ratio(wanted: Floats, present: Floats) -> Floats:
@@ -117,21 +138,37 @@ def percentile(value: Floats, reference: Reference) -> Floats:
         value: [...] or [k, ...], m3 m-3.
         reference: with values [n, ...].
     """
-    total, below = np.zeros(value.shape), np.zeros(value.shape)
-    for weight, member in zip(reference.weights, reference.values, strict=True):
-        known = np.isfinite(member)
-        total += weight * known
-        below += weight * np.where(known, (member < value) + 0.5 * (member == value), 0.0)
+    values, weights = reference.ranked
+    asked = value.reshape(-1, len(values)).astype(values.dtype, copy=False)
+    total = weights[:, -1]
+    first = _place(values, asked, np.less)
+    below = np.take_along_axis(weights, first.T, axis=1)
+    if (np.take_along_axis(values, first.T, axis=1) == asked.T).any():  # a tie, which is rare
+        last = _place(values, asked, np.less_equal)
+        below = (below + np.take_along_axis(weights, last.T, axis=1)) / 2
     with np.errstate(invalid="ignore"):
-        return np.where(np.isfinite(value) & (total > 0), below / np.where(total > 0, total, 1.0), np.nan)
+        share = below.T / np.where(total > 0, total, 1.0)
+        return np.where(np.isfinite(asked) & (total > 0), share, np.nan).reshape(value.shape)
+
+
+def _place(values: Floats, asked: Floats, before: np.ufunc) -> NDArray[np.intp]:
+    """How many values of each pixel [pixel, n + 1], in rising order, lie before those asked [k, pixel]."""
+    rows = np.arange(len(values))
+    low, high = np.zeros(asked.shape, np.intp), np.full(asked.shape, values.shape[1] - 1, np.intp)
+    for _ in range(values.shape[1].bit_length()):
+        middle = (low + high) // 2
+        right = before(values[rows, middle], asked) & (middle < high)
+        low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
+    return low
 
 
 def anomaly(value: Floats, reference: Reference) -> Floats:
     """Departure of a value from the climatology's mean, m3 m-3; NaN where either is unknown."""
     known = np.isfinite(reference.values)
-    weights = reference.weights.reshape(-1, *[1] * (reference.values.ndim - 1)) * known
-    total = weights.sum(axis=0)
-    mean = (weights * np.where(known, reference.values, 0.0)).sum(axis=0) / np.where(total > 0, total, 1.0)
+    if known.all():
+        return np.asarray(value - np.tensordot(reference.weights, reference.values, 1) / reference.weights.sum())
+    values, total = np.where(known, reference.values, 0.0), np.tensordot(reference.weights, known, 1)
+    mean = np.tensordot(reference.weights, values, 1) / np.where(total > 0, total, 1.0)
     return np.asarray(np.where(total > 0, value - mean, np.nan))
 
 
@@ -206,12 +243,12 @@ def quantiles(reference: Reference, shares: Floats) -> Floats:
         reference: with values [n, ...].
         shares: 0 to 1, [k].
     """
-    values, below = reference.ranked
-    total, found = below[:, -1], []
-    for share in shares:
-        place = np.argmax(below >= (share * total * (1.0 - 1e-12))[:, None], axis=1)
-        found.append(np.where(total > 0, np.take_along_axis(values, place[:, None], axis=1)[:, 0], np.nan))
-    return np.stack(found).reshape(len(found), *reference.values.shape[1:])
+    values, weights = reference.ranked
+    total = weights[:, -1]
+    wanted = np.multiply.outer(shares, total * (1.0 - 1e-12))
+    place = _place(weights[:, 1:], wanted, np.less)
+    found = np.take_along_axis(values, place.T, axis=1).T
+    return np.where(total > 0, found, np.nan).reshape(len(shares), *reference.values.shape[1:])
 
 
 def sample_shares(reference: Reference, true_percentile: float, levels: Floats) -> Floats:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from downscaler.learn.rows import Spool, write_rows
 from downscaler.learn.samples import Draw, Part, TileRecord, View, allowed_cells, draw
 from downscaler.method.features import FEATURES, available
 from downscaler.method.hybrid import Branch
-from downscaler.parts import Parts, scratch
+from downscaler.parts import Parts, Spread, in_turn, scratch
 from downscaler.product import INTERVAL
 
 MINIMUM_CELLS = 10
@@ -84,7 +85,14 @@ def _quiet(_what: str) -> None:
     pass
 
 
-def survey(kind: Kind, records: Sequence[TileRecord], part: Part, parts: Parts, tick: Tick = _quiet) -> Survey:
+def survey(
+    kind: Kind,
+    records: Sequence[TileRecord],
+    part: Part,
+    parts: Parts,
+    tick: Tick = _quiet,
+    spread: Spread = in_turn,
+) -> Survey:
     """Look at every tile once, or read what an earlier look found.
 
     Raises:
@@ -92,12 +100,12 @@ def survey(kind: Kind, records: Sequence[TileRecord], part: Part, parts: Parts, 
     """
 
     def look(folder: Path) -> None:
-        cells, rough, varying = [], [], set[str]()
-        for tile, record in enumerate(records):
-            cells.append(int(allowed_cells(record, part.mask(tile)).sum()))
-            rough.append(record.roughness(part.days, pattern=kind.pattern))
-            varying |= {name for name, field in record.ground.fields.items() if _varies(field)}
+        seen: dict[int, tuple[int, float, set[str]]] = {}
+        for tile, looked in spread(partial(_look, kind, records, part), range(len(records))):
+            seen[tile] = looked
             tick("looking at the tiles")
+        cells, rough, names_of = zip(*(seen[tile] for tile in sorted(seen)), strict=True)
+        varying = set[str]().union(*names_of)
         if sum(cells) < MINIMUM_CELLS:
             raise TrainingError("There are too few active cells", value=sum(cells), allowed=f">= {MINIMUM_CELLS}")
         names = _feature_names(kind, records[0], part, varying)
@@ -108,6 +116,14 @@ def survey(kind: Kind, records: Sequence[TileRecord], part: Part, parts: Parts, 
     return Survey(
         cells=tuple(stored["cells"]), roughness=float(stored["roughness"]), features=tuple(stored["features"])
     )
+
+
+def _look(kind: Kind, records: Sequence[TileRecord], part: Part, tile: int) -> tuple[int, float, set[str]]:
+    """A tile's allowed cells, its roughness, and its static fields that vary."""
+    record = records[tile]
+    varying = {name for name, field in record.ground.fields.items() if _varies(field)}
+    cells = int(allowed_cells(record, part.mask(tile)).sum())
+    return cells, record.roughness(part.days, pattern=kind.pattern), varying
 
 
 def fit_plain(
@@ -129,17 +145,17 @@ def grow(
     held: Part | None = None,
     rounds: tuple[int, int] | None = None,
     tick: Tick = _quiet,
+    spread: Spread = in_turn,
 ) -> Branch:
     """Mean and quantile boosters of one part; stopped on ``held``, or after a given number of rounds.
 
-    Rows go to ``parts`` tile by tile, and so do the boosters: what is there already is not made again.
+    Rows go to ``parts`` tile by tile, whoever draws them, and so do the boosters: what is there already is not made
+    again. The trees are grown here, on all rows: shares of them on several machines would give other trees.
     """
     require_device(options.device)
     view = View(forcing=kind.forcing, pattern=kind.pattern, roughness=look.roughness, error=options.noise)
     draws = {"rows": (part, 1.0)} | ({"held": (held, 0.25)} if held else {})
-    for tile, cells in enumerate(look.cells):
-        for role, (seen, share) in draws.items():
-            _draw_tile(parts.under(role), records, tile, cells / sum(look.cells) * share, seen, look, options, view)
+    for _ in spread(partial(_draw_tile, parts, records, draws, look, options, view), range(len(look.cells))):
         tick("drawing rows")
     if (rows := Spool(parts.folder / "rows", look.features).rows) < MINIMUM_CELLS:
         raise TrainingError("There are too few training samples", value=rows, allowed=f"{MINIMUM_CELLS}")
@@ -169,23 +185,24 @@ def days_each(most: int, tiles: int, in_all: int, least: int) -> int:
 def _draw_tile(
     parts: Parts,
     records: Sequence[TileRecord],
-    tile: int,
-    share: float,
-    part: Part,
+    draws: Mapping[str, tuple[Part, float]],
     look: Survey,
     options: Options,
     view: View,
+    tile: int,
 ) -> None:
-    """One tile's rows, ``share`` of all."""
+    """One tile's rows, to learn from and to judge on: by its cells a share of all, times each part's own."""
     days = days_each(options.days_per_tile, len(look.cells), _TILE_DAYS, _LEAST_DAYS)
-    how = Draw(rows=max(1, round(options.rows * share)), days=days, seed=options.seed, view=view)
+    for role, (part, share) in draws.items():
+        count = max(1, round(options.rows * (look.cells[tile] / sum(look.cells) * share)))
+        how = Draw(rows=count, days=days, seed=options.seed, view=view)
 
-    def write(folder: Path) -> None:
-        record = records[tile]
-        allowed = allowed_cells(record, part.mask(tile))
-        write_rows(folder, draw(record, tile, allowed, part, look.features, how) if allowed.any() else ())
+        def write(folder: Path, part: Part = part, how: Draw = how) -> None:
+            record = records[tile]
+            allowed = allowed_cells(record, part.mask(tile))
+            write_rows(folder, draw(record, tile, allowed, part, look.features, how) if allowed.any() else ())
 
-    parts.part(f"{tile:05d}", write)
+        parts.under(role).part(f"{tile:05d}", write)
 
 
 def _booster_maker(role: str, parts: Parts, look: Survey, count: int, options: Options) -> Callable[[Path], None]:

@@ -27,6 +27,7 @@ FOLDS = 5
 RIDGE = 0.05
 _TILE = 4  # M36 cells along one edge of a sampled tile
 _MOST_TILES = 16
+_AT_ONCE = 60  # days of a tile at 1 km that are held at once
 _JUDGED = 120  # days that errors are judged on, of all tiles together
 _MOST_DAYS = 3 * 365  # newest days of a record that they are taken from
 
@@ -72,7 +73,11 @@ def _sample(data: xr.Dataset, ratio: int) -> _Sample:
     active = data["active"].values.astype(bool)
 
     def coarse(name: str) -> Floats:
-        return block_mean(data[name].values, active, ratio)
+        field = data[name]
+        if "time" not in field.dims:
+            return block_mean(field.values, active, ratio)
+        parts = (field.isel(time=slice(n, n + _AT_ONCE)).values for n in range(0, field.sizes["time"], _AT_ONCE))
+        return np.concatenate([block_mean(part, active, ratio) for part in parts])
 
     theta, fine = coarse("soil_moisture"), coarse("soil_moisture_sd")
     predictors = None

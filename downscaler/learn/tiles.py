@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import xarray as xr
@@ -53,6 +54,10 @@ class Tiles(Sequence[TileRecord]):
             window for window in prior.domain.blocks(tile) if bool(prior.window(prior.domain, window)["active"].any())
         ]
         self._last: tuple[int, TileRecord] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to read tiles of its own; nothing that was read goes along."""
+        return {**self.__dict__, "_last": None, "_prior": replace(self._prior)}
 
     def __len__(self) -> int:
         return len(self.windows)

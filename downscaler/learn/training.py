@@ -28,7 +28,7 @@ from downscaler.method.features import FEATURES, with_gaps
 from downscaler.method.forcing import own_days, run_of_days
 from downscaler.method.hybrid import Branch, Model
 from downscaler.method.tile.weather import DaysOfWeather
-from downscaler.parts import Parts, alone, resumed, scratch
+from downscaler.parts import Parts, Spread, alone, in_turn, resumed, scratch
 from downscaler.product import ALGORITHM_VERSION, PRODUCT_VERSION, SCHEMA_VERSION
 
 __all__ = ["Trial", "days_with_data", "fit_branch", "train", "with_weather"]
@@ -66,33 +66,36 @@ def fit_branch(
     final: Part | None = None,
     parts: Parts | None = None,
     tick: Tick = lambda _what: None,
+    spread: Spread = in_turn,
 ) -> tuple[Branch, dict[str, Any]]:
     """Train and calibrate one branch; of many ``records`` one at a time is looked at.
 
     Each trial trains on its part and judges on its held part, which stops the training and, pooled over the trials,
     calibrates the interval. The branch is the last trial's, or with ``final`` a fresh one trained on that part for
     the trials' mean number of rounds. What ``parts`` hold is not made again; ``tick`` hears of every tile.
+    ``spread`` looks at tiles and draws their rows.
 
     Raises:
         TrainingError: a part holds no rows.
     """
     if parts is None:
         with scratch() as own_parts:
-            return fit_branch(kind, records, trials, options, final=final, parts=own_parts, tick=tick)
+            return fit_branch(kind, records, trials, options, final=final, parts=own_parts, tick=tick, spread=spread)
     ledger, rounds = Ledger(), []
     looks: list[Survey] = []
     for number, trial in enumerate(trials):
         own, here = trial.records or records, parts.under(f"trial-{number}")
-        look = survey(kind, own, trial.train, here, tick)
+        look = survey(kind, own, trial.train, here, tick, spread)
         looks.append(look if not looks else replace(look, features=looks[0].features))
-        branch = grow(kind, looks[-1], own, trial.train, options, here, held=trial.held, tick=tick)
+        branch = grow(kind, looks[-1], own, trial.train, options, here, held=trial.held, tick=tick, spread=spread)
         rounds.append((branch.mean.num_boosted_rounds(), branch.bounds.num_boosted_rounds()))
         _judge(ledger, branch, own, trial.held, options, tick)
     if final is not None:
         mean, bounds = np.rint(np.mean(rounds, axis=0)).astype(int)
         here = parts.under("final")
-        look = replace(survey(kind, records, final, here, tick), features=looks[0].features)
-        branch = grow(kind, look, records, final, options, here, rounds=(int(mean), int(bounds)), tick=tick)
+        look = replace(survey(kind, records, final, here, tick, spread), features=looks[0].features)
+        few = int(mean), int(bounds)
+        branch = grow(kind, look, records, final, options, here, rounds=few, tick=tick, spread=spread)
     area = _area(branch, records, final or trials[-1].train, options, tick)
     branch = replace(branch, stretch=ledger.stretch(), applicability=area)
     return branch, {"rmse": ledger.rmse(), "cells": ledger.cells, "rounds": rounds, "stretch": list(branch.stretch)}
@@ -136,6 +139,7 @@ def train(
     progress: Progress | None = None,
     work: Path | None = None,
     weather: DaysOfWeather | None = None,
+    spread: Spread = in_turn,
 ) -> Model:
     """Train all branches that a prior can carry: per coarse grid, without forcing and, where it is stored, with it.
 
@@ -147,6 +151,8 @@ def train(
         work: folder for rows and trees on the way, kept: a training that was killed goes on from there, to the same
             bytes. None: a temporary one.
         weather: rain and temperature for a prior that has none of its own; a prior that has keeps to its own.
+        spread: who looks at tiles and draws their rows; beyond this process it needs ``work``, which all have to
+            reach. The model does not depend on it.
 
     Raises:
         TrainingError: too few days or cells.
@@ -157,9 +163,9 @@ def train(
     lent = None if "precipitation" in prior.data else weather
     if work is None:
         with scratch() as parts:
-            return _train(prior, grids, options, progress, parts, lent)
+            return _train(prior, grids, options, progress, parts, lent, spread)
     with alone(work):
-        return _train(prior, grids, options, progress, resumed(work, _plan(prior, options, lent)), lent)
+        return _train(prior, grids, options, progress, resumed(work, _plan(prior, options, lent)), lent, spread)
 
 
 def _plan(prior: Prior, options: Options, weather: DaysOfWeather | None) -> dict[str, Any]:
@@ -176,6 +182,7 @@ def _train(
     progress: Progress | None,
     parts: Parts,
     weather: DaysOfWeather | None,
+    spread: Spread,
 ) -> Model:
     days = days_with_data(prior)
     split = split_days(len(days), options.holdout)
@@ -192,7 +199,7 @@ def _train(
     skill: dict[str, Any] = {}
     for kind in kinds:
         steps.title = f"{kind.grid.name}, {'with forcing' if kind.forcing else 'climatology'}"
-        branch, figures = _train_kind(kind, records[kind.grid.name], split, options, parts, steps.tick, held)
+        branch, figures = _train_kind(kind, records[kind.grid.name], split, options, parts, steps.tick, held, spread)
         branches[kind.grid.name, kind.forcing] = branch
         skill[branch.name] = figures
     steps.finish()
@@ -221,7 +228,14 @@ class _Steps:
 
 
 def _train_kind(
-    kind: Kind, records: Tiles, split: Split, options: Options, parts: Parts, tick: Tick, held: Sequence[dt.date]
+    kind: Kind,
+    records: Tiles,
+    split: Split,
+    options: Options,
+    parts: Parts,
+    tick: Tick,
+    held: Sequence[dt.date],
+    spread: Spread,
 ) -> tuple[Branch, dict[str, Any]]:
     if not records:
         raise TrainingError("The prior has no active cells")
@@ -235,7 +249,7 @@ def _train_kind(
             raise TrainingError(f"The {whose}, or has too many gaps for training")
     trial = Trial(train=Part(days=days[0]), held=Part(days=days[1]))
     here = parts.under(f"{kind.grid.name}-{'forcing' if kind.forcing else 'climatology'}")
-    branch, figures = fit_branch(kind, records, [trial], options, parts=here, tick=tick)
+    branch, figures = fit_branch(kind, records, [trial], options, parts=here, tick=tick, spread=spread)
     return branch, {"split": "temporal: contiguous held-out stretches of the prior itself", **figures}
 
 

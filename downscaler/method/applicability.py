@@ -8,17 +8,13 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from downscaler.errors import ModelFeatureError, ModelUnreadableError
 from downscaler.ground.blocks import Bools, Floats
+from downscaler.method.reach import Reach
 
 Rows = NDArray[np.float32]
 _CHUNK = 8192  # rows searched at once: what is compared stays in the processor's cache
-_FEW = 12  # coordinates of the first search: those in which the references lie furthest apart
-# Slacks of the searches of ``outside``, ever more exact, each on the rows that the one before left open.
-_LOOSE, _EXACT = (20.0, 3.0, 0.0), (3.0, 0.0)
-_MARGIN = 1e-4  # of a distance in single precision, within which it proves nothing
 _ARRAYS = ("mean", "scale", "weight", "references", "mean_distance", "threshold")
 
 
@@ -65,16 +61,14 @@ class Applicability:
         self._check(rows)
         result = np.empty(len(rows), np.float32)
         for part in chunks(len(rows), _CHUNK):
-            distance, _ = self._tree.query(self.place(rows[part]))
+            distance, _ = self._reach.exact.query(self.place(rows[part]))
             result[part] = distance / self.mean_distance
         return result
 
     def outside(self, rows: Rows) -> Bools:
         """Whether each row is outside the area of applicability: dissimilarity above the threshold.
 
-        Any reference within reach proves a row inside, and none within reach in a few of the coordinates proves it
-        outside. So loose searches in few coordinates settle nearly all rows, and the others are searched exactly: the
-        answer is that of an exact search.
+        The answer is that of an exact search (``Reach``), found soonest where rows that follow each other are alike.
 
         Args:
             rows: predictors [n, k] in the branch's order and units; NaN where unknown.
@@ -85,41 +79,7 @@ class Applicability:
         self._check(rows)
         result = np.empty(len(rows), bool)
         for part in chunks(len(rows), _CHUNK):
-            chunk = rows[part]
-            outside, left = self._settled(chunk)
-            outside[left] = self._searched(chunk[left])
-            result[part] = outside
-        return result
-
-    def _settled(self, rows: Rows) -> tuple[Bools, NDArray[np.intp]]:
-        """Whether rows are outside, by proofs in single precision, and the positions of those that have none."""
-        few = self._few
-        points = (rows[:, few.used] - few.mean) * few.scale
-        whole = np.isfinite(points.sum(axis=1))
-        left, far = [np.flatnonzero(~whole)], np.flatnonzero(whole)
-        for slack in _LOOSE:
-            near, found = few.nearest(points[np.ix_(far, few.first)], slack)
-            open_ = far[found][~few.inside(points[far[found]], near)]
-            if slack == _LOOSE[0]:  # another reference may prove it
-                far = np.concatenate([open_, far[~found]])
-            else:
-                left.append(open_)
-                far = far[~found]
-        outside = np.zeros(len(rows), bool)
-        outside[far] = True  # the last search was exact
-        return outside, np.concatenate(left)
-
-    def _searched(self, rows: Rows) -> Bools:
-        """Whether rows are outside, by searches in all coordinates."""
-        reach = self.threshold * self.mean_distance
-        bound = float(np.nextafter(reach, np.inf))  # the tree leaves out what is at its bound
-        points = self.place(rows)
-        far = np.arange(len(points))
-        for slack in _EXACT:
-            found, _ = self._tree.query(points[far], eps=slack, distance_upper_bound=bound)
-            far = far[~(found <= reach)]
-        result = np.zeros(len(rows), bool)
-        result[far] = True
+            result[part] = self._reach.beyond(self.place(rows[part]))
         return result
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -161,13 +121,8 @@ class Applicability:
         return np.asarray(~np.isfinite(self.references[:, self._used]).all(axis=0), dtype=bool)
 
     @cached_property
-    def _few(self) -> _Few:
-        return _Few.of(self)
-
-    @cached_property
-    def _tree(self) -> cKDTree:
-        # splits at midpoints, not medians: searches take a quarter less time
-        return cKDTree(self.place(self.references), balanced_tree=False)
+    def _reach(self) -> Reach:
+        return Reach.of(self.place(self.references), self.threshold * self.mean_distance)
 
     def place(self, rows: Rows) -> Floats:
         """Rows as points whose Euclidean distance is the weighted distance, missing values included.
@@ -183,57 +138,6 @@ class Applicability:
         familiar = missing[:, self._sometimes_missing] * weight[self._sometimes_missing]
         strange = missing[:, ~self._sometimes_missing] @ (weight[~self._sometimes_missing] ** 2)
         return np.concatenate([known, familiar, np.sqrt(strange)[:, None]], axis=1)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Few:
-    """The references in single precision, and a tree of the few coordinates in which they lie furthest apart.
-
-    Of references that lack predictors ``missing`` is what that adds to a squared distance from rows that lack none.
-    """
-
-    used: NDArray[np.intp] | slice
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
-    references: Rows
-    missing: NDArray[np.float32]
-    first: NDArray[np.intp]
-    tree: cKDTree
-    reach: float
-
-    def nearest(self, points: Rows, slack: float) -> tuple[NDArray[np.intp], Bools]:
-        """References near points (their few coordinates), of those that have one within reach, and which have."""
-        _, near = self.tree.query(points, eps=slack, distance_upper_bound=self._beyond)
-        found = near < len(self.references)
-        return near[found], found
-
-    def inside(self, points: Rows, references: NDArray[np.intp]) -> Bools:
-        """Whether each point is surely within reach of its reference."""
-        apart = points - self.references[references]
-        square = np.einsum("ij,ij->i", apart, apart) + self.missing[references]
-        return np.asarray(square <= (self.reach * (1.0 - _MARGIN)) ** 2)
-
-    @property
-    def _beyond(self) -> float:
-        return float(np.nextafter(self.reach * (1.0 + _MARGIN), np.inf))
-
-    @classmethod
-    def of(cls, area: Applicability) -> _Few:
-        """Those of an area of applicability."""
-        used = area._used
-        placed = area.place(area.references)
-        known = placed[:, : len(used)]
-        first = np.argsort(-known.var(axis=0), kind="stable")[:_FEW]
-        return cls(
-            used=used if len(used) < len(area.mean) else slice(None),
-            mean=area.mean[used].astype(np.float32),
-            scale=(area.weight[used] / area.scale[used]).astype(np.float32),
-            references=known.astype(np.float32),
-            missing=np.square(placed[:, len(used) :]).sum(axis=1).astype(np.float32),
-            first=first,
-            tree=cKDTree(known[:, first], balanced_tree=False),
-            reach=area.threshold * area.mean_distance,
-        )
 
 
 def chunks(count: int, size: int) -> Iterator[slice]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import xarray as xr
@@ -51,9 +50,9 @@ def coarse_days(
         place = (part.rows.slice, part.columns.slice)
         for first in range(0, len(own), _DAYS):
             fine = read_days(data["soil_moisture"], at[first : first + _DAYS])
-            result[(own[first : first + _DAYS], *place)] = _means(fine, active, grid)
+            result[(own[first : first + _DAYS], *place)] = coarse_means(fine, active, grid)
         if len(other):  # means of waves are waves of means
-            waves = _means(data["soil_moisture_climatology"].values, active, grid)
+            waves = coarse_means(data["soil_moisture_climatology"].values, active, grid)
             result[(other, *place)] = on_days(waves, of_year)
     return result, known
 
@@ -71,7 +70,7 @@ def prior_statistics(prior: Prior, grid: EaseGrid) -> CoarseStatistics:
     for data, part in _tiles(prior, domain, grid):
         active = data["active"].values.astype(bool)
         blocks = (data["soil_moisture"].isel(time=slice(at, at + _DAYS)).values for at in range(0, len(dates), _DAYS))
-        record = np.concatenate([_means(block, active, grid) for block in blocks])
+        record = np.concatenate([coarse_means(block, active, grid) for block in blocks])
         here = CoarseStatistics.from_record(record, dates, grid, _cut(domain, part, grid), prior.title)
         for name in ("count", "mean", "std", "quantiles"):
             getattr(whole, name)[..., part.rows.slice, part.columns.slice] = getattr(here, name)
@@ -103,6 +102,10 @@ class CoarseLevels:
     rain: Floats | None = None
     warmth: Floats | None = None
 
+    def arrays(self) -> dict[str, Floats]:
+        """Those that there are, by name."""
+        return {name: values for name, values in vars(self).items() if values is not None}
+
 
 def coarse_levels(prior: Prior, domain: Domain, grid: EaseGrid, footprint: float) -> CoarseLevels:
     """What a prior's record says of coarse cells, through a footprint of a 3 dB width in km too; tile by tile.
@@ -127,50 +130,8 @@ def coarse_levels(prior: Prior, domain: Domain, grid: EaseGrid, footprint: float
         made["seen"][part.index] = seen[cut.index]
         for ours, stored in names.items():
             fine = data[stored].values[inner.index]
-            made[ours][part.index] = _means(fine, active[inner.index], grid)
+            made[ours][part.index] = coarse_means(fine, active[inner.index], grid)
     return CoarseLevels(**made)
-
-
-class Weather(Protocol):
-    """Weather beside the prior: which days there are, and how they are read on a window of a domain."""
-
-    @property
-    def days(self) -> Sequence[dt.date]:
-        """Days with precipitation."""
-        ...
-
-    @property
-    def read(self) -> Callable[[str, Sequence[dt.date], Domain, Window], Floats]:
-        """A variable of some days on an M01 window of a domain [n, y, x], NaN without one."""
-        ...
-
-
-def coarse_weather(
-    prior: Prior, domain: Domain, grid: EaseGrid, dates: Sequence[dt.date], weather: Weather | None
-) -> tuple[Floats, Floats]:
-    """Rain (mm) and air temperature (K) of days [n, nyc, nxc]: the prior's own days first, else the weather's.
-
-    NaN for days and cells without.
-    """
-    shape = domain.shape(grid)
-    made = {name: np.full((len(dates), shape.y, shape.x), np.nan) for name in ("precipitation", "air_temperature")}
-    stored = prior.data["time"].values.astype("datetime64[D]")
-    days = np.asarray(dates, dtype="datetime64[D]")
-    held = set(weather.days) if weather is not None else set()
-    own = np.flatnonzero(np.isin(days, stored))
-    other = np.array([n for n in range(len(days)) if n not in set(own.tolist()) and dates[n] in held], np.intp)
-    at = np.searchsorted(stored, days[own])
-    ratio = ratio_to_m01(grid)
-    for window in domain.blocks():
-        data, part = prior.window(domain, window), window.coarser(ratio)
-        active = data["active"].values.astype(bool)
-        for name, target in made.items():
-            if len(own) and name in data:
-                target[(own, *part.index)] = _means(read_days(data[name], at), active, grid)
-            if len(other) and weather is not None:
-                fine = weather.read(name, [dates[n] for n in other], domain, window)
-                target[(other, *part.index)] = _means(np.asarray(fine, np.float32), active, grid)
-    return made["precipitation"], made["air_temperature"]
 
 
 def _tiles(prior: Prior, domain: Domain, grid: EaseGrid) -> Iterator[tuple[xr.Dataset, Window]]:
@@ -190,7 +151,7 @@ def _cut(domain: Domain, part: Window, grid: EaseGrid) -> Domain:
     return Domain(name=domain.name, title=domain.title, m36=Window(rows=spans[0], columns=spans[1]))
 
 
-def _means(fine: Array, active: NDArray[np.bool_], grid: EaseGrid) -> Array:
+def coarse_means(fine: Array, active: NDArray[np.bool_], grid: EaseGrid) -> Array:
     """Block means [..., nyc, nxc] over cells that are active and have a value, NaN where a block has none."""
     ratio = ratio_to_m01(grid)
     use = active & np.isfinite(fine)

@@ -9,7 +9,9 @@ made to follow wetness. XGBoost learns f, what is left of the prior's own days o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from downscaler.product import THETA_MAX, THETA_MIN
 TILE = 8  # M36 cells along one edge of a tile
 DEFAULT_ERROR = 0.04  # m3 m-3, SMAP's mission requirement, where a granule gives no error of its own
 Z90 = 1.6448536269514722  # standard normal quantile of 0.95
+_setting = Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +73,24 @@ class Branch:
         """Name in a model folder."""
         return f"{self.grid.lower()}-{'forcing' if self.forcing else 'climatology'}"
 
-    def answer(self, rows: NDArray[np.float32]) -> Answer:
-        """What the trees say of predictors [n, k] in the branch's order, as ``features.matrix`` gives them."""
+    def copied(self) -> Branch:
+        """The same with boosters of its own."""
+        return replace(self, mean=self.mean.copy(), bounds=self.bounds.copy())
+
+    def answer(self, rows: NDArray[np.float32], *, bounds: bool = True) -> Answer:
+        """What the trees say of predictors [n, k] in the branch's order, as ``features.matrix`` gives them.
+
+        Without ``bounds`` both quantiles are the mean: for who has another interval.
+        """
         if not len(rows):
             nothing = np.zeros(0, np.float32)
             return Answer(mean=nothing, low=nothing, high=nothing, outside=np.zeros(0, bool))
-        low, high = self.bounds.inplace_predict(rows).T
+        mean = self.mean.inplace_predict(rows)
+        low, high = self.bounds.inplace_predict(rows).T if bounds else (mean, mean)
         area = self.applicability
         gaps = bool((rows == np.float32(MISSING)).any())
         outside = np.zeros(len(rows), bool) if area is None else area.outside(with_gaps(rows) if gaps else rows)
-        return Answer(mean=self.mean.inplace_predict(rows), low=low, high=high, outside=outside)
+        return Answer(mean=mean, low=low, high=high, outside=outside)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +115,27 @@ class Model:
                 remedy="Train a model for it (vadose train).",
             )
         return found
+
+    def on(self, threads: int) -> Model:
+        """The model with trees that use so many threads; its own trees for the first number that is asked for.
+
+        Days that are made at once in one process share a model. A booster may not be set while another thread asks it,
+        so each further number has boosters of its own.
+        """
+        with _setting:
+            if threads not in self._by_threads:
+                model = self
+                if self._by_threads:
+                    model = replace(self, branches={key: each.copied() for key, each in self.branches.items()})
+                for branch in model.branches.values():
+                    for booster in (branch.mean, branch.bounds):
+                        booster.set_param({"nthread": threads})
+                self._by_threads[threads] = model
+            return self._by_threads[threads]
+
+    @cached_property
+    def _by_threads(self) -> dict[int, Model]:
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,6 +134,14 @@ def simulate_day(state: State, soil: Soil, weather: Weather, greenness: float, r
     return moisture
 
 
+def saturation(moisture: Field, root: Field, soil: Soil) -> Field:
+    """Saturation on the five layers, [z, y, x] bottom first, from two: the deepest is ground water."""
+    top = moisture / soil.porosity
+    below = (soil.residual + root * (soil.porosity - soil.residual)) / soil.porosity
+    drained = (soil.residual + soil.drained * (soil.porosity - soil.residual)) / soil.porosity
+    return np.stack([np.ones_like(top), 0.5 * (below + drained), below, 0.35 * top + 0.65 * below, top])
+
+
 def _gravity(saturation: Field, soil: Soil, pores: Field) -> Field:
     """Saturation after a step of dS/dt = -k S^c, exact: (S^(1-c) + (c - 1) k t)^(1/(1-c))."""
     c = soil.exponent

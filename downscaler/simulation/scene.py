@@ -107,18 +107,18 @@ def commonest(cover: NDArray[np.generic]) -> tuple[NDArray[np.uint8], NDArray[np
 
 
 def choose_sites(
-    statics: Mapping[str, NDArray[np.generic]], seed: int, *, most: int = 60
+    statics: Mapping[str, NDArray[np.generic]], seed: int, *, most: int = 60, of: tuple[int, ...] = ()
 ) -> dict[str, list[tuple[int, int]]]:
     """Cells (row, column) of two networks: one on open, level ground as real ones are, one anywhere at random.
 
     Networks sit in biased places (the paper's second finding): the first has no station in forest, on slopes or in
-    wetland; the second is what a designer of a test would wish for.
+    wetland; the second is what a designer of a test would wish for. ``of`` names the piece of a larger land.
     """
-    random = Stream(seed=seed, name="sites").generator()
+    random = Stream(seed=seed, name="sites").child(*of).generator()
     cover, active = statics["land_cover"], statics["active"].astype(bool)
     steep = np.hypot(statics["slope_x"].astype(np.float64), statics["slope_y"].astype(np.float64))
     easy = active & np.isin(cover, [GRASSLAND, CROPLAND, MOSAIC]) & (steep < np.nanmedian(steep[active]))
-    count = int(np.clip(active.sum() // 2700, 4, most))
+    count = int(np.clip(active.sum() // 2700, min(4, most), most))
     networks = {}
     for name, allowed, share in (("SIM-MESONET", easy, 1.0), ("SIM-RANDOM", active, 0.5)):
         cells = np.flatnonzero(allowed.ravel())

@@ -27,6 +27,7 @@ _TILE = 160.0  # km, storms are drawn tile by tile
 _REACH = 1  # tiles a storm may travel
 _COARSE = 16.0  # km, fronts are drawn at this spacing and interpolated
 _ZONAL = 620.0  # km day-1, how fast fronts move eastward
+_MOST = 300.0  # mm in six hours: where a continent's storms meet chance would have it rain more than ever was seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,7 @@ def day_weather(
         rain[storm.step, rows, columns] += amount
     rain *= texture(number, y, x, nature, error=error, sky=sky)
     rain[rain < 0.05] = 0.0
+    np.minimum(rain, _MOST, out=rain)
     total = rain.sum(axis=0)
     temperature = _temperature(date, y, x, nature, elevation=elevation, latitude=latitude)
     temperature = temperature - 3.0 * (1.0 - np.exp(-total / 8.0)) + sky.warmth

@@ -15,6 +15,8 @@ from downscaler import product
 from downscaler.derived.alerts import Threshold
 from downscaler.errors import BROKEN, AlertError
 from downscaler.ground.grid import LonLat
+from downscaler.sources.us_places import KINDS as KINDS_OF_PLACES
+from downscaler.sources.us_places import us_layer
 from downscaler.sources.zones import read_layer
 
 if TYPE_CHECKING:
@@ -124,7 +126,8 @@ def _where(entry: Mapping[str, Any], path: Path, refuse: Any) -> tuple[Any, str,
             raise refuse("its place is none", place, "[longitude, latitude] in degrees")
         lon, lat = (float(value) for value in place)
         return LonLat(lon=lon, lat=lat), f"{lat:.3f}, {lon:.3f}", [lon, lat]
-    layer = read_layer(path.parent / str(entry["zones"]))
+    named, beside = str(entry["zones"]), path.parent / str(entry["zones"])
+    layer = us_layer(named) if named in KINDS_OF_PLACES and not beside.exists() else read_layer(beside)
     zone = next((one for one in layer.zones if one.id == str(entry.get("id"))), None)
     if zone is None:
         raise refuse("the file has no such zone", entry.get("id"), [one.id for one in layer.zones[:5]])

@@ -66,6 +66,13 @@ PublishTo = Annotated[
     str | None,
     typer.Option(metavar="CATALOG", help="Catalogue to publish in: a folder, file:// or s3://bucket/prefix."),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask scheduler whose workers share the tiles: tcp://HOST:PORT, or local:N for N processes here.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(min=0, help="Random seed; the same seed gives the same bytes.")]
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from downscaler.errors import ClaimedError, GranuleMissingError, NoRetrievalError, VadoseError
+from flows import light
 from flows.day.inputs import prepare
 from flows.day.jobs import DayJob, DayOutcome, Status
 from flows.day.reading import read
@@ -73,6 +74,7 @@ def _run_each(date: dt.date, jobs: Sequence[DayJob], *, wait: bool) -> DayOutcom
 
 def _run_one(date: dt.date, job: DayJob, planned: int | None, *, wait: bool) -> DayOutcome:
     """One product of a day."""
+    light.load()
     from catalog.publish.claims import PATIENCE, claimed
     from catalog.publish.settled import made_since
     from catalog.store.probe import require_conditional_writes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from downscaler.day.reading import Reading
     from downscaler.ground.coarse_day import CoarseDay
     from downscaler.ground.grid import Domain
+    from downscaler.method.weather.coarse import Shelf
     from downscaler.sources.smap import Offer
 
 _LOG = logging.getLogger(DAYS)
@@ -62,14 +64,16 @@ def _analysed(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | 
     """The day's analysis, from its granules, if any, and those of the days before."""
     from downscaler.day.analysis import analyse_day
     from downscaler.method.coarse.analysis import WINDOW
+    from downscaler.stores.prior.kept import keeping
 
     today, _ = _today(date, job, inputs, offers)
+    keep = keeping(inputs.prior, inputs.domain)
     dates = [date - dt.timedelta(days=age) for age in range(WINDOW - 1, 0, -1)]
-    before = list(_seen(dates, earlier(job), inputs))
+    before = list(_seen(dates, earlier(job), inputs, keep.passes))
     for day in (*before, *([today] if today is not None else ())):
         inputs.require(day.grid)
     weather = inputs.weather.upto(date) if inputs.weather is not None else None
-    return analyse_day(date, today, before, inputs, weather=weather)
+    return analyse_day(date, today, before, inputs, weather=weather, keeping=keep)
 
 
 def _today(
@@ -103,18 +107,29 @@ def _modelled(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | 
             offers += found
 
 
-def _seen(dates: Sequence[dt.date], job: DayJob, inputs: Inputs) -> Iterator[CoarseDay]:
+def _seen(dates: Sequence[dt.date], job: DayJob, inputs: Inputs, shelf: Shelf | None) -> Iterator[CoarseDay]:
     """Those of some days that can be read and have a retrieval."""
     for date in dates:
         with suppress(GranuleError):
             paths = locate(date, job)
             state = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
-            yield _read(state, inputs.domain, date)
+            yield _read(state, inputs.domain, date, shelf)
 
 
 @lru_cache(maxsize=40)
-def _read(state: tuple[tuple[Path, int, int], ...], domain: Domain, date: dt.date) -> CoarseDay:
-    """A day's granules, kept for the days after it as long as no file changed."""
+def _read(
+    state: tuple[tuple[Path, int, int], ...], domain: Domain, date: dt.date, shelf: Shelf | None = None
+) -> CoarseDay:
+    """A day's granules, kept for the days after it, also on ``shelf``, as long as no file changed."""
     from downscaler.sources.smap import read_day
+    from downscaler.stores.coarse_days import packed, unpacked
 
-    return read_day([path for path, _, _ in state], domain, date=date)
+    files = [f"{path.name} {changed} {size}" for path, changed, size in state]
+    name = f"{date}-{hashlib.sha256(repr(files).encode()).hexdigest()[:16]}"
+    kept = shelf.find(name) if shelf is not None else None
+    day = unpacked(kept, date, domain) if kept is not None else None
+    if day is None:
+        day = read_day([path for path, _, _ in state], domain, date=date)
+        if shelf is not None:
+            shelf.put(name, packed(day))
+    return day

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
-from downscaler.errors import ConfigError
-from downscaler.parts import cores
+from downscaler.errors import ConfigError, VadoseError
+from downscaler.parts import Spread, cores, in_processes
 
 _CONNECT_SECONDS = 20
 _Item = TypeVar("_Item")
@@ -44,6 +45,35 @@ def connected(scheduler: str) -> Iterator[Any]:
         ) from None
     with client:
         yield client
+
+
+@contextmanager
+def spread_on(scheduler: str | None, workers: int, lost: type[VadoseError]) -> Iterator[Spread]:
+    """Who does numbered work: a Dask cluster if a scheduler is named, else so many processes of this machine.
+
+    Work that costs several workers raises ``lost``.
+    """
+    if scheduler is None:
+        yield in_processes(workers)
+        return
+    with connected(scheduler) as client:
+        yield partial(_spread, client, lost)
+
+
+def _spread(
+    client: Any, lost: type[VadoseError], work: Callable[[int], Any], items: Sequence[int], /
+) -> Iterator[tuple[int, Any]]:
+    for item, result, error in each_done(client, work, items):
+        if error is None:
+            yield item, result
+        elif type(error).__name__ == "KilledWorker":
+            raise lost(
+                "Several workers died of the same work (perhaps out of memory)",
+                value=error,
+                remedy="Run the same command again: what was finished is kept. Perhaps with fewer or larger workers.",
+            ) from error
+        else:
+            raise error
 
 
 def each_done(

@@ -13,6 +13,7 @@ from flows.day.make import outcome_of
 from flows.days import cubes
 from flows.derived.composites import composite_jobs
 from flows.derived.jobs import DerivedJob, PeriodState
+from flows.derived.series import series_in_step
 from flows.derived.state import survey
 
 if TYPE_CHECKING:
@@ -86,14 +87,15 @@ def keep_in_step(
     """
     from catalog.reading.stack import span_of
 
-    made = []
+    made, latest = [], end
     for job in derived_jobs(settings):
         newest = span_of(job.catalog, job.source())[1] if job.reach else end
         until = max(end, min(end + dt.timedelta(days=job.reach), newest))
         outcomes = make_items(job, start, until, today=today, attempt=attempt)
         made += [outcome for outcome in outcomes if outcome.status != "current"]
         cubes.keep_in_step(job.catalog, job.target.name)
-    return made
+        latest = max(latest, until)
+    return made + series_in_step(settings, start, latest)
 
 
 def _settled(state: PeriodState) -> DayOutcome | None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flows.settings import Settings
 
 READ = ("soil_moisture", "uncertainty", "quality_flag")
-_SIDE = 144  # pixels of a window: a season of ten years fits into memory
+_CELLS = 2048  # worked on at once: what is made of them stays in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +63,14 @@ class PercentileJob(DerivedJob):
         from downscaler.derived.composite import ErrorMemory
         from downscaler.derived.drought import FLASH_DAYS, FLASH_FROM, FLASH_TO
         from downscaler.derived.percentile import INDEPENDENT, LONG_ENOUGH, SEASON
+        from downscaler.product import USUAL
 
         prior, memory = self._prior(), ErrorMemory.of(source.name)
         parameters = {
             "season_days": SEASON,
             "long_enough_years": LONG_ENOUGH,
             "independent_days": INDEPENDENT,
+            "usual": list(USUAL),
             "flash_drought": {"days": FLASH_DAYS, "from": FLASH_FROM, "to": FLASH_TO},
             "error_autocorrelation": {"lasting": memory.lasting, "days": memory.days},
         }
@@ -102,16 +104,15 @@ class PercentileJob(DerivedJob):
             open_stack(store, source, days[:1], READ) as read_day,
             open_stack(store, source, days[1:], READ[:2]) as read_others,
         ):
-            for window in windows(source, _SIDE):
-                today, others = read_day(window), read_others(window) if days[1:] else {}
+            for window in windows(source):
+                today = read_day(window)
                 known = np.isfinite(today["soil_moisture"][0])  # over the sea and beyond the border there is no work
                 fields = {v.name: np.full(known.shape, np.nan) for v in self.kind.variables[:-1]}
                 if known.any():
-                    cells = [[day[known] for day in (*today[n], *others.get(n, ()))] for n in READ[:2]]
-                    stack = _Stack([day.date for day in days], cells)
-                    dates = (first, earlier(first))
-                    now, before = (self._reference(prior, source, window, stack, date, known) for date in dates)
-                    for name, values in _rasters(stack, now, before, memory).items():
+                    others = read_others(window, known) if days[1:] else {}
+                    cells = [[today[n][0][known], *others.get(n, ())] for n in READ[:2]]
+                    seasons = self._seasons(prior, source, window, first, known)
+                    for name, values in _in_parts([day.date for day in days], cells, seasons, memory).items():
                         fields[name][known] = values
                 yield Tile(window=window, fields=fields | {"quality_flag": today["quality_flag"][0]})
 
@@ -120,20 +121,60 @@ class PercentileJob(DerivedJob):
 
         return open_prior(self.prior)
 
-    def _reference(
-        self, prior: Prior, source: Domain, window: Window, stack: _Stack, date: dt.date, known: Bools
-    ) -> Reference:
-        """The climatology of those pixels of a window that are known, in the season of a day."""
-        from downscaler.derived.percentile import SEASON, join
+    def _seasons(self, prior: Prior, source: Domain, window: Window, first: dt.date, known: Bools) -> list[_Season]:
+        """The prior's values [day, cell] of the cells that are known, in the seasons of today and of before."""
+        from downscaler.derived.percentile import SEASON
 
-        data, year = prior.window(source, window)["soil_moisture"], 2 * SEASON + 1
-        chosen = np.flatnonzero(in_season(data["time"].dt.dayofyear.values, date))
-        if not chosen.size:
-            raise PriorCoverageError("The prior has no day of the season", value=f"{date} and {SEASON} days around it")
-        with prior.reading(window):
-            own = data.isel(time=chosen).values[:, known].astype(np.float64)
-        theta, sigma = stack.of(season_before(date))
-        return join(theta, sigma, len(theta) / year, own, len(own) / year)
+        data, found = prior.window(source, window)["soil_moisture"], []
+        for date in (first, earlier(first)):
+            chosen = np.flatnonzero(in_season(data["time"].dt.dayofyear.values, date))
+            if not chosen.size:
+                raise PriorCoverageError("The prior has no day of the season", value=f"{date} and {SEASON} days around")
+            with prior.reading(window):
+                found.append(_Season(date=date, prior=data.isel(time=chosen).values[:, known]))
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Season:
+    """A day whose season is looked at, and the prior's values of that season [day, cell]."""
+
+    date: dt.date
+    prior: Floats
+
+
+def _in_parts(
+    dates: Sequence[dt.date], cells: Sequence[Sequence[Any]], seasons: Sequence[_Season], memory: ErrorMemory
+) -> dict[str, Any]:
+    """All rasters of some cells but the flags, a few cells at a time.
+
+    Args:
+        dates: the day that is judged, then the others.
+        cells: soil moisture and uncertainty of each day [cell].
+        seasons: of the day that is judged, and of the pentads before.
+        memory: autocorrelation of the errors.
+    """
+    parts = []
+    for start in range(0, len(cells[0][0]), _CELLS):
+        part = slice(start, start + _CELLS)
+        stack = _Stack(dates, [[day[part] for day in field] for field in cells])
+        now, before = (_reference(stack, season.date, season.prior[:, part]) for season in seasons)
+        parts.append(_rasters(stack, now, before, memory))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _reference(stack: _Stack, date: dt.date, own: Floats) -> Reference:
+    """The climatology of some cells in the season of a day, from earlier years and the prior's values [day, cell]."""
+    from downscaler.derived.percentile import SEASON, join
+
+    theta, sigma = stack.of(season_before(date))
+    year = 2 * SEASON + 1
+    return join(theta, sigma, len(theta) / year, _beside(own), len(own) / year)
+
+
+def _beside(values: Any) -> Floats:
+    """Values [day, ...] in float32, a cell's days side by side in memory: what follows runs along them."""
+    return np.moveaxis(np.moveaxis(np.asarray(values, np.float32), 0, -1).copy(), -1, 0)
 
 
 class _Stack:
@@ -142,16 +183,17 @@ class _Stack:
     def __init__(self, dates: Sequence[dt.date], fields: Sequence[Sequence[Any]]) -> None:
         self.first = dates[0]
         self._place = {date: number for number, date in enumerate(dates)}
-        self._theta, self._sigma = fields
+        self._fields = [_beside(days) for days in fields]
 
     def of(self, dates: Sequence[dt.date], *, gaps: bool = False) -> tuple[Floats, Floats]:
-        """Those of some dates that are there [n, ...], in float64; with ``gaps`` of all, NaN where one is not."""
-        blank = np.full(self._theta[0].shape, np.nan)
+        """Those of some dates that are there [n, ...]; with ``gaps`` of all, NaN where one is not."""
         wanted = [self._place.get(date) for date in sorted(dates)]
+        places = [-1 if place is None else place for place in wanted if gaps or place is not None]
         found = []
-        for fields in (self._theta, self._sigma):
-            rows = [blank if place is None else fields[place] for place in wanted if gaps or place is not None]
-            found.append(np.stack(rows).astype(np.float64) if rows else np.empty((0, *blank.shape)))
+        for field in self._fields:
+            taken = np.moveaxis(np.take(np.moveaxis(field, 0, -1), places, axis=-1), -1, 0)
+            taken[[place < 0 for place in places]] = np.nan
+            found.append(taken)
         return found[0], found[1]
 
 
@@ -159,8 +201,9 @@ def _rasters(stack: _Stack, now: Reference, before: Reference, memory: ErrorMemo
     """All rasters of some cells [...] but the flags."""
     from downscaler.derived.drought import days_since, flash_drought_probability
     from downscaler.derived.percentile import DROUGHT, WET, anomaly, quantiles, standing
+    from downscaler.product import THETA_MAX, THETA_MIN, USUAL
 
-    theta, sigma = stack.of([*recent(stack.first), stack.first], gaps=True)
+    theta, sigma = (values.astype(np.float64) for values in stack.of([*recent(stack.first), stack.first], gaps=True))
     found = standing(theta[-1], sigma[-1], now)
     classes = {f"probability_{name.lower()}": 100.0 * p for name, p in found.classes.items()}
     flash = 100.0 * flash_drought_probability(theta, sigma, now, before, memory)
@@ -171,6 +214,7 @@ def _rasters(stack: _Stack, now: Reference, before: Reference, memory: ErrorMemo
         for new, old in zip(quantiles(now, edges), quantiles(before, edges), strict=True)
     )
     unknown = np.where(np.isfinite(found.percentile), 0.0, np.nan)
+    usual = np.clip(quantiles(now, np.array(USUAL) / 100.0), THETA_MIN, THETA_MAX) + unknown
     return {
         "percentile": 100.0 * found.percentile,
         "percentile_lower": 100.0 * found.lower,
@@ -179,6 +223,7 @@ def _rasters(stack: _Stack, now: Reference, before: Reference, memory: ErrorMemo
         **{name: np.clip(values, 0.0, 100.0) for name, values in (classes | {"probability_flash": flash}).items()},
         "days_dry": days_since(theta > dry) + unknown,
         "days_wet": days_since(theta < wet) + unknown,
+        **{f"climatology_p{share}": level for share, level in zip(USUAL, usual, strict=True)},
     }
 
 

@@ -44,7 +44,7 @@ def attempt(first: dt.date, job: DerivedJob) -> DayOutcome:
 
 def compose_after(settings: Settings, start: dt.date, end: dt.date) -> list[DayOutcome]:
     """Bring what the settings ask for into step with days that a run has made; raises when an item failed."""
-    if not (settings.composites or settings.derived or settings.alerts):
+    if not (settings.composites or settings.derived or settings.zones or settings.alerts):
         return []
     try:
         made = keep_in_step(settings, start, end, today=today(), attempt=attempt)

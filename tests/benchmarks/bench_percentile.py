@@ -13,36 +13,34 @@ import time
 
 import numpy as np
 
-from catalog.reading.stack import windows
 from downscaler import product
 from downscaler.derived.composite import ErrorMemory
 from downscaler.derived.outlook import LEADS, Fading, look_ahead, outlook_rasters
-from downscaler.derived.percentile import SEASON, join
-from flows.derived.percentiles import _SIDE, _rasters, _Stack, earlier, recent, season_before
+from downscaler.derived.percentile import SEASON
+from flows.derived.percentiles import _in_parts, _Season, earlier, recent, season_before
 
 DAY = dt.date(2024, 5, 20)
+_SIDE = 144
 LAND = 3.96e6  # cells of CONUS with a prior; others take no time
 
 
 def main(years: int) -> None:
     """Measure and print."""
     rng, shape = np.random.default_rng(0), (_SIDE, _SIDE)
+    cells = _SIDE**2
     seasons = {*season_before(DAY), *season_before(earlier(DAY))}
     held = sorted(date for date in seasons if date.year >= DAY.year - years)
     dates = [DAY, *held, *recent(DAY)]
-    fields = [[rng.uniform(0.1, 0.4, shape).astype(np.float32) for _ in dates] for _ in range(2)]
-    own = rng.uniform(0.1, 0.4, (years * (2 * SEASON + 1), *shape))
-    number = sum(1 for _ in windows(product.CONUS, _SIDE))
+    fields = [[rng.uniform(*ends, cells).astype(np.float32) for _ in dates] for ends in ((0.1, 0.4), (0.02, 0.05))]
+    prior = rng.uniform(0.1, 0.4, (years * (2 * SEASON + 1), cells)).astype(np.float32)
+    own = rng.uniform(0.1, 0.4, (3, *shape))
+    number = product.CONUS.shape().y * product.CONUS.shape().x / cells
     began = time.process_time()
-    stack = _Stack(dates, fields)
-    references = []
-    for date in (DAY, earlier(DAY)):
-        theta, sigma = stack.of(season_before(date))
-        references.append(join(theta, sigma, len(theta) / (2 * SEASON + 1), own, len(own) / (2 * SEASON + 1)))
-    _rasters(stack, *references, ErrorMemory.of("analysis_conus"))
+    asked = [_Season(date=date, prior=prior) for date in (DAY, earlier(DAY))]
+    _in_parts(dates, fields, asked, ErrorMemory.of("analysis_conus"))
     each = time.process_time() - began
     land = LAND / _SIDE**2
-    print(f"percentile, {len(dates)} days and {len(own)} of the prior: {each:.2f} CPU s for {_SIDE} x {_SIDE} cells, "
+    print(f"percentile, {len(dates)} days and {len(prior)} of the prior: {each:.2f} CPU s for {_SIDE} x {_SIDE} cells, "
           f"{each * land:.0f} CPU s for CONUS", flush=True)  # fmt: skip
     blank = {"level": own[0], "wave": own[:2] / 10, **{n: np.ones((len(LEADS), *shape)) for n in ("errors", "given")}}
     fading = Fading(left=np.full((len(LEADS), *shape), 0.7), **blank)

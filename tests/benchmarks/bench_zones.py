@@ -1,6 +1,7 @@
-"""3,000 polygons of the size of counties over CONUS: weights once, a day's statistics, and a zone's ten-year series.
+"""The counties of CONUS: weights once, a day's statistics, and a zone's ten-year series.
 
-``python -m tests.benchmarks.bench_zones`` prints CPU seconds and the most memory held.
+``python -m tests.benchmarks.bench_zones`` prints CPU seconds and the most memory held. ``... publish CATALOG`` makes a
+CONUS day of noise, and ``... day CATALOG`` then the series of all counties from it, files and all.
 """
 
 from __future__ import annotations
@@ -8,32 +9,33 @@ from __future__ import annotations
 import datetime as dt
 import resource
 import shutil
+import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import shapely
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
+
+from publishing import publish_day
 
 from downscaler import product
 from downscaler.derived.zones import SpatialErrors, zone_statistics, zone_weights
-from downscaler.sources.zones import Layer, Zone
+from downscaler.sources.us_places import us_layer
+from downscaler.sources.zones import Layer
 from downscaler.stores.zones import SCHEMA, YearOfZones, read_zone, write_year, year_file
+from flows.derived.zones import make_zones
 
-NUMBER = 3000
+OUTSIDE = ("02", "15", "60", "66", "69", "72", "78")  # FIPS codes of states and territories beyond CONUS
 
 
 def counties() -> Layer:
-    """Voronoi cells of random places, as many as there are counties."""
-    rng = np.random.default_rng(1)
-    seeds = shapely.MultiPoint(rng.uniform((-124.0, 26.0), (-67.0, 48.5), (NUMBER, 2)))
-    cells = shapely.voronoi_polygons(seeds, extend_to=shapely.box(-124.0, 26.0, -67.0, 48.5)).geoms
-    outline = shapely.box(-124.0, 26.0, -67.0, 48.5)
-    zones = (
-        Zone(id=f"{n:05d}", name=f"County {n}", geometry=shapely.intersection(c, outline)) for n, c in enumerate(cells)
-    )
-    return Layer(name="counties", sha256="0" * 64, zones=tuple(zones))
+    """Those that the extra `places` brings."""
+    layer = us_layer("counties")
+    return replace(layer, zones=tuple(zone for zone in layer.zones if zone.id[:2] not in OUTSIDE))
 
 
 def series(folder: Path, layer: Layer) -> float:
@@ -52,8 +54,21 @@ def series(folder: Path, layer: Layer) -> float:
     for year in range(2016, 2025):
         shutil.copy(first, year_file(folder, "counties", year))
     began = time.process_time()
-    assert read_zone(folder, "counties", "01234").num_rows == 3650
+    assert read_zone(folder, "counties", "40015").num_rows == 3650
     return time.process_time() - began
+
+
+def published(what: str, catalog: Path) -> None:
+    """Publish a day, or make its series in a process of its own: seconds, CPU seconds and memory."""
+    date, domain = dt.date(2024, 5, 20), product.analysis_of(product.CONUS)
+    if what == "publish":
+        publish_day(catalog, date, domain)
+        return
+    wall, began = time.monotonic(), time.process_time()
+    done = make_zones(str(catalog), domain, counties(), catalog.parent / "zones", [date])
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"{done.zones} counties of a published day: {time.monotonic() - wall:.1f} s, "
+          f"{time.process_time() - began:.1f} CPU s, {most:.2f} GB")  # fmt: skip
 
 
 def main() -> None:
@@ -74,4 +89,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:
+        published(sys.argv[1], Path(sys.argv[2]))
+    else:
+        main()

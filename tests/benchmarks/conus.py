@@ -69,16 +69,19 @@ def a_day(prior: Prior, domain: Domain, seen: float) -> CoarseDay:
     return replace(day, data=data)
 
 
-def raw_trees(model: Model, threads: int) -> float:
-    """CPU seconds of the reference boosters for a million rows, the best of three."""
-    branch = model.branch(M09, forcing=True)
-    rows, answer = _rows(branch)
+def raw_boosters(rows: np.ndarray, answer: np.ndarray, threads: int) -> tuple[xgb.Booster, xgb.Booster]:
+    """Boosters of the reference's size for the mean and the bounds."""
     rng = np.random.default_rng(2)
     common = {"max_depth": DEPTH, "eta": 0.08, "tree_method": "hist", "nthread": threads, "min_child_weight": 20}
     quantiles = {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILES)}
     matrix = xgb.QuantileDMatrix(rows, label=answer + rng.normal(0.0, 0.01, len(rows)), nthread=threads)
-    mean = xgb.train(common, matrix, TREES)
-    bounds = xgb.train(common | quantiles, matrix, BOUNDS)
+    return xgb.train(common, matrix, TREES), xgb.train(common | quantiles, matrix, BOUNDS)
+
+
+def raw_trees(model: Model, threads: int) -> float:
+    """CPU seconds of the reference boosters for a million rows, the best of three."""
+    rows, answer = _rows(model.branch(M09, forcing=True))
+    mean, bounds = raw_boosters(rows, answer, threads)
     best = np.inf
     for _ in range(3):
         begun = cpu()
@@ -101,10 +104,10 @@ def _listening() -> None:
     """Keep some of the rows that go through the trees: raw trees are timed on the same kind."""
     answer = Branch.answer
 
-    def listen(self: Branch, rows: np.ndarray) -> object:
+    def listen(self: Branch, rows: np.ndarray, *, bounds: bool = True) -> object:
         if len(_seen_rows) < 40:
             _seen_rows.append(rows[:: max(1, len(rows) * 40 // _SAMPLE)].copy())
-        return answer(self, rows)
+        return answer(self, rows, bounds=bounds)
 
     Branch.answer = listen  # type: ignore[method-assign,assignment]
 

@@ -1,10 +1,10 @@
 """What a day beyond the prior's record costs with a weather store and without one, in all and by tile.
 
-``python -m tests.benchmarks.conus_weather PRIOR MODEL [--domain NAME]`` makes a store of 62 days for the domain, or
-uses one that an earlier call made (``--weather FOLDER``), then one day, all cells seen, three ways: without weather
-(the trees of the climatology), with the store, and on the prior's last own day (the same trees as with the store).
-Prints CPU seconds as JSON, of the pixels by tile (nine of them) and of the day published, the least of ``--tries``;
-``PRIOR`` is of ``mirror``.
+``python -m tests.benchmarks.conus_weather PRIOR MODEL [--domain NAME]`` makes a store of 62 days for the domain, the
+prior's own weather moved in date, or uses one that an earlier call made (``--weather FOLDER``). Then it makes one day,
+all cells seen, three ways: without weather (the trees of the climatology), with the store, and on the prior's last own
+day (the same trees as with the store). Prints CPU seconds as JSON, of the pixels by tile (nine of them) and of the day
+published, the least of ``--tries``; ``PRIOR`` is of ``mirror``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ import netCDF4
 import numpy as np
 
 from catalog.publish.day import publish
+from downscaler.ground.blocks import Floats
 from downscaler.ground.coarse_day import CoarseDay
-from downscaler.ground.grid import Domain
+from downscaler.ground.grid import M01, Domain, LonLat
 from downscaler.ground.prior import Prior
+from downscaler.method.forcing import RAIN, WARMTH
 from downscaler.method.hybrid import Model
 from downscaler.method.tile.predict import predict
 from downscaler.method.tile.weather import DaysOfWeather
@@ -42,44 +44,70 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 from big_catalog import run_record
 
 BEYOND, HELD = 100, 62  # days after the prior's last one, and days of weather up to then
-MADE = 3
 STEP = 0.125  # degrees, as NLDAS-2
+ACROSS, LATER = 6.0, 3  # degrees, days
 
 
-def store(folder: Path, domain: Domain, last: dt.date, told: dict[str, Any]) -> Path:
-    """A store of ``HELD`` days of made-up weather up to ``last``; tells what the last of them cost, and its bytes.
+def store(
+    folder: Path, prior: Prior, domain: Domain, last: dt.date, told: dict[str, Any], *, count: int = HELD
+) -> Path:
+    """A store of ``count`` days up to ``last``: the prior's own, moved in date, in cells of ``STEP`` degrees.
 
-    The first and the last ``MADE`` are made; those between are records of the first ones' numbers.
+    Weather comes ``LATER`` days later every ``ACROSS`` degrees to the east: a mirrored basin is dry everywhere at once,
+    and no source's day is taken that has no rain on a continent. Tells what the last day cost, and its bytes.
     """
-    rng, (west, south, east, north) = np.random.default_rng(0), _box(domain)
+    west, south, east, north = _box(domain)
     axes = {"lat": np.arange(south, north, STEP), "lon": np.arange(west, east, STEP)}
+    late = np.floor((axes["lon"] - axes["lon"][0]) / ACROSS).astype(int) * LATER
+    taken = (np.arange(count)[:, None] - count - late) % len(prior.data["time"])  # a short record repeats
     with netCDF4.Dataset(folder / "days.nc", "w") as data:
         for name, values in axes.items():
             data.createDimension(name, values.size)
             data.createVariable(name, "f8", (name,))[:] = values
-        data.createDimension("time", HELD)
+        data.createDimension("time", count)
         when = data.createVariable("time", "f8", ("time",))
-        when.units = f"days since {last - dt.timedelta(days=HELD - 1)}"
-        when[:] = np.arange(HELD)
-        shape = (HELD, axes["lat"].size, axes["lon"].size)
-        wet = rng.random(shape) < 0.3
-        for name, units, fields in (("pr", "mm day-1", wet * rng.exponential(6.0, shape)), ("tas", "K", 285.0)):
+        when.units = f"days since {last - dt.timedelta(days=count - 1)}"
+        when[:] = np.arange(count)
+        for name, units, field in (("pr", "mm day-1", RAIN), ("tas", "K", WARMTH)):
             variable = data.createVariable(name, "f4", ("time", "lat", "lon"))
             variable.units = units
-            variable[:] = fields
+            held = _sampled(prior, domain, field, axes["lat"], axes["lon"])
+            for column, days in enumerate(taken.T):
+                variable[:, :, column] = held[days, :, column]
     path = folder / "weather"
     build_weather(path, domain)
     source = open_weather_source("netcdf", folder / "days.nc")
-    made = add_days(path, source, source.days[:MADE])
-    for number, day in enumerate(source.days[MADE:-MADE]):
-        again = replace(made[number % MADE], date=day)
-        (path / "days" / again.name).write_text(again.text())
-    add_days(path, source, source.days[-MADE:-1])
+    begun = time.process_time()
+    add_days(path, source, source.days[:-1], said=_refused)
+    told["all days but one"] = {"cpu": round(time.process_time() - begun, 3), "days": count - 1}
     begun, size = time.process_time(), _bytes(path)
-    add_days(path, source, source.days[-1:])
+    add_days(path, source, source.days[-1:], said=_refused)
     told["extended by a day"] = {"cpu": round(time.process_time() - begun, 3), "bytes": _bytes(path) - size}
     source.close()
     return path
+
+
+def _refused(day: dt.date, why: str) -> None:
+    raise SystemExit(f"{day}: {why}")
+
+
+def _sampled(prior: Prior, domain: Domain, name: str, lat: Floats, lon: Floats) -> Floats:
+    """A prior's daily field at points [t, lat, lon]: the value of the cell around each, a day's mean where none is."""
+    window = domain.window(M01)
+    places = [M01.cell_at(LonLat(lon=lon[0], lat=each)).y for each in lat]
+    rows = np.clip(places, window.rows.start, window.rows.stop - 1) - window.rows.start
+    places = [M01.cell_at(LonLat(lon=each, lat=lat[0])).x for each in lon]
+    columns = np.clip(places, window.columns.start, window.columns.stop - 1) - window.columns.start
+    found = np.full((len(prior.data["time"]), lat.size, lon.size), np.nan)
+    for span in domain.blocks():
+        high = np.flatnonzero((rows >= span.rows.start) & (rows < span.rows.stop))
+        wide = np.flatnonzero((columns >= span.columns.start) & (columns < span.columns.stop))
+        held = prior.window(domain, span, (name,))[name].values
+        found[np.ix_(np.arange(len(found)), high, wide)] = held[
+            :, rows[high, None] - span.rows.start, columns[None, wide] - span.columns.start
+        ]
+    mean = np.nanmean(found, axis=(1, 2), keepdims=True)
+    return np.where(np.isfinite(found), found, mean)
 
 
 def _bytes(folder: Path) -> int:
@@ -113,7 +141,7 @@ def measure(prior: Prior, model: Model, domain: Domain, folder: Path, tries: int
     late = replace(own, date=own.date + dt.timedelta(days=BEYOND))
     path = folder / "weather"
     if not path.is_dir():
-        path = store(folder, domain, late.date, found)
+        path = store(folder, prior, domain, late.date, found)
 
     def days(day: CoarseDay, weather: Callable[[], DaysOfWeather | None]) -> Callable[[], Any]:
         return lambda: predict(model, prior, day, weather=weather(), keeping=kept.keeping(prior, domain))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from downscaler.ground.grid import Domain, Span, Window
 from downscaler.ground.lattice import CONUS1, IJWindow, Lattice
+from downscaler.ground.wetness import receivers
+from downscaler.parts import in_processes
 from downscaler.product import domain as named
 from downscaler.sources.parflow import open_source
 from downscaler.sources.parflow.source import PriorSource, SourceInfo
@@ -64,8 +66,27 @@ class Mirrored:
 
     def read_static(self, name: str, window: IJWindow) -> NDArray[np.float64]:
         """One static field: [j, i]."""
+        if name in ("slope_x", "slope_y"):
+            return self._slopes[name][window.slices].astype(np.float64)
         whole = self._run.read_static(name, self._run.lattice.window)
         return whole[self._j[window.j.slice][:, None], self._i[window.i.slice]]
+
+    def _laid(self, name: str) -> NDArray[np.float64]:
+        whole = self._run.read_static(name, self._run.lattice.window)
+        return whole[self._j[:, None], self._i]
+
+    @cached_property
+    def _slopes(self) -> dict[str, NDArray[np.float32]]:
+        """Slopes of the whole lattice; mirrored ones fall the other way, and where two copies face each other is none.
+
+        So that water runs on them as on a continent's own, see ``wetness.MAX_PITS``.
+        """
+        east, north = self._laid("slope_x") * _turned(self._i), self._laid("slope_y") * _turned(self._j)[:, None]
+        to = receivers(east, north)[0]
+        facing = ((to >= 0) & (to[np.maximum(to, 0)] == np.arange(to.size))).reshape(east.shape)
+        return {
+            name: np.where(facing, 0.0, s).astype(np.float32) for name, s in (("slope_x", east), ("slope_y", north))
+        }
 
     def close(self) -> None:
         """Let go of the run."""
@@ -75,6 +96,12 @@ class Mirrored:
 def _there_and_back(count: int, size: int) -> NDArray[np.intp]:
     """Indices 0, 1, .. count - 1, count - 1, .. 1, 0, 0, 1 .. of a given size."""
     return np.resize(np.r_[np.arange(count), np.arange(count)[::-1]], size).astype(np.intp)
+
+
+def _turned(index: NDArray[np.intp]) -> NDArray[np.float64]:
+    """-1 in mirrored copies, 1 in the others."""
+    steps = np.diff(index, prepend=index[0] - 1, append=index[-1])
+    return np.where((steps[:-1] < 0) | ((steps[:-1] == 0) & (steps[1:] < 0)), -1.0, 1.0)
 
 
 def open_mirrored(run: Path, days: int) -> Mirrored:
@@ -93,7 +120,7 @@ def main() -> None:
     given = parser.parse_args()
     opener = partial(open_mirrored, given.run, given.days)
     source, domain = opener(), PARTS.get(given.domain) or named(given.domain)
-    build_prior(source, domain, given.out, opener=opener, workers=given.workers)
+    build_prior(source, domain, given.out, opener=opener, spread=in_processes(given.workers))
     source.close()
 
 

@@ -1,4 +1,4 @@
-"""A small weather store and a validation with stations, for what stands beside a series."""
+"""A small weather store, a validation with stations and their readings, for what stands beside a series."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from validations import document
 
 from catalog.publish.validation import publish_validation
 from downscaler.ground.grid import Domain
+from downscaler.sources.insitu import table
+from downscaler.sources.insitu.series import Sensor, Series
 from downscaler.sources.weather import open_weather_source
 from downscaler.stores.weather import add_days, build_weather
 
@@ -51,3 +53,22 @@ def publish_stations(root: Path, domain: Domain, folder: Path) -> None:
     (folder / "report.html").write_text("<!doctype html><title>Validation</title>")
     (folder / "map.png").write_bytes(b"PNG")
     publish_validation(root, domain, folder)
+
+
+def write_readings(path: Path, days: Sequence[dt.date]) -> Path:
+    """A table of the station's hourly readings at 5 and 50 cm, and of another's: 0.2 rises by 0.001 each hour.
+
+    Each day's noon is 0.9 and flagged as frozen.
+    """
+    hours = np.concatenate([np.datetime64(day, "s") + np.arange(24) * np.timedelta64(3600, "s") for day in days])
+    value, flag = 0.2 + 0.001 * np.arange(hours.size), np.full(hours.size, "G", "U3")
+    value[12::24], flag[12::24] = 0.9, "D01"
+
+    def sensor(station: str, depth: float) -> Series:
+        place = {"lat": STATION["lat"], "lon": STATION["lon"], "network": STATION["network"]}
+        told = Sensor(station=station, name="probe", depth_from=depth, depth_to=depth, **place)
+        return Series(sensor=told, time=hours, value=value + depth / 10, flag=flag)
+
+    made = [sensor("Another", 0.05), sensor(STATION["station"], 0.5), sensor(STATION["station"], 0.05)]
+    assert len(list(table.write(path, made))) == len(made)
+    return path

@@ -1,4 +1,4 @@
-"""What stands beside a series of soil moisture: the rain of a weather store, and the stations it was validated at."""
+"""What stands beside a series of soil moisture: rain, the stations it was validated at, and their readings."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from catalog.api.requests import absent, checked_period, checked_point, known_pa
 from catalog.api.stac.holdings import Catalogue
 from catalog.naming import VALIDATIONS, ValidationName, domain_name
 from downscaler import product
-from downscaler.errors import CatalogError, DomainError, broken_as
+from downscaler.errors import CatalogError, DomainError, StationError, broken_as
 from downscaler.ground.grid import M01, LonLat, Span, Window
+from downscaler.sources.insitu import table
 from downscaler.stores.weather import Weather, open_weather
 
 router = APIRouter()
@@ -86,6 +87,37 @@ def stations(request: Request, collection: CollectionQuery = None) -> dict[str, 
                 found = [_station(row) for row in pq.read_table(io.BytesIO(content)).to_pylist()]
             return {"validation": entry.record["id"], "of": wanted, "stations": found}
     return {"validation": None, "of": None, "stations": []}
+
+
+@router.get("/readings", summary="Readings of a station", dependencies=[Depends(known_parameters)])
+def readings(
+    request: Request,
+    network: Annotated[str, Query(max_length=100, description="Name of the network")],
+    station: Annotated[str, Query(max_length=200, description="Name of the station")],
+    start: Annotated[str | None, Query(description="First day, YYYY-MM-DD; without it a year before the end")] = None,
+    end: Annotated[str | None, Query(description="Last day, YYYY-MM-DD; without it today")] = None,
+) -> dict[str, Any]:
+    """Daily means of each sensor's good readings, m3 m-3, as the service's table has them; HTTP 404 without one."""
+    path: Path | None = request.app.state.readings
+    if path is None:
+        raise absent("This service has no readings of stations.")
+    first, last = checked_period(start, end, latest=dt.datetime.now(dt.UTC).date())
+    try:
+        found = table.daily_at(path, network, station, (first, last))
+    except StationError as error:
+        raise CatalogError("The table of readings cannot be read") from error
+    if not found:
+        raise absent(f"No station {station[:80]!r} of {network[:80]!r} has readings.")
+    sensors = [
+        {"sensor": one.sensor, "depth_from": one.depth_from, "depth_to": one.depth_to, "series": _days(one)}
+        for one in found
+    ]
+    return {"network": network, "station": station, "units": product.SOIL_MOISTURE.units, "sensors": sensors}
+
+
+def _days(one: table.Daily) -> list[dict[str, Any]]:
+    rows = zip(one.dates, one.values, one.readings, strict=True)
+    return [{"date": str(date), "value": round(value, 4), "readings": count} for date, value, count in rows]
 
 
 def _station(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -13,10 +14,14 @@ from catalog.api.stac.holdings import Catalogue, Holdings
 from catalog.api.stac.shelves import Entry
 from catalog.items.day import REASON
 from catalog.items.links import FILES
-from catalog.naming import NO_DAYS
+from catalog.naming import NO_DAYS, domain_name
+from downscaler import product
 
 router = APIRouter()
-CollectionQuery = Annotated[str | None, Query(description="A collection; needed where the catalogue has several")]
+CollectionQuery = Annotated[
+    str | None,
+    Query(description="A collection; without it the analysis where there is one, needed where there are several areas"),
+]
 
 
 @router.get("/dates", summary="Published days, latest first", dependencies=[Depends(known_parameters)])
@@ -66,16 +71,33 @@ def day_collections(held: Holdings) -> list[str]:
 
 
 def chosen_collection(held: Holdings, wanted: str | None) -> str:
-    """The collection that is named, or the only one; HTTP 404 and 400 say which there are."""
+    """The collection that is named, or the one that is meant; HTTP 404 and 400 say which there are."""
     present = day_collections(held)
     listed = ", ".join(present) or "none"
     if wanted is not None:
         if wanted not in present:
             raise absent(f"Unknown collection {wanted[:80]!r}. Available: {listed}.")
         return wanted
-    if len(present) != 1:
-        raise bad(f"collection is needed, one of: {listed}.") if present else absent("No days are published yet.")
-    return present[0]
+    if not present:
+        raise absent("No days are published yet.")
+    meant = meant_by(present)
+    if meant is None:
+        raise bad(f"collection is needed, one of: {listed}.")
+    return meant
+
+
+def meant_by(names: Sequence[str]) -> str | None:
+    """The collection meant where none is named: of one area's products the analysis, else the SMAP-conserving days.
+
+    None where the collections are of several areas, or of other products alone.
+    """
+    kinds = {name: product.kind_of(domain_name(name)) for name in names}
+    areas = {domain_name(name).removeprefix(kind.prefix) for name, kind in kinds.items()}
+    if len(names) == 1:
+        return names[0]
+    order = [product.ANALYSIS, product.CONSERVING.prefix]
+    found = [name for prefix in order for name, kind in kinds.items() if kind.prefix == prefix]
+    return found[0] if found and len(areas) == 1 else None
 
 
 def found_entry(held: Holdings, collection: str, item: str) -> Entry:

@@ -49,11 +49,12 @@ Scale = Annotated[int, Query(ge=1, le=2, description="Pixels to a point: 1 or 2"
 
 @router.get("/layers", summary="Layers of the map with their legends")
 def layers(request: Request) -> dict[str, Any]:
-    """Colours, range, units or classes of every layer, the address of its tiles, and whether the service has rain."""
+    """Colours, range, units or classes of every layer, the address of its tiles; whether there is rain, or readings."""
     template = f"{base(request)}tiles/{{collection}}/{{item}}/"
     shown = [layer.legend() | {"tiles": f"{template}{layer.name}/{{z}}/{{x}}/{{y}}.png"} for layer in _ALL.values()]
-    rain = request.app.state.weather is not None
-    return {"layers": shown, "palettes": palettes(), "rain": rain, "tile_size": SIZE, "deepest": DEEPEST}
+    held = request.app.state
+    beside = {"rain": held.weather is not None, "readings": held.readings is not None}
+    return {"layers": shown, "palettes": palettes(), **beside, "tile_size": SIZE, "deepest": DEEPEST}
 
 
 @router.get("/tiles/{collection}/{item}/{asset}/tilejson.json", summary="A layer as TileJSON")

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from catalog.api.data.cube_point import cube_readings
-from catalog.api.data.dates import CollectionQuery, chosen_collection, day_collections, day_of
+from catalog.api.data.dates import CollectionQuery, chosen_collection, day_collections, day_of, meant_by
 from catalog.api.requests import LatQuery, LonQuery, absent, bad, checked_period, checked_point, known_parameters
 from catalog.api.stac.holdings import Catalogue, Holdings
 from catalog.api.stac.shelves import Entry
@@ -82,12 +82,13 @@ def position(
 
 
 def _covering(held: Holdings, wanted: str | None, lon: float, lat: float) -> str:
-    """The collection that is named, or the only one with the point."""
+    """The collection that is named, or the one that is meant of those with the point."""
     present = day_collections(held)
     if wanted is None and len(present) > 1:
         covering = [name for name in present if cell_at(held.collections[name][1], lon, lat) is not None]
-        if len(covering) == 1:
-            return covering[0]
+        meant = meant_by(covering)
+        if meant is not None:
+            return meant
     return chosen_collection(held, wanted)
 
 

@@ -15,21 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.ground.blocks import Floats
+from downscaler.method.coarse.geometry import Component
 from downscaler.method.coarse.observation import Observation
-from downscaler.method.coarse.space_time import BLOCK, REACH, Component, Passes, interpolate, log_likelihood
+from downscaler.method.coarse.sensor import Background, departures, find_sensor
+from downscaler.method.coarse.space_time import interpolate
 
 WINDOW = 30  # days of SMAP that an analysis draws on, its own day included
-FOOTPRINT = 36.0  # km, 3 dB width of SMAP's antenna on the ground
 FAST = Component(share=0.25, days=3.0, km=40.0)
 SLOW = Component(share=0.50, days=30.0, km=300.0)
 STANDING = Component(share=0.25, days=400.0, km=60.0)
-ERRORS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06)  # m3 m-3, among which SMAP's error is found
 BLIND = 1.15  # on the error where no weather is known: what a season does to a whole region, no record of one tells
-# On the error where a footprint is found: errors made over told on fifths of two seasons of the Upper Verde, without
-# noise, were 1.45 and 1.46 with weather, 1.17 and 1.60 without. Neighbours known by block means alone tell too little.
-SMEARED = 1.4
-_MOST_BLOCKS = 9  # blocks that SMAP's error is found from
-_FEWEST_VALUES = 60  # retrievals below which the nominal error is taken
+# On the error where a footprint is found and weather is known: errors made over told on fifths of two seasons of the
+# Upper Verde, without noise, were 1.32 and 1.24; without weather 1.11 and 0.97, which ``BLIND`` makes up for.
+SMEARED = 1.28
 _Z90 = 1.6448536269514722  # standard normal quantile of 0.95
 _LIMITS = (-2.5, 4.0)  # spreads that the answer to weather is held within
 
@@ -98,25 +96,6 @@ def _stretch(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Background:
-    """What is known of the coarse cells [nyc, nxc] without SMAP, in the prior's climatology; NaN without land.
-
-    ``level`` is the record's mean, ``seen`` the same through SMAP's footprint, ``spread`` the standard deviation of
-    coarse days, ``day`` the expected departure of the day itself, ``slow`` its running mean and ``passes``
-    [n, nyc, nxc] the departure on the days of the passes (0 without weather), m3 m-3. ``weather`` says whether weather
-    made them.
-    """
-
-    level: Floats
-    seen: Floats
-    spread: Floats
-    day: Floats
-    slow: Floats
-    passes: Floats
-    weather: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Analysed:
     """A day's coarse field and what it rests on, [nyc, nxc].
 
@@ -150,12 +129,13 @@ def analyse(
     """
     components = memory.components(weather=background.weather)
     sensor, observation = find_sensor(seen, ages, background, components, cell_km)
-    passes = _departures(seen, ages, background, sensor)
+    passes = departures(seen, ages, background, sensor, cell_km)
     found = interpolate(passes, background.spread, components, observation, cell_km)
     usual = sum(component.share for component in components) * background.spread**2
     with np.errstate(invalid="ignore", divide="ignore"):
         smap = np.clip(1.0 - found.error**2 / usual, 0.0, 1.0)
-    factor = memory.inflation * (1.0 if background.weather else BLIND) * (SMEARED if sensor.width else 1.0)
+    doubt = BLIND if not background.weather else SMEARED if sensor.width else 1.0
+    factor = memory.inflation * doubt
     return Analysed(
         value=background.level + background.day + found.anomaly,
         error=factor * found.error,
@@ -166,68 +146,3 @@ def analyse(
         observation=observation,
         footprint=sensor.level,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sensor:
-    """What a retrieval may be: share ``level`` of the footprint's effect on the level (0 to 1), and ``width``, km."""
-
-    level: float
-    width: float
-
-
-SENSORS = (
-    Sensor(level=0.0, width=0.0),  # the mean of its cell
-    Sensor(level=0.5, width=0.7 * FOOTPRINT),  # sharpened, as the enhanced product is in part
-    Sensor(level=1.0, width=FOOTPRINT),
-    Sensor(level=0.0, width=FOOTPRINT),  # smeared, but matched to the climatology of the cell
-)
-
-
-def _departures(seen: Floats, ages: NDArray[np.floating], background: Background, sensor: Sensor) -> Passes:
-    """Retrievals less what is expected of them."""
-    expected = background.level + sensor.level * np.nan_to_num(background.seen - background.level)
-    return Passes(values=seen - expected - background.passes, ages=np.asarray(ages, np.float64))
-
-
-def find_sensor(
-    seen: Floats,
-    ages: NDArray[np.floating],
-    background: Background,
-    components: tuple[Component, ...],
-    cell_km: float,
-) -> tuple[Sensor, Observation]:
-    """The sensor and the error that make what was seen likeliest, among ``SENSORS`` and ``ERRORS``.
-
-    Taken from the blocks with most retrievals; the mean of the cell and SMAP's nominal error where there are too few.
-    """
-    best, chosen = -np.inf, (SENSORS[0], Observation())
-    for sensor in SENSORS:
-        blocks = _fullest(_departures(seen, ages, background, sensor), background.spread)
-        for error in ERRORS if blocks else ():
-            trial = Observation(error=error, footprint=sensor.width)
-            score = sum(log_likelihood(part, land, components, trial, cell_km) for part, land in blocks)
-            if score > best:
-                best, chosen = score, (sensor, trial)
-    return chosen
-
-
-def _fullest(passes: Passes, spread: Floats) -> list[tuple[Passes, NDArray[np.float64]]]:
-    """Blocks with most retrievals and their surroundings, as ``log_likelihood`` takes them."""
-    width = (2 * REACH + 1) * BLOCK
-    margin = REACH * BLOCK
-    rows, columns = (-(-n // BLOCK) for n in spread.shape)
-    frame = [(margin, count * BLOCK - n + margin) for n, count in zip(spread.shape, (rows, columns), strict=True)]
-    values = np.pad(passes.values, [(0, 0), *frame], constant_values=np.nan)
-    land = np.pad(np.asarray(spread, np.float64), frame, constant_values=np.nan)
-    seen = (np.isfinite(values) & np.isfinite(land)).sum(axis=0)
-    inner = seen[margin : margin + rows * BLOCK, margin : margin + columns * BLOCK]
-    count = inner.reshape(rows, BLOCK, columns, BLOCK).sum(axis=(1, 3))
-    chosen = [k for k in np.argsort(-count, axis=None, kind="stable") if count.flat[k] >= _FEWEST_VALUES]
-    step = max(1, len(chosen) // _MOST_BLOCKS)
-    parts = []
-    for number in chosen[::step][:_MOST_BLOCKS]:
-        row, column = (int(k) * BLOCK for k in np.unravel_index(number, count.shape))
-        cut = slice(row, row + width), slice(column, column + width)
-        parts.append((Passes(values=values[(slice(None), *cut)], ages=passes.ages), land[cut]))
-    return parts

@@ -114,6 +114,18 @@ def seen_through(fine: Floats, active: Bools, ratio: int, footprint: float) -> F
     return np.asarray(np.where(known, mean, np.nan))
 
 
+def smeared(fields: Floats, land: Bools, cell_km: float, footprint: float) -> Floats:
+    """Coarse fields [n, nyc, nxc] through a footprint of a 3 dB width in km, 0 where there is no land."""
+    known = np.where(land, np.nan_to_num(fields), 0.0)
+    if footprint <= 0 or not known.any():
+        return known
+    sigma = footprint / _SIGMA_OF_WIDTH / cell_km
+    blurred, weight = (
+        gaussian_filter(part, (0.0, sigma, sigma), mode="constant") for part in (known, land[None].astype(np.float64))
+    )
+    return np.where(land, blurred / np.maximum(weight, 1e-6), 0.0)
+
+
 def smear(values: NDArray[np.floating], cell_km: float, footprint: float) -> NDArray[np.float64]:
     """Weights [n, n] of a footprint between the cells of a small lattice of n = ny nx cells; rows add up to 1."""
     ny, nx = values.shape

@@ -27,6 +27,7 @@ from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
 from downscaler.method.tile.turns import in_turn
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, nothing_kept, tile_weather
+from downscaler.method.weather.coarse import Shelf
 from downscaler.product import Flag
 
 _ROWS = 32_768  # cells that go through the trees at once: their predictors stay in the processor's cache
@@ -37,10 +38,15 @@ _COARSE = ("kept", "in_prior", "scale", "soil_moisture_error", "analysed", *ANAL
 
 @dataclass(frozen=True, kw_only=True)
 class Keeping:
-    """What is kept of the work: land from day to day, a day's weather from one product to the next."""
+    """What is kept of the work: land from day to day, a day's weather from one product to the next.
+
+    ``coarse`` keeps days of weather on SMAP's cells and ``passes`` SMAP's own, which the analyses of many days draw on.
+    """
 
     land: Keep = keep_nothing
     weather: Keep | None = None
+    coarse: Shelf | None = None
+    passes: Shelf | None = None
 
 
 def predict(
@@ -73,10 +79,7 @@ def predict(
     prior.require(day.domain)
     windows = list(day.domain.blocks(tile))
     alone = threads if len(windows) == 1 else 1  # threads of the trees
-    for branch in model.branches.values():
-        for booster in (branch.mean, branch.bounds):
-            booster.set_param({"nthread": alone})
-    work = _Day(model, prior, day, _prepared(day, matching), weather, keeping or Keeping())
+    work = _Day(model.on(alone), prior, day, _prepared(day, matching), weather, keeping or Keeping())
     with threadpool_limits(1, user_api="blas"):  # its matrices are small: two threads wait for each other
         work.learn_weather(windows, threads)
         yield from in_turn(work.tile, windows, threads)
@@ -199,8 +202,9 @@ class _Day:
         there = [name for name in _COARSE if name in self._prepared]
         coarse = self._prepared[there].isel(grown.coarser(self._ratio).slices)
         days = {} if weather is None or not branch.forcing else weather
-        made = _estimate_land(branch, land, coarse, inner, days, self._day)
-        if "slow_departure" in coarse and land.response.size:
+        follows = "slow_departure" in coarse and bool(land.response.size)
+        made = _estimate_land(branch, land, coarse, inner, days, self._day, bounds=not follows)
+        if follows:  # its interval is the response's
             made = joined(made, land, self._model.memory.get(self._day.grid.name, Memory()), coarse, inner)
         return made, told
 
@@ -216,7 +220,14 @@ class _Day:
 
 
 def _estimate_land(
-    branch: Branch, land: Land, coarse: xr.Dataset, inner: Window, weather: dict[str, Floats], day: CoarseDay
+    branch: Branch,
+    land: Land,
+    coarse: xr.Dataset,
+    inner: Window,
+    weather: dict[str, Floats],
+    day: CoarseDay,
+    *,
+    bounds: bool,
 ) -> Estimate:
     """The estimate of the land cells of the ``inner`` part of a window whose coarse fields are given."""
     kept, scale, analysed = coarse["kept"].values, coarse["scale"].values, "analysed" in coarse
@@ -241,7 +252,7 @@ def _estimate_land(
     factor = np.float64(1.0) if (scale == 1.0).all() else listed(land.surface(scale))
     parts = range(0, len(land.cells), _ROWS)
     answer = Answer.together(
-        [branch.answer(land.rows(days, branch.features, slice(first, first + _ROWS))) for first in parts]
+        [branch.answer(land.rows(days, branch.features, slice(first, first + _ROWS)), bounds=bounds) for first in parts]
     )
     contrast = answer.mean + (days["quantile_pattern"].astype(np.float32) if branch.pattern else np.float32(0.0))
 

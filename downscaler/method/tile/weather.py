@@ -29,8 +29,8 @@ class DaysOfWeather:
     """Weather beside the prior for a day: which days there are, and how they are read on a window of a domain.
 
     ``antecedent`` gives what is kept of the last day's predictors, by variable; None where days have to be read.
-    ``key`` changes with the numbers; ``preliminary`` are those of the days whose rain is to be superseded; ``told`` is
-    what a model card says of it.
+    ``key`` changes with the numbers, ``versions`` with those of each day; ``preliminary`` are those of the days whose
+    rain is to be superseded; ``told`` is what a model card says of it.
     """
 
     days: tuple[dt.date, ...]
@@ -39,6 +39,7 @@ class DaysOfWeather:
         default=None, compare=False, repr=False
     )
     key: str = ""
+    versions: Mapping[dt.date, str] = field(default_factory=dict, compare=False, repr=False)
     preliminary: frozenset[dt.date] = frozenset()
     told: Mapping[str, Any] = field(default_factory=dict, compare=False)
 

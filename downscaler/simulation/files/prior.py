@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from parflow.tools.io import write_pfb
 from pyproj import CRS
 
-from downscaler.ground.lattice import PARENTS, Lattice
+from downscaler.ground.lattice import PARENTS, IJWindow, Lattice
 from downscaler.product import SIMULATED_LABEL
 
 THICKNESS = (100.0, 1.0, 0.6, 0.3, 0.1)  # m, bottom first: CONUS1's layers
@@ -51,11 +52,19 @@ _STATIC = {  # name -> units, long name
 
 
 class DailyFile:
-    """``daily.nc``: one day after another, so that no more than a few days are held in memory."""
+    """``daily.nc``, filled window by window.
 
-    def __init__(self, path: Path, lattice: Lattice, start: dt.date, mask: NDArray[np.bool_]) -> None:
+    Args:
+        path: of the file.
+        lattice: of the run.
+        start: first day.
+        days: of the run.
+        edge: cells along an edge of the blocks that the file is kept in.
+    """
+
+    def __init__(self, path: Path, lattice: Lattice, start: dt.date, days: int, edge: int) -> None:
         self._file = _create(path, lattice, "daily fields")
-        self._mask, self._day = mask, 0
+        self._days = days
         self._file.createDimension("time", None)
         time = self._file.createVariable("time", "f8", ("time",), chunksizes=(512,))
         time.setncatts(
@@ -66,7 +75,9 @@ class DailyFile:
                 "calendar": "proleptic_gregorian",
             }
         )
-        days = int(np.clip(4e6 // mask.size, 1, 16))
+        shape = lattice.window.shape
+        blocks = [min(n, edge) for n in shape]
+        self._step = int(np.clip(4e6 // (blocks[0] * blocks[1]), 1, 16))
         for name, (units, long_name, standard_name, digits, method) in _DAILY.items():
             variable = self._file.createVariable(
                 name,
@@ -77,7 +88,7 @@ class DailyFile:
                 shuffle=True,
                 fill_value=np.float32(np.nan),
                 least_significant_digit=digits,
-                chunksizes=(days, *(min(n, 512) for n in mask.shape)),
+                chunksizes=(self._step, *blocks),
             )
             variable.setncatts(
                 {
@@ -88,15 +99,19 @@ class DailyFile:
                     "grid_mapping": "crs",
                 }
             )
-        _mask_variable(self._file, mask)
+        self._mask = _mask_variable(self._file)
+        time[:] = np.arange(days)
 
-    def append(self, fields: Mapping[str, NDArray[np.floating]]) -> None:
-        """Adds one day's [y, x] fields; soil moisture is left out of inactive cells."""
-        for name in _DAILY:
-            values = np.where(self._mask, fields[name], np.nan) if name == "soil_moisture" else fields[name]
-            self._file[name][self._day] = values.astype(np.float32)
-        self._file["time"][self._day] = self._day
-        self._day += 1
+    def put(self, window: IJWindow, days: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
+        """A window's days [day, field, j, i], fields as in ``_DAILY``; soil moisture is left out of inactive cells."""
+        j, i = window.slices
+        self._mask[j, i] = mask.astype(np.int8)
+        for first in range(0, self._days, self._step):
+            part = slice(first, min(first + self._step, self._days))
+            for number, name in enumerate(_DAILY):
+                values = np.asarray(days[part, number])
+                values = np.where(mask, values, np.float32(np.nan)) if name == "soil_moisture" else values
+                self._file[name][part, j, i] = values
 
     def close(self) -> None:
         """Ends the file."""
@@ -127,31 +142,43 @@ def _create(path: Path, lattice: Lattice, what: str) -> netCDF4.Dataset:
     return file
 
 
-def _mask_variable(file: netCDF4.Dataset, mask: NDArray[np.bool_]) -> None:
+def _mask_variable(file: netCDF4.Dataset) -> Any:
     variable = file.createVariable("mask", "i1", ("y", "x"), zlib=True)
     variable.setncatts({"long_name": _STATIC["mask"][1], "grid_mapping": "crs"})
-    variable[:] = mask.astype(np.int8)
+    return variable
 
 
-def write_statics(path: Path, lattice: Lattice, fields: Mapping[str, NDArray[np.generic]]) -> None:
-    """``static.nc``: [y, x] fields, and [layer, y, x] ones with layer 1 at the top (given here bottom first)."""
-    with _create(path, lattice, "static fields") as file:
-        file.createDimension("layer", len(THICKNESS))
+class StaticFile:
+    """``static.nc``, filled window by window, kept in blocks of at most ``edge`` x ``edge`` cells."""
+
+    def __init__(self, path: Path, lattice: Lattice, edge: int) -> None:
+        self._file = _create(path, lattice, "static fields")
+        self._blocks = tuple(min(n, edge) for n in lattice.window.shape)
+        self._file.createDimension("layer", len(THICKNESS))
         for name, values, attributes in (
             ("layer", np.arange(1, len(_DEPTHS) + 1), {"long_name": "layer, 1 = top"}),
             ("layer_top", [top for top, _ in _DEPTHS], {"units": "m"}),
             ("layer_bottom", [bottom for _, bottom in _DEPTHS], {"units": "m"}),
         ):
-            axis = file.createVariable(name, "f8" if "_" in name else "i4", ("layer",))
+            axis = self._file.createVariable(name, "f8" if "_" in name else "i4", ("layer",))
             axis.setncatts(attributes)
             axis[:] = values
+
+    def put(self, window: IJWindow, fields: Mapping[str, NDArray[np.generic]]) -> None:
+        """A window's [j, i] fields, and [layer, j, i] ones, bottom first; in the file layer 1 is the top."""
         for name, array in fields.items():
-            units, long_name = _STATIC[name]
             dtype = {"f": "f4", "b": "i1"}.get(array.dtype.kind, "i2")
-            dims = ("layer", "y", "x") if array.ndim == 3 else ("y", "x")
-            variable = file.createVariable(name, dtype, dims, zlib=True)
-            variable.setncatts({"units": units, "long_name": long_name, "grid_mapping": "crs"})
-            variable[:] = (array[::-1] if array.ndim == 3 else array).astype(dtype)
+            if name not in self._file.variables:
+                units, long_name = _STATIC[name]
+                layers = ("layer",) if array.ndim == 3 else ()
+                chunks = (*([1] if layers else []), *self._blocks)
+                variable = self._file.createVariable(name, dtype, (*layers, "y", "x"), zlib=True, chunksizes=chunks)
+                variable.setncatts({"units": units, "long_name": long_name, "grid_mapping": "crs"})
+            self._file[name][(..., *window.slices)] = (array[::-1] if array.ndim == 3 else array).astype(dtype)
+
+    def close(self) -> None:
+        """Ends the file."""
+        self._file.close()
 
 
 def write_state(path: Path, values: NDArray[np.floating], mask: NDArray[np.bool_], *, processes: int = 1) -> None:

@@ -1,45 +1,53 @@
-"""The prior run's files, day by day: ``daily.nc``, ``static.nc``, the newest ``.pfb`` states, ``prior.toml``."""
+"""The prior run's files: ``daily.nc``, ``static.nc``, the newest ``.pfb`` states, ``prior.toml``."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from downscaler.ground.lattice import Lattice
+from downscaler.ground.lattice import IJWindow, Lattice
 from downscaler.simulation.files.prior import (
     PREFIX,
     THICKNESS,
     DailyFile,
+    StaticFile,
     write_description,
     write_state,
-    write_statics,
 )
-from downscaler.simulation.hydrology import Soil
-from downscaler.simulation.landscape import Landscape
-from downscaler.simulation.noise import Field
 from downscaler.simulation.soils import BEDROCK, soil_property
-from downscaler.simulation.weather import STEPS, Weather
 
 _PFB_BYTES = 80e6  # room for the states
 _LEAST_DAYS = 10
-_NOON = STEPS // 2 - 1  # the step that ends at 12 UTC
+Rasters = Mapping[str, NDArray[Any]]  # those of a landscape by name
+
+
+def states_kept(lattice: Lattice, days: int) -> int:
+    """How many of the newest days are written as ``.pfb`` states."""
+    room = int(_PFB_BYTES // (8 * len(THICKNESS) * lattice.shape.x * lattice.shape.y))
+    return min(days, max(room, _LEAST_DAYS))
 
 
 class PriorWriter:
-    """Writes a prior's folder; as a context, it ends ``daily.nc`` and describes the states at the end."""
+    """Writes a prior's folder window by window; as a context, it ends the files.
 
-    def __init__(self, folder: Path, lattice: Lattice, land: Landscape, first: dt.date, days: int) -> None:
-        self._folder, self._lattice, self._land = folder, lattice, land
-        self._daily = DailyFile(folder / "daily.nc", lattice, first, land.active)
-        room = int(_PFB_BYTES // (8 * len(THICKNESS) * land.active.size))
-        kept = min(days, max(room, _LEAST_DAYS))
-        self._first_state = first + dt.timedelta(days=days - kept)
-        self._write_statics()
+    Args:
+        folder: where to.
+        lattice: of the run.
+        first: its first day.
+        days: how many.
+        edge: cells along an edge of the blocks that the files are kept in.
+    """
+
+    def __init__(self, folder: Path, lattice: Lattice, first: dt.date, days: int, edge: int) -> None:
+        self._folder, self._lattice, self._end = folder, lattice, first + dt.timedelta(days=days)
+        self._daily = DailyFile(folder / "daily.nc", lattice, first, days, edge)
+        self._static = StaticFile(folder / "static.nc", lattice, edge)
 
     def __enter__(self) -> PriorWriter:
         return self
@@ -48,61 +56,54 @@ class PriorWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._daily.close()
+        self._static.close()
 
-    def add(self, date: dt.date, moisture: Sequence[Field], root: Field, weather: Weather, soil: Soil) -> None:
-        """Adds a day: surface soil moisture of its steps (m3 m-3), root zone saturation after it, weather."""
-        mean = np.mean(np.stack(moisture), axis=0)
-        self._daily.append(
-            {
-                "soil_moisture": mean,
-                "precipitation": weather.rain.sum(axis=0),
-                "air_temperature": weather.temperature,
-            }
-        )
-        number = (date - self._first_state).days
-        if number >= 0:
-            path = self._folder / f"{PREFIX}.out.satur.{number:05d}.pfb"
-            state = saturation(moisture[_NOON], root, soil)
-            write_state(path, state, self._land.active, processes=2 if number % 2 else 1)
-
-    def _write_statics(self) -> None:
-        land, layers = self._land, layered(self._land)
+    def add(self, window: IJWindow, land: Rasters, days: NDArray[np.float32]) -> None:
+        """A window's land and its days [day, field, j, i]: soil moisture (m3 m-3), rain (mm), air temperature (K)."""
+        self._daily.put(window, days, land["active"])
         flat = {
-            "elevation": land.elevation,
-            "slope_x": land.slope_x,
-            "slope_y": land.slope_y,
-            "mask": land.active,
-            "landcover": land.land_cover,
-            "sand_fraction": land.sand,
-            "clay_fraction": land.clay,
+            "elevation": land["elevation"],
+            "slope_x": land["slope_x"],
+            "slope_y": land["slope_y"],
+            "mask": land["active"],
+            "landcover": land["land_cover"],
+            "sand_fraction": land["sand"],
+            "clay_fraction": land["clay"],
         }
-        write_statics(self._folder / "static.nc", self._lattice, {**flat, **layers})
-        names = {"saturation": f"{PREFIX}.out.satur.*.pfb"}
-        states = {
+        self._static.put(window, {**flat, **layered(land)})
+
+    def add_states(self, land: Rasters, states: NDArray[np.float32]) -> None:
+        """The whole lattice's newest days as ``.pfb`` saturations [day, layer, j, i], with their ``prior.toml``."""
+        layers = layered(land)
+        fields = {
             "porosity": layers["porosity"],
             "permeability": layers["permeability"],
             "indicator": layers["indicator"],
             "residual_saturation": layers["vg_sres"],
             "van_genuchten_alpha": layers["vg_alpha"],
             "van_genuchten_n": layers["vg_n"],
-            "elevation": land.elevation,
-            "slope_x": land.slope_x,
-            "slope_y": land.slope_y,
-            "land_cover": land.land_cover,
-            "mask": land.active,
+            "elevation": land["elevation"],
+            "slope_x": land["slope_x"],
+            "slope_y": land["slope_y"],
+            "land_cover": land["land_cover"],
+            "mask": land["active"],
         }
-        everywhere = np.ones(land.shape, bool)
-        for key, values in states.items():
+        everywhere, names = np.ones(land["active"].shape, bool), {"saturation": f"{PREFIX}.out.satur.*.pfb"}
+        for key, values in fields.items():
             names[key] = f"{PREFIX}.out.{key}.pfb"
-            active = everywhere if key in ("mask", "elevation", "slope_x", "slope_y") else land.active
+            active = everywhere if key in ("mask", "elevation", "slope_x", "slope_y") else land["active"]
             write_state(self._folder / names[key], values.astype(np.float64), active)
-        noon = dt.datetime.combine(self._first_state, dt.time(12), tzinfo=dt.UTC)
+        for number, state in enumerate(states):
+            path = self._folder / f"{PREFIX}.out.satur.{number:05d}.pfb"
+            write_state(path, state, land["active"], processes=2 if number % 2 else 1)
+        noon = dt.datetime.combine(self._end - dt.timedelta(days=len(states)), dt.time(12), tzinfo=dt.UTC)
         write_description(self._folder / "prior.toml", self._lattice, noon, names)
 
 
-def layered(land: Landscape) -> dict[str, NDArray[np.generic]]:
+def layered(land: Rasters) -> dict[str, NDArray[np.generic]]:
     """Static fields on the five layers, [z, y, x] bottom first: the top's soil down to 2 m, rock below."""
-    indicator = np.stack([np.full_like(land.indicator, BEDROCK), *[land.indicator] * (len(THICKNESS) - 1)])
+    units = land["indicator"]
+    indicator = np.stack([np.full_like(units, BEDROCK), *[units] * (len(THICKNESS) - 1)])
     porosity = soil_property(indicator, "porosity")
     return {
         "indicator": indicator,
@@ -112,11 +113,3 @@ def layered(land: Landscape) -> dict[str, NDArray[np.generic]]:
         "vg_n": soil_property(indicator, "van_genuchten_n"),
         "vg_sres": soil_property(indicator, "residual") / porosity,
     }
-
-
-def saturation(moisture: Field, root: Field, soil: Soil) -> Field:
-    """Saturation on the five layers, [z, y, x] bottom first, from two: the deepest is ground water."""
-    top = moisture / soil.porosity
-    below = (soil.residual + root * (soil.porosity - soil.residual)) / soil.porosity
-    drained = (soil.residual + soil.drained * (soil.porosity - soil.residual)) / soil.porosity
-    return np.stack([np.ones_like(top), 0.5 * (below + drained), below, 0.35 * top + 0.65 * below, top])

@@ -13,13 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from downscaler.errors import CacheError, DownloadError, GranuleError, StorageFullError
 from downscaler.records import sync
 from downscaler.sources.earthdata.checks import fault
 from downscaler.sources.earthdata.records import RemoteFile
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _LOG = logging.getLogger(__name__)
 _IN_USE = 3600.0  # s after its last use in which a file is not evicted: another process may be about to open it
@@ -77,6 +79,8 @@ class Cache:
         return target
 
     def _lock(self, name: str) -> FileLock:
+        from filelock import FileLock
+
         locks = self.folder / "locks"
         locks.mkdir(parents=True, exist_ok=True)
         return FileLock(locks / f"{name}.lock")
@@ -136,6 +140,8 @@ class Cache:
             )
 
     def _remove(self, path: Path) -> bool:
+        from filelock import Timeout
+
         try:
             with self._lock(path.name).acquire(timeout=0):
                 path.unlink(missing_ok=True)

@@ -7,10 +7,11 @@ import errno
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from itertools import islice, repeat
-from multiprocessing import get_context
+import threading
+import uuid
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from downscaler.ground.grid import CRS, M01, Domain, domain_attributes
 from downscaler.ground.lattice import question
 from downscaler.ground.prior import Prior
 from downscaler.ground.regrid import overlap
-from downscaler.parts import Parts, alone, resumed
+from downscaler.parts import Parts, Spread, alone, in_turn, resumed
 from downscaler.sources.parflow.source import PriorSource
 from downscaler.sources.parflow.units import check_not_traces
 from downscaler.stores.prior.layout import StoreWriter
@@ -49,20 +50,20 @@ def build_prior(
     *,
     progress: Progress | None = None,
     opener: Opener | None = None,
-    workers: int = 1,
+    spread: Spread = in_turn,
 ) -> Prior:
     """Bring a ParFlow-CLM run onto a domain's product grid and store it at ``out``; all or nothing.
 
     Killed, the same call goes on with the tiles that are not done; the numbers and their digest do not depend on it,
-    nor on the number of workers.
+    nor on who made which tile.
 
     Args:
         source: the run.
         domain: to cover.
         out: the store; an older prior there is replaced once the new one is whole.
         progress: called with (tiles done, tiles in all).
-        opener: opens the run again in each of ``workers`` processes; without it tiles are made one after another.
-        workers: processes.
+        opener: opens the run again in each process that makes tiles; without it they are made here, one by one.
+        spread: who makes the tiles; all of them write in the folder of ``out``.
 
     Raises:
         PriorCoverageError: the run has no active cell in the domain.
@@ -71,11 +72,11 @@ def build_prior(
         StorageFullError: no room.
     """
     with alone(Path(out)):
-        return _build(source, domain, Path(out), progress, opener, workers)
+        return _build(source, domain, Path(out), progress, opener, spread)
 
 
 def _build(
-    source: PriorSource, domain: Domain, out: Path, progress: Progress | None, opener: Opener | None, workers: int
+    source: PriorSource, domain: Domain, out: Path, progress: Progress | None, opener: Opener | None, spread: Spread
 ) -> Prior:
     if out.exists() and not is_prior(out) and (out.is_file() or any(out.iterdir())):
         raise PriorSchemaError(
@@ -85,7 +86,7 @@ def _build(
     work = out.parent / f".{out.name}.building"
     parts = resumed(work, {**attributes, "workings": downscaler.__version__})
     try:
-        _fill(source, domain, parts, attributes, progress, opener if workers > 1 else None, workers)
+        _fill(source, domain, parts, attributes, progress, opener, spread)
         swap(parts.folder / _STORE, out)
     except (VadoseError, OSError) as error:
         shutil.rmtree(work, ignore_errors=True)
@@ -103,7 +104,7 @@ def _fill(
     attributes: dict[str, Any],
     progress: Progress | None,
     opener: Opener | None,
-    workers: int,
+    spread: Spread,
 ) -> None:
     indexed = "elevation" in source.statics or {"slope_x", "slope_y"} <= set(source.statics)
     names = [n for n, f in FIELDS.items() if f.required or n in source.daily or n in source.statics]
@@ -114,17 +115,16 @@ def _fill(
     if indexed:
         parts.part(_WETNESS, lambda folder: np.save(folder / "index.npy", topographic_wetness(source)))
     tiles = range(len(list(domain.blocks())))
-    if opener is None:
-        done: Iterable[dict[str, Any]] = (_tile(source, domain, parts, tile) for tile in tiles)
+    if opener is None or spread is in_turn:
+        done = in_turn(partial(_tile, source, domain, parts), tiles)
     else:
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_open_here, initargs=(opener,))
-        with pool:
-            done = pool.map(_tile_here, repeat(domain), repeat(parts), tiles)
-    results = []
-    for result in done:
-        results.append(result)
+        done = spread(partial(_tile_elsewhere, uuid.uuid4().hex, opener, domain, parts), tiles)
+    found: dict[int, dict[str, Any]] = {}
+    for tile, result in done:
+        found[tile] = result
         if progress is not None:
-            progress(len(results), len(tiles))
+            progress(len(found), len(tiles))
+    results = [found[tile] for tile in tiles]
     active = sum(int(result["active_cells"]) for result in results)
     if active == 0:
         raise _not_covered(source, domain)
@@ -157,15 +157,18 @@ def _tile(source: PriorSource, domain: Domain, parts: Parts, tile: int) -> dict[
     return found
 
 
-_opened: list[PriorSource] = []  # of a worker: the run, opened once
+_opened: dict[str, PriorSource] = {}  # of a worker: the run of a build, opened once
+_ALONE = threading.Lock()  # NetCDF's library takes one thread at a time
 
 
-def _open_here(opener: Opener) -> None:
-    _opened.append(opener())
-
-
-def _tile_here(domain: Domain, parts: Parts, tile: int) -> dict[str, Any]:
-    return _tile(_opened[0], domain, parts, tile)
+def _tile_elsewhere(build: str, opener: Opener, domain: Domain, parts: Parts, tile: int) -> dict[str, Any]:
+    """A tile in a process of its own, which keeps the run open for the next tiles of the same build."""
+    with _ALONE:
+        if build not in _opened:
+            while _opened:
+                _opened.popitem()[1].close()
+            _opened[build] = opener()
+        return _tile(_opened[build], domain, parts, tile)
 
 
 def topographic_wetness(source: PriorSource) -> NDArray[np.float64]:

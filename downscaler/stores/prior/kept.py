@@ -1,4 +1,4 @@
-"""Land that days share, kept beside the prior it was made of; a day's weather, kept while its products are made."""
+"""Land and coarse weather that days share, kept beside the prior; a day's weather, kept while its products are made."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from downscaler.method.tile.predict import Keeping
 from downscaler.product import ALGORITHM_VERSION
 
 _LOG = logging.getLogger(__name__)
+MOST_DAYS = 200  # of coarse weather that are kept, 2 MB each for the contiguous USA; an analysis draws on some 90
+MOST_PASSES = 60  # of SMAP's days, 5 MB each; an analysis draws on 30
 
 
 class KeptArrays:
@@ -40,17 +42,34 @@ class KeptArrays:
 
     def __call__(self, name: str, make: Callable[[], Arrays]) -> Arrays:
         """What is kept under a name, else what ``make`` gives."""
-        file = self.folder / f"{name}.npz"
+        kept = self.find(name)
+        if kept is not None:
+            return kept
+        made = make()
+        self.put(name, made)
+        return made
+
+    def find(self, name: str) -> Arrays | None:
+        """What is kept under a name; None where nothing is, or what is damaged."""
+        file = self._file(name)
         try:
-            with np.load(file, allow_pickle=False) as stored:  # checks the CRC of each array
+            with (
+                file.open("rb") as stream,
+                np.load(stream, allow_pickle=False) as stored,
+            ):  # checks the CRC of each array
                 return {key: stored[key] for key in stored.files}
         except FileNotFoundError:
-            pass
+            return None
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             _LOG.warning("%s is damaged and is made again: %s", file, error)
-        made = make()
-        self._write(file, made)
-        return made
+            return None
+
+    def put(self, name: str, made: Arrays) -> None:
+        """Keep arrays under a name, where that can be done."""
+        self._write(self._file(name), made)
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.npz"
 
     def _write(self, file: Path, made: Arrays) -> None:
         partial = file.with_name(f".{file.stem}.{uuid.uuid4().hex[:8]}.partial.npz")
@@ -64,6 +83,22 @@ class KeptArrays:
             if not self._told:
                 _LOG.warning("%s cannot be kept, days take longer: %s", file.parent, error.strerror or error)
                 self._told = True
+
+
+class KeptDays(KeptArrays):
+    """The same for days that analyses share: of more than ``most`` those go that were kept first."""
+
+    def __init__(self, folder: Path, most: int = MOST_DAYS) -> None:
+        super().__init__(folder)
+        self._most = most
+
+    def put(self, name: str, made: Arrays) -> None:
+        """Keep a day."""
+        super().put(name, made)
+        with suppress(OSError):  # another process may clear up too
+            files = sorted(self.folder.glob("[!.]*.npz"), key=lambda file: file.stat().st_mtime_ns)
+            for file in files[: -self._most]:
+                file.unlink(missing_ok=True)
 
 
 class _Scratch:
@@ -102,7 +137,12 @@ def _keeping(folder: Path) -> Keeping:
         for other in folder.parent.glob("*"):
             if other.name.split("-")[0] != folder.name.split("-")[0]:  # of a prior or version that is gone
                 shutil.rmtree(other, ignore_errors=True)
-    return Keeping(land=KeptArrays(folder), weather=_Scratch())
+    return Keeping(
+        land=KeptArrays(folder),
+        weather=_Scratch(),
+        coarse=KeptDays(folder / "weather"),
+        passes=KeptDays(folder / "passes", MOST_PASSES),
+    )
 
 
 def _digest(what: object) -> str:

@@ -66,6 +66,45 @@ def days_at(
     return result, known
 
 
+def calendar_at(
+    prior: Prior, domain: Domain, name: str, dates: Sequence[dt.date], rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> Floats | None:
+    """A layer's mean and one wave of the year at cells, from the prior's record: [sites, days] in m3 m-3.
+
+    Args:
+        prior: the store.
+        domain: that cells are counted in.
+        name: of the layer's variable, such as ``soil_moisture_layer2``.
+        dates: days wanted.
+        rows: of the cells [sites].
+        columns: of the cells [sites].
+
+    Returns:
+        NaN where no cell is active; None where the prior does not hold the layer.
+
+    Raises:
+        PriorCoverageError: the prior does not cover the domain.
+    """
+    prior.require(domain)
+    if name not in prior.data:
+        return None
+    wanted = _waves(np.array([day.timetuple().tm_yday for day in dates]))
+    held = _waves(prior.data["time"].dt.dayofyear.values)
+    result = np.full((len(rows), len(dates)), np.nan)
+    for data, here, y, x in _tiles(prior, domain, rows, columns):
+        parts = [np.arange(first, min(first + _DAYS, len(held))) for first in range(0, len(held), _DAYS)]
+        layer = np.concatenate([read_days(data[name], part)[:, y, x] for part in parts]).astype(np.float64)
+        known = np.isfinite(layer).all(axis=0)
+        fitted = np.linalg.lstsq(held, layer[:, known], rcond=None)[0]
+        result[here[known]] = (wanted @ fitted).T
+    return result
+
+
+def _waves(days_of_year: NDArray[np.integer]) -> Floats:
+    angles = 2 * np.pi * days_of_year / 365.25
+    return np.stack([np.ones(angles.size), np.cos(angles), np.sin(angles)], axis=1)
+
+
 def ground_at(prior: Prior, domain: Domain, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> dict[str, Floats]:
     """Properties of the ground at cells by name [sites], of ``GROUND`` those that the prior has."""
     found: dict[str, Floats] = {}

@@ -131,6 +131,7 @@ class Weather:
             self.read,
             None if kept is None else partial(self.antecedent, kept),
             key=f"{self.path.resolve()}{digest.hexdigest()}",
+            versions={day: _digest(record) for day, record in held.items()},
             preliminary=early,
             told=told,
         )
@@ -174,6 +175,11 @@ class Weather:
                     bad.append(f"{record.date} {record.source} {name}")
         held = ((date, kept) for date in self.best if (kept := self.kept(date)) is not None)
         return bad + [f"{date} antecedent" for date, kept in held if not is_whole(self.path, kept)]
+
+
+def _digest(record: DayRecord) -> str:
+    """What changes with a day's numbers, short enough for a name."""
+    return hashlib.sha256(str(sorted(record.sha256.items())).encode()).hexdigest()[:16]
 
 
 def _pieces(slots: Sequence[int | None]) -> Iterator[tuple[slice, slice]]:

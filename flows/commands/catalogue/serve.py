@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from downscaler.errors import ConfigError, MissingExtraError
+from downscaler.errors import ConfigError, MissingExtraError, StationError
 from flows import console
 from flows.commands.options import CatalogAddress
 
@@ -54,16 +54,27 @@ def serve(
         Path | None,
         typer.Option(metavar="WEATHER", help="Weather store whose rain the map shows beside series; unset, `weather`."),
     ] = None,
+    readings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Station readings to show beside series: readings.parquet of `vadose validate`. The networks' terms "
+            "decide whether you may.",
+        ),
+    ] = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="Begin where no catalogue is yet; its days appear when they are published.")
     ] = False,
 ) -> None:
     """Serve a catalogue over HTTP: map, STAC API, map tiles, time series, and the files with range requests."""
+    from downscaler.sources.insitu import table
     from downscaler.sources.zones import read_layer
     from downscaler.stores.weather import open_weather
     from flows.settings import load_settings
 
     named = [read_layer(file) for file in places or ()]
+    if readings is not None and not table.claims(readings):
+        raise StationError("This is no table of readings", value=readings, allowed="readings.parquet of `validate`")
     settings = load_settings(context.obj.config, catalog=catalog, weather=weather)
     if settings.weather is not None and not empty:
         open_weather(settings.weather)  # a store that is none is told now, not to whoever asks for rain
@@ -77,6 +88,7 @@ def serve(
         zones=zones,
         named=named,
         weather=settings.weather,
+        readings=readings,
         empty=empty,
     )
     running, socket = server(app, host, port)
@@ -96,6 +108,7 @@ def application(
     zones: Path | None = None,
     named: Sequence[Layer] = (),
     weather: Path | None = None,
+    readings: Path | None = None,
     empty: bool = False,
 ) -> FastAPI:
     """The service of a catalogue; raises MissingExtraError where its packages are not installed."""
@@ -114,6 +127,7 @@ def application(
         zones=zones,
         named=named,
         weather=weather,
+        readings=readings,
         empty=empty,
     )
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from downscaler.errors import ConfigError
 from flows import console
-from flows.commands.options import DomainName, Json, PriorPath, Seed, day_option, ordered
+from flows.commands.options import DomainName, Json, PriorPath, Scheduler, Seed, day_option, ordered
+
+if TYPE_CHECKING:
+    from downscaler.sources.parflow import PriorSource
 
 
 class SourceKind(StrEnum):
@@ -33,10 +36,22 @@ def sample(
     seed: Seed = None,
     start: Annotated[dt.date, day_option("First day with a granule.")] = dt.date(2024, 5, 23),
     history: Annotated[int, typer.Option(min=30, help="Days of the prior before the first granule.")] = 365,
+    spin_up: Annotated[int, typer.Option(min=0, help="Days that each run simulates before its first kept day.")] = 90,
+    stations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Place the simulated stations as those of this USCRN file, ISMN archive or folder; unset, by chance.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that simulate pieces of a large land at once, 0.3 GB of memory each.")
+    ] = 1,
 ) -> None:
     """Write the simulated sample: SMAP granules, ParFlow-CLM-like priors and stations, in their native formats.
 
-    Landscape, weather and hydrology come from a seed. Every file says that it is simulated.
+    Landscape, weather and hydrology come from a seed. Every file says that it is simulated. A land of more than 512 km
+    is simulated in squares of 256 km, so that the contiguous USA fits in memory; its lattice is CONUS2's.
     """
     from flows.settings import load_settings
     from flows.studies.build import make_sample
@@ -44,7 +59,17 @@ def sample(
     settings = load_settings(context.obj.config, domain=domain, seed=seed)
     # The sample is a few counties by default, not the whole product's domain.
     name = domain if domain or "domain" in settings.model_fields_set else "demo"
-    make_sample(out, name or settings.domain, days=days, seed=settings.seed, start=start, history=history)
+    make_sample(
+        out,
+        name or settings.domain,
+        days=days,
+        seed=settings.seed,
+        start=start,
+        history=history,
+        spin_up=spin_up,
+        stations=stations,
+        workers=workers,
+    )
     console.say(f"simulated sample of {days} days: {out}")
 
 
@@ -86,6 +111,7 @@ def prior_build(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that build tiles at once (pfb, netcdf, zarr), 1 GB of memory each.")
     ] = 1,
+    scheduler: Scheduler = None,
 ) -> None:
     """Bring ParFlow-CLM output onto the 1 km product grid, with its day-of-year climatology.
 
@@ -97,7 +123,7 @@ def prior_build(
     from flows.studies.build import open_downloaded, open_files, store_prior, with_daymet
 
     settings = load_settings(context.obj.config, domain=domain)
-    again = None
+    again: Callable[[], PriorSource] | None = None
     if source is not SourceKind.HYDRODATA and (dataset or start or end or hourly or yes):
         raise ConfigError("--dataset, --start, --end, --hourly and --yes need --source hydrodata", value=source.value)
     if source is SourceKind.HYDRODATA:
@@ -106,13 +132,15 @@ def prior_build(
             path, settings.domain, dataset, ordered(start, end), forcing=weather, hourly=hourly, yes=yes
         )
     else:
-        opener = partial(open_files, source.value, path, statics)
-        opened = opener()
-        if workers > 1 and daymet is None:
-            again = opener
-    made = store_prior(
-        opened if daymet is None else with_daymet(opened, daymet, settings), settings.domain, out, again, workers
-    )
+        where = path.absolute(), None if statics is None else statics.absolute()  # workers may run in another folder
+        again = partial(open_files, source.value, *where)
+        opened = again()
+    if daymet is not None:
+        opened, again = with_daymet(opened, daymet, settings), None
+    if scheduler is not None and again is None:
+        given = "--daymet" if daymet is not None else source.value
+        raise ConfigError("--scheduler needs a run in files", value=given, allowed="pfb, netcdf, zarr; no --daymet")
+    made = store_prior(opened, settings.domain, out, again, workers, scheduler)
     first, last = made.period
     console.say(f"prior {made.title!r}, {first} to {last}, on {made.domain.name}: {out}")
 
@@ -150,9 +178,16 @@ def train(
         Path | None,
         typer.Option(metavar="WEATHER", help="Weather store, for a prior that has no weather of its own."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that look at tiles and draw rows at once, 0.6 GB of memory each.")
+    ] = 1,
+    scheduler: Scheduler = None,
     json: Json = False,
 ) -> None:
-    """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on days held out of the record."""
+    """Train the hybrid on a prior: XGBoost on the sub-grid anomaly, tested on days held out of the record.
+
+    The trees grow on this machine, whoever draws the rows; the model is the same to the bit.
+    """
     from downscaler.report.model import expectations
     from flows.settings import load_settings
     from flows.studies.build import make_model
@@ -162,7 +197,7 @@ def train(
         raise ConfigError(
             "Training needs a prior and an output folder for the model", remedy="Give --prior PRIOR --out MODEL."
         )
-    card = make_model(settings.prior, settings.model, settings)
+    card = make_model(settings.prior, settings.model, settings, workers=workers, scheduler=scheduler)
     if json:
         console.say_json(card)
         return

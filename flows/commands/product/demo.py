@@ -6,7 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DOMAIN = "demo"
 START = dt.date(2024, 5, 23)
 HISTORY = 365
+RANKED = 3  # days, the last ones, whose percentiles are made
 PART = "-94.9,34.3,-94.4,34.6"  # of the demo's domain, for its playground
 
 
@@ -90,9 +91,10 @@ def truth_of(out: Path) -> Path:
 
 
 def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[DayOutcome]:
-    """Sample, prior, model and published days below ``out``, each stage announced."""
+    """Sample, prior, model and published days below ``out``, each stage announced; SMAP-conserving days are told."""
     from flows.commands.data.build import skill_table as model_table
     from flows.commands.product import produce
+    from flows.days.run import judge
     from flows.studies import build
 
     native = out / "sample" / "prior"
@@ -104,8 +106,10 @@ def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[Day
         card = build.make_model(job.prior, job.model, settings, grids=("M09",))  # the sample is SPL3SMP_E
     console.out.print(model_table(card))
     outcomes = publish_days(job, days)
+    analysed = analyse_days(job, days)
     build_cube(job)
-    console.out.print(produce.outcome_table(outcomes))
+    console.out.print(produce.outcome_table([*outcomes, *analysed]))
+    judge(analysed)
     return outcomes
 
 
@@ -124,6 +128,24 @@ def publish_days(job: DayJob, days: int) -> list[DayOutcome]:
     stood = [outcome.date for outcome in outcomes if outcome.date in first and outcome.status == "current"]
     console.say(f"the backfill left {len(stood)} of the scheduled run's {len(first)} days as they stood")
     return [first.get(outcome.date, outcome) for outcome in outcomes]
+
+
+def analyse_days(job: DayJob, days: int) -> list[DayOutcome]:
+    """Analyses of all days, and percentiles of the last: drought classes, and what is usual for the season."""
+    import os
+
+    from flows.days.plan import make_period
+    from flows.derived.make import make_items
+    from flows.derived.percentiles import PercentileJob
+
+    last = START + dt.timedelta(days=days - 1)
+    with stage(f"analyses of {days} days"):
+        analyses = replace(job, products=("analysis",))
+        outcomes = make_period(analyses, START, last, workers=min(2, os.cpu_count() or 1))
+    ranked = PercentileJob(catalog=job.catalog, domain=job.domain, prior=job.prior)
+    first = last - dt.timedelta(days=min(RANKED, days) - 1)
+    with stage("percentiles of the last days"):
+        return outcomes + make_items(ranked, first, last, today=last)
 
 
 def build_cube(job: DayJob) -> None:

@@ -159,7 +159,7 @@ def backfill(
 
 def _compose(settings: Settings, start: dt.date, end: dt.date) -> None:
     """Bring what the settings ask for into step with days; raises BackfillError when an item failed."""
-    if not (settings.composites or settings.derived or settings.alerts):
+    if not (settings.composites or settings.derived or settings.zones or settings.alerts):
         return
     from flows.alerts.run import alerts_after
     from flows.day.period import today

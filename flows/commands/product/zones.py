@@ -20,7 +20,14 @@ Kind = Literal["analysis", "conserving", "3day", "weekly", "monthly", "percentil
 
 def zones(
     context: typer.Context,
-    layer: Annotated[Path, typer.Argument(metavar="FILE", help="Polygons: GeoJSON, GeoPackage or GeoParquet.")],
+    layer: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Polygons: GeoJSON, GeoPackage or GeoParquet; `states` or `counties` of the USA where the extra "
+            "`places` is installed.",
+        ),
+    ],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of the series, one file a year in DIR/LAYER.")
     ] = Path("build/zones"),
@@ -61,6 +68,7 @@ def zones(
     from downscaler.errors import ConfigError
     from downscaler.sources.landcover import read_mask
     from downscaler.sources.zones import read_layer
+    from flows.derived.series import layer_named
     from flows.derived.zones import make_zones, series_name
     from flows.settings import load_settings
 
@@ -68,7 +76,8 @@ def zones(
     if mask_class and mask is None:
         raise ConfigError("--mask-class needs a mask", remedy="Give --mask FILE.")
     settings = load_settings(context.obj.config, domain=domain, catalog=catalog)
-    source, polygons = _source(settings.catalog, settings.domain, of), read_layer(layer, id_field, name_field)
+    source = _source(settings.catalog, settings.domain, of)
+    polygons = read_layer(layer, id_field, name_field) if id_field or name_field else layer_named(str(layer))
     first, last = span_of(settings.catalog, source)
     first, last = start or first, end or last
     dates = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]

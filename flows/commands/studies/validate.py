@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from flows import console
 from flows.commands.options import DomainName, PriorPath, Seed, day_option, period
+
+if TYPE_CHECKING:
+    from flows.studies.validation_job import ValidationJob
 
 _NAMES = {"smap": "SMAP", "prior": "the prior"}
 _FIGURES = {"rmsd": "RMSD", "ubrmsd": "ubRMSD", "abs_bias": "|bias|", "r": "R", "anomaly_r": "anomaly R"}
@@ -56,6 +59,14 @@ MinPairs = Annotated[
     int | None,
     typer.Option(min=3, help="Least number of pairs for a site to count in averages; unset, `validation_pairs`."),
 ]
+LayerName = Annotated[
+    Literal["layer2", "layer3"] | None,
+    typer.Option(
+        metavar="LAYER",
+        help="Judge the published root zones instead, against sensors in the ground: layer2 (0.1 to 0.4 m) or layer3 "
+        "(0.4 to 1 m). Nothing is published.",
+    ),
+]
 Publish = Annotated[
     bool, typer.Option("--publish/--no-publish", help="Publish the report and headline figures in the catalogue.")
 ]
@@ -76,6 +87,7 @@ def validate(
     depth: Depth = 0.10,
     window: Hours = 3.0,
     min_pairs: MinPairs = None,
+    layer: LayerName = None,
     publish: Publish = True,
     seed: Seed = None,
 ) -> None:
@@ -101,12 +113,34 @@ def validate(
         window=window,
         publish=publish,
     )
+    if layer is not None:
+        _layer(job, layer)
+        return
     with console.progress_bar("validating") as tell:
         done = run_validation(job, lambda count, total, what: tell(count, total, what))
     _show(done.document)
     console.say(f"report: {done.out / 'report.html'}")
     if done.href:
         console.say(f"published: {done.href}")
+
+
+def _layer(job: ValidationJob, layer: str) -> None:
+    """Judge a layer of the root zone and print its figures."""
+    from flows.studies.deeper import validate_layer
+
+    done = validate_layer(job, layer)
+    stamp = " (simulated sample)" if done["simulated"] else ""
+    console.say(
+        f"{done['title']}{stamp}, {' to '.join(done['period'])}: {done['pairs']} daily means at {done['sites']} sites"
+    )
+    made = console.table(done["what"], "estimate", *(f"{label}>" for label in _CARD.values()), "gain in RMSD>")
+    for name, figures in done["estimates"].items():
+        gain = done["gains"].get(name, {}).get("rmsd")
+        shown = (_text(metric, figures[metric]) for metric in _CARD)
+        made.add_row(name, *shown, _text("rmsd", gain) if gain else "")
+    console.out.print(made)
+    console.say(f"inside the 90 % interval: {100 * done['coverage']:.0f} %")
+    console.say(f"figures: {job.out / f'{layer}.json'}")
 
 
 def _show(document: Mapping[str, Any]) -> None:

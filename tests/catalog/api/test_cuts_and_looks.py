@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from besides import STATION, publish_stations, write_weather
+from besides import STATION, publish_stations, write_readings, write_weather
 from publishing import PLACE, publish_day
 from rasterio.io import MemoryFile
 from starlette.testclient import TestClient
@@ -36,7 +36,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     (folder / "huc8.geojson").write_text(json.dumps(huc | {"geometry": {"type": "Polygon", "coordinates": [ring]}}))
     publish_stations(folder / "catalog", PLACE, folder / "validation")
     weather = write_weather(folder, PLACE, [DAY, DAY + dt.timedelta(days=1)], [2.5, 0.0])
-    return TestClient(create_app(folder / "catalog", named=[read_layer(folder / "huc8.geojson")], weather=weather))
+    readings = write_readings(folder / "readings.parquet", [DAY, DAY + dt.timedelta(days=1)])
+    named = [read_layer(folder / "huc8.geojson")]
+    return TestClient(create_app(folder / "catalog", named=named, weather=weather, readings=readings))
 
 
 def whole(client: TestClient) -> np.ndarray:
@@ -142,4 +144,29 @@ def test_a_damaged_table_of_stations_is_told_without_a_path(client: TestClient, 
     sites.write_bytes(b"PAR1 and no more")
     answer = TestClient(create_app(copied)).get(f"/stations?collection={NAME}")
     assert (answer.status_code, "table of stations cannot be read" in answer.text) == (503, True), answer.text
+    assert str(tmp_path) not in answer.text
+
+
+def test_readings_are_daily_means_of_good_ones_by_depth(client: TestClient) -> None:
+    assert client.get("/layers").json()["readings"] is True
+    asked = {"network": STATION["network"], "station": STATION["station"], "end": "2024-06-01"}
+    told = client.get("/readings", params=asked).json()
+    assert [(one["depth_to"], one["sensor"]) for one in told["sensors"]] == [(0.05, "probe"), (0.5, "probe")]
+    first = [0.2 + 0.001 * hour + 0.005 for hour in range(24) if hour != 12]
+    (row, second) = told["sensors"][0]["series"]
+    assert row == {"date": str(DAY), "value": pytest.approx(sum(first) / 23, abs=1e-4), "readings": 23}
+    assert second["value"] == pytest.approx(sum(first) / 23 + 0.024, abs=1e-4)
+    one = client.get("/readings", params=asked | {"start": str(DAY), "end": str(DAY)}).json()
+    assert [len(sensor["series"]) for sensor in one["sensors"]] == [1, 1]
+    for wrong, status in (({"station": "none"}, 404), ({"start": "1990-01-01"}, 400), ({"network": "x" * 101}, 400)):
+        assert client.get("/readings", params=asked | wrong).status_code == status, wrong
+    without = TestClient(create_app(client.app.state.store.root))  # type: ignore[attr-defined]
+    assert without.get("/readings", params=asked).status_code == 404
+
+
+def test_a_damaged_table_of_readings_is_told_without_a_path(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "readings.parquet").write_bytes(b"PAR1 and no more")
+    app = create_app(client.app.state.store.root, readings=tmp_path / "readings.parquet")  # type: ignore[attr-defined]
+    answer = TestClient(app).get("/readings?network=SCAN&station=Fort%20Reno")
+    assert (answer.status_code, "table of readings cannot be read" in answer.text) == (503, True), answer.text
     assert str(tmp_path) not in answer.text

@@ -20,8 +20,8 @@ from catalog.api.data.tiles import render
 from catalog.api.middleware import POLICY
 from catalog.cube.update import collections_with_days, update_cube
 from catalog.publish.withdraw import withdraw
-from catalog.rasters.layers import DERIVED_LAYERS, DIFFERENCE, LAYERS
-from catalog.rasters.thumbnail import COLOURS, RANGE
+from catalog.rasters.layers import COLOURS, DERIVED_LAYERS, DIFFERENCE, LAYERS
+from catalog.rasters.thumbnail import RANGE
 from catalog.reading.rasters import read_rasters
 from catalog.reading.retrieval import less_smap
 from catalog.reading.series import cell_at, flag_names

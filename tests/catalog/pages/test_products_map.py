@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from besides import publish_stations, write_weather
+from besides import publish_stations, write_readings, write_weather
 from layered import write_layers
 from matplotlib.image import imread
 from publishing import PLACE, publish_day
@@ -29,6 +29,7 @@ from flows.derived.outlook import OutlookJob
 from flows.derived.percentiles import PercentileJob
 
 pytest.importorskip("exactextract", reason="zones need exactextract")
+pytest.importorskip("bokeh_sampledata", reason="names of counties need the extra `places`")
 pytest.importorskip("playwright.sync_api", reason="needs playwright, which is not installed here")
 from playwright.sync_api import Page, expect
 
@@ -67,18 +68,18 @@ def day_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(day_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service with names of places, as `make browser` writes them, and a watershed of a file."""
+    """The service with the states and counties of the extra `places`, and a watershed of a file."""
     from catalog.api import create_app
 
     browser = tmp_path_factory.mktemp("browser")
-    names = [["Oklahoma", -103.0, 33.62, -94.43, 37.0], ["Caddo County, Oklahoma", -98.63, 34.85, -98.09, 35.55]]
-    (browser / "places.json").write_text(json.dumps({"source": "a test", "places": names}))
     ring = [[-98.4, 34.7], [-98.0, 34.7], [-98.0, 35.0], [-98.4, 34.7]]
     huc = {"type": "Feature", "properties": {"HUC8": "11130302", "name": "Upper Washita"}}
     (browser / "huc8.geojson").write_text(json.dumps(huc | {"geometry": {"type": "Polygon", "coordinates": [ring]}}))
     named = [read_layer(browser / "huc8.geojson")]
     weather = write_weather(browser, PLACE, DAYS, [0, 3, 12, 0, 0, 1, 0])
-    with served(create_app(day_catalog, browser=browser, named=named, weather=weather)) as running:
+    readings = write_readings(browser / "readings.parquet", DAYS)
+    app = create_app(day_catalog, browser=browser, named=named, weather=weather, readings=readings)
+    with served(app) as running:
         yield f"{running}/"
 
 
@@ -103,10 +104,10 @@ def test_a_county_is_found_and_a_field_is_drawn(look: Look, day_catalog: Path, w
     ready(page)
     before = page.url
     page.fill("#find", "caddo")
-    page.get_by_role("button", name="Caddo County, Oklahoma").click()
-    expect(page.locator("#find-note")).to_have_text("The map shows Caddo County, Oklahoma.")
+    page.get_by_role("button", name="Caddo County, Oklahoma, 40015").click()
+    expect(page.locator("#find-note")).to_have_text("The map shows Caddo County, Oklahoma, 40015.")
     expect(page).not_to_have_url(before)
-    expect(page).to_have_url(re.compile(r"lon=-98\.36"))
+    expect(page).to_have_url(re.compile(r"lon=-98\.3575"))
     page.fill("#find", "34.85, -98.2")
     page.get_by_role("button", name="Find").click()
     expect(page).to_have_url(re.compile(r"lon=-98\.2000&lat=34\.8500"))
@@ -245,14 +246,21 @@ def test_an_outlook_is_read_and_the_browser_goes_back_and_forward(look: Look, wi
     page = look(f"#area={ANALYSES}&plat=34.8&plon=-98.1", width=width)
     ready(page)
     page.wait_for_selector("#series:not([aria-busy]) .chart")
-    assert page.locator(".chart .usual").count() == 1, "what is usual, from the percentiles of the same day"
+    assert page.locator(".chart .season").count() == 1, "what is usual, from the percentiles of the last day alone"
+    expect(page.locator("#series .key")).to_contain_text("10th to 90th percentile of the season")
+    title = page.locator(".chart .point title").last.text_content()
+    assert title is not None
+    assert re.search(r"2024-05-26: .*, usual 0\.\d{3} to 0\.\d{3}$", title)
+    assert page.locator(".chart .ground-point").count() == 0, "no station is chosen"
     assert page.locator(".chart .rain").count() == 3, "days without rain have no bar"
     expect(page.locator("#series .key")).to_contain_text("rain, up to 12 mm a day")
     page.locator("#station").select_option(label="SCAN Fort Reno")
     expect(page.locator("#skill")).to_contain_text("Station SCAN Fort Reno, 31 pairs")
     expect(page.locator("#skill dd").first).to_have_text("0.050 [0.040, 0.060]")
     expect(page.locator("#series .where")).to_contain_text("34.8")
-    page.wait_for_selector("#series:not([aria-busy]) .chart")
+    page.wait_for_selector("#series:not([aria-busy]) .chart .ground-point")
+    assert page.locator(".chart .ground-point").count() == len(DAYS)
+    expect(page.locator("#series .key")).to_contain_text("station, 5 cm")
     kept(page, tmp_path, f"station-{width}")
     page.wait_for_timeout(400)
     page.locator("#area").select_option(AHEAD)

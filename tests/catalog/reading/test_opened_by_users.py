@@ -14,7 +14,8 @@ from PIL import Image
 
 from catalog import describe, publish
 from catalog.naming import DayName
-from catalog.rasters.thumbnail import COLOURS, MISSING
+from catalog.rasters.layers import COLOURS
+from catalog.rasters.thumbnail import MISSING
 from downscaler import product
 from downscaler.errors import CatalogError
 

@@ -1,5 +1,9 @@
 """A day by tiles: the pixels are those of the whole window at once, however land is kept and tiles are shared."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -72,6 +76,29 @@ def test_a_tile_is_the_estimate_of_its_whole_window(chain, day):
 @pytest.mark.parametrize("threads", [2, 5])
 def test_threads_change_no_pixel(chain, day, threads):
     assert_same(fields(chain, day, tile=1, threads=threads), fields(chain, day, tile=1))
+
+
+def test_days_made_at_once_share_a_model(chain, day):
+    """As two runs of one process do; a booster that is set while another thread asks it raises XGBoostError."""
+    sizes = (2, 8)  # in several tiles, whose trees have one thread, and in one, whose trees have two
+    alone = {size: fields(chain, day, tile=size, threads=2) for size in sizes}
+    with ThreadPoolExecutor(4) as pool:
+        made = [(size, pool.submit(fields, chain, day, tile=size, threads=2)) for size in sizes * 6]
+        for size, each in made:
+            assert_same(each.result(), alone[size])
+
+
+def test_each_number_of_threads_has_trees_of_its_own_that_are_set_once(chain):
+    model = replace(chain.model, branches={key: each.copied() for key, each in chain.model.branches.items()})
+    one, two = model.on(1), model.on(2)
+    assert one is model
+    assert model.on(1) is one
+    assert model.on(2) is two
+    for key, branch in one.branches.items():
+        assert branch.mean is not two.branches[key].mean
+        for each, count in ((branch, 1), (two.branches[key], 2)):
+            for booster in (each.mean, each.bounds):
+                assert json.loads(booster.save_config())["learner"]["generic_param"]["nthread"] == str(count)
 
 
 def test_kept_land_and_weather_change_no_pixel_and_are_read_the_second_time(chain, day, tmp_path):

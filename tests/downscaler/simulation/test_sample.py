@@ -10,9 +10,10 @@ import pytest
 import xarray as xr
 
 from downscaler.errors import ConfigError
-from downscaler.ground.grid import M09
+from downscaler.ground.grid import M09, Domain
 from downscaler.ground.regrid import overlap
 from downscaler.product import CONUS, LITTLE_WASHITA
+from downscaler.simulation import pieces
 from downscaler.simulation.files.granule import layout
 from downscaler.simulation.sample import sample_lattice, write_sample
 from downscaler.sources.insitu import ismn
@@ -169,7 +170,9 @@ def test_lattice_holds_the_domain_with_a_margin():
     assert lattice.shape.x >= 0.9 * shape.x + 20
     assert lattice.shape.y >= 0.9 * shape.y + 20
     whole = sample_lattice(CONUS)
-    assert (whole.name, whole.ij_bounds) == ("custom", None)
+    assert (whole.name, whole.registration, whole.ij_bounds) == ("CONUS2", "hydrodata", (0, 0, 4442, 3119))
+    abroad = sample_lattice(Domain.from_bounds("abroad", "Bavaria", west=9.0, south=47.5, east=13.5, north=50.5))
+    assert (abroad.name, abroad.ij_bounds) == ("custom", None)
 
 
 def test_truth_is_like_soil_moisture(truth):
@@ -229,3 +232,57 @@ def test_impossible_lengths_are_refused(tmp_path, days, history):
     with pytest.raises(ConfigError, match="at least one day"):
         write_sample(tmp_path / "out", DOMAIN, days=days, history=history)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def in_pieces(tmp_path_factory):
+    """The sample of the same arguments, its land cut into four squares that two processes simulate."""
+    out = tmp_path_factory.mktemp("pieces") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "WHOLE", 64)
+        patch.setattr(pieces, "PIECE", 64)
+        places = [
+            pieces.Place(network="SIM-NET", name="Here", latitude=34.9, longitude=-98.1),
+            pieces.Place(network="SIM-NET", name="Elsewhere", latitude=44.9, longitude=-98.1),
+        ]
+        return write_sample(out, DOMAIN, days=2, history=3, start=START, spin_up=0, places=places, workers=2)
+
+
+def test_a_land_in_pieces_has_one_sky(sample, in_pieces):
+    """Rain follows from position alone, so squares see what the whole land sees; soil moisture has no gap."""
+    with xr.open_dataset(sample.prior / "daily.nc") as whole, xr.open_dataset(in_pieces.prior / "daily.nc") as cut:
+        assert cut.sizes["time"] == 5
+        same = whole.sel(time=cut.time)
+        np.testing.assert_allclose(cut.precipitation, same.precipitation, atol=0.05)
+        theta, active = cut.soil_moisture.values, cut.mask.values == 1
+        assert np.isfinite(theta[:, active]).all()
+        assert np.isnan(theta[:, ~active]).all()
+    with xr.open_dataset(in_pieces.truth / "truth.nc") as truth:
+        seen = truth.active.values == 1
+        assert seen.mean() > 0.9
+        assert np.isfinite(truth.soil_moisture.values[:, seen]).all()
+    assert not (in_pieces.root / ".pieces").exists()
+
+
+def test_granules_of_a_land_in_pieces_are_read(in_pieces):
+    for number in range(2):
+        date = START + dt.timedelta(days=number)
+        (path,) = find_granules(in_pieces.granules, date)
+        assert describe(path)["simulated"]
+    assert len(open_source("netcdf", in_pieces.prior, None).days) == 5
+
+
+def test_stations_stand_where_they_are_told_to(in_pieces):
+    (archive,) = in_pieces.stations.glob("*.zip")
+    data = ismn.read_archive(archive)
+    assert set(data.network) == {"SIM-NET"}
+    assert set(data.station) == {"Here"}
+    np.testing.assert_allclose([data.lat.iloc[0], data.lon.iloc[0]], [34.9, -98.1], atol=1e-5)
+
+
+def test_pieces_cover_a_lattice_once():
+    lattice = sample_lattice(CONUS)
+    count = np.zeros(lattice.window.shape, int)
+    for window in pieces.pieces(lattice):
+        count[window.slices] += 1
+    assert (count == 1).all()

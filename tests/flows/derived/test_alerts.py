@@ -66,6 +66,18 @@ def test_rules_say_what_is_wrong_with_them(tmp_path: Path) -> None:
             read_rules(file)
 
 
+def test_a_county_that_a_package_brings_is_a_place(tmp_path: Path) -> None:
+    pytest.importorskip("bokeh_sampledata", reason="needs the extra `places`")
+    file = tmp_path / "alerts.toml"
+    file.write_text('[[alert]]\nname = "caddo"\nzones = "counties"\nid = "40015"\nbelow = 20\n')
+    (rule,) = read_rules(file)
+    assert rule.called == "Caddo County, Oklahoma"
+    assert rule.where.contains(shapely.Point(-98.37, 35.17))
+    file.write_text(file.read_text().replace("40015", "99999"))
+    with pytest.raises(AlertError, match="no such zone"):
+        read_rules(file)
+
+
 class Listener(ThreadingHTTPServer):
     """Takes what is posted; refuses while ``refusing``."""
 

@@ -19,7 +19,7 @@ from catalog.reading.rasters import read_rasters
 from downscaler import product
 from downscaler.derived.composite import ErrorMemory
 from downscaler.derived.drought import flash_drought_probability
-from downscaler.derived.percentile import Reference, anomaly, join, percentile, standing
+from downscaler.derived.percentile import Reference, anomaly, join, percentile, quantiles, standing
 from downscaler.derived.zones import zone_weights
 from downscaler.errors import ConfigError
 from downscaler.sources.landcover import Mask
@@ -27,6 +27,7 @@ from downscaler.sources.parflow import open_source
 from downscaler.sources.zones import read_layer
 from downscaler.stores.prior import build_prior, open_prior
 from downscaler.stores.zones import read_zone
+from flows.derived import percentiles
 from flows.derived.make import keep_in_step, make_items
 from flows.derived.percentiles import READ, PercentileJob, earlier, in_season, percentile_job, recent, season_before
 from flows.derived.state import survey
@@ -77,6 +78,10 @@ def test_percentiles_follow_their_season(job: PercentileJob, tmp_path: Path) -> 
     np.testing.assert_allclose(found["percentile_lower"], 100 * expected.lower, atol=0.04)
     np.testing.assert_allclose(found["anomaly"], anomaly(theta[-1], now), atol=1e-4)
     known = np.isfinite(expected.percentile)
+    for share, level in zip(product.USUAL, quantiles(now, np.array(product.USUAL) / 100), strict=True):
+        usual = found[f"climatology_p{share}"]
+        np.testing.assert_allclose(usual[known], np.clip(level, 0, 1)[known], atol=1e-4)
+        assert np.isnan(usual[~known]).all()
     for name, probability in expected.classes.items():
         np.testing.assert_allclose(found[f"probability_{name.lower()}"][known], 100 * probability[known], atol=0.51)
         assert (found[f"probability_{name.lower()}"][~known] == 255).all()
@@ -157,6 +162,21 @@ def test_percentiles_follow_their_season(job: PercentileJob, tmp_path: Path) -> 
         (after, "published", "percentile, revision 2, of 18 days"),
     ], "later days that look back on it are made too"
     assert keep_in_step(settings, DAY, after, today=TODAY) == []
+
+
+def test_numbers_do_not_hang_on_how_many_cells_are_worked_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, dates = np.random.default_rng(3), [DAY, *season_before(DAY)[31 * 7 :], *recent(DAY)]
+    cells = [[rng.uniform(*ends, 50).astype(np.float32) for _ in dates] for ends in ((0.1, 0.4), (0.02, 0.05))]
+    cells[0][5][:20] = cells[1][5][:20] = np.nan
+    prior = rng.uniform(0.05, 0.3, (62, 50)).astype(np.float32)
+    seasons = [percentiles._Season(date=date, prior=prior) for date in (DAY, earlier(DAY))]
+    memory = ErrorMemory.of("analysis_conus")
+    whole = percentiles._in_parts(dates, cells, seasons, memory)
+    monkeypatch.setattr(percentiles, "_CELLS", 7)
+    for name, values in percentiles._in_parts(dates, cells, seasons, memory).items():
+        np.testing.assert_allclose(values, whole[name], rtol=1e-9, atol=1e-12, err_msg=name)
+    assert set(whole) == {v.name for v in product.PERCENTILE_VARIABLES} - {"quality_flag"}
+    assert (whole["climatology_p10"] < whole["climatology_p50"]).all()
 
 
 def test_seasons_go_round_the_year_and_leap_days_have_one() -> None:

@@ -10,6 +10,7 @@ import pytest
 from layered import write_layers
 from once import built_once
 from publishing import publish_day
+from pyproj import Transformer
 
 from catalog.check.check import check
 from catalog.publish.withdraw import withdraw
@@ -20,14 +21,19 @@ from downscaler.derived.composite import ErrorMemory
 from downscaler.derived.learned import learn_root_zone, open_learned, read_learned
 from downscaler.derived.profile import available_water, carry_down
 from downscaler.derived.rootzone import filters, learn
-from downscaler.errors import ConfigError, PriorCoverageError, RootZoneError
-from downscaler.ground.grid import Span, Window
+from downscaler.errors import ConfigError, PriorCoverageError, RootZoneError, ValidationError
+from downscaler.ground.grid import CRS, Span, Window
+from downscaler.sources.insitu import table
+from downscaler.sources.insitu.series import Sensor, Series
 from downscaler.sources.parflow import open_source
 from downscaler.stores.prior import build_prior, open_prior
+from downscaler.stores.prior.points import calendar_at
 from flows.derived.make import make_items
 from flows.derived.rootzone import READ, RootZoneJob, root_zone_job
 from flows.derived.state import survey
 from flows.settings import Settings
+from flows.studies.deeper import validate_layer
+from flows.studies.validation_job import ValidationJob
 
 PLACE = "-94.75,34.4,-94.7,34.45"
 DAY, TODAY = dt.date(2024, 5, 20), dt.date(2024, 6, 1)
@@ -113,6 +119,63 @@ def test_root_zones_follow_their_days(job: RootZoneJob) -> None:
     stands, empty = survey(strict, DAY, after + dt.timedelta(days=1), TODAY)[::2]
     assert (stands.days, stands.state) == (0, "published"), "too few days of the window: what stands is left"
     assert (empty.state, empty.why) == ("empty", "its day, or 90 of its 120 days, are not published")
+
+
+def test_layers_are_judged_by_the_sensors_in_them(job: RootZoneJob, tmp_path: Path) -> None:
+    """Sensors at 20 cm read the published layer less 0.03 at one cell and less 0.01 at another, at 5 cm nonsense."""
+    days = [DAY + dt.timedelta(days=n) for n in range(3)]
+    source, ground = job.source(), product.domain(PLACE)
+    for date in days:
+        publish_day(Path(job.catalog), date, source)
+    make_items(job, days[0], days[-1], today=TODAY)
+    hours = np.concatenate([np.datetime64(day, "s") + np.arange(0, 24, 6) * np.timedelta64(3600, "s") for day in days])
+    axes = ground.geobox().coords
+    to_degrees = Transformer.from_crs(CRS, 4326, always_xy=True)
+    layers = np.stack([read_rasters(job.catalog, job.target, day, ["layer2"])["layer2"] for day in days])
+    made = []
+    for name, (row, column), less in (("A", (25, 20), 0.03), ("B", (30, 12), 0.01)):
+        for depth, values in ((0.05, np.full(3, 0.6)), (0.2, layers[:, row, column] - less)):
+            lon, lat = to_degrees.transform(axes["x"].values[column], axes["y"].values[row])
+            place = {"lat": lat, "lon": lon}
+            told = Sensor(network="NET", station=name, name="probe", depth_from=depth, depth_to=depth, **place)
+            value = np.repeat(values, 4)
+            made.append(Series(sensor=told, time=hours, value=value, flag=np.full(value.size, "G", "U3")))
+    assert len(list(table.write(tmp_path / "readings.parquet", made))) == 4
+    asked = ValidationJob(
+        domain=PLACE,
+        catalog=job.catalog,
+        stations=(str(tmp_path / "readings.parquet"),),
+        out=tmp_path / "out",
+        prior=job.learned.parent / "prior",
+        period=(days[0], days[-1]),
+        min_pairs=3,
+    )
+    found = validate_layer(asked, "layer2")
+    ours = {name: entry["value"] for name, entry in found["estimates"]["product"].items()}
+    assert (found["sites"], found["pairs"], found["simulated"]) == (2, 6, True)
+    assert ours["bias"] == pytest.approx(0.02, abs=1e-5)
+    assert ours["ubrmsd"] == pytest.approx(0.0, abs=1e-5)
+    assert ours["r"] == pytest.approx(1.0, abs=1e-4)
+    surface = np.stack([read_rasters(job.catalog, source, day, ["soil_moisture"])["soil_moisture"] for day in days])
+    cells = [((25, 20), 0.03), ((30, 12), 0.01)]
+    rmsd = [float(np.sqrt(((surface[:, r, c] - layers[:, r, c] + less) ** 2).mean())) for (r, c), less in cells]
+    assert found["estimates"]["surface"]["rmsd"]["value"] == pytest.approx(np.mean(rmsd), abs=1e-5)
+    assert found["gains"]["surface"]["rmsd"]["value"] == pytest.approx(np.mean(rmsd) - 0.02, abs=1e-5)
+    data = open_prior(job.learned.parent / "prior").data
+    angles = 2 * np.pi * data["time"].dt.dayofyear.values / 365.25
+    deep = data["soil_moisture_layer2"].values[:, 25, 20].astype(float)
+    waves = np.stack([np.ones_like(angles), np.cos(angles), np.sin(angles)], axis=1)
+    expected = waves @ np.linalg.lstsq(waves, deep, rcond=None)[0]
+    same = open_prior(job.learned.parent / "prior"), ground, "soil_moisture_layer2"
+    at = calendar_at(*same, [dt.date(2023, 7, 1)], np.array([25]), np.array([20]))
+    assert at is not None
+    day = int(np.flatnonzero(data["time"].values.astype("datetime64[D]") == np.datetime64("2023-07-01"))[0])
+    assert at[0, 0] == pytest.approx(expected[day], abs=1e-4)
+    assert set(found["estimates"]) == {"product", "surface", "calendar"}
+    assert 0.0 <= found["coverage"] <= 1.0
+    assert json.loads((tmp_path / "out" / "layer2.json").read_text())["pairs"] == 6
+    with pytest.raises(ValidationError, match="No sensor stands in the layer"):
+        validate_layer(asked, "layer3")
 
 
 def test_what_cannot_be_learned_or_read_is_a_clear_error(job: RootZoneJob, tmp_path: Path) -> None:

@@ -90,3 +90,19 @@ except VadoseError:
     print(*({"xgboost", "sklearn", "boto3"} & {name.split(".")[0] for name in sys.modules}))
 """
     assert python(code) == "xgboost\n"
+
+
+BEGUN = """
+import sys
+from flows import light
+light.load()
+import catalog.publish.claims, catalog.publish.day, downscaler.day.inputs, downscaler.stores.model
+assert not [name for name in sys.modules if name.split(".")[0] in ("matplotlib", "boto3", "sklearn")]
+from catalog.rasters.thumbnail import colormap
+assert colormap()["255"] == [16, 34, 94, 255]  # the wet end, #10225e
+assert "matplotlib" in sys.modules
+"""
+
+
+def test_a_day_begins_without_what_it_uses_at_its_end() -> None:
+    python(BEGUN)

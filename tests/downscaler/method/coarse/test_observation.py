@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from downscaler.errors import ObservationError
 from downscaler.ground.blocks import block_mean
-from downscaler.method.coarse.observation import CELL_KM, Observation, seen_through, smear
+from downscaler.method.coarse.observation import CELL_KM, Observation, seen_through, smear, smeared
 
 
 def slow_footprint(fine: np.ndarray, active: np.ndarray, ratio: int, width: float) -> np.ndarray:
@@ -50,6 +50,18 @@ def test_weights_of_a_footprint_add_up_to_one_and_halve_at_its_half_width() -> N
     np.testing.assert_allclose(weights.sum(axis=1), 1.0)
     centre = weights[12]
     np.testing.assert_allclose(centre[12 + 2] / centre[12], 0.5, rtol=1e-6)  # 18 km off
+
+
+def test_coarse_fields_are_smeared_over_the_land_alone() -> None:
+    rng = np.random.default_rng(9)
+    fields, land = rng.normal(0.0, 0.03, (2, 12, 14)), rng.random((12, 14)) > 0.2
+    fields[:, ~land] = np.nan
+    weights = smear(np.zeros(land.shape), 9.0, 36.0) * land.ravel()
+    weights /= weights.sum(axis=1, keepdims=True)
+    wanted = (np.nan_to_num(fields).reshape(2, -1) @ weights.T).reshape(fields.shape)
+    made = smeared(fields, land, 9.0, 36.0)
+    np.testing.assert_allclose(made[:, land], wanted[:, land], atol=2e-4)  # the filter ends at 4 sigma
+    np.testing.assert_array_equal(smeared(fields, land, 9.0, 0.0), np.where(land, fields, 0.0))
 
 
 def test_errors_have_the_variance_and_the_correlation_that_are_asked_for() -> None:

@@ -1,10 +1,13 @@
 """Weather's answer against a slow twin; the footprint and the error of SMAP found in its own passes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from downscaler.method.coarse.analysis import BLIND, FOOTPRINT, SMEARED, Background, Memory, analyse
-from downscaler.method.coarse.observation import Observation, seen_through
+from downscaler.method.coarse.analysis import BLIND, Memory, analyse
+from downscaler.method.coarse.observation import Observation, seen_through, smeared
+from downscaler.method.coarse.sensor import FOOTPRINT, Background
 from downscaler.method.coarse.space_time import Passes, interpolate
 from downscaler.method.coarse.wetting import DECAYS, MELT, WARMTH_DAYS, fit_answer, thaw, wetting
 
@@ -97,18 +100,45 @@ def test_footprint_and_error_are_found_in_the_passes(width: float, share: float,
     assert ((made.smap >= 0) & (made.smap <= 1)).all()
 
 
+@pytest.mark.parametrize("share", [0.0, 2.0 / 3.0])
+def test_how_much_of_the_error_is_smooth_is_found(share: float) -> None:
+    fine, background = scene(3)
+    rng, model = np.random.default_rng(12), Observation(error=0.04, smooth_share=share)
+    once = model.coarse(fine, np.ones(fine.shape, bool), 9)
+    seen = np.stack([once + model.errors(SHAPE, 9.0, rng) for _ in range(6)])
+    made = analyse(seen, np.array([0.0, 2.0, 5.0, 7.0, 10.0, 12.0]), background, Memory(), 9.0)
+    assert (made.observation.error, made.observation.smooth_share) == (0.04, pytest.approx(share))
+
+
+def test_a_sensor_that_smears_is_expected_to_smear_what_weather_made() -> None:
+    fine, background = scene(3)
+    rng, ages = np.random.default_rng(11), np.array([0.0, 2.0, 5.0, 7.0, 10.0, 12.0])
+    wet = rng.normal(0.0, 0.04, (6, *SHAPE))
+    model = Observation(footprint=FOOTPRINT, error=0.005)
+    whole, usual = np.ones(fine.shape, bool), np.kron(background.level, np.ones((9, 9)))
+    clean = [model.coarse(usual + np.kron(day, np.ones((9, 9))), whole, 9) for day in wet]
+    seen = np.stack([day + model.errors(SHAPE, 9.0, rng) for day in clean])
+    level_seen = model.coarse(usual, whole, 9)
+    made = analyse(
+        seen, ages, replace(background, seen=level_seen, day=wet[0], passes=wet, weather=True), Memory(), 9.0
+    )
+    assert made.observation.footprint == FOOTPRINT
+    away = np.abs(made.value - background.level - wet[0]).mean()
+    assert away < 0.15 * np.abs(wet[0] - smeared(wet[:1], np.ones(SHAPE, bool), 9.0, FOOTPRINT)[0]).mean()
+
+
 def test_smeared_retrievals_that_are_matched_are_told_from_both_others() -> None:
     fine, background = scene(7)
     rng, model = np.random.default_rng(8), Observation(footprint=FOOTPRINT, error=0.01)
     ages, whole = np.array([0.0, 2.0, 5.0, 7.0, 10.0, 12.0]), np.ones(fine.shape, bool)
-    smeared = [model.coarse(fine + np.kron(rng.normal(0, 0.02, SHAPE), np.ones((9, 9))), whole, 9) for _ in ages]
-    seen = np.stack([day + background.level - background.seen + model.errors(SHAPE, 9.0, rng) for day in smeared])
+    footprints = [model.coarse(fine + np.kron(rng.normal(0, 0.02, SHAPE), np.ones((9, 9))), whole, 9) for _ in ages]
+    seen = np.stack([day + background.level - background.seen + model.errors(SHAPE, 9.0, rng) for day in footprints])
     made = analyse(seen, ages, background, Memory(), 9.0)
     assert (made.footprint, made.observation.footprint) == (0.0, FOOTPRINT)
     passes = Passes(values=seen - background.level, ages=ages)
     plain = interpolate(passes, background.spread, Memory().components(weather=False), made.observation, 9.0)
     np.testing.assert_allclose(made.value, background.level + plain.anomaly)
-    np.testing.assert_allclose(made.error, SMEARED * BLIND * plain.error)
+    np.testing.assert_allclose(made.error, BLIND * plain.error)
 
 
 def test_too_few_retrievals_show_no_footprint_and_have_the_nominal_error() -> None:

@@ -17,6 +17,7 @@ from downscaler import product
 from downscaler.errors import PriorCoverageError, PriorSchemaError, PriorUnreadableError, StorageFullError
 from downscaler.ground.grid import Span, Window
 from downscaler.ground.prior import Prior
+from downscaler.parts import in_processes
 from downscaler.sources.parflow import open_source
 from downscaler.stores.prior import build_prior, describe, extend_prior, is_prior, open_prior
 from downscaler.stores.prior.kept import keeping
@@ -154,7 +155,7 @@ def test_two_processes_build_the_same_prior(netcdf, domain, tmp_path):
     path = netcdf()
     one = build_prior(open_source("netcdf", path), domain, tmp_path / "one")
     opener = partial(open_source, "netcdf", path)
-    two = build_prior(opener(), domain, tmp_path / "two", opener=opener, workers=2)
+    two = build_prior(opener(), domain, tmp_path / "two", opener=opener, spread=in_processes(2))
     assert one.record().sha256 == two.record().sha256
 
 
