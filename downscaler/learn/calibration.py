@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.errors import TrainingError
-from downscaler.ground.blocks import Bools, Floats
+from downscaler.ground.blocks import Bools
 from downscaler.learn.boosting import QUANTILES
 from downscaler.learn.samples import DayRecord, TileRecord
 from downscaler.method.hybrid import Branch, estimate
@@ -53,8 +53,8 @@ class Ledger:
     def __init__(self) -> None:
         self.squares: dict[str, float] = {}
         self.cells = 0
-        self._below: list[Floats] = []
-        self._above: list[Floats] = []
+        self._below: list[NDArray[np.float32]] = []
+        self._above: list[NDArray[np.float32]] = []
 
     def add(self, day: DayRecord, record: TileRecord, branch: Branch, cells: Bools | None) -> None:
         """Judge one held-out day of a tile, on ``cells`` alone if given."""
@@ -73,8 +73,11 @@ class Ledger:
         for name, values in baselines.items():
             self.squares[name] = self.squares.get(name, 0.0) + float(np.sum((values - truth) ** 2))
         self.cells += truth.size
-        self._below.append(((theta - truth) / np.maximum(theta - result.lower[use], 1e-6))[::7])
-        self._above.append(((truth - theta) / np.maximum(result.upper[use] - theta, 1e-6))[::7])
+        # copies: a view of every seventh would keep them all
+        some = slice(None, None, 7)
+        below, above = (theta - truth)[some], (truth - theta)[some]
+        self._below.append((below / np.maximum((theta - result.lower[use])[some], 1e-6)).astype(np.float32))
+        self._above.append((above / np.maximum((result.upper[use] - theta)[some], 1e-6)).astype(np.float32))
 
     def rmse(self) -> dict[str, float]:
         """Root mean square error of each method, m3 m-3."""
