@@ -7,6 +7,7 @@ some milliseconds a file. A file that has passed is known by its place, size and
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import threading
@@ -112,9 +113,10 @@ def _limit(setting: str, default: float) -> float:
     given = os.environ.get(setting) or default
     try:
         limit = float(given)
-        assert 0 < limit < 1e15
-    except (ValueError, AssertionError):
-        raise ConfigError(f"{setting} must be a number", value=given, allowed="more than 0") from None
+    except ValueError:
+        limit = math.nan
+    if not 0 < limit < 1e15:  # nor what is no number
+        raise ConfigError(f"{setting} must be a number", value=given, allowed="more than 0")
     return limit
 
 

@@ -142,10 +142,11 @@ def test_a_file_that_takes_more_than_it_may_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("VADOSE_READ_MEMORY", "1e9")
     with hdf5.opened(path) as file:
         assert file["names"].shape == (20_000,)
-    monkeypatch.setenv("VADOSE_READ_SECONDS", "soon")
     os.utime(path, (0, 0))
-    with pytest.raises(ConfigError, match=r"VADOSE_READ_SECONDS.*soon"), hdf5.opened(path):
-        pass
+    for odd in ("soon", "-1", "0", "nan", "inf"):
+        monkeypatch.setenv("VADOSE_READ_SECONDS", odd)
+        with pytest.raises(ConfigError, match=f"VADOSE_READ_SECONDS.*{odd}"), hdf5.opened(path):
+            pass
 
 
 def guards():
