@@ -116,9 +116,9 @@ def daily_at(path: Path, network: str, station: str, period: tuple[dt.date, dt.d
     first, last = np.datetime64(period[0], "s"), np.datetime64(period[1], "s") + np.timedelta64(1, "D")
     found = []
     try:
-        with pq.ParquetFile(path) as file:
+        with parquet.opened(path) as file:
             for group in _groups(file, network, station)[:most]:
-                frame = file.read_row_group(group).to_pandas()
+                frame = parquet.row_group(file, group).to_pandas()
                 for one in series_of(frame[(frame["network"] == network) & (frame["station"] == station)]):
                     used = one.good & (one.time >= first) & (one.time < last)
                     found.append(_daily(one, used))

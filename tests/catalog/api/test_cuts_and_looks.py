@@ -18,7 +18,10 @@ from starlette.testclient import TestClient
 from catalog.api import create_app
 from catalog.rasters.layers import PALETTES
 from catalog.reading.rasters import read_rasters
+from downscaler.errors import StationError
 from downscaler.ground.grid import M01, LonLat
+from downscaler.sources import parquet
+from downscaler.sources.insitu import table
 from downscaler.sources.zones import read_layer
 
 DAY = dt.date(2024, 5, 20)
@@ -162,6 +165,15 @@ def test_readings_are_daily_means_of_good_ones_by_depth(client: TestClient) -> N
         assert client.get("/readings", params=asked | wrong).status_code == status, wrong
     without = TestClient(create_app(client.app.state.store.root))  # type: ignore[attr-defined]
     assert without.get("/readings", params=asked).status_code == 404
+
+
+def test_readings_are_read_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_readings(tmp_path / "readings.parquet", [DAY])
+    asked = str(STATION["network"]), str(STATION["station"])
+    assert len(table.daily_at(path, *asked, (DAY, DAY))) == 2
+    monkeypatch.setattr(parquet, "MOST", 10)
+    with pytest.raises(StationError, match=r"readings\.parquet: its rows take more than 10 bytes"):
+        table.daily_at(path, *asked, (DAY, DAY))
 
 
 def test_a_damaged_table_of_readings_is_told_without_a_path(client: TestClient, tmp_path: Path) -> None:
