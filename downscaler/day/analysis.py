@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,16 @@ from downscaler.day.reading import Reading
 from downscaler.day.weather import KNOWN_SHARE
 from downscaler.ground.blocks import Floats
 from downscaler.ground.coarse_day import NO_AGE, CoarseDay, empty_day, last_retrieval, of_last
-from downscaler.ground.grid import M09, Domain, EaseGrid
-from downscaler.ground.prior import Prior
+from downscaler.ground.grid import M09, EaseGrid
 from downscaler.method.coarse.analysis import WINDOW, Analysed, Memory, analyse
 from downscaler.method.coarse.observation import CELL_KM
 from downscaler.method.coarse.response import slow_weights
-from downscaler.method.coarse.sensor import FOOTPRINT, Background
+from downscaler.method.coarse.sensor import Background
 from downscaler.method.coarse.wetting import HISTORY, PREDICTORS, wetting_by_day
-from downscaler.method.coarse_prior import CoarseLevels, coarse_days, coarse_levels
+from downscaler.method.coarse_prior import CoarseLevels, coarse_days
 from downscaler.method.day_of_year import HALF_WINDOW
 from downscaler.method.pattern import ratio_to_m01
-from downscaler.method.tile.land import Keep
+from downscaler.method.tile.levels import levels_of
 from downscaler.method.tile.predict import Keeping
 from downscaler.method.weather.coarse import Shelf, Weather, coarse_weather
 from downscaler.product import THETA_MAX, THETA_MIN
@@ -81,7 +79,7 @@ def analyse_day(
     today = today or empty_day(date, inputs.domain, grid)
     days = [*(day for day in before if day.grid.name == grid.name), today]
     keeping = keeping or Keeping()
-    levels = _levels(inputs.prior, inputs.domain, grid, keeping.land)
+    levels = levels_of(inputs.prior, inputs.domain, grid, keeping.land)
     memory = inputs.model.memory.get(grid.name, Memory())
     expected = _expected(inputs, grid, [*(day.date for day in days), date], levels, memory, weather, keeping.coarse)
     background = Background(
@@ -112,33 +110,6 @@ def _matched(day: CoarseDay, inputs: Inputs) -> Floats:
     """A pass's recommended retrievals in the prior's climatology, NaN elsewhere."""
     seen = np.where(day.data["recommended"].values, day.data["soil_moisture"].values, np.nan)
     return np.clip(inputs.matching.to_prior(seen, day.date), _LEAST, 0.95) if inputs.matching else seen
-
-
-class _Key:
-    """Prior, domain and grid, known by the prior's checksum."""
-
-    def __init__(self, prior: Prior, domain: Domain, grid: EaseGrid, keep: Keep) -> None:
-        self.prior, self.domain, self.grid, self.keep = prior, domain, grid, keep
-        self._of = (prior.record().sha256, domain, grid.name)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self._of == other._of
-
-    def __hash__(self) -> int:
-        return hash(self._of)
-
-
-@lru_cache(maxsize=2)
-def _levels_of(key: _Key) -> CoarseLevels:
-    def make() -> dict[str, Floats]:
-        return coarse_levels(key.prior, key.domain, key.grid, FOOTPRINT).arrays()
-
-    return CoarseLevels(**key.keep(f"{key.grid.name}-levels", make))
-
-
-def _levels(prior: Prior, domain: Domain, grid: EaseGrid, keep: Keep) -> CoarseLevels:
-    """The prior's levels, read once in a process."""
-    return _levels_of(_Key(prior, domain, grid, keep))
 
 
 def _expected(
@@ -265,6 +236,7 @@ def _told(found: Analysed, expected: _Expected, ages: NDArray[np.floating]) -> M
         "background": expected.told,
         "observation": found.observation.as_dict(),
         "footprint_share": found.footprint,
+        "departures_scale": round(found.scale, 3),
         "memory": expected.memory.as_dict(),
     }
 

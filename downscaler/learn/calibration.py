@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
 from downscaler.errors import TrainingError
-from downscaler.ground.blocks import Bools
-from downscaler.learn.boosting import QUANTILES
+from downscaler.ground.blocks import Bools, Floats
 from downscaler.learn.samples import DayRecord, TileRecord
-from downscaler.method.hybrid import Branch, estimate
+from downscaler.method.hybrid import Z90, Branch, estimate
+from downscaler.product import INTERVAL
 
 MINIMUM_DAYS = 10
+SURE = 0.9  # one-sided, of a mean over folds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +55,12 @@ class Ledger:
     def __init__(self) -> None:
         self.squares: dict[str, float] = {}
         self.cells = 0
-        self._below: list[NDArray[np.float32]] = []
-        self._above: list[NDArray[np.float32]] = []
+        self._sizes: list[NDArray[np.float32]] = []
+        self._errors: list[NDArray[np.float32]] = []
+        self._trials: list[int] = []
 
-    def add(self, day: DayRecord, record: TileRecord, branch: Branch, cells: Bools | None) -> None:
-        """Judge one held-out day of a tile, on ``cells`` alone if given."""
+    def add(self, day: DayRecord, record: TileRecord, branch: Branch, cells: Bools | None, trial: int = 0) -> None:
+        """Judge one held-out day of a tile, on ``cells`` alone if given; ``trial`` is what it was held out of."""
         ground = record.ground
         result = estimate(branch, ground, day.fields, day.coarse, np.zeros(day.coarse.shape), noise=day.noise)
         use = day.active & np.isfinite(result.soil_moisture)
@@ -73,20 +76,48 @@ class Ledger:
         for name, values in baselines.items():
             self.squares[name] = self.squares.get(name, 0.0) + float(np.sum((values - truth) ** 2))
         self.cells += truth.size
+        half = Z90 * result.uncertainty[use]
+        miss = np.abs(theta - truth)[::7]
         # copies: a view of every seventh would keep them all
-        some = slice(None, None, 7)
-        below, above = (theta - truth)[some], (truth - theta)[some]
-        self._below.append((below / np.maximum((theta - result.lower[use])[some], 1e-6)).astype(np.float32))
-        self._above.append((above / np.maximum((result.upper[use] - theta)[some], 1e-6)).astype(np.float32))
+        self._errors.append(miss.astype(np.float32))
+        self._sizes.append((miss / np.maximum(half[::7], 1e-6)).astype(np.float32))
+        self._trials.append(trial)
 
     def rmse(self) -> dict[str, float]:
         """Root mean square error of each method, m3 m-3."""
         return {name: float(np.sqrt(total / max(self.cells, 1))) for name, total in self.squares.items()}
 
+    def within_90(self) -> float:
+        """What 90 % of the errors lie below, m3 m-3."""
+        errors = np.concatenate(self._errors) if self._errors else np.zeros(0)
+        return quantile(errors, INTERVAL) if errors.size else 0.0
+
     def stretch(self) -> tuple[float, float]:
-        """Factors that put 5 % of the held-out truth below the interval and 5 % above it (split conformal)."""
-        below, above = (
-            max(0.1, float(np.quantile(np.concatenate(part), QUANTILES[1]))) if part else 1.0
-            for part in (self._below, self._above)
-        )
-        return below, above
+        """Factor on both sides that puts 90 % of the held-out truth inside, of each trial too (``elsewhere``)."""
+        if not any(len(part) for part in self._sizes):
+            return 1.0, 1.0
+        sizes = np.concatenate(self._sizes)
+        trial = np.concatenate([np.full(len(part), each) for part, each in zip(self._sizes, self._trials, strict=True)])
+        factor = max(0.1, quantile(sizes, INTERVAL), elsewhere(sizes, trial))
+        return factor, factor
+
+
+def elsewhere(sizes: Floats, fold: NDArray[np.integer]) -> float:
+    """What ``product.INTERVAL`` of the sizes in a fold not seen are to be expected below.
+
+    Fifths of a record differ by more than their days do, so the mean over folds is taken with what it may be short of:
+    the upper end of its one-sided interval (Student's t).
+
+    Args:
+        sizes: of errors, not negative [n].
+        fold: that each is of [n].
+    """
+    each = np.array([quantile(sizes[fold == number], INTERVAL) for number in np.unique(fold)])
+    if len(each) < 2:
+        return float(each.mean())
+    return float(each.mean() + t.ppf(SURE, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each)))
+
+
+def quantile(sizes: Floats, share: float) -> float:
+    """Of split conformal prediction: of n errors the one of rank ceil((n + 1) share)."""
+    return float(np.quantile(sizes, min(1.0, np.ceil((len(sizes) + 1) * share) / len(sizes)), method="higher"))

@@ -20,6 +20,7 @@ from downscaler.ground.prior import Prior
 from downscaler.learn import applicability
 from downscaler.learn.boosting import Kind, Options, Survey, Tick, days_each, grow, survey, view_of
 from downscaler.learn.calibration import Ledger, Split, split_days
+from downscaler.learn.lasting import widened
 from downscaler.learn.memory import learn_memory
 from downscaler.learn.samples import Draw, Part, TileRecord, draw_placed
 from downscaler.learn.tiles import Tiles, days_with_data
@@ -89,7 +90,7 @@ def fit_branch(
         looks.append(look if not looks else replace(look, features=looks[0].features))
         branch = grow(kind, looks[-1], own, trial.train, options, here, held=trial.held, tick=tick, spread=spread)
         rounds.append((branch.mean.num_boosted_rounds(), branch.bounds.num_boosted_rounds()))
-        _judge(ledger, branch, own, trial.held, options, tick)
+        _judge(ledger, branch, own, trial.held, options, tick, number)
     if final is not None:
         mean, bounds = np.rint(np.mean(rounds, axis=0)).astype(int)
         here = parts.under("final")
@@ -98,18 +99,25 @@ def fit_branch(
         branch = grow(kind, look, records, final, options, here, rounds=few, tick=tick, spread=spread)
     area = _area(branch, records, final or trials[-1].train, options, tick)
     branch = replace(branch, stretch=ledger.stretch(), applicability=area)
-    return branch, {"rmse": ledger.rmse(), "cells": ledger.cells, "rounds": rounds, "stretch": list(branch.stretch)}
+    figures = {"rmse": ledger.rmse(), "cells": ledger.cells, "rounds": rounds, "within_90": ledger.within_90()}
+    return branch, {**figures, "stretch": list(branch.stretch)}
 
 
 def _judge(
-    ledger: Ledger, branch: Branch, records: Sequence[TileRecord], held: Part, options: Options, tick: Tick
+    ledger: Ledger,
+    branch: Branch,
+    records: Sequence[TileRecord],
+    held: Part,
+    options: Options,
+    tick: Tick,
+    trial: int,
 ) -> None:
     """Enter held-out days of every tile into the ledger; of many tiles fewer days each, other days of each."""
     count = days_each(_JUDGED_DAYS, len(records), _JUDGED_IN_ALL, _JUDGED_LEAST)
     step = max(1, len(held.days) // count)
     for tile, record in enumerate(records):
         for position in held.days[tile % step :: step]:
-            ledger.add(record.day(int(position), view_of(branch, options)), record, branch, held.mask(tile))
+            ledger.add(record.day(int(position), view_of(branch, options)), record, branch, held.mask(tile), trial)
         tick("judging on held-out days")
 
 
@@ -204,6 +212,9 @@ def _train(
         skill[branch.name] = figures
     steps.finish()
     learned = {grid.name: learn_memory(prior, grid, seed=options.seed) for grid in grids}
+    for key, branch in branches.items():
+        within = learned[branch.grid][1].get("within_90", 0.0)
+        branches[key], skill[branch.name] = widened(branch, skill[branch.name], within)
     card = _card(prior, split, options, skill) | {"analysis": {name: figures for name, (_, figures) in learned.items()}}
     card |= {} if weather is None else {"weather": dict(weather.told)}
     return Model(branches=branches, memory={name: memory for name, (memory, _) in learned.items()}, card=card)

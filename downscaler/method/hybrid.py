@@ -54,7 +54,8 @@ class Branch:
 
     Without ``pattern`` it corrects the smooth surface alone, for ground that has no record. ``mean`` predicts the
     correction, ``bounds`` its 5 % and 95 % quantiles; ``stretch`` are the factors by which the distances to them were
-    widened so that they hold ``product.INTERVAL`` of what was held out; ``applicability`` knows what it was trained on.
+    widened so that half their sum holds ``product.INTERVAL`` of what was held out, and of seasons that none was
+    held out of (``learn.lasting``); ``applicability`` knows what it was trained on.
     ``roughness`` (m6 m-6) tells weather from retrieval noise, see ``denoise``.
     """
 
@@ -220,6 +221,8 @@ def finish(
 ) -> Estimate:
     """First guesses and the trees' answer as fields: block means kept, bounds kept, intervals about them.
 
+    An interval is as wide to either side: where errors lean to in one stretch of a record, they do not in another.
+
     Args:
         branch: the trained correction.
         answer: of the cells in ``use`` [n].
@@ -238,16 +241,17 @@ def finish(
         grid[use] = values
         return grid
 
-    low = factor * branch.stretch[0] * np.maximum(answer.mean - answer.low, 0.002)
-    high = factor * branch.stretch[1] * np.maximum(answer.high - answer.mean, 0.002)
+    below, above = branch.stretch
+    width = below * np.maximum(answer.mean - answer.low, 0.002) + above * np.maximum(answer.high - answer.mean, 0.002)
+    own = factor * width / 2.0
     theta, clipped = redistribute(on_grid(guess, np.nan), coarse, use, *limits, ratio)
     retrieval = Z90 * spread_blocks(error, ratio) * gain
-    below, above = (np.hypot(on_grid(part, 0.0), retrieval) for part in (low, high))
+    half = np.hypot(on_grid(own, 0.0), retrieval)
     return Estimate(
         soil_moisture=theta,
-        lower=np.maximum(theta - below, THETA_MIN),
-        upper=np.minimum(theta + above, THETA_MAX),
-        uncertainty=np.where(use, (below + above) / (2.0 * Z90), np.nan),
+        lower=np.maximum(theta - half, THETA_MIN),
+        upper=np.minimum(theta + half, THETA_MAX),
+        uncertainty=np.where(use, half / Z90, np.nan),
         clipped=clipped,
         outside=on_grid(answer.outside, 0.0).astype(bool),
     )

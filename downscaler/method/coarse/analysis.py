@@ -17,16 +17,15 @@ from numpy.typing import NDArray
 from downscaler.ground.blocks import Floats
 from downscaler.method.coarse.geometry import Component
 from downscaler.method.coarse.observation import Observation
-from downscaler.method.coarse.sensor import Background, departures, find_sensor
+from downscaler.method.coarse.sensor import Background, departures, find_scale, find_sensor
 from downscaler.method.coarse.space_time import interpolate
 
 WINDOW = 30  # days of SMAP that an analysis draws on, its own day included
 FAST = Component(share=0.25, days=3.0, km=40.0)
 SLOW = Component(share=0.50, days=30.0, km=300.0)
 STANDING = Component(share=0.25, days=400.0, km=60.0)
-BLIND = 1.15  # on the error where no weather is known: what a season does to a whole region, no record of one tells
 # On the error where a footprint is found and weather is known: errors made over told on fifths of two seasons of the
-# Upper Verde, without noise, were 1.32 and 1.24; without weather 1.11 and 0.97, which ``BLIND`` makes up for.
+# Upper Verde, without noise, were 1.32 and 1.24; without weather 1.11 and 0.97.
 SMEARED = 1.28
 _Z90 = 1.6448536269514722  # standard normal quantile of 0.95
 _LIMITS = (-2.5, 4.0)  # spreads that the answer to weather is held within
@@ -102,7 +101,8 @@ class Analysed:
     ``value`` and its standard ``error`` are m3 m-3, ``slow`` is the running mean of the departure from the level
     (``response.running_mean``) with its standard error, ``joint`` the covariance of the two errors (m6 m-6), ``smap``
     the share of the variance that SMAP took away (0 to 1).
-    ``observation`` is what SMAP was found to be, ``footprint`` the share of the footprint's effect on the level in it.
+    ``observation`` is what SMAP was found to be, ``footprint`` the share of the footprint's effect on the level in it,
+    ``scale`` how much larger than usual departures were found to be.
     """
 
     value: Floats
@@ -113,6 +113,7 @@ class Analysed:
     smap: Floats
     observation: Observation
     footprint: float
+    scale: float
 
 
 def analyse(
@@ -130,12 +131,13 @@ def analyse(
     components = memory.components(weather=background.weather)
     sensor, observation = find_sensor(seen, ages, background, components, cell_km)
     passes = departures(seen, ages, background, sensor, cell_km)
-    found = interpolate(passes, background.spread, components, observation, cell_km)
-    usual = sum(component.share for component in components) * background.spread**2
+    scale = find_scale(seen, ages, background, components, (sensor, observation), cell_km)
+    spread = scale * background.spread
+    found = interpolate(passes, spread, components, observation, cell_km)
+    usual = sum(component.share for component in components) * spread**2
     with np.errstate(invalid="ignore", divide="ignore"):
         smap = np.clip(1.0 - found.error**2 / usual, 0.0, 1.0)
-    doubt = BLIND if not background.weather else SMEARED if sensor.width else 1.0
-    factor = memory.inflation * doubt
+    factor = memory.inflation * (SMEARED if background.weather and sensor.width else 1.0)
     return Analysed(
         value=background.level + background.day + found.anomaly,
         error=factor * found.error,
@@ -145,4 +147,5 @@ def analyse(
         smap=np.where(np.isfinite(background.spread), smap, np.nan),
         observation=observation,
         footprint=sensor.level,
+        scale=scale,
     )

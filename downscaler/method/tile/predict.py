@@ -25,6 +25,7 @@ from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
 from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
+from downscaler.method.tile.levels import with_error
 from downscaler.method.tile.turns import in_turn
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, nothing_kept, tile_weather
 from downscaler.method.weather.coarse import Shelf
@@ -79,7 +80,9 @@ def predict(
     prior.require(day.domain)
     windows = list(day.domain.blocks(tile))
     alone = threads if len(windows) == 1 else 1  # threads of the trees
-    work = _Day(model.on(alone), prior, day, _prepared(day, matching), weather, keeping or Keeping())
+    keeping = keeping or Keeping()
+    prepared = with_error(_prepared(day, matching), day, prior, model.memory.get(day.grid.name), keeping.land)
+    work = _Day(model.on(alone), prior, day, prepared, weather, keeping)
     with threadpool_limits(1, user_api="blas"):  # its matrices are small: two threads wait for each other
         work.learn_weather(windows, threads)
         yield from in_turn(work.tile, windows, threads)
@@ -189,7 +192,7 @@ class _Day:
             data, grid = self._prior.window(self._day.domain, grown), self._day.grid
             return Land.of(Ground(data, grid), window.relative_to(grown), Response.of(data, grid)).arrays()
 
-        return Land.from_arrays(self._keep_land(f"{self._day.grid.name}-{_place(window)}-response", make))
+        return Land.from_arrays(self._keep_land(f"{self._day.grid.name}-{_place(window)}-settled", make))
 
     def _estimate(self, window: Window, grown: Window) -> tuple[Estimate, Flag]:
         """The estimate of a tile, and what its flags tell of the weather."""

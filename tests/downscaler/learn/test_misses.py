@@ -32,12 +32,20 @@ def test_errors_told_too_small_are_inflated_and_intervals_widened() -> None:
     np.testing.assert_allclose(np.array(short.applied(Memory()).stretch), 1.5 * 1.645, rtol=0.12)
 
 
-def test_ends_are_found_apart() -> None:
+def test_both_ends_hold_what_errors_lean_to() -> None:
     day = normal(3, 0.02, 0.02)
     shifted = Misses([Judged(**{**vars(day), "fine": day.fine + 0.02})])
     below, above = np.array(shifted.applied(Memory()).stretch)
-    assert (below > 2.2).all()  # estimates too high reach down
-    assert (above < 1.0).all()
+    np.testing.assert_array_equal(below, above)
+    np.testing.assert_allclose(below, 2.29, rtol=0.06)  # 90 % of |N(1, 1)|
+
+
+def test_fifths_that_differ_ask_for_more_than_their_days_together() -> None:
+    alike = Misses([normal(seed, 0.02, 0.02) for seed in range(5)]).applied(Memory())
+    apart = Misses([normal(seed, 0.01 + 0.005 * seed, 0.02) for seed in range(5)])
+    pooled = np.quantile(np.abs(np.concatenate([day.fine for day in apart.days])) / 0.02, 0.9)
+    assert np.mean(alike.stretch[0]) == pytest.approx(1.645, rel=0.06)
+    assert np.mean(apart.applied(Memory()).stretch[0]) > 1.08 * pooled
 
 
 def test_what_is_expected_is_judged_with_the_other_fifths() -> None:
@@ -58,12 +66,14 @@ def test_without_errors_nothing_changes() -> None:
 def test_days_of_a_record_are_judged_by_the_others(chain) -> None:
     window = chain.prior.domain.window()
     data: xr.Dataset = chain.prior.window(chain.prior.domain, window.relative_to(window)).load()
-    days = list(judged(data, M09, Memory(), 20, np.random.default_rng(0)))
+    misses = Misses()
+    misses.add(judged(data, M09, Memory(), 20, np.random.default_rng(0)))
+    days = misses.days
     if data.sizes["time"] < 90:
         assert days == []
         return
     assert 10 <= len(days) <= 25
-    misses = Misses(days)
+    assert {day.fold for day in misses.kept} == {0, 1, 2, 3, 4}
     memory = misses.applied(Memory())
     size = np.concatenate([day.fine / np.hypot(day.told, memory.inflation * day.carried) for day in days])
     assert 0.85 < np.mean(size < np.mean(memory.stretch[0])) < 1.0

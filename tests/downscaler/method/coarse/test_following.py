@@ -6,7 +6,7 @@ import xarray as xr
 
 from downscaler.ground.grid import M09
 from downscaler.method.coarse.analysis import Memory
-from downscaler.method.coarse.following import CENTRES, Response, Usual, deviation, follow
+from downscaler.method.coarse.following import CENTRES, Response, Usual, deviation, follow, settled
 from downscaler.method.coarse.response import response_names
 from downscaler.method.features import Ground
 from downscaler.method.pattern import pattern_statistics
@@ -70,9 +70,10 @@ def test_factors_follow_wetness_without_steps() -> None:
 
 
 def test_a_store_without_responses_has_none_and_a_cell_without_follows_its_block() -> None:
-    names = response_names(M09)
+    names, shape = response_names(M09), (9, 9)
     assert Response.of(xr.Dataset(), M09) is None
-    nothing = xr.Dataset({name: (("y", "x"), np.full((2, 2), np.nan)) for name in names})
+    nothing = xr.Dataset({name: (("y", "x"), np.full(shape, np.nan)) for name in names})
+    nothing["active"] = (("y", "x"), np.ones(shape, bool))
     assert Response.of(nothing, M09) is None
     some = nothing.copy(deep=True)
     for name, value in zip(names, (1.2, 0.3, 0.02), strict=True):
@@ -80,3 +81,18 @@ def test_a_store_without_responses_has_none_and_a_cell_without_follows_its_block
     found = Response.of(some, M09)
     assert found is not None
     assert (found.now[1, 1], found.slow[1, 1], found.error[1, 1]) == (1.0, 0.0, pytest.approx(0.02))
+
+
+def test_errors_are_drawn_half_way_to_those_around() -> None:
+    active = np.ones(SHAPE, bool)
+    active[:9, :9] = False
+    even = settled(np.full(SHAPE, 0.02), active, 9)
+    np.testing.assert_allclose(even, 0.02)
+    one = np.full(SHAPE, 0.01)
+    one[22, 22] = 0.05  # the middle of a SMAP cell, where the surface has the cell's own mean
+    mean = (80 * 0.01**2 + 0.05**2) / 81
+    drawn = settled(one, active, 9)
+    assert drawn[22, 22] == pytest.approx(np.sqrt((0.05**2 + mean) / 2))
+    assert drawn[23, 22] > one[23, 22]
+    alone = settled(one, np.zeros(SHAPE, bool), 9)
+    np.testing.assert_array_equal(alone, one)  # no land around: its own

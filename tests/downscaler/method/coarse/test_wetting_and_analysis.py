@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from downscaler.method.coarse.analysis import BLIND, Memory, analyse
+from downscaler.method.coarse.analysis import Memory, analyse
 from downscaler.method.coarse.observation import Observation, seen_through, smeared
 from downscaler.method.coarse.sensor import FOOTPRINT, Background
 from downscaler.method.coarse.space_time import Passes, interpolate
@@ -136,9 +136,10 @@ def test_smeared_retrievals_that_are_matched_are_told_from_both_others() -> None
     made = analyse(seen, ages, background, Memory(), 9.0)
     assert (made.footprint, made.observation.footprint) == (0.0, FOOTPRINT)
     passes = Passes(values=seen - background.level, ages=ages)
-    plain = interpolate(passes, background.spread, Memory().components(weather=False), made.observation, 9.0)
+    usual = made.scale * background.spread
+    plain = interpolate(passes, usual, Memory().components(weather=False), made.observation, 9.0)
     np.testing.assert_allclose(made.value, background.level + plain.anomaly)
-    np.testing.assert_allclose(made.error, BLIND * plain.error)
+    np.testing.assert_allclose(made.error, plain.error)
 
 
 def test_too_few_retrievals_show_no_footprint_and_have_the_nominal_error() -> None:
@@ -148,13 +149,14 @@ def test_too_few_retrievals_show_no_footprint_and_have_the_nominal_error() -> No
     made = analyse(seen, np.arange(6.0), background, Memory(), 9.0)
     assert made.footprint == 0.0
     assert made.observation == Observation()
+    assert made.scale == 1.0
 
 
 def test_where_smap_saw_nothing_the_background_stands() -> None:
     _, background = scene(6)
     made = analyse(np.full((6, *SHAPE), np.nan), np.arange(6.0), background, Memory(inflation=1.2), 9.0)
     np.testing.assert_allclose(made.value, background.level)
-    np.testing.assert_allclose(made.error, 1.2 * BLIND * background.spread)
+    np.testing.assert_allclose(made.error, 1.2 * background.spread)
     np.testing.assert_allclose(made.smap, 0.0, atol=1e-12)
     assert (made.slow_error < made.error).all()
     assert (np.abs(made.joint) <= made.error * made.slow_error + 1e-12).all()
