@@ -109,7 +109,8 @@ def model_card(card: Card, evaluations: Evaluations | None = None) -> str:
         "",
         "XGBoost regression trees predict what smooth SMAP surface and prior climatology leave of the 1 km pattern; "
         "bounded redistribution then keeps the mean of each SMAP cell. Two more sets of trees give the 5 % and 95 % "
-        "quantiles, stretched to hold what was held out (split conformal).",
+        "quantiles, stretched to hold what was held out (split conformal), and by how much larger errors of whole "
+        "fifths of the record are than those (`lasting`): for another season.",
         "",
         *_facts(card),
         f"- options: {_inline(card['options'])}",

@@ -131,7 +131,9 @@ def analyse(
     components = memory.components(weather=background.weather)
     sensor, observation = find_sensor(seen, ages, background, components, cell_km)
     passes = departures(seen, ages, background, sensor, cell_km)
-    scale = find_scale(seen, ages, background, components, (sensor, observation), cell_km)
+    scale = 1.0  # weather tells of a drought itself: there scales of their own made it worse by up to 1 %
+    if not background.weather:
+        scale = find_scale(seen, ages, background, components, (sensor, observation), cell_km)
     spread = scale * background.spread
     found = interpolate(passes, spread, components, observation, cell_km)
     usual = sum(component.share for component in components) * spread**2
