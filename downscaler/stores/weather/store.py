@@ -21,6 +21,7 @@ from downscaler.ground.grid import M01, Domain, Window, domain_of
 from downscaler.method.tile.weather import DaysOfWeather
 from downscaler.method.weather.antecedent import Antecedent
 from downscaler.records import InputRecord
+from downscaler.sources.zarrs import own_files
 from downscaler.stores.weather.antecedent_days import Kept, Part, is_whole, kept_of, open_kept, read_kept, run_slots
 from downscaler.stores.weather.layout import (
     KIND,
@@ -220,6 +221,8 @@ def _open(path: Path) -> Weather:
             value=path if path.exists() else f"{path} (not there)",
             allowed="a folder written by: vadose weather build",
         )
+    for _ in own_files(path):
+        pass  # raises for a link out of the store, or a pipe, which would be waited for
     attributes = dict(zarr.open_group(path, mode="r", zarr_format=3).attrs)
     if attributes.get("schema_version") != SCHEMA_VERSION:
         raise WeatherUnreadableError(
