@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from downscaler.sources.refused import RefusedFileError
+from downscaler.sources.refused import RefusedFileError, require_regular
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,6 +36,18 @@ _AS_DELIVERED = "Take the store as its maker delivers it."
 def is_store(path: Path) -> bool:
     """Whether a folder is a Zarr store by the name of its metadata."""
     return path.is_dir() and any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata"))
+
+
+def attributes_of(path: Path) -> Mapping[str, Any]:
+    """The attributes that a store of Zarr's third version tells of itself.
+
+    Raises RefusedFileError, and what broken JSON makes Python raise.
+    """
+    file = path / "zarr.json"
+    require_regular(file)
+    _require_short(path, file, file.stat().st_size)
+    attributes: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))["attributes"]
+    return attributes
 
 
 def dataset(path: Path, **decoding: Any) -> xr.Dataset:
@@ -61,8 +73,7 @@ def check(path: Path) -> None:
     described: list[Path] = []
     for file, facts in own_files(path):
         if file.name in METADATA:
-            if facts.st_size > LARGEST_METADATA:
-                raise RefusedFileError(f"{_told(path, file)} is of {facts.st_size:,} bytes", _AS_DELIVERED)
+            _require_short(path, file, facts.st_size)
             described.append(file)
             continue
         for folder in file.relative_to(path).parents:
@@ -102,6 +113,11 @@ def own_files(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
             if not stat.S_ISREG(facts.st_mode):
                 raise RefusedFileError(f"{_told(path, file)} is not a regular file", _AS_DELIVERED)
             yield file, facts
+
+
+def _require_short(path: Path, file: Path, size: int) -> None:
+    if size > LARGEST_METADATA:
+        raise RefusedFileError(f"{_told(path, file)} is of {size:,} bytes", _AS_DELIVERED)
 
 
 def _require_within(path: Path, file: Path, whole: Path) -> None:

@@ -156,7 +156,8 @@ def _note(found: Found, fault: str, work: Path, keep: Path, at: int) -> None:
     found.faults[fault] += 1
     if sum(found.faults.values()) <= _KEPT and (work / str(at)).exists():
         shutil.rmtree(keep / str(at), ignore_errors=True)
-        shutil.copytree(work / str(at), keep / str(at), symlinks=True)
+        with contextlib.suppress(shutil.Error):  # of pipes, which are not copied
+            shutil.copytree(work / str(at), keep / str(at), symlinks=True)
         where = work / "WHERE"
         told = where.read_text() if where.exists() and fault.startswith("hang") else ""
         (keep / str(at) / "FAULT").write_text(f"{fault}\n{told}")

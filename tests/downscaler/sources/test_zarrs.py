@@ -129,6 +129,27 @@ def test_metadata_of_megabytes_are_refused(tmp_path: Path) -> None:
         zarrs.check(store)
 
 
+@pytest.mark.parametrize("name", ["zarr.json", "soil_moisture/zarr.json"])
+def test_own_stores_do_not_wait_for_a_pipe(tmp_path: Path, name: str) -> None:
+    from downscaler.errors import WeatherUnreadableError
+    from downscaler.stores.prior import open_prior
+    from downscaler.stores.weather import open_weather
+
+    for kind, read, refusal in (
+        ("vadose-prior", open_prior, PriorUnreadableError),
+        ("vadose-weather", open_weather, WeatherUnreadableError),
+    ):
+        store = tmp_path / kind
+        (store / "soil_moisture").mkdir(parents=True)
+        (store / "zarr.json").write_text(
+            json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {"kind": kind}})
+        )
+        (store / name).unlink(missing_ok=True)
+        os.mkfifo(store / name)
+        with pytest.raises(refusal):
+            read(store)
+
+
 def test_readers_tell_it_as_their_own_error(tmp_path: Path) -> None:
     from downscaler.sources.gridded import product_at
 
