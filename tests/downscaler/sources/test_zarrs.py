@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from numcodecs import Blosc
 
 from downscaler.errors import ComparisonError, PriorUnreadableError
 from downscaler.sources import zarrs
@@ -148,6 +149,26 @@ def test_own_stores_do_not_wait_for_a_pipe(tmp_path: Path, name: str) -> None:
         os.mkfifo(store / name)
         with pytest.raises(refusal):
             read(store)
+
+
+def test_a_block_whose_codec_asks_for_a_negative_length_is_told(tmp_path: Path) -> None:
+    from downscaler.sources.gridded import product_at
+
+    store = _located(tmp_path / "s.zarr")
+    block = bytearray(_block(store).read_bytes())
+    block[4:8] = (-10).to_bytes(4, "little", signed=True)  # Blosc's header: bytes when unpacked
+    _block(store).write_bytes(block)
+    with pytest.raises(ComparisonError, match="SystemError"):
+        product_at(str(store), [dt.date(2024, 5, 1)], np.array([-98.0]), np.array([34.0]))
+
+
+def _located(path: Path) -> Path:
+    """A day on a map, packed by Blosc."""
+    values = np.full((1, 3, 3), 0.2, dtype=np.float32)
+    places = {"time": [np.datetime64("2024-05-01")], "lat": [33.0, 34.0, 35.0], "lon": [-99.0, -98.0, -97.0]}
+    data = xr.Dataset({"soil_moisture": (("time", "lat", "lon"), values)}, coords=places)
+    data.to_zarr(path, zarr_format=2, consolidated=True, encoding={"soil_moisture": {"compressors": Blosc()}})
+    return path
 
 
 def test_readers_tell_it_as_their_own_error(tmp_path: Path) -> None:
