@@ -39,7 +39,7 @@ def upslope_cells(receiver: Index) -> Field:
 
     Cells of a loop, which noisy slopes may form, keep what reached them from outside it.
     """
-    total = np.ones(receiver.size)
+    total, place = np.ones(receiver.size), np.zeros(receiver.size, np.intp)
     waiting = np.bincount(receiver[receiver >= 0], minlength=receiver.size)
     front = np.flatnonzero(waiting == 0)
     while front.size:
@@ -47,8 +47,9 @@ def upslope_cells(receiver: Index) -> Field:
         below = receiver[front]
         np.add.at(total, below, total[front])
         np.subtract.at(waiting, below, 1)
-        below = np.unique(below)
-        front = below[waiting[below] == 0]
+        below = below[waiting[below] == 0]
+        place[below] = np.arange(below.size)
+        front = below[place[below] == np.arange(below.size)]  # each but once
     return total
 
 
