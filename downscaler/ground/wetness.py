@@ -59,9 +59,8 @@ def pits(receiver: Index) -> float:
     return float(((receiver >= 0) & back).mean())
 
 
-def from_slopes(slope_x: Field, slope_y: Field, cell: float) -> Field:
-    """Wetness index ln(a / tan b) [j, i] from ParFlow's slopes (1) and the cell size (m); b at least ``FLAT``."""
-    receiver, steep = receivers(slope_x, slope_y)
+def from_slopes(receiver: Index, steep: Field, cell: float) -> Field:
+    """Wetness index ln(a / tan b) [j, i] from what ``receivers`` gives and the cell size (m); b at least ``FLAT``."""
     area = upslope_cells(receiver).reshape(steep.shape) * cell
     return np.log(area / np.maximum(steep, FLAT))
 
