@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import xarray as xr
-from numpy.typing import NDArray
 
-from downscaler.ground.blocks import Bools, Floats, block_mean
-from downscaler.ground.grid import EaseGrid
-from downscaler.method.coarse.analysis import WINDOW, Memory
-from downscaler.method.coarse.following import CENTRES, Response, deviation, wetness
-from downscaler.method.coarse.observation import CELL_KM, Observation
-from downscaler.method.coarse.response import FOLDS, GAP, SHORTEST, fit, left
-from downscaler.method.coarse.space_time import Interpolated, Passes, interpolate
-from downscaler.method.conserve import smooth_surface
-from downscaler.method.pattern import ratio_to_m01
+from downscaler.ground.blocks import Bools, Floats
+from downscaler.learn.judged import Judged
+from downscaler.method.coarse.analysis import Memory
+from downscaler.method.coarse.following import CENTRES
 from downscaler.product import INTERVAL
 
 SPLIT = (
     "contiguous fifths of the record, each with statistics and factors of the others; SMAP on two days of five with an "
     "error of 0.04 m3 m-3, two thirds of it smooth over 60 km; no weather"
 )
-_EVERY = 7  # of the 1 km cells, one is looked at
 _FEWEST = 200  # errors that a class of wetness needs to have factors of its own
 _INFLATIONS = (1.0, 2.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """One day's errors: made and told of the coarse cells; made, told and carried of 1 km cells, and their wetness.
-
-    ``told`` is the response's own standard error, ``carried`` what the coarse errors add, ``wet`` the departure in
-    spreads; m3 m-3. ``fold`` is the fifth of the record that the day is of.
-    """
-
-    fold: int
-    coarse: Floats
-    coarse_told: Floats
-    fine: Floats
-    told: Floats
-    carried: Floats
-    wet: Floats
 
 
 @dataclass
@@ -107,118 +82,3 @@ def expected(misses: Misses, memory: Memory) -> dict[str, Any]:
 def _quantile(sizes: Floats, share: float) -> float:
     """Of split conformal prediction: of n errors the one of rank ceil((n + 1) share)."""
     return float(np.quantile(sizes, min(1.0, np.ceil((len(sizes) + 1) * share) / len(sizes)), method="higher"))
-
-
-def judged(data: xr.Dataset, grid: EaseGrid, memory: Memory, count: int, rng: np.random.Generator) -> Iterator[Judged]:
-    """Some days of a tile, each analysed with the statistics of the fifths of the record that it is not in.
-
-    Args:
-        data: the prior on the tile.
-        grid: SMAP's.
-        memory: of the record, without factors.
-        count: days.
-        rng: of the retrieval errors.
-    """
-    active, ratio = data["active"].values.astype(bool), ratio_to_m01(grid)
-    theta = data["soil_moisture"].values
-    known = np.isfinite(theta[:, active]).all(axis=1)
-    days = data["time"].values.astype("datetime64[D]").astype(int)[known]
-    if len(days) < max(2 * WINDOW, FOLDS * SHORTEST // (FOLDS - 1)) + GAP:
-        return
-    theta = theta[known]
-    fine, coarse = theta[:, active], block_mean(theta, active, ratio)
-    for number, held in enumerate(np.array_split(np.arange(len(days)), FOLDS)):
-        others = np.flatnonzero((days < days[held[0]] - GAP) | (days > days[held[-1]] + GAP))
-        fold = _Fold.of(fine, coarse, days, active, ratio, others, memory)
-        late = held[days[held] - days[0] >= WINDOW]
-        step = max(1, FOLDS * len(late) // max(count, 1))
-        for position in late[step // 2 :: step]:
-            yield fold.judge(number, fine[position], coarse, days, int(position), rng)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Fold:
-    """What is known of a tile from the days of a fold."""
-
-    level: Floats
-    block_level: Floats
-    response: Response
-    spread: Floats
-    active: Bools
-    ratio: int
-    memory: Memory
-
-    @classmethod
-    def of(
-        cls,
-        fine: Floats,
-        coarse: Floats,
-        days: NDArray[np.integer],
-        active: Bools,
-        ratio: int,
-        use: NDArray[np.intp],
-        memory: Memory,
-    ) -> _Fold:
-        (level, block_level), slopes = fit(fine, coarse, days, active, ratio, use)
-        error = left(fine[use], coarse[use], days[use], active, ratio)
-        now, slow, told = (_placed(values, active) for values in (*slopes, error))
-        deviations = block_mean(_placed(fine[use].std(axis=0), active), active, ratio)
-        return cls(
-            level=level,
-            block_level=block_level,
-            response=Response(now=now, slow=slow, error=told),
-            spread=memory.amplitude * deviations,
-            active=active,
-            ratio=ratio,
-            memory=memory,
-        )
-
-    def judge(
-        self,
-        fold: int,
-        truth: Floats,
-        coarse: Floats,
-        days: NDArray[np.integer],
-        position: int,
-        rng: np.random.Generator,
-    ) -> Judged:
-        found = self._analysed(coarse, days, position, rng)
-        today, slow, variance, slow_variance, joint, spread = (
-            smooth_surface(part, self.active, self.ratio)[self.active][::_EVERY]
-            for part in (found.anomaly, found.slow, found.error**2, found.slow_error**2, found.joint, self.spread)
-        )
-        own = self._thin()
-        value = self.level[::_EVERY] + own.now * today + own.slow * slow
-        whole = deviation(own, np.maximum(variance, 0.0), np.maximum(slow_variance, 0.0), joint)
-        miss = coarse[position] - self.block_level - found.anomaly
-        use = np.isfinite(miss)
-        return Judged(
-            fold=fold,
-            coarse=miss[use],
-            coarse_told=found.error[use],
-            fine=value - truth[::_EVERY],
-            told=own.error,
-            carried=np.sqrt(np.maximum(whole**2 - own.error**2, 0.0)),
-            wet=wetness(today, spread),
-        )
-
-    def _analysed(
-        self, coarse: Floats, days: NDArray[np.integer], position: int, rng: np.random.Generator
-    ) -> Interpolated:
-        observation, km = Observation(), self.ratio * CELL_KM
-        age = days[position] - days[: position + 1]
-        seen = np.array([k for k in range(position + 1) if age[k] < WINDOW and observation.sees(int(days[k]))], int)
-        errors = [observation.errors(self.spread.shape, km, rng) for _ in seen]
-        values = [coarse[k] + error - self.block_level for k, error in zip(seen, errors, strict=True)]
-        passes = Passes(values=np.reshape(values, (len(seen), *self.spread.shape)), ages=age[seen].astype(float))
-        return interpolate(passes, self.spread, self.memory.components(weather=False), observation, km)
-
-    def _thin(self) -> Response:
-        now, slow, error = (getattr(self.response, name)[self.active][::_EVERY] for name in ("now", "slow", "error"))
-        return Response(now=now, slow=slow, error=error)
-
-
-def _placed(values: Sequence[float] | Floats, active: Bools) -> Floats:
-    made = np.full(active.shape, np.nan)
-    made[active] = values
-    return made

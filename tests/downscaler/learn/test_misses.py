@@ -5,7 +5,8 @@ import pytest
 import xarray as xr
 
 from downscaler.ground.grid import M09
-from downscaler.learn.misses import Judged, Misses, expected, judged
+from downscaler.learn.judged import Judged, judged
+from downscaler.learn.misses import Misses, expected
 from downscaler.method.coarse.analysis import Memory
 
 
