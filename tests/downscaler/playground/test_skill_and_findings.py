@@ -91,7 +91,7 @@ def test_every_method_fits_and_predicts_soil_moisture_everywhere(structured, sce
 
 def test_a_cell_of_the_table_is_a_pure_function(structured):
     design = Design(stations=12, replicates=2, layouts=("random",), curve=(40, 9000), days=(25, 7))
-    cells = table(design, structured)
+    cells = table(design, structured.cells)
     assert [cell.key for cell in cells[:3]] == [
         "everywhere-00012-0000-full",
         "random-00012-0000-full",
