@@ -183,11 +183,11 @@ def _playground(table: Table) -> Finding:
     return Finding(
         title="Physics simulations make a playground",
         answers=(
-            f"Training on the physics everywhere beats training on {n} random stations.",
-            f"Training on the physics everywhere is worse than training on {n} random stations.",
-            f"Whether training on the physics everywhere beats training on {n} random stations is not clear.",
+            f"Training on the physics everywhere beats training on {n} random stations",
+            f"Training on the physics everywhere is worse than training on {n} random stations",
+            f"Whether training on the physics everywhere beats training on {n} random stations is not clear",
         ),
-        amount="smaller error",
+        amount="gain of the hybrid",
         question="Does training on the physics everywhere beat training on stations, wherever these stand?",
         rule=f"True error of XGBoost on {n} random stations + coarse, less that of the methods trained on the physics: "
         "above zero for the hybrid and for trees that have not seen the ground they predict.",
@@ -206,11 +206,11 @@ def _overfitting(table: Table, network: str) -> Finding:
     return Finding(
         title="Biased station locations cause spatial overfitting",
         answers=(
-            f"{n} stations in {places} places are worse than as many random ones.",
-            f"{n} stations in {places} places are better than as many random ones.",
-            f"Whether {n} stations in {places} places are worse than as many random ones is not clear.",
+            f"{n} stations in {places} places are worse than as many random ones",
+            f"{n} stations in {places} places are better than as many random ones",
+            f"Whether {n} stations in {places} places are worse than as many random ones is not clear",
         ),
-        amount="larger error",
+        amount="harm of the places",
         question=f"Are {table.stations} stations of the {network} layout worse than as many random ones?",
         rule=f"Location penalty of the {network} layout for XGBoost on stations + coarse: above zero.",
         deciding=_difference(f"XGBoost on stations + coarse, {network}", table.penalty(USUAL, network), table),
@@ -233,9 +233,9 @@ def _confidence(table: Table, network: str) -> Finding:
     return Finding(
         title="Testing on such stations gives unwarranted confidence",
         answers=(
-            f"Testing at held-out stations in {places} places promises too much.",
-            f"Testing at held-out stations in {places} places promises too little.",
-            f"Whether testing at held-out stations in {places} places promises too much is not clear.",
+            f"Testing at held-out stations in {places} places promises too much",
+            f"Testing at held-out stations in {places} places promises too little",
+            f"Whether testing at held-out stations in {places} places promises too much is not clear",
         ),
         amount="error hidden",
         question=f"Do held-out stations of the {network} layout promise more than is true wall to wall?",

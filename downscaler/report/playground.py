@@ -132,7 +132,7 @@ def amounts(finding: Finding) -> str:
     if not told:
         return "no replicates to tell from"
     first, *others = told
-    return f"{finding.amount} {first}" + "".join(f", and on ground that they have not seen {other}" for other in others)
+    return f"{finding.amount} {first}" + "".join(f", of trees on ground that they have not seen {o}" for o in others)
 
 
 def _figures(

@@ -112,9 +112,9 @@ def opening_figure(findings: Sequence[Finding], *, simulated: bool) -> Figure:
             linewidth=1.8,
         )
         label = _OPENING.get(difference.words, named.get(number, difference.words))
-        axes.text(
-            0.0, row - 0.28, f"{label}: {difference.verdict}", fontsize=NORMAL, transform=axes.get_yaxis_transform()
-        )
+        place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": NORMAL}
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        axes.text(0.0, row - 0.4, f"{label}: {difference.verdict}", bbox=behind, **place)
     axes.axvline(0.0, color=INK, linewidth=0.8)
     axes.set_yticks([])
     axes.set_ylim(len(shown) - 0.6, -0.75)
