@@ -23,6 +23,7 @@ from downscaler.playground.place import Place, Sample, Whole
 
 GAP_DAYS, JUDGED_RUN = 7, 7  # days apart from the learning days; days judged at a stretch
 CYCLE_DAYS, CYCLES = 45, 8
+LEAST_LEARNING = 10  # days
 STREAM_SHARE = 0.05  # of the ground, by topographic wetness
 FOREST = (1, 2, 3, 4, 5)  # IGBP classes
 SITED = ("elevation", "slope", "topographic_wetness", "land_cover")  # what siting is made from
@@ -159,13 +160,18 @@ def _usable_days(data: xr.Dataset) -> tuple[dict[int, dict[str, Floats]], Index]
 def learning_and_judged(days: Index) -> tuple[Index, Index]:
     """Days to learn from and days to be judged on, stretch by stretch, ``GAP_DAYS`` apart on either side.
 
-    Raises TrainingError where a stretch would leave fewer than two weeks to learn from.
+    A record that would leave less than two weeks to learn from is judged on its last week. Raises TrainingError where
+    that leaves fewer than ``LEAST_LEARNING`` days.
     """
-    least = 2 * GAP_DAYS + JUDGED_RUN
-    if len(days) < least + 14:
+    least, last = 2 * GAP_DAYS + JUDGED_RUN, GAP_DAYS + JUDGED_RUN
+    if len(days) < last + LEAST_LEARNING:
         raise TrainingError(
-            "The record is too short for a playground", value=f"{len(days)} days", allowed=f"at least {least + 14} days"
+            "The record is too short for a playground",
+            value=f"{len(days)} days",
+            allowed=f"at least {last + LEAST_LEARNING} days",
         )
+    if len(days) < least + 14:
+        return days[:-last], days[-JUDGED_RUN:]
     learn, judge = [], []
     for stretch in np.array_split(days, max(1, min(CYCLES, len(days) // CYCLE_DAYS))):
         learn.append(stretch[:-least])
