@@ -82,8 +82,11 @@ def _dots(axes: Any, world: World, values: Floats, **how: Any) -> Any:
     image = axes.scatter(*((blocks + 0.5) * BLOCK_KM).T, c=mean, s=9, marker="s", linewidths=0, **how)
     axes.set_aspect("equal")
     left, bottom = world.sample.everywhere.min(axis=0)
-    axes.plot([left, left + 500.0], [bottom, bottom], color=INK, linewidth=2)
-    axes.text(left, bottom + 30.0, "500 km", fontsize=SMALL - 1, color=INK, va="bottom")
+    width = float(np.ptp(world.sample.everywhere[:, 0]))
+    length = max(step for step in (10, 20, 50, 100, 200, 500) if step <= max(width / 4.0, 10.0))
+    below = bottom - 0.04 * width
+    axes.plot([left, left + length], [below, below], color=INK, linewidth=2)
+    axes.text(left, below - 0.01 * width, f"{length} km", fontsize=SMALL - 1, color=INK, va="top")
     return image
 
 
