@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.errors import TrainingError
-from downscaler.ground.blocks import Bools
+from downscaler.ground.blocks import Bools, Floats
 from downscaler.learn.boosting import QUANTILES
 from downscaler.learn.samples import DayRecord, TileRecord
 from downscaler.method.hybrid import Branch, estimate
@@ -53,8 +53,7 @@ class Ledger:
     def __init__(self) -> None:
         self.squares: dict[str, float] = {}
         self.cells = 0
-        self._below: list[NDArray[np.float32]] = []
-        self._above: list[NDArray[np.float32]] = []
+        self._below, self._above = _Tail(), _Tail()
 
     def add(self, day: DayRecord, record: TileRecord, branch: Branch, cells: Bools | None) -> None:
         """Judge one held-out day of a tile, on ``cells`` alone if given."""
@@ -73,11 +72,10 @@ class Ledger:
         for name, values in baselines.items():
             self.squares[name] = self.squares.get(name, 0.0) + float(np.sum((values - truth) ** 2))
         self.cells += truth.size
-        # copies: a view of every seventh would keep them all
         some = slice(None, None, 7)
         below, above = (theta - truth)[some], (truth - theta)[some]
-        self._below.append((below / np.maximum((theta - result.lower[use])[some], 1e-6)).astype(np.float32))
-        self._above.append((above / np.maximum((result.upper[use] - theta)[some], 1e-6)).astype(np.float32))
+        self._below.add(below / np.maximum((theta - result.lower[use])[some], 1e-6))
+        self._above.add(above / np.maximum((result.upper[use] - theta)[some], 1e-6))
 
     def rmse(self) -> dict[str, float]:
         """Root mean square error of each method, m3 m-3."""
@@ -85,8 +83,27 @@ class Ledger:
 
     def stretch(self) -> tuple[float, float]:
         """Factors that put 5 % of the held-out truth below the interval and 5 % above it (split conformal)."""
-        below, above = (
-            max(0.1, float(np.quantile(np.concatenate(part), QUANTILES[1]))) if part else 1.0
-            for part in (self._below, self._above)
-        )
-        return below, above
+        return self._below.quantile(QUANTILES[1]), self._above.quantile(QUANTILES[1])
+
+
+class _Tail:
+    """Numbers of which quantiles above ``LEAST`` are asked: those below it are counted alone."""
+
+    LEAST = 0.1
+
+    def __init__(self) -> None:
+        self._kept: list[NDArray[np.float32]] = []
+        self._count = 0
+
+    def add(self, values: Floats) -> None:
+        """Count some more."""
+        self._kept.append(values[values > self.LEAST].astype(np.float32))
+        self._count += values.size
+
+    def quantile(self, share: float) -> float:
+        """The quantile, or ``LEAST`` where it is less; 1 of nothing."""
+        if not self._count:
+            return 1.0
+        kept = np.concatenate(self._kept)
+        place = share * (self._count - 1) - (self._count - kept.size)
+        return self.LEAST if place < 0 else float(np.quantile(kept, min(1.0, place / max(kept.size - 1, 1))))

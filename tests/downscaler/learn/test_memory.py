@@ -1,12 +1,15 @@
-"""The answer to weather from sums of each day: what least squares on all rows give."""
+"""What is held of a long record: the answer to weather from sums of days, quantiles from tails, strips in pieces."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from downscaler.learn.calibration import _Tail
 from downscaler.learn.memory import HISTORY, RIDGE, _fit, _quantiles, _sums
+from downscaler.learn.samples import _of_strip
 from downscaler.method.coarse.wetting import PREDICTORS, fit_answer
+from downscaler.method.pattern import pattern_statistics
 
 
 def test_sums_of_days_give_the_answer_of_their_rows() -> None:
@@ -31,3 +34,24 @@ def test_quantiles_of_counted_positions(counts: list[int]) -> None:
     shares = np.arange(1, 5) / 5
     every = np.repeat(np.arange(len(counts)), counts)
     np.testing.assert_allclose(_quantiles(np.array(counts), shares), np.quantile(every, shares), atol=1e-9)
+
+
+@pytest.mark.parametrize(("count", "spread"), [(1, 1.0), (2, 3.0), (1000, 1.0), (1000, 0.01)])
+def test_a_quantile_of_the_tail_is_that_of_all(count: int, spread: float) -> None:
+    rng, tail = np.random.default_rng(count), _Tail()
+    parts = [rng.normal(0, spread, count).astype(np.float32) for _ in range(3)]
+    for part in parts:
+        tail.add(part)
+    assert tail.quantile(0.95) == pytest.approx(max(_Tail.LEAST, np.quantile(np.concatenate(parts), 0.95)), rel=1e-6)
+    assert _Tail().quantile(0.95) == 1.0
+
+
+def test_a_strip_in_pieces_has_the_statistics_of_the_whole_strip() -> None:
+    rng = np.random.default_rng(5)
+    theta = rng.uniform(0.05, 0.4, (30, 36, 180)).astype(np.float32)
+    land = rng.random((36, 180)) > 0.1
+    land[:, 72:150] = False  # a piece without land
+    theta[:, ~land], theta[4, 3, np.flatnonzero(land[3])[0]] = np.nan, np.nan
+    found, expected = _of_strip(theta, land), pattern_statistics(theta, land)
+    for name, field in expected.items():
+        np.testing.assert_array_equal(found[name], field)
