@@ -27,6 +27,8 @@ from downscaler.playground.sampling import along_curve, draw_sample, proportiona
 from downscaler.playground.sensor import Sensor, look, read_stations
 from downscaler.playground.world import make_world
 from downscaler.product import UPPER_VERDE
+from downscaler.report.playground import make_report
+from downscaler.report.playground_text import Truth
 from downscaler.simulation.noise import Stream
 
 from .conftest import CELLS, DAYS, by_slope, prior_data
@@ -145,17 +147,24 @@ def test_memory_is_that_of_a_tile_and_of_the_cells(prior):
 
 
 @pytest.mark.integration  # its fits take some seconds
-def test_an_experiment_on_a_sample_is_a_pure_function_of_its_seed(prior, worlds, small_hybrid):
+def test_an_experiment_on_a_sample_is_a_pure_function_of_its_seed_and_has_a_report(prior, worlds, small_hybrid):
     sampled, _ = worlds
     cells = table(DESIGN, sampled.domain_cells)
     physics = fit_physics(sampled, DESIGN)
-    records = [run_cell(sampled.light(), DESIGN, physics, cell) for cell in cells[:2]]
+    records = [run_cell(sampled.light(), DESIGN, physics, cell) for cell in cells]
     frame = frame_of(prior, prior.domain)
     again = sampled_world(prior, prior.domain, frame, DESIGN, 3500)
-    for cell, record in zip(cells, records, strict=False):
+    for cell, record in zip(cells[:2], records, strict=False):
         assert run_cell(again.light(), DESIGN, physics, cell).scores == record.scores
     at_stations = {row["layout"] for row in records[0].scores if row["method"] == "physics_everywhere"}
     assert at_stations == {"everywhere", "biased"}  # the network's layout alone has whole SMAP cells
+    truth = Truth(title="t", domain="two", period="p", digest="d", simulated=True, notes=())
+    report = make_report(truth, sampled, DESIGN, records, made="m", worked_out="w")
+    assert f"{frame.cells:,} in the domain" in report.page
+    assert report.page.index('class="opening"') < report.page.index("Three findings on this domain")
+    maps = report.tables["maps"]
+    assert len(maps) == sampled.cells
+    assert maps["weight"].sum() == pytest.approx(frame.cells)
 
 
 def test_so_few_cells_are_refused(prior):
