@@ -18,6 +18,7 @@ BROKEN: tuple[type[Exception], ...] = (
     OSError,
     RecursionError,
     RuntimeError,
+    SystemError,  # of compiled codecs, which ask Python for a negative length
     TypeError,
     ValueError,
     struct.error,

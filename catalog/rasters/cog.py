@@ -26,7 +26,7 @@ from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.ground.grid import M01, Domain, Span, Window
 from downscaler.ground.tiles import Tile
-from downscaler.method.tile.turns import in_turn
+from downscaler.method.tile.turns import in_order
 from downscaler.parts import cores
 from downscaler.product import Variable
 
@@ -61,7 +61,8 @@ def build_rasters(
     with rasterio.Env(GDAL_CACHEMAX=_CACHE), storage_errors(folder, needs=draft_size):
         drafts = _write_drafts(folder, domain, tiles, variables)
         finish = partial(_finish, domain=domain, tags=tags)
-        return {draft.variable.name: made for draft, made in zip(drafts, in_turn(finish, drafts, cores()), strict=True)}
+        made = zip(drafts, in_order(finish, drafts, cores()), strict=True)
+        return {draft.variable.name: checked for draft, checked in made}
 
 
 def _draft_block(domain: Domain) -> tuple[int, int]:

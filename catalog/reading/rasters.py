@@ -38,6 +38,8 @@ def open_raster(store: Store, key: str) -> Iterator[rasterio.DatasetReader]:
     local = isinstance(store, FolderStore)
     opener = None if local else lambda path, _mode="rb", **_: store.reader(path)
     path = store.root / key if isinstance(store, FolderStore) else key
+    if local and store.facts(key) is None:  # before GDAL waits for a pipe
+        raise CatalogError(f"Raster {key} is missing from the catalogue", value=store.uri)
     try:
         with rasterio.Env(**_GDAL), rasterio.open(path, driver=_DRIVER, opener=opener) as file:
             yield file

@@ -37,8 +37,8 @@ class FolderStore:
 
     def get(self, key: str) -> bytes | None:
         """The file's bytes, None where there is none."""
-        with storage_errors(self.root), _absent_is_none():
-            return self._path(key).read_bytes()
+        with storage_errors(self.root), _absent_is_none(), _opened(self._path(key)) as file:
+            return file.read()
         return None
 
     def facts(self, key: str) -> ObjectFacts | None:
@@ -52,7 +52,7 @@ class FolderStore:
     def reader(self, key: str) -> BinaryIO:
         """The file, opened."""
         with _absent_is_none():
-            return self._path(key).open("rb")
+            return _opened(self._path(key))
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key[:LONGEST_KEY])
 
     def _path(self, key: str) -> Path:
@@ -186,6 +186,17 @@ class FolderStore:
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(handle, fcntl.LOCK_EX)
             return folder, handle
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A regular file, opened; a pipe, which would be waited for, or an endless device is none of the store's files."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    code = errno.EISDIR if stat.S_ISDIR(mode) else errno.ENOENT
+    raise OSError(code, os.strerror(code), str(path))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ index.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,34 +48,31 @@ def fill_pits(elevation: Field, rise: Field | None = None) -> Field:
     ``rise`` is the least step up from cell to cell in m; an uneven one makes streams wind over filled flats.
     """
     height, width = elevation.shape
-    step_up = (np.full(elevation.size, _RISE) if rise is None else rise.ravel()).tolist()
-    filled = elevation.astype(np.float64).ravel().tolist()
-    rim = np.ones((height, width), bool)
-    rim[1:-1, 1:-1] = False
-    closed = bytearray(rim.ravel().astype(np.uint8).tobytes())
+    wide = width + 2  # with a border that is closed, so that no neighbour has to be looked for beyond the rim
+    # arrays of the standard library: a quarter of a list's memory, and quicker than NumPy's one number at a time
+    filled = array("d", np.pad(elevation.astype(np.float64), 1).tobytes())
+    steps_up = None if rise is None else array("d", np.pad(rise.astype(np.float64), 1).tobytes())
+    closed = np.ones((height + 2, wide), np.uint8)
+    closed[2:-2, 2:-2] = 0
+    rim = np.pad(np.ones((height, width), bool), 1)
+    rim[2:-2, 2:-2] = False
+    done = bytearray(closed.tobytes())
     queue = [(filled[i], i) for i in np.flatnonzero(rim).tolist()]
     heapq.heapify(queue)
-    steps = [dy * width + dx for dy, dx in _NEIGHBOURS]
+    pop, push = heapq.heappop, heapq.heappush
+    around = [dy * wide + dx for dy, dx in _NEIGHBOURS]
     while queue:
-        level, here = heapq.heappop(queue)
-        column = here % width
-        if 0 < here // width < height - 1 and 0 < column < width - 1:
-            candidates = [here + step for step in steps]
-        else:
-            candidates = list(_inside(here, height, width))
-        for there in candidates:
-            if not closed[there]:
-                closed[there] = 1
-                filled[there] = max(filled[there], level + step_up[there])
-                heapq.heappush(queue, (filled[there], there))
-    return np.array(filled).reshape(height, width)
-
-
-def _inside(here: int, height: int, width: int) -> Iterator[int]:
-    row, column = divmod(here, width)
-    for dy, dx in _NEIGHBOURS:
-        if 0 <= row + dy < height and 0 <= column + dx < width:
-            yield here + dy * width + dx
+        level, here = pop(queue)
+        for step in around:
+            there = here + step
+            if not done[there]:
+                done[there] = 1
+                least = level + (_RISE if steps_up is None else steps_up[there])
+                own = filled[there]
+                if least > own:
+                    filled[there] = own = least
+                push(queue, (own, there))
+    return np.frombuffer(filled, np.float64).reshape(height + 2, wide)[1:-1, 1:-1].copy()
 
 
 def drain(filled: Field, cell: float = 1000.0) -> Drainage:

@@ -39,7 +39,7 @@ def upslope_cells(receiver: Index) -> Field:
 
     Cells of a loop, which noisy slopes may form, keep what reached them from outside it.
     """
-    total = np.ones(receiver.size)
+    total, place = np.ones(receiver.size), np.zeros(receiver.size, np.intp)
     waiting = np.bincount(receiver[receiver >= 0], minlength=receiver.size)
     front = np.flatnonzero(waiting == 0)
     while front.size:
@@ -47,8 +47,9 @@ def upslope_cells(receiver: Index) -> Field:
         below = receiver[front]
         np.add.at(total, below, total[front])
         np.subtract.at(waiting, below, 1)
-        below = np.unique(below)
-        front = below[waiting[below] == 0]
+        below = below[waiting[below] == 0]
+        place[below] = np.arange(below.size)
+        front = below[place[below] == np.arange(below.size)]  # each but once
     return total
 
 
@@ -58,9 +59,8 @@ def pits(receiver: Index) -> float:
     return float(((receiver >= 0) & back).mean())
 
 
-def from_slopes(slope_x: Field, slope_y: Field, cell: float) -> Field:
-    """Wetness index ln(a / tan b) [j, i] from ParFlow's slopes (1) and the cell size (m); b at least ``FLAT``."""
-    receiver, steep = receivers(slope_x, slope_y)
+def from_slopes(receiver: Index, steep: Field, cell: float) -> Field:
+    """Wetness index ln(a / tan b) [j, i] from what ``receivers`` gives and the cell size (m); b at least ``FLAT``."""
     area = upslope_cells(receiver).reshape(steep.shape) * cell
     return np.log(area / np.maximum(steep, FLAT))
 

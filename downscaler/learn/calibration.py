@@ -55,9 +55,7 @@ class Ledger:
     def __init__(self) -> None:
         self.squares: dict[str, float] = {}
         self.cells = 0
-        self._sizes: list[NDArray[np.float32]] = []
-        self._errors: list[NDArray[np.float32]] = []
-        self._trials: list[int] = []
+        self._errors, self._sizes = _Counted(1e-4), dict[int, _Counted]()
 
     def add(self, day: DayRecord, record: TileRecord, branch: Branch, cells: Bools | None, trial: int = 0) -> None:
         """Judge one held-out day of a tile, on ``cells`` alone if given; ``trial`` is what it was held out of."""
@@ -78,41 +76,56 @@ class Ledger:
         self.cells += truth.size
         half = Z90 * result.uncertainty[use]
         miss = np.abs(theta - truth)[::7]
-        # copies: a view of every seventh would keep them all
-        self._errors.append(miss.astype(np.float32))
-        self._sizes.append((miss / np.maximum(half[::7], 1e-6)).astype(np.float32))
-        self._trials.append(trial)
+        self._errors.add(miss)
+        self._sizes.setdefault(trial, _Counted(1e-3)).add(miss / np.maximum(half[::7], 1e-6))
 
     def rmse(self) -> dict[str, float]:
         """Root mean square error of each method, m3 m-3."""
         return {name: float(np.sqrt(total / max(self.cells, 1))) for name, total in self.squares.items()}
 
     def within_90(self) -> float:
-        """What 90 % of the errors lie below, m3 m-3."""
-        errors = np.concatenate(self._errors) if self._errors else np.zeros(0)
-        return quantile(errors, INTERVAL) if errors.size else 0.0
+        """What 90 % of the errors lie below, m3 m-3; 0 where nothing was judged."""
+        return self._errors.quantile(INTERVAL)
 
     def stretch(self) -> tuple[float, float]:
         """Factor on both sides that puts 90 % of the held-out truth inside, of each trial too (``elsewhere``)."""
-        if not any(len(part) for part in self._sizes):
+        if not self._sizes:
             return 1.0, 1.0
-        sizes = np.concatenate(self._sizes)
-        trial = np.concatenate([np.full(len(part), each) for part, each in zip(self._sizes, self._trials, strict=True)])
-        factor = max(0.1, quantile(sizes, INTERVAL), elsewhere(sizes, trial))
+        whole = sum((each.counts for each in self._sizes.values()), np.zeros(1, np.int64))
+        each = [trial.quantile(INTERVAL) for trial in self._sizes.values()]
+        factor = max(0.1, _Counted(1e-3, whole).quantile(INTERVAL), elsewhere(np.array(each)))
         return factor, factor
 
 
-def elsewhere(sizes: Floats, fold: NDArray[np.integer]) -> float:
-    """What ``product.INTERVAL`` of the sizes in a fold not seen are to be expected below.
+class _Counted:
+    """How many numbers lie in each step of some ``width`` from 0 up, so that memory does not grow with them."""
+
+    STEPS = 50_000
+
+    def __init__(self, width: float, counts: NDArray[np.int64] | None = None) -> None:
+        self._width = width
+        self.counts = np.zeros(self.STEPS, np.int64) if counts is None else counts
+
+    def add(self, values: Floats) -> None:
+        """Count some more, not negative."""
+        step = np.minimum(values / self._width, self.STEPS - 1).astype(np.intp)
+        self.counts += np.bincount(step, minlength=self.STEPS)
+
+    def quantile(self, share: float) -> float:
+        """Upper end of the step that ``quantile`` lies in; 0 of nothing."""
+        upto = np.cumsum(self.counts)
+        if not upto[-1]:
+            return 0.0
+        place = min(float(upto[-1]), np.ceil((upto[-1] + 1) * share))
+        return float(self._width * (np.searchsorted(upto, place) + 1))
+
+
+def elsewhere(each: Floats) -> float:
+    """What is to be expected in a fold not seen of a quantile that is ``each`` [n] in the folds seen.
 
     Fifths of a record differ by more than their days do, so the mean over folds is taken with what it may be short of:
     the upper end of its one-sided interval (Student's t).
-
-    Args:
-        sizes: of errors, not negative [n].
-        fold: that each is of [n].
     """
-    each = np.array([quantile(sizes[fold == number], INTERVAL) for number in np.unique(fold)])
     if len(each) < 2:
         return float(each.mean())
     return float(each.mean() + t.ppf(SURE, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each)))

@@ -5,6 +5,7 @@ All from a sample of tiles; what judges is a fifth of the record in one piece th
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from downscaler.ground.blocks import Bools, Floats, block_mean
+from downscaler.ground.blocks import Floats, block_mean
 from downscaler.ground.grid import EaseGrid, Window
 from downscaler.ground.prior import Prior
-from downscaler.learn.misses import Misses, expected, judged
+from downscaler.learn.judged import judged
+from downscaler.learn.misses import Misses, expected
 from downscaler.method.coarse.analysis import WINDOW, Memory
-from downscaler.method.coarse.wetting import HISTORY, fit_answer, wetting
+from downscaler.method.coarse.wetting import HISTORY, PREDICTORS, wetting_by_day
 from downscaler.method.pattern import ratio_to_m01
 
 FOLDS = 5
@@ -33,12 +35,16 @@ _MOST_DAYS = 3 * 365  # newest days of a record that they are taken from
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sample:
-    """One tile's days on the coarse grid [days, nyc, nxc], and ``predictors`` [days, nyc, nxc, k] of their weather."""
+class _Look:
+    """What one tile tells: ``days`` of its record, and ``sums`` of them, see ``_sums``; None without weather.
 
-    theta: Floats
-    fine_spread: Floats
-    predictors: Floats | None
+    ``coarse`` is the sum of its coarse cells' variances, ``fine`` that of the mean squares of 1 km cells' spreads.
+    """
+
+    days: int
+    coarse: float
+    fine: float
+    sums: Floats | None
 
 
 def learn_memory(prior: Prior, grid: EaseGrid, *, seed: int = 0) -> tuple[Memory, dict[str, Any]]:
@@ -52,10 +58,10 @@ def learn_memory(prior: Prior, grid: EaseGrid, *, seed: int = 0) -> tuple[Memory
         seed: of the retrieval errors that the inflation and the 1 km interval are found with.
     """
     windows = _windows(prior)
-    samples = [_sample(prior.window(prior.domain, window), ratio_to_m01(grid)) for window in windows]
-    if not any(len(sample.theta) >= 2 * WINDOW for sample in samples):
+    looks = [_look(prior.window(prior.domain, window), ratio_to_m01(grid)) for window in windows]
+    if not any(look.days >= 2 * WINDOW for look in looks):
         return Memory(), {}
-    known = _with_answer(Memory(amplitude=_amplitude(samples)), samples)
+    known = _with_answer(Memory(amplitude=_amplitude(looks)), looks)
     misses = Misses()
     for number, window in enumerate(windows):
         tile = prior.window(prior.domain, window).isel(time=slice(-_MOST_DAYS, None))
@@ -69,7 +75,7 @@ def _windows(prior: Prior) -> list[Window]:
     return active[:: max(1, -(-len(active) // _MOST_TILES))]
 
 
-def _sample(data: xr.Dataset, ratio: int) -> _Sample:
+def _look(data: xr.Dataset, ratio: int) -> _Look:
     active = data["active"].values.astype(bool)
 
     def coarse(name: str) -> Floats:
@@ -79,46 +85,66 @@ def _sample(data: xr.Dataset, ratio: int) -> _Sample:
         parts = (field.isel(time=slice(n, n + _AT_ONCE)).values for n in range(0, field.sizes["time"], _AT_ONCE))
         return np.concatenate([block_mean(part, active, ratio) for part in parts])
 
-    theta, fine = coarse("soil_moisture"), coarse("soil_moisture_sd")
-    predictors = None
+    theta, spread = coarse("soil_moisture"), coarse("soil_moisture_sd")
+    land = np.isfinite(theta).any(axis=0)
+    level = np.full(spread.shape, np.nan)
+    level[land] = np.nanmean(theta[:, land], axis=0)
+    sums = None
     if "precipitation_level" in data:
         warm = "air_temperature_level" in data
         warmth = (coarse("air_temperature"), coarse("air_temperature_level")) if warm else (None, None)
-        predictors = wetting(coarse("precipitation"), warmth[0], coarse("precipitation_level"), warmth[1])
-        predictors[:HISTORY] = np.nan  # begun from usual weather
-    return _Sample(theta=theta, fine_spread=fine, predictors=predictors)
+        predictors = wetting_by_day(coarse("precipitation"), warmth[0], coarse("precipitation_level"), warmth[1])
+        sums = _sums(predictors, (theta - level) / np.where(spread > 0, spread, np.nan))
+    return _Look(
+        days=len(theta),
+        coarse=float(np.nanvar(theta[:, land], axis=0).sum()),
+        fine=float(np.nansum(spread**2)),
+        sums=sums,
+    )
 
 
-def _land(sample: _Sample) -> Bools:
-    """Where the record has any day [nyc, nxc]."""
-    return np.asarray(np.isfinite(sample.theta).any(axis=0))
+def _sums(predictors: Iterable[Floats], anomalies: Floats) -> Floats:
+    """Sums over the cells of each day of all products of 1, the predictors and the anomaly [days, k + 2, k + 2].
+
+    All that least squares need of rows, however many. The first days' are 0: indices are begun from usual weather.
+    """
+    made = np.zeros((len(anomalies), PREDICTORS + 2, PREDICTORS + 2))
+    for day, (x, z) in enumerate(zip(predictors, anomalies, strict=True)):
+        use = np.isfinite(z) & np.isfinite(x).all(axis=-1)
+        if day >= HISTORY and use.any():
+            rows = np.column_stack([np.ones(int(use.sum())), x[use], z[use]])
+            made[day] = rows.T @ rows
+    return made
 
 
-def _amplitude(samples: list[_Sample]) -> float:
+def _amplitude(looks: Sequence[_Look]) -> float:
     """Spread of coarse cells over the mean spread of their 1 km cells."""
-    coarse = sum(float(np.nanvar(s.theta[:, _land(s)], axis=0).sum()) for s in samples)
-    fine = sum(float(np.nansum(s.fine_spread**2)) for s in samples)
+    coarse, fine = sum(look.coarse for look in looks), sum(look.fine for look in looks)
     return round(float(np.sqrt(coarse / fine)), 4) if fine > 0 else 0.7
 
 
-def _with_answer(memory: Memory, samples: list[_Sample]) -> Memory:
+def _with_answer(memory: Memory, looks: Sequence[_Look]) -> Memory:
     """The answer to weather, fitted on all days, and what it leaves of folds it was not fitted on."""
-    if any(sample.predictors is None for sample in samples):
+    found = [look.sums for look in looks if look.sums is not None]
+    if len(found) < len(looks) or memory.amplitude <= 0:
         return memory
-    rows = [_rows(sample, memory) for sample in samples]
-    x, z, day = (np.concatenate(part) for part in zip(*rows, strict=True))
-    if len(np.unique(day)) < 2 * FOLDS:
+    by_day = sum(found[1:], found[0])
+    by_day[..., -1] /= memory.amplitude  # of anomalies in spreads of the cell
+    by_day[..., -1, :] /= memory.amplitude
+    counts = by_day[:, 0, 0].astype(np.intp)
+    if np.count_nonzero(counts) < 2 * FOLDS:
         return memory
-    fold = np.searchsorted(np.quantile(day, np.arange(1, FOLDS) / FOLDS), day, side="right")
-    left = 0.0
+    folds = np.searchsorted(_quantiles(counts, np.arange(1, FOLDS) / FOLDS), np.arange(len(counts)), side="right")
+    whole, left = by_day.sum(axis=0), 0.0
     for number in range(FOLDS):
-        held = fold == number
-        weights, centre = fit_answer(x[~held], z[~held], ridge=RIDGE)
-        left += float(((z[held] - (x[held] - centre) @ weights) ** 2).sum())
-    unexplained = left / max(float((z**2).sum()), 1e-9)
+        held = by_day[folds == number].sum(axis=0)
+        weights, centre = _fit(whole - held)
+        miss = np.concatenate([[centre @ weights], -weights, [1.0]])
+        left += float(miss @ held @ miss)
+    unexplained = left / max(float(whole[-1, -1]), 1e-9)
     if unexplained >= 1.0:
         return memory  # weather tells nothing here
-    weights, centre = fit_answer(x, z, ridge=RIDGE)
+    weights, centre = _fit(whole)
     return replace(
         memory,
         weights=tuple(round(float(w), 5) for w in weights),
@@ -127,12 +153,18 @@ def _with_answer(memory: Memory, samples: list[_Sample]) -> Memory:
     )
 
 
-def _rows(sample: _Sample, memory: Memory) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """Predictors, anomalies in spreads and day of each cell and day of a tile."""
-    assert sample.predictors is not None
-    spread = memory.amplitude * sample.fine_spread
-    level = np.full(spread.shape, np.nan)
-    level[_land(sample)] = np.nanmean(sample.theta[:, _land(sample)], axis=0)
-    anomaly = (sample.theta - level) / np.where(spread > 0, spread, np.nan)
-    use = np.isfinite(anomaly) & np.isfinite(sample.predictors).all(axis=-1)
-    return sample.predictors[use], anomaly[use], np.nonzero(use)[0]
+def _fit(sums: Floats) -> tuple[Floats, Floats]:
+    """``wetting.fit_answer`` from the sums of its rows."""
+    x, z = sums[1:-1], sums[0, -1]
+    centre = sums[0, 1:-1] / sums[0, 0]
+    square = x[:, 1:-1] - sums[0, 0] * np.outer(centre, centre)
+    square += RIDGE * np.trace(square) / len(square) * np.eye(len(square))
+    return np.linalg.solve(square, x[:, -1] - centre * z), centre
+
+
+def _quantiles(counts: NDArray[np.intp], shares: Floats) -> Floats:
+    """Quantiles of positions, each counted so many times."""
+    upto = np.cumsum(counts)
+    place = shares * (upto[-1] - 1)
+    low, high = (np.searchsorted(upto, rounded(place), side="right") for rounded in (np.floor, np.ceil))
+    return np.asarray(low + (place - np.floor(place)) * (high - low))

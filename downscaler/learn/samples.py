@@ -78,7 +78,7 @@ def record_statistics(data: xr.Dataset, known: NDArray[np.intp]) -> Statistics:
         band = read_days(data["soil_moisture"].isel(y=slice(top, top + _BAND)), chosen)
         for row in range(0, band.shape[1], M01.per_m36):
             theta, land = band[:, row : row + M01.per_m36], active[top + row : top + row + M01.per_m36]
-            found.append(pattern_statistics(theta, land))
+            found.append(_of_strip(theta, land))
             known_here = land & np.isfinite(theta)
             total += np.where(known_here, theta, 0.0).sum(axis=(1, 2), dtype=np.float64)
             count += known_here.sum(axis=(1, 2))
@@ -86,6 +86,16 @@ def record_statistics(data: xr.Dataset, known: NDArray[np.intp]) -> Statistics:
         wetness = total / count
     whole = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
     return {**whole, "days": chosen, "wetness": wetness}
+
+
+def _of_strip(theta: Floats, land: Bools) -> Statistics:
+    """``pattern_statistics`` of a strip, a few SMAP cells at a time: it works on several copies of what it is given."""
+    whole = theta[np.isfinite(theta[:, land]).all(axis=1)] if land.any() else theta[:0]
+    parts = [
+        pattern_statistics(whole[..., first : first + _BAND], land[:, first : first + _BAND])
+        for first in range(0, land.shape[1], _BAND)
+    ]
+    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
 
 class TileRecord:

@@ -24,7 +24,7 @@ _WHOLE: Index = (slice(None), slice(None))
 
 
 @lru_cache(maxsize=64)
-def _bilinear(coarse_cells: int, ratio: int) -> NDArray[np.float64]:
+def bilinear_weights(coarse_cells: int, ratio: int) -> NDArray[np.float64]:
     """Weights [coarse_cells*ratio, coarse_cells] of linear interpolation between block centres, flat beyond."""
     position = np.clip((np.arange(coarse_cells * ratio) + 0.5) / ratio - 0.5, 0.0, coarse_cells - 1.0)
     left = np.minimum(position.astype(int), max(coarse_cells - 2, 0))
@@ -37,7 +37,7 @@ def _bilinear(coarse_cells: int, ratio: int) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=64)
-def _ramp(coarse_cells: int, ratio: int, share: float) -> NDArray[np.float64]:
+def ramp_weights(coarse_cells: int, ratio: int, share: float) -> NDArray[np.float64]:
     """Weights of a surface that is flat inside a block and climbs to its neighbours near the edges alone."""
     neighbour = share * np.maximum(0.0, 1.0 - np.arange(ratio) / (ratio * _RAMP_WIDTH))
     weights = np.zeros((coarse_cells * ratio, coarse_cells))
@@ -58,7 +58,7 @@ def bilinear(coarse: Floats, ratio: int) -> Floats:
 
     Returns [ny*ratio, nx*ratio]; NaN only where no valid centre is within reach.
     """
-    down, across = (_bilinear(size, ratio) for size in coarse.shape)
+    down, across = (bilinear_weights(size, ratio) for size in coarse.shape)
     return _Between(np.isfinite(coarse), down, across)(coarse)
 
 
@@ -84,16 +84,16 @@ class _Between:
         """
         share = land if self._weight is None else np.where(np.isfinite(self._weight), land / self._weight, 0.0)
         rows, columns = count.shape
-        down, across = _near(self._down, rows), _near(self._across, columns)
+        down, across = near_weights(self._down, rows), near_weights(self._across, columns)
         ratio = down.shape[1]
         strips = (down.transpose(0, 2, 1) @ share.reshape(rows, ratio, -1)).reshape(rows * 3, columns, ratio)
         weights = (strips.transpose(1, 0, 2) @ across).reshape(columns, rows, 3, 3).transpose(2, 3, 1, 0)
         weights = np.ascontiguousarray(weights / np.maximum(count, 1.0))
 
-        return partial(_means, weights, self._valid)
+        return partial(weighted_means, weights, self._valid)
 
 
-def _means(weights: Floats, valid: Bools, coarse: Floats) -> Floats:
+def weighted_means(weights: Floats, valid: Bools, coarse: Floats) -> Floats:
     """Means by block from the coarse values of the 3 x 3 blocks around it, ``weights`` [3, 3, rows, columns]."""
     *fields, rows, columns = coarse.shape
     known = np.zeros((*fields, rows + 2, columns + 2))
@@ -104,7 +104,7 @@ def _means(weights: Floats, valid: Bools, coarse: Floats) -> Floats:
     return total
 
 
-def _near(weights: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+def near_weights(weights: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
     """Of each block's rows the weights of the block before it, itself and the one after [cells, ratio, 3]."""
     padded = np.pad(weights, ((0, 0), (1, 1))).reshape(cells, -1, cells + 2)
     return np.stack([padded[cell, :, cell : cell + 3] for cell in range(cells)])
@@ -142,7 +142,7 @@ def noise_surface(
         iterations: as in ``smooth_surface``.
         share: of the neighbour's noise in a cell at the edge; 0 leaves steps, 0.5 none.
     """
-    return Surfaces(active, ratio, iterations, partial(_ramp, share=share))(noise)
+    return Surfaces(active, ratio, iterations, partial(ramp_weights, share=share))(noise)
 
 
 class Surfaces:
@@ -163,7 +163,7 @@ class Surfaces:
         active: Bools,
         ratio: int,
         iterations: int = ITERATIONS,
-        weights: Callable[[int, int], NDArray[np.float64]] = _bilinear,
+        weights: Callable[[int, int], NDArray[np.float64]] = bilinear_weights,
     ) -> None:
         self._land = active.astype(np.float64)
         self._count = block_sum(self._land, ratio)

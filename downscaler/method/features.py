@@ -99,7 +99,7 @@ _STATICS: tuple[tuple[str, str, str], ...] = (
     ("land_cover", "IGBP class", "transpiration and interception"),
     ("indicator", "ParFlow unit", "soil unit of the top layer"),
 )
-_CLASSES = frozenset({"land_cover", "indicator"})
+CLASSES = frozenset({"land_cover", "indicator"})
 _MADE_FROM = {
     "log_permeability": ("permeability",),
     "slope": ("slope_x", "slope_y"),
@@ -111,7 +111,7 @@ _STATIC_FEATURES = tuple(
     feature
     for name, units, why in _STATICS
     for feature in _with_departure(name, units, "static", why)
-    if not (name in _CLASSES and feature.name.endswith("_departure"))
+    if not (name in CLASSES and feature.name.endswith("_departure"))
 )
 _FORCING_NAMES = (*(f"precipitation_{n}d" for n in SUMS), "precipitation_index", "air_temperature_7d")
 _FORCING = tuple(
@@ -145,7 +145,8 @@ def _curvature(elevation: Floats) -> Floats:
     return (around - 4.0 * elevation) / 1000.0
 
 
-def _static_sources(data: xr.Dataset) -> dict[str, Floats]:
+def static_sources(data: xr.Dataset) -> dict[str, Floats]:
+    """Terrain, soil and land cover by name [ny, nx] that a prior's variables give; curvature looks one cell around."""
     found: dict[str, Floats] = {
         name: data[name].values.astype(np.float64) for name, _, _ in _STATICS if name in data and name not in _MADE_FROM
     }
@@ -272,13 +273,13 @@ class Ground:
         self.sensitivity = data[sensitivity_name(grid)].values.astype(np.float64)
         fields = {"pattern": self.pattern, "level": level, "sensitivity": self.sensitivity}
         fields |= {f"{name}_offset": data[name].values - level for name in QUANTILES}
-        fields |= self._pairs({"soil_moisture_sd": deviation} | _static_sources(data))
+        fields |= self._pairs({"soil_moisture_sd": deviation} | static_sources(data))
         self.fields: Fields = {name: field.astype(np.float32) for name, field in fields.items()}
 
     def _pairs(self, sources: Mapping[str, Floats]) -> dict[str, Floats]:
         pairs = dict(sources)
         for name, field in sources.items():
-            if name not in _CLASSES:
+            if name not in CLASSES:
                 known = self.active & np.isfinite(field)
                 surface = self.surface if np.array_equal(known, self.active) else Surfaces(known, self.ratio)
                 pairs[f"{name}_departure"] = field - surface(block_mean(field, known, self.ratio))

@@ -138,6 +138,10 @@ class Model:
     def _by_threads(self) -> dict[int, Model]:
         return {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: its own trees, without their copies for other numbers of threads."""
+        return {name: value for name, value in self.__dict__.items() if name != "_by_threads"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from downscaler.method.baselines import baselines
 from downscaler.playground.method import Learns, Lesson, Values, bounded, by_day
 from downscaler.playground.sensor import Scene
 from downscaler.playground.world import Index
@@ -20,10 +19,8 @@ class _Rival:
         """Nothing to learn."""
 
     def predict(self, scene: Scene, day: Index, cell: Index) -> Values:
-        """Field by field."""
-        ground = scene.world.ground
-        fields = by_day(scene, day, cell, lambda d: baselines(scene.coarse[d], ground, ground.level)[self.name])
-        return bounded(fields)
+        """Day by day."""
+        return bounded(by_day(day, cell, lambda d, at: scene.world.place.rival(self.name, scene.coarse[d], at)))
 
 
 class Nearest(_Rival):

@@ -47,7 +47,7 @@ def _blocks(world: World, stations: Index, seed: int) -> NDArray[np.intp]:
 
 
 def _matched(world: World, stations: Index, seed: int) -> NDArray[np.intp]:
-    return knndm(world.xy[stations], world.xy, folds=min(FOLDS, len(stations)), seed=seed).fold
+    return knndm(world.xy[stations], world.everywhere, folds=min(FOLDS, len(stations)), seed=seed).fold
 
 
 EVALUATIONS: tuple[CrossValidation, ...] = (
@@ -71,17 +71,47 @@ def score(predicted: NDArray[np.floating], truth: NDArray[np.floating], cell: In
     return {"rmse": float(np.sqrt((error**2).mean())), "bias": float(error.mean()), "r": r, "ubrmsd": ubrmsd}
 
 
-def wall_to_wall(method: Method, scene: Scene) -> tuple[Skill, NDArray[np.float32]]:
-    """True skill on all cells and judged days that the sensor saw, and RMSE of each cell [cells], NaN if never seen."""
-    world = scene.world
-    day, cell = np.nonzero(scene.seen[world.judged])
+def weighted_score(
+    predicted: NDArray[np.floating], truth: NDArray[np.floating], cell: Index, weight: NDArray[np.floating]
+) -> Skill:
+    """``score`` of a sample of cells, each value counting ``weight`` [n]: the domain's sums, over their weights' sum.
+
+    Sums are unbiased by the design (Horvitz & Thompson 1952, doi:10.1080/01621459.1952.10483446); their ratios are but
+    for terms of 1 / sample size, and are the domain's own where all is seen (Hajek 1971).
+    """
+    x, y, w = predicted.astype(np.float64), truth.astype(np.float64), weight / weight.sum()
+    error = x - y
+    apart_x, apart_y = x - w @ x, y - w @ y
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = float(w @ (apart_x * apart_y) / np.sqrt((w @ apart_x**2) * (w @ apart_y**2)))
+    count = np.bincount(cell)
+    mean, square = (np.bincount(cell, weights=values) / np.maximum(count, 1) for values in (error, error**2))
+    of_cell = np.bincount(cell, weights=weight) / np.maximum(count, 1)
+    spread, used = np.sqrt(np.maximum(square - mean**2, 0.0)), count >= 2
+    ubrmsd = float(np.average(spread[used], weights=of_cell[used])) if used.any() else np.nan
+    return {"rmse": float(np.sqrt(w @ error**2)), "bias": float(w @ error), "r": r, "ubrmsd": ubrmsd}
+
+
+def wall_to_wall(method: Method, scene: Scene, replicate: int = 0) -> tuple[Skill, NDArray[np.float32]]:
+    """True skill on the domain's cells and judged days that the sensor saw, and RMSE of each cell [cells], else NaN.
+
+    Of a sample it is the estimate from the cells that are the replicate's own, so that intervals over replicates hold
+    what drawing them leaves open.
+    """
+    world, weight = scene.world, None
+    if world.sample is None:
+        day, cell = np.nonzero(scene.seen[world.judged])
+    else:
+        own, of_cell = world.sample.judged[replicate]
+        day, at = np.nonzero(scene.seen[np.ix_(world.judged, own)])
+        cell, weight = own[at], of_cell[at]
     day = world.judged[day]
     predicted, truth = method.predict(scene, day, cell), world.theta[day, cell]
     square = np.bincount(cell, weights=(predicted - truth).astype(np.float64) ** 2, minlength=world.cells)
     count = np.bincount(cell, minlength=world.cells)
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.sqrt(square / count).astype(np.float32)
-    return score(predicted, truth, cell), error
+    return score(predicted, truth, cell) if weight is None else weighted_score(predicted, truth, cell, weight), error
 
 
 def at_stations(method: Method, scene: Scene, stations: Index) -> Skill:
@@ -146,7 +176,7 @@ def judged_at(scene: Scene, stations: Index) -> tuple[Index, Index]:
 def geometry(world: World, stations: Index, seed: int) -> dict[str, float]:
     """W (km) of the folds of every evaluation that holds out stations, and of random folds of stations."""
     xy = world.xy[stations]
-    wanted: Floats = prediction_distances(world.xy, xy)
+    wanted: Floats = prediction_distances(world.everywhere, xy)
     folds = {e.name: e.folds(world, stations, seed) for e in EVALUATIONS if e.folds is not None}
     folds["random_stations"] = random_folds(len(stations), min(FOLDS, len(stations)), seed)
     return {

@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.playground.evaluations import EVALUATIONS, TRUE, Skill, apparent, at_stations, geometry, wall_to_wall
-from downscaler.playground.layouts import Network, Siting, cells_of_network, draw, is_exact
+from downscaler.playground.layouts import Land, Network, Siting, cells_of_network, draw, is_exact
 from downscaler.playground.method import Lesson, Method
 from downscaler.playground.methods import METHODS, learning_from
-from downscaler.playground.sensor import Scene, Sensor, look, read_stations
+from downscaler.playground.physics import PhysicsEverywhere
+from downscaler.playground.place import Index, station_key
+from downscaler.playground.sensor import Identity, Scene, Sensor, look, read_stations
 from downscaler.playground.siting import GIVEN, Propensity, fit_propensity
 from downscaler.playground.world import World
 from downscaler.product import ALGORITHM_VERSION
@@ -85,9 +87,9 @@ class Record:
     errors: Mapping[str, NDArray[np.float32]]
 
 
-def table(design: Design, world: World) -> list[Cell]:
-    """All cells of an experiment, replicate by replicate; sizes that would fill the domain are left out."""
-    largest = int(LARGEST_SHARE * world.cells)
+def table(design: Design, cells: int) -> list[Cell]:
+    """All cells of an experiment on so many cells of ground; sizes that would fill it are left out."""
+    largest = int(LARGEST_SHARE * cells)
     found = []
     for replicate in range(design.replicates):
         found.append(Cell(replicate=replicate, layout=PHYSICS, stations=design.stations, full=True))
@@ -99,8 +101,11 @@ def table(design: Design, world: World) -> list[Cell]:
     return found
 
 
-def fingerprint(design: Design, prior_digest: str) -> str:
-    """What all records of an experiment have in common; other numbers of replicates or curve points change nothing."""
+def fingerprint(design: Design, prior_digest: str, cells: int | None = None) -> str:
+    """What all records of an experiment have in common; other numbers of replicates or curve points change nothing.
+
+    With ``cells``, of a sample of so many, they do: the sample is shared out among them.
+    """
     network = design.siting.network
     same = {
         "prior": prior_digest,
@@ -113,6 +118,8 @@ def fingerprint(design: Design, prior_digest: str) -> str:
         "days": design.days,
         "seed": design.seed,
     }
+    if cells is not None:
+        same["sample"] = [cells, design.replicates, design.stations, design.curve]
     return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -129,17 +136,17 @@ def fit_physics(world: World, design: Design) -> tuple[Method, ...]:
 
 def run_cell(world: World, design: Design, physics: Sequence[Method], cell: Cell) -> Record:
     """Work out one cell of the table; a pure function of its arguments."""
-    stream = Stream(seed=design.seed, name=f"playground/replicate/{cell.replicate}")
-    scene = _scene(_Identity(world), design.sensor, stream)
+    stream = stream_of(design, cell.replicate)
+    scene = _scene(Identity(world), design.sensor, stream)
     if cell.layout == PHYSICS:
-        return _physics_cell(scene, design, physics, cell, stream)
-    stations = draw(cell.layout, world, cell.stations, design.siting, stream)
+        return _physics_cell(scene, design, physics, cell)
+    stations = _stations(world, design, cell.layout, cell)
     readings = read_stations(scene, stations, design.sensor, stream.child("readings"))
     scores, errors = [], {}
     for make in learning_from("stations"):
         method = make()
         method.fit(Lesson(scene=scene, readings=readings, seed=cell.replicate))
-        skill, error = wall_to_wall(method, scene)
+        skill, error = wall_to_wall(method, scene, cell.replicate)
         scores.append(_row(make, cell.layout, TRUE, skill))
         if cell.full:
             errors[make.name] = error
@@ -150,14 +157,29 @@ def run_cell(world: World, design: Design, physics: Sequence[Method], cell: Cell
     return Record(cell=cell, scores=tuple(scores), geometry=w, stations=stations, errors=errors)
 
 
-def _physics_cell(scene: Scene, design: Design, physics: Sequence[Method], cell: Cell, stream: Stream) -> Record:
+def stream_of(design: Design, replicate: int) -> Stream:
+    """Random numbers of a replicate."""
+    return Stream(seed=design.seed, name=f"playground/replicate/{replicate}")
+
+
+def _stations(world: World, design: Design, layout: str, cell: Cell) -> Index:
+    """Stations of a layout: drawn here, or when the world's cells were sampled."""
+    if world.sample is not None:
+        return world.sample.stations[station_key(layout, cell.stations, cell.replicate)]
+    return draw(layout, world, cell.stations, design.siting, stream_of(design, cell.replicate))
+
+
+def _physics_cell(scene: Scene, design: Design, physics: Sequence[Method], cell: Cell) -> Record:
     """True skill of the methods that learn from no station, and what a test at each layout's stations makes of it."""
     scores, errors = [], {}
-    places = {name: draw(name, scene.world, cell.stations, design.siting, stream) for name in design.layouts}
+    sample = scene.world.sample
+    places = {name: _stations(scene.world, design, name, cell) for name in design.layouts}
     for method in physics:
-        skill, errors[method.name] = wall_to_wall(method, scene)
+        skill, errors[method.name] = wall_to_wall(method, scene, cell.replicate)
         scores.append(_row(type(method), PHYSICS, TRUE, skill))
         for layout, stations in places.items():
+            if sample is not None and isinstance(method, PhysicsEverywhere) and not sample.whole[stations].all():
+                continue  # it keeps block means, so it needs the whole SMAP cells around the stations
             scores.append(_row(type(method), layout, "leave_station_out", at_stations(method, scene, stations)))
     return Record(cell=cell, scores=tuple(scores), geometry={}, stations=np.array([], np.intp), errors=errors)
 
@@ -166,26 +188,13 @@ def _row(method: type[Method], layout: str, evaluation: str, skill: Skill) -> di
     return {"method": method.name, "layout": layout, "evaluation": evaluation, **skill}
 
 
-class _Identity:
-    """A world as a cache's key: itself, and no other that looks alike."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def __hash__(self) -> int:
-        return id(self.world)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other.world is self.world
-
-
 @lru_cache(maxsize=2)
-def _scene(of: _Identity, sensor: Sensor, stream: Stream) -> Scene:
+def _scene(of: Identity, sensor: Sensor, stream: Stream) -> Scene:
     """The replicate's scene, kept for its next cells."""
     return look(of.world, sensor, stream.child("sensor"))
 
 
-def sited(design: Design, world: World, network: Network | None, given: Propensity | None) -> Design:
+def sited(design: Design, land: Land, network: Network | None, given: Propensity | None) -> Design:
     """The design with a real network as a layout, and the propensity of siting.
 
     A given propensity holds; else it is fitted to the network where enough of it lies in the domain; else it is
@@ -193,7 +202,7 @@ def sited(design: Design, world: World, network: Network | None, given: Propensi
     """
     propensity = given or GIVEN
     if network is not None:
-        cells = cells_of_network(world, network)
-        propensity = given or (fit_propensity(world.siting, cells) if is_exact(world, network) else GIVEN)
+        cells = cells_of_network(land, network)
+        propensity = given or (fit_propensity(land.siting, cells) if is_exact(land, network) else GIVEN)
     layouts = tuple(name for name in design.layouts if name != "real") + (() if network is None else ("real",))
     return replace(design, layouts=layouts, siting=Siting(propensity=propensity, network=network))

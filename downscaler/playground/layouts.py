@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from downscaler.ground.blocks import Floats
+from downscaler.playground.place import Index
 from downscaler.playground.siting import GIVEN, Propensity
-from downscaler.playground.world import Index, World
 from downscaler.simulation.noise import Stream
 
 CLUSTER_KM, PER_CLUSTER = 4.0, 6
@@ -18,6 +19,7 @@ ANNEALING = 2000  # proposals of the Latin hypercube's annealing
 _COOLING = 0.998
 _EXACT = 10  # stations in the domain from which on a real network stands where it stands
 _SNAP_KM = 1.5  # a station further than this from any active cell is outside
+_AT_ONCE = 250_000  # cells of a large domain that are looked at together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,46 +39,65 @@ class Siting:
     covariates: tuple[str, ...] = field(default=("elevation", "slope", "topographic_wetness", "stream_distance"))
 
 
-Draw = Callable[[World, int, Siting, np.random.Generator], Index]
+class Land(Protocol):
+    """Ground that stations may stand on: a world, or the frame that one is sampled from."""
+
+    @property
+    def cells(self) -> int:
+        """Number of active cells."""
+
+    @property
+    def siting(self) -> Mapping[str, Floats]:
+        """What decides where stations are put [cells] by name."""
+
+    @property
+    def xy(self) -> Floats:
+        """Cell centres [cells, 2], km."""
 
 
-def random(world: World, count: int, siting: Siting, rng: np.random.Generator) -> Index:
+Draw = Callable[[Land, int, Siting, np.random.Generator], Index]
+
+
+def random(land: Land, count: int, siting: Siting, rng: np.random.Generator) -> Index:
     """Any cells, each as likely as the other."""
-    return _weighted(np.ones(world.cells), count, rng)
+    return _weighted(np.ones(land.cells), count, rng)
 
 
-def biased(world: World, count: int, siting: Siting, rng: np.random.Generator) -> Index:
+def biased(land: Land, count: int, siting: Siting, rng: np.random.Generator) -> Index:
     """Cells by the propensity of station siting."""
-    return _weighted(siting.propensity.weights(world.siting), count, rng)
+    return _weighted(siting.propensity.weights(land.siting), count, rng)
 
 
-def clustered(world: World, count: int, siting: Siting, rng: np.random.Generator) -> Index:
+def clustered(land: Land, count: int, siting: Siting, rng: np.random.Generator) -> Index:
     """A few random clusters some kilometres across, as around research catchments; siting inside them is random."""
-    parents = rng.choice(world.cells, max(2, -(-count // PER_CLUSTER)), replace=False)
-    squared = ((world.xy[:, None] - world.xy[parents]) ** 2).sum(axis=2)
-    weights = np.exp(-squared / (2 * CLUSTER_KM**2)).sum(axis=1)
+    parents = land.xy[rng.choice(land.cells, max(2, -(-count // PER_CLUSTER)), replace=False)]
+    parts = (land.xy[first : first + _AT_ONCE] for first in range(0, land.cells, _AT_ONCE))
+    squares = (((part[:, None] - parents) ** 2).sum(axis=2) for part in parts)
+    weights = np.concatenate([np.exp(-squared / (2 * CLUSTER_KM**2)).sum(axis=1) for squared in squares])
     return _weighted(np.maximum(weights, 1e-12), count, rng)
 
 
-def stratified(world: World, count: int, siting: Siting, rng: np.random.Generator) -> Index:
-    """Cells that stand for all covariates: see ``latin_hypercube``."""
-    names = [name for name in siting.covariates if name in world.siting]
+def stratified(land: Land, count: int, siting: Siting, rng: np.random.Generator) -> Index:
+    """Cells that stand for all covariates, see ``latin_hypercube``; of a large domain, of some drawn at random."""
+    names = [name for name in siting.covariates if name in land.siting]
     if not names:
-        return random(world, count, siting, rng)
-    return latin_hypercube(np.stack([world.siting[name] for name in names], axis=1), count, rng)
+        return random(land, count, siting, rng)
+    few = slice(None) if land.cells <= _AT_ONCE else np.sort(rng.choice(land.cells, _AT_ONCE, replace=False))
+    chosen = latin_hypercube(np.stack([land.siting[name][few] for name in names], axis=1), count, rng)
+    return chosen if isinstance(few, slice) else few[chosen]
 
 
-def real(world: World, count: int, siting: Siting, rng: np.random.Generator) -> Index:
+def real(land: Land, count: int, siting: Siting, rng: np.random.Generator) -> Index:
     """Cells of a real network, ``count`` of them at most, or its point pattern where it has too few in the domain.
 
     The pattern is carried over by mapping the network's bounding box onto the domain's, turned and mirrored at random,
     each station to the nearest active cell: its geometry is real, its siting is not. See ``is_exact``.
     """
     assert siting.network is not None
-    inside = cells_of_network(world, siting.network)
+    inside = cells_of_network(land, siting.network)
     if len(inside) >= _EXACT:
         return np.sort(rng.permutation(inside)[:count])
-    return transferred(world, siting.network.xy, count, rng)
+    return transferred(land, siting.network.xy, count, rng)
 
 
 LAYOUTS: dict[str, Draw] = {
@@ -88,30 +109,50 @@ LAYOUTS: dict[str, Draw] = {
 }
 
 
-def draw(layout: str, world: World, count: int, siting: Siting, stream: Stream) -> Index:
+def draw(layout: str, land: Land, count: int, siting: Siting, stream: Stream) -> Index:
     """Station cells of a layout, ascending; a larger count of random or biased ones holds the smaller."""
-    return np.sort(LAYOUTS[layout](world, count, siting, stream.child("layout", layout).generator()))
+    return np.sort(ranked(layout, land, count, siting, stream))
 
 
-def cells_of_network(world: World, network: Network) -> Index:
+def ranked(layout: str, land: Land, count: int, siting: Siting, stream: Stream) -> Index:
+    """The same in the order of the draw: of random or biased ones the first few are those of a smaller count."""
+    return LAYOUTS[layout](land, count, siting, stream.child("layout", layout).generator())
+
+
+def cells_of_network(land: Land, network: Network) -> Index:
     """The cells that hold a network's stations, each once; stations outside the domain are left out."""
-    distance, cell = cKDTree(world.xy).query(network.xy)
-    found: Index = np.unique(cell[distance <= _SNAP_KM]).astype(np.intp)
+    near = _near(land.xy, network.xy)
+    if near is not None and not len(near):
+        return np.zeros(0, np.intp)
+    distance, cell = cKDTree(land.xy if near is None else land.xy[near]).query(network.xy)
+    cell = cell[distance <= _SNAP_KM]
+    found: Index = np.unique(cell if near is None else near[cell]).astype(np.intp)
     return found
 
 
-def is_exact(world: World, network: Network) -> bool:
+def _near(xy: Floats, stations: Floats) -> Index | None:
+    """Cells that any of the stations may stand in, of many cells ordered by row from the north; None for all of few."""
+    if len(xy) <= _AT_ONCE:
+        return None
+    found, south = [], -xy[:, 1]
+    for x, y in stations:
+        first, last = np.searchsorted(south, [-y - _SNAP_KM, -y + _SNAP_KM])
+        found.append(first + np.flatnonzero(np.abs(xy[first:last, 0] - x) <= _SNAP_KM))
+    return np.unique(np.concatenate(found))
+
+
+def is_exact(land: Land, network: Network) -> bool:
     """Whether enough of a network's stations lie in the domain for it to stand where it stands."""
-    return len(cells_of_network(world, network)) >= _EXACT
+    return len(cells_of_network(land, network)) >= _EXACT
 
 
-def transferred(world: World, xy: Floats, count: int, rng: np.random.Generator) -> Index:
+def transferred(land: Land, xy: Floats, count: int, rng: np.random.Generator) -> Index:
     """A point pattern's geometry on the domain, in ``count`` different cells at most."""
     unit = (xy - xy.min(axis=0)) / np.maximum(np.ptp(xy, axis=0), 1e-9)
     unit = unit[:, ::-1] if rng.random() < 0.5 else unit
     unit = np.where(rng.random(2) < 0.5, 1.0 - unit, unit)
-    low, size = world.xy.min(axis=0), np.ptp(world.xy, axis=0)
-    _, cell = cKDTree(world.xy).query(low + unit[rng.permutation(len(unit))] * size)
+    low, size = land.xy.min(axis=0), np.ptp(land.xy, axis=0)
+    _, cell = cKDTree(land.xy).query(low + unit[rng.permutation(len(unit))] * size)
     _, first = np.unique(cell, return_index=True)
     chosen: Index = cell[np.sort(first)][:count].astype(np.intp)
     return chosen
@@ -120,6 +161,9 @@ def transferred(world: World, xy: Floats, count: int, rng: np.random.Generator) 
 def _weighted(weights: Floats, count: int, rng: np.random.Generator) -> Index:
     """Cells without replacement, each draw by weight among those left: the largest of log weight + Gumbel noise."""
     keys = np.log(np.maximum(weights, 1e-300)) + rng.gumbel(size=len(weights))
+    if len(keys) > _AT_ONCE:
+        best = np.sort(np.argpartition(-keys, count)[:count])
+        return best[np.argsort(-keys[best], kind="stable")]
     order: Index = np.argsort(-keys, kind="stable")[:count].astype(np.intp)
     return order
 

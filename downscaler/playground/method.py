@@ -71,11 +71,10 @@ def bounded(values: NDArray[np.floating]) -> Values:
     return clipped
 
 
-def by_day(scene: Scene, day: Index, cell: Index, field: Callable[[int], Floats]) -> Values:
-    """Values [n] of a method that makes whole fields [ny, nx], each day's once."""
-    active = scene.world.ground.active
+def by_day(day: Index, cell: Index, values: Callable[[int, Index], Floats]) -> Values:
+    """Values [n] of a method that makes a whole day at a time: ``values`` of a day and its cells."""
     found = np.empty(len(day), np.float32)
     for one in np.unique(day):
         here = day == one
-        found[here] = field(int(one))[active][cell[here]]
+        found[here] = values(int(one), cell[here])
     return found

@@ -7,12 +7,12 @@ from typing import ClassVar
 import numpy as np
 import xgboost as xgb
 
-from downscaler.ground.blocks import Floats
 from downscaler.ground.grid import M09
 from downscaler.learn.boosting import Kind, Options, fit_plain
 from downscaler.learn.samples import Part
-from downscaler.method.hybrid import Branch, estimate
+from downscaler.method.hybrid import Branch
 from downscaler.playground.method import Learns, Lesson, Values, bounded, by_day, grow
+from downscaler.playground.place import Look
 from downscaler.playground.sensor import Scene
 from downscaler.playground.world import Index
 
@@ -34,7 +34,7 @@ class PhysicsEverywhere:
     def fit(self, lesson: Lesson) -> None:
         """Train the branch as the product does, for a fixed number of rounds."""
         world = lesson.scene.world
-        assert world.record is not None
+        assert world.records
         kind = Kind(grid=M09, forcing=bool(world.weather_names))
         options = Options(
             rows=HYBRID_ROWS,
@@ -44,23 +44,18 @@ class PhysicsEverywhere:
             seed=lesson.seed,
             threads=1,
         )
-        self.branch = fit_plain(kind, [world.record], Part(days=world.positions), options, (HYBRID_TREES, 1))
+        self.branch = fit_plain(kind, world.records, Part(days=world.positions), options, (HYBRID_TREES, 1))
 
     def predict(self, scene: Scene, day: Index, cell: Index) -> Values:
         """The product's own prediction, day by day."""
-        return by_day(scene, day, cell, lambda one: self._field(scene, one))
+        return by_day(day, cell, lambda one, at: scene.world.place.hybrid(self.branch, look_of(scene, one), at))
 
-    def _field(self, scene: Scene, day: int) -> Floats:
-        world, ground = scene.world, scene.world.ground
-        coarse = scene.coarse[day]
-        error = np.full(coarse.shape, scene.error)
-        signal, noise = ground.split(coarse, error, self.branch.roughness, pattern=True)
-        weather = {
-            name: world.field(world.weather[day, :, column]).astype(np.float32)
-            for column, name in enumerate(world.weather_names)
-        }
-        fields = ground.fields | ground.day(signal, world.dates[day], None) | weather
-        return estimate(self.branch, ground, fields, coarse, error, noise=noise).soil_moisture
+
+def look_of(scene: Scene, day: int) -> Look:
+    """A day of a scene as the hybrid sees it."""
+    world = scene.world
+    weather = {name: world.weather[day, :, column] for column, name in enumerate(world.weather_names)}
+    return Look(date=world.dates[day], coarse=scene.coarse[day], error=scene.error, weather=weather)
 
 
 class PhysicsElsewhere:
@@ -84,6 +79,9 @@ class PhysicsElsewhere:
         self.fold = rng.permutation(np.arange(blocks) % min(FOLDS, blocks))[world.block]
         day, cell = (index for index in np.nonzero(scene.seen[world.learning]))
         day = world.learning[day]
+        if world.sample is not None:  # stations' cells are no sample of the ground
+            drawn = world.sample.weight[cell] > 0
+            day, cell = day[drawn], cell[drawn]
         self.boosters = []
         for held in range(min(FOLDS, blocks)):
             allowed = np.flatnonzero(self.fold[cell] != held)

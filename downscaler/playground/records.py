@@ -1,4 +1,4 @@
-"""The files of a playground: records of its cells, tables of stations, propensities, and its report.
+"""The files of a playground: records of its cells, propensities, and its report.
 
 Each file appears whole or not at all, so that what an interruption leaves is a smaller table, never a broken one.
 """
@@ -17,18 +17,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from pyproj import Transformer
 
-from downscaler.errors import ConfigError, ExperimentError, StationError
-from downscaler.ground.grid import CRS
+from downscaler.errors import ConfigError, ExperimentError
 from downscaler.playground.experiment import Cell, Record
-from downscaler.playground.layouts import Network
 from downscaler.playground.siting import COVARIATES, Propensity
-from downscaler.sources import parquet
 
 CELLS, PAGE = "cells", "playground.html"
-_LATITUDE, _LONGITUDE = ("lat", "latitude"), ("lon", "longitude")
 
 
 class Records:
@@ -96,30 +90,6 @@ class Records:
 
     def _path(self, cell: Cell) -> Path:
         return self.folder / f"{cell.key}.npz"
-
-
-def read_network(path: Path) -> Network:
-    """A real network's stations from a table: CSV or Parquet with latitude and longitude in degrees.
-
-    Raises:
-        StationError: the file is missing, unreadable, or lacks the columns or any station.
-    """
-    allowed = "CSV or Parquet with columns lat and lon (or latitude and longitude), degrees"
-    try:
-        table = parquet.read(path).to_pandas() if ".parquet" in path.name else pd.read_csv(path)
-    except (OSError, ValueError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise StationError("A table of stations cannot be read", value=f"{path}: {error}", allowed=allowed) from error
-    names = {str(name).lower(): name for name in table.columns}
-    columns = [next((names[n] for n in options if n in names), None) for options in (_LATITUDE, _LONGITUDE)]
-    if None in columns:
-        raise StationError("A table of stations lacks coordinates", value=f"{path}: {sorted(names)}", allowed=allowed)
-    degrees = table[columns].apply(pd.to_numeric, errors="coerce").dropna().drop_duplicates()
-    lat, lon = (degrees.iloc[:, column].to_numpy(np.float64) for column in (0, 1))
-    good = (np.abs(lat) <= 84.0) & (np.abs(lon) <= 180.0)
-    if not good.any():
-        raise StationError("A table of stations has no usable coordinates", value=path, allowed=allowed)
-    x, y = Transformer.from_crs("EPSG:4326", CRS, always_xy=True).transform(lon[good], lat[good])
-    return Network(name=path.name, xy=np.stack([x, y], axis=1) / 1000.0)
 
 
 def read_propensity(path: Path) -> Propensity:

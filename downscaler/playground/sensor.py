@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from downscaler.ground.blocks import Bools, Floats, block_mean, spread_blocks
+from downscaler.ground.blocks import Bools, Floats
 from downscaler.playground.world import Index, Rows, World
 from downscaler.product import THETA_MAX, THETA_MIN
 from downscaler.simulation.noise import Stream, smooth_noise
@@ -72,21 +73,20 @@ class Scene:
 
 def look(world: World, sensor: Sensor, stream: Stream) -> Scene:
     """What the coarse sensor makes of the truth; the same stream gives the same errors."""
-    ground = world.ground
+    place = world.place
     coarse = np.stack([_retrieve(world, day, sensor, stream.child(str(date))) for day, date in enumerate(world.dates)])
-    seen = np.stack([np.isfinite(spread_blocks(field, ground.ratio))[ground.active] for field in coarse])
+    seen = np.stack([place.seen(field) for field in coarse])
     predictors = np.full((*world.theta.shape, len(COARSE_NAMES)), np.nan, np.float32)
     season = np.empty((len(world.dates), len(SEASON_NAMES)), np.float32)
     for day, date in enumerate(world.dates):
-        fields = ground.day(coarse[day], date, None)
-        predictors[day] = np.stack([fields[name][ground.active] for name in COARSE_NAMES], axis=1)
-        season[day] = [fields[name].flat[0] for name in SEASON_NAMES]
+        fields = place.day(coarse[day], date, (*COARSE_NAMES, *SEASON_NAMES))
+        predictors[day] = np.stack([fields[name] for name in COARSE_NAMES], axis=1)
+        season[day] = [fields[name][0] for name in SEASON_NAMES]
     return Scene(world=world, coarse=coarse, seen=seen, predictors=predictors, season=season, error=sensor.noise)
 
 
 def _retrieve(world: World, day: int, sensor: Sensor, stream: Stream) -> Floats:
-    ground = world.ground
-    mean = block_mean(world.field(world.theta[day]), ground.active, ground.ratio)
+    mean = world.place.truth(world.theta, day)
     value = sensor.own * mean + (1.0 - sensor.own) * smeared(mean, sensor.footprint)
     if sensor.noise:
         y, x = (np.arange(size) * _CELL_KM for size in mean.shape)
@@ -94,7 +94,7 @@ def _retrieve(world: World, day: int, sensor: Sensor, stream: Stream) -> Floats:
         white = stream.child("white").generator().normal(size=mean.shape)
         value = value + sensor.noise * (np.sqrt(_SMOOTH_SHARE) * smooth + np.sqrt(1.0 - _SMOOTH_SHARE) * white)
     value = np.clip(value, THETA_MIN, THETA_MAX)
-    return np.where(swath(world.dates[day], world.coarse_lonlat), value, np.nan) if sensor.revisit else value
+    return np.where(_swaths(Identity(world))[day], value, np.nan) if sensor.revisit else value
 
 
 def smeared(mean: Floats, footprint: float) -> Floats:
@@ -105,6 +105,25 @@ def smeared(mean: Floats, footprint: float) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         value: Floats = np.where(land, total / weight, np.nan)
     return value
+
+
+class Identity:
+    """A world as a cache's key: itself, and no other that looks alike."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __hash__(self) -> int:
+        return id(self.world)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and other.world is self.world
+
+
+@lru_cache(maxsize=2)
+def _swaths(of: Identity) -> Bools:
+    """What is seen on each of a world's days [days, nyc, nxc]: the same for all replicates."""
+    return np.stack([swath(date, of.world.coarse_lonlat) for date in of.world.dates])
 
 
 def swath(date: dt.date, lonlat: Floats) -> Bools:
@@ -129,13 +148,13 @@ class Readings:
 def read_stations(scene: Scene, stations: Index, sensor: Sensor, stream: Stream) -> Readings:
     """What the stations in some cells read on the learning days that the coarse sensor saw them.
 
-    A cell's readings do not depend on which other cells have a station.
+    A cell's readings do not depend on which other cells have a station, nor on which others are held.
     """
     world = scene.world
     days = world.learning
     found = []
     for cell in stations:
-        rng = stream.child(int(cell)).generator()
+        rng = stream.child(int(cell if world.sample is None else world.sample.number[cell])).generator()
         noise = rng.normal(0.0, sensor.reading_noise, len(days))
         starts = rng.random(len(days)) < sensor.gaps / _GAP_DAYS
         out = np.convolve(starts, np.ones(_GAP_DAYS))[: len(days)] > 0

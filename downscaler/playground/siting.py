@@ -10,10 +10,11 @@ from sklearn.linear_model import LogisticRegression
 
 from downscaler.errors import ConfigError
 from downscaler.ground.blocks import Floats
-from downscaler.playground.world import Index
+from downscaler.playground.place import Index
 
 COVARIATES = ("elevation", "slope", "topographic_wetness", "stream_distance", "forest")
 LEAST_STATIONS = 10  # to learn a propensity from
+_BACKGROUND = 250_000  # cells that stand for all of a large domain
 _CLASSES = frozenset({"forest"})
 
 
@@ -74,12 +75,15 @@ def fit_propensity(covariates: Mapping[str, Floats], stations: Index) -> Propens
             remedy="Give a propensity instead (--propensity FILE).",
         )
     names = [name for name in COVARIATES if name in covariates]
-    table = np.stack([_standard(name, covariates[name]) for name in names], axis=1)
-    rows = np.concatenate([table[stations], table])
-    present = np.concatenate([np.ones(len(stations)), np.zeros(len(table))])
+    columns = {name: _standard(name, covariates[name]) for name in names}
+    present = np.stack([column[stations] for column in columns.values()], axis=1)
+    every = -(-len(columns[names[0]]) // _BACKGROUND)
+    table = np.stack([column[every // 2 :: every] for column in columns.values()], axis=1)
+    rows = np.concatenate([present, table])
+    real = np.concatenate([np.ones(len(stations)), np.zeros(len(table))])
     # background rows share the weight of the presences times 100: rare events, whose odds are their intensity
-    weight = np.where(present > 0, 1.0, 100.0 * len(stations) / len(table))
-    slopes = LogisticRegression(C=1.0, max_iter=1000).fit(rows, present, sample_weight=weight).coef_[0]
+    weight = np.where(real > 0, 1.0, 100.0 * len(stations) / len(table))
+    slopes = LogisticRegression(C=1.0, max_iter=1000).fit(rows, real, sample_weight=weight).coef_[0]
     coefficients = {name: float(slope) for name, slope in zip(names, slopes, strict=True)}
     return Propensity(coefficients=coefficients, origin=f"fitted to {len(stations)} real stations in the domain")
 

@@ -82,9 +82,12 @@ def maps(world: World, records: Sequence[Record]) -> pd.DataFrame:
     """A row a cell: where it is, what siting looks at, stations by layout, mean RMSE by method and layout.
 
     ``x`` and ``y`` are EASE-Grid 2.0 metres; ``stations_LAYOUT`` counts stations over the replicates;
-    ``rmse_METHOD_LAYOUT`` is m3 m-3, NaN where the cell was not seen on any judged day.
+    ``rmse_METHOD_LAYOUT`` is m3 m-3, NaN where the cell was not seen on any judged day. Of a sampled domain the rows
+    are the cells that are held, ``weight`` how many of the domain each stands for, 0 where it holds stations alone.
     """
     columns: dict[str, Any] = {"x": world.xy[:, 0] * 1000.0, "y": world.xy[:, 1] * 1000.0, **world.siting}
+    if world.sample is not None:
+        columns["weight"] = world.sample.weight
     full = [record for record in records if record.cell.full]
     for layout in dict.fromkeys(record.cell.layout for record in full):
         chosen = [record for record in full if record.cell.layout == layout]

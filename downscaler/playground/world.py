@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,29 +12,31 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy.ndimage import distance_transform_edt
 
-from downscaler.errors import PriorCoverageError, TrainingError
-from downscaler.ground.blocks import Floats
+from downscaler.errors import TrainingError
+from downscaler.ground.blocks import Bools, Floats
 from downscaler.ground.grid import CRS, M09
 from downscaler.learn.samples import TileRecord, spatial_blocks
 from downscaler.method.features import FEATURES, Ground
 from downscaler.method.forcing import forcing_until
 from downscaler.method.pattern import ratio_to_m01
+from downscaler.playground.place import Place, Sample, Whole
 
 GAP_DAYS, JUDGED_RUN = 7, 7  # days apart from the learning days; days judged at a stretch
 CYCLE_DAYS, CYCLES = 45, 8
+LEAST_LEARNING = 10  # days
 STREAM_SHARE = 0.05  # of the ground, by topographic wetness
-LARGEST = 150_000  # active cells that are held at once, with their predictors
 FOREST = (1, 2, 3, 4, 5)  # IGBP classes
+SITED = ("elevation", "slope", "topographic_wetness", "land_cover")  # what siting is made from
 Rows = NDArray[np.float32]
 Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """One truth; cells are the active ones, row by row from the north-west.
+    """One truth; cells are the active ones, row by row from the north-west, or a sample of them.
 
     Attributes:
-        ground: the window, with statistics of the learning days alone.
+        place: where the cells lie, with statistics of the learning days alone.
         dates: days of the experiment, ``learning`` and ``judged`` are positions among them, at least a week apart.
         theta: true soil moisture [days, cells], m3 m-3.
         statics: terrain, soil and land cover [cells, k] by ``static_names``; no statistics of soil moisture.
@@ -42,11 +45,12 @@ class World:
         xy: cell centres [cells, 2], km in EASE-Grid 2.0 (equal-area).
         coarse_lonlat: centres of the coarse cells [2, nyc, nxc], degrees.
         block: 27 km block of each cell.
-        record: the days as training of the hybrid sees them; None where a copy was sent to another process.
+        records: ground and days as training of the hybrid sees them; none where a copy was sent to another process.
         positions: of the days that may be learned from, on the record's time axis.
+        sample: how the cells were drawn; None where they are all.
     """
 
-    ground: Ground
+    place: Place
     dates: tuple[dt.date, ...]
     learning: Index
     judged: Index
@@ -60,22 +64,38 @@ class World:
     coarse_lonlat: Floats
     block: Index
     positions: Index
-    record: TileRecord | None = None
+    records: Sequence[TileRecord] = ()
+    sample: Sample | None = None
 
     @property
     def cells(self) -> int:
-        """Number of active cells."""
+        """Number of cells that are held."""
         return int(self.theta.shape[1])
 
+    @property
+    def domain_cells(self) -> int:
+        """Number of the domain's active cells."""
+        return self.cells if self.sample is None else self.sample.total
+
+    @property
+    def everywhere(self) -> Floats:
+        """Places that stand for the domain's cells [m, 2], km."""
+        return self.xy if self.sample is None else self.sample.everywhere
+
+    @property
+    def ground(self) -> Ground:
+        """The window, of a world that holds all its cells."""
+        assert isinstance(self.place, Whole)
+        return self.place.ground
+
     def light(self) -> World:
-        """The same without the record, for sending to other processes."""
-        return replace(self, record=None)
+        """The same without the records, for sending to other processes."""
+        return replace(self, records=())
 
     def field(self, values: NDArray[np.floating]) -> Floats:
-        """Values of the cells [cells] on the window [ny, nx], NaN elsewhere."""
-        window = np.full(self.ground.active.shape, np.nan)
-        window[self.ground.active] = values
-        return window
+        """Values of the cells [cells] on the window [ny, nx], NaN elsewhere; of a world that holds all its cells."""
+        assert isinstance(self.place, Whole)
+        return self.place.field(values)
 
 
 def make_world(data: xr.Dataset, *, learning_days: int = 60, judged_days: int = 30) -> World:
@@ -91,23 +111,21 @@ def make_world(data: xr.Dataset, *, learning_days: int = 60, judged_days: int = 
 
     Raises:
         TrainingError: the record is too short.
-        PriorCoverageError: more than ``LARGEST`` active cells.
         PriorSchemaError: the prior lacks porosity or residual water content.
     """
-    _check_size(data)
     data = data.load()
     forcing, usable = _usable_days(data)
     learn, judge = learning_and_judged(usable)
     record = TileRecord(data, M09, learn)
     ground = record.ground
-    chosen = [_evenly(learn, learning_days), _evenly(judge, judged_days)]
+    chosen = [evenly(learn, learning_days), evenly(judge, judged_days)]
     days = np.concatenate(chosen)
     dates = [date.item() for date in data["time"].values[days].astype("datetime64[D]")]
     names, weather = _weather(ground, dates, [forcing.get(int(day)) for day in days])
     statics = _statics(ground)
     xy = np.stack(np.meshgrid(data["x"].values, data["y"].values), axis=-1)[ground.active] / 1000.0
     return World(
-        ground=ground,
+        place=Whole(ground),
         dates=tuple(dates),
         learning=np.arange(len(chosen[0])),
         judged=np.arange(len(chosen[0]), len(days)),
@@ -116,24 +134,13 @@ def make_world(data: xr.Dataset, *, learning_days: int = 60, judged_days: int = 
         static_names=tuple(statics),
         weather=weather,
         weather_names=names,
-        siting=siting(ground),
+        siting=siting(ground.fields, ground.active),
         xy=xy,
-        coarse_lonlat=_coarse_lonlat(data),
+        coarse_lonlat=coarse_lonlat(data),
         block=spatial_blocks(ground.active)[ground.active],
         positions=learn,
-        record=record,
+        records=(record,),
     )
-
-
-def _check_size(data: xr.Dataset) -> None:
-    count = int(data["active"].values.astype(bool).sum())
-    if count > LARGEST:
-        raise PriorCoverageError(
-            "The domain is too large for a playground",
-            value=f"{count} cells",
-            allowed=f"at most {LARGEST}",
-            remedy="Choose a smaller domain: --domain west,south,east,north.",
-        )
 
 
 def _usable_days(data: xr.Dataset) -> tuple[dict[int, dict[str, Floats]], Index]:
@@ -153,13 +160,18 @@ def _usable_days(data: xr.Dataset) -> tuple[dict[int, dict[str, Floats]], Index]
 def learning_and_judged(days: Index) -> tuple[Index, Index]:
     """Days to learn from and days to be judged on, stretch by stretch, ``GAP_DAYS`` apart on either side.
 
-    Raises TrainingError where a stretch would leave fewer than two weeks to learn from.
+    A record that would leave less than two weeks to learn from is judged on its last week. Raises TrainingError where
+    that leaves fewer than ``LEAST_LEARNING`` days.
     """
-    least = 2 * GAP_DAYS + JUDGED_RUN
-    if len(days) < least + 14:
+    least, last = 2 * GAP_DAYS + JUDGED_RUN, GAP_DAYS + JUDGED_RUN
+    if len(days) < last + LEAST_LEARNING:
         raise TrainingError(
-            "The record is too short for a playground", value=f"{len(days)} days", allowed=f"at least {least + 14} days"
+            "The record is too short for a playground",
+            value=f"{len(days)} days",
+            allowed=f"at least {last + LEAST_LEARNING} days",
         )
+    if len(days) < least + 14:
+        return days[:-last], days[-JUDGED_RUN:]
     learn, judge = [], []
     for stretch in np.array_split(days, max(1, min(CYCLES, len(days) // CYCLE_DAYS))):
         learn.append(stretch[:-least])
@@ -167,7 +179,8 @@ def learning_and_judged(days: Index) -> tuple[Index, Index]:
     return np.concatenate(learn), np.concatenate(judge)
 
 
-def _evenly(days: Index, count: int) -> Index:
+def evenly(days: Index, count: int) -> Index:
+    """At most ``count`` of the days, evenly spaced, the first and the last among them."""
     chosen: Index = days[np.unique(np.linspace(0, len(days) - 1, min(count, len(days))).round().astype(np.intp))]
     return chosen
 
@@ -195,26 +208,25 @@ def _statics(ground: Ground) -> dict[str, Rows]:
     return {name: field for name, field in fields.items() if np.nanmax(field) - np.nanmin(field) > 0}
 
 
-def siting(ground: Ground) -> dict[str, Floats]:
-    """Covariates of station siting [cells] that the prior can give.
+def siting(fields: Mapping[str, Rows], active: Bools) -> dict[str, Floats]:
+    """Covariates of station siting [cells] that the prior can give, from ``elevation`` and so on [ny, nx].
 
     ``elevation`` (m), ``slope`` (1), ``topographic_wetness`` (1), ``stream_distance`` (km to the nearest of the
     wettest twentieth of the ground by topographic wetness), ``forest`` (1 in IGBP forest classes, else 0). Roads are
     in no ParFlow-CLM prior; like streams they follow the valleys.
     """
-    fields: dict[str, Rows] = {
-        name: ground.fields[name] for name in ("elevation", "slope", "topographic_wetness") if name in ground.fields
-    }
-    found = {name: field[ground.active].astype(np.float64) for name, field in fields.items()}
+    named = [name for name in SITED if name in fields and name != "land_cover"]
+    found = {name: fields[name][active].astype(np.float64) for name in named}
     if "topographic_wetness" in found and np.ptp(found["topographic_wetness"]) > 0:
         wet = fields["topographic_wetness"] >= np.quantile(found["topographic_wetness"], 1 - STREAM_SHARE)
-        found["stream_distance"] = distance_transform_edt(~(wet & ground.active))[ground.active]
-    if "land_cover" in ground.fields:
-        found["forest"] = np.isin(ground.fields["land_cover"][ground.active], FOREST).astype(np.float64)
+        found["stream_distance"] = distance_transform_edt(~(wet & active))[active]
+    if "land_cover" in fields:
+        found["forest"] = np.isin(fields["land_cover"][active], FOREST).astype(np.float64)
     return {name: np.nan_to_num(field) for name, field in found.items() if np.ptp(np.nan_to_num(field)) > 0}
 
 
-def _coarse_lonlat(data: xr.Dataset) -> Floats:
+def coarse_lonlat(data: xr.Dataset) -> Floats:
+    """Centres of the coarse cells of a window [2, nyc, nxc], degrees."""
     ratio = ratio_to_m01(M09)
     x, y = (data[name].values.reshape(-1, ratio).mean(axis=1) for name in ("x", "y"))
     lonlat: Floats = np.stack(Transformer.from_crs(CRS, "EPSG:4326", always_xy=True).transform(*np.meshgrid(x, y)))

@@ -95,10 +95,11 @@ def make_report(
     answered = findings(table, network)
     page = _environment().get_template(_TEMPLATE).render(
         title=f"What station networks do to downscaling: {truth.domain}",
-        lead=f"{truth.title}, {truth.period}: {world.cells} cells of 1 km², known everywhere and on every day.",
+        lead=f"{truth.title}, {truth.period}: {world.domain_cells} cells of 1 km², known everywhere and on every day.",
         simulated=truth.simulated,
         stamp=SIMULATED_LABEL.upper(),
         findings=answered,
+        opening=_inline(figures.opening_figure(answered, simulated=truth.simulated)),
         method=METHOD,
         replicates=design.replicates,
         figures=_figures(answered, long, ground, world, design, network, simulated=truth.simulated),
@@ -116,12 +117,22 @@ def _environment() -> Environment:
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["signed"] = signed
+    environment.filters["amounts"] = amounts
     return environment
 
 
 def signed(interval: Interval) -> str:
     """A difference with its interval."""
     return f"{interval.value:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]".replace("-", "−")
+
+
+def amounts(finding: Finding) -> str:
+    """What decides a finding, in a clause with its intervals."""
+    told = [f"{signed(difference.interval)} m³ m⁻³" for difference in finding.deciding]
+    if not told:
+        return "no replicates to tell from"
+    first, *others = told
+    return f"{finding.amount} {first}" + "".join(f", of trees on ground that they have not seen {o}" for o in others)
 
 
 def _figures(
@@ -148,10 +159,14 @@ def _figures(
     if world.siting:
         drawn["features"] = pictures.feature_space(world, ground, layouts, **stamp)
     return [
-        {"title": title, "caption": caption, "data": base64.b64encode(png(drawn[name])).decode()}
+        {"title": title, "caption": caption, "data": _inline(drawn[name])}
         for name, (title, caption) in _CAPTIONS.items()
         if name in drawn
     ]
+
+
+def _inline(figure: Figure) -> str:
+    return base64.b64encode(png(figure)).decode()
 
 
 def _tables(long: pd.DataFrame, design: Design) -> list[dict[str, Any]]:

@@ -87,6 +87,43 @@ def findings_figure(findings: Sequence[Finding], *, simulated: bool) -> Figure:
     return figure
 
 
+_OPENING = {
+    "hybrid, physics everywhere": "1. Gain of training on the physics: the hybrid",
+    "the same trees on physics, on ground they have not seen": "... the same trees on ground they have not seen",
+}
+
+
+def opening_figure(findings: Sequence[Finding], *, simulated: bool) -> Figure:
+    """The differences that decide the findings, each below its words, narrow enough for a telephone."""
+    shown = [(number, d) for number, finding in enumerate(findings, start=1) for d in finding.deciding]
+    figure = new_figure(4.6, 0.5 * len(shown) + 0.7, simulated=simulated)
+    axes = figure.subplots()
+    named = {2: "2. Harm of the places", 3: "3. Error that a test at such stations hides"}
+    for row, (number, difference) in enumerate(shown):
+        colour = VERDICT_COLOURS[difference.verdict]
+        axes.errorbar(
+            [difference.interval.value],
+            [row],
+            xerr=whiskers([difference.interval]),
+            fmt="o",
+            color=colour,
+            markersize=7,
+            capsize=3,
+            linewidth=1.8,
+        )
+        label = _OPENING.get(difference.words, named.get(number, difference.words))
+        place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": NORMAL}
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        axes.text(0.0, row - 0.4, f"{label}: {difference.verdict}", bbox=behind, **place)
+    axes.axvline(0.0, color=INK, linewidth=0.8)
+    axes.set_yticks([])
+    axes.set_ylim(len(shown) - 0.6, -0.75)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("difference in RMSE (m³ m⁻³), 95 % interval", fontsize=SMALL)
+    tidy_axes(axes)
+    return figure
+
+
 def _rows(summary: pd.DataFrame, quantity: str, **chosen: object) -> pd.DataFrame:
     found = summary[summary["quantity"] == quantity]
     for name, value in chosen.items():

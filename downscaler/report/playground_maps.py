@@ -15,9 +15,10 @@ from downscaler.playground.experiment import PHYSICS
 from downscaler.playground.findings import USUAL
 from downscaler.playground.methods import title_of
 from downscaler.playground.world import World
-from downscaler.report.style import INK, NORMAL, SMALL, VERMILION, new_figure, tidy_axes
+from downscaler.report.style import INK, NORMAL, RULE, SMALL, VERMILION, new_figure, tidy_axes
 
 _BINS, _LEAST = 11, 5  # bins along an axis of feature space; cells below which a bin is left empty
+BLOCK_KM = 9.008  # a SMAP cell's edge
 _SIZE, _CHANGE, _RATIO = "cividis", "PuOr", "PuOr"  # colour maps that all eyes can read
 
 
@@ -37,7 +38,7 @@ def error_maps(world: World, maps: pd.DataFrame, network: str, *, simulated: boo
         image = _map(axes, world, values, title, cmap=_SIZE, vmin=0.0, vmax=top)
     # the stations of one replicate are few; where they may stand is better seen over all
     count = maps[f"stations_{network}"].to_numpy()
-    panels[1].scatter(*_pixels(world, count > 0), s=5, color=VERMILION, edgecolors="white", linewidths=0.3)
+    panels[1].scatter(*_points(world, count > 0), s=5, color=VERMILION, edgecolors="white", linewidths=0.3)
     figure.colorbar(image, ax=[panels[0], panels[1], panels[3]], label="RMSE (m³ m⁻³)", shrink=0.6)
     change = real - random
     reach = float(np.nanquantile(np.abs(change), 0.98))
@@ -46,20 +47,46 @@ def error_maps(world: World, maps: pd.DataFrame, network: str, *, simulated: boo
     return figure
 
 
-def _pixels(world: World, chosen: Any) -> tuple[Floats, Floats]:
+def _points(world: World, chosen: Any) -> tuple[Floats, Floats]:
+    """Where cells are drawn: pixels of a window, km of a sample."""
+    if world.sample is not None:
+        return world.xy[chosen, 0], world.xy[chosen, 1]
     rows, columns = np.nonzero(world.ground.active)
     return columns[chosen].astype(float), rows[chosen].astype(float)
 
 
 def _map(axes: Any, world: World, values: Floats, title: str, **how: Any) -> Any:
+    image = _pixels(axes, world, values, **how) if world.sample is None else _dots(axes, world, values, **how)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_title(title, fontsize=NORMAL, loc="left")
+    return image
+
+
+def _pixels(axes: Any, world: World, values: Floats, **how: Any) -> Any:
     image = axes.imshow(world.field(values), interpolation="nearest", **how)
     rows, columns = np.nonzero(world.ground.active)
     axes.set_xlim(columns.min() - 1, columns.max() + 1)
     axes.set_ylim(rows.max() + 1, rows.min() - 1)
-    axes.set_xticks([])
-    axes.set_yticks([])
     _scale_bar(axes, world)
-    axes.set_title(title, fontsize=NORMAL, loc="left")
+    return image
+
+
+def _dots(axes: Any, world: World, values: Floats, **how: Any) -> Any:
+    """Sampled SMAP cells as dots, large enough to be seen, on the domain's land."""
+    assert world.sample is not None
+    axes.scatter(*world.sample.everywhere.T, s=0.4, color=RULE, linewidths=0)
+    known = np.isfinite(values)
+    blocks, number = np.unique(np.floor(world.xy[known] / BLOCK_KM), axis=0, return_inverse=True)
+    mean = np.bincount(number.ravel(), weights=values[known]) / np.bincount(number.ravel())
+    image = axes.scatter(*((blocks + 0.5) * BLOCK_KM).T, c=mean, s=9, marker="s", linewidths=0, **how)
+    axes.set_aspect("equal")
+    left, bottom = world.sample.everywhere.min(axis=0)
+    width = float(np.ptp(world.sample.everywhere[:, 0]))
+    length = max(step for step in (10, 20, 50, 100, 200, 500) if step <= max(width / 4.0, 10.0))
+    below = bottom - 0.04 * width
+    axes.plot([left, left + length], [below, below], color=INK, linewidth=2)
+    axes.text(left, below - 0.01 * width, f"{length} km", fontsize=SMALL - 1, color=INK, va="top")
     return image
 
 
@@ -98,7 +125,9 @@ def feature_space(world: World, maps: pd.DataFrame, layouts: Sequence[str], *, s
     points, labels = feature_axes(world)
     edges = [np.quantile(points[:, axis], [0.005, 0.995]) for axis in (0, 1)]
     bins = [np.linspace(low, high + 1e-6, _BINS + 1) for low, high in edges]
-    cells = _total(points, bins, np.ones(len(points)))
+    weight = np.ones(len(points)) if world.sample is None else world.sample.weight
+    held = _total(points, bins, (weight > 0).astype(float))
+    cells = _total(points, bins, weight)
     figure = new_figure(2.6 * len(layouts) + 1.2, 5.6, simulated=simulated)
     panels = figure.subplots(2, len(layouts), sharex=True, sharey=True, squeeze=False)
     errors = {layout: _by_bin(points, bins, maps[f"rmse_{USUAL}_{layout}"].to_numpy()) for layout in layouts}
@@ -106,9 +135,10 @@ def feature_space(world: World, maps: pd.DataFrame, layouts: Sequence[str], *, s
     for column, layout in enumerate(layouts):
         count = maps[f"stations_{layout}"].to_numpy().astype(float)
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.where(cells >= _LEAST, _total(points, bins, count) / cells / count.mean(), np.nan)
+            share = _total(points, bins, count) / cells / (count.sum() / weight.sum())
+            ratio = np.where(held >= _LEAST, share, np.nan)
         density = _panel(panels[0, column], bins, ratio, {"cmap": _RATIO, "norm": TwoSlopeNorm(1.0, 0.0, 4.0)})
-        field = np.where(cells >= _LEAST, errors[layout], np.nan)
+        field = np.where(held >= _LEAST, errors[layout], np.nan)
         image = _panel(panels[1, column], bins, field, {"cmap": _SIZE, "vmin": 0.0, "vmax": top})
         tidy_axes(panels[0, column], title=layout, grid=None)
         tidy_axes(panels[1, column], grid=None)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from downscaler.playground.evaluations import EVALUATIONS
 from downscaler.playground.experiment import Design
 from downscaler.playground.layouts import cells_of_network, is_exact
 from downscaler.playground.methods import METHODS
+from downscaler.playground.patches import PATCHES
 from downscaler.playground.world import GAP_DAYS, World
 from downscaler.product import ALGORITHM_VERSION
+from downscaler.report.playground_maps import BLOCK_KM
 
 _LAYOUTS = {
     "random": "any cells, each as likely as the other",
@@ -43,6 +47,7 @@ def facts(truth: Truth, world: World, design: Design) -> list[tuple[str, str]]:
             "days",
             f"{len(world.learning)} to learn from, {len(world.judged)} to be judged on, {GAP_DAYS} days apart or more",
         ),
+        *_cells(world),
         (
             "coarse sensor",
             f"9 km; {100 * sensor.own:.0f} % the cell itself, the rest a Gaussian footprint of {sensor.footprint:g} "
@@ -63,6 +68,25 @@ def facts(truth: Truth, world: World, design: Design) -> list[tuple[str, str]]:
         *((method.name.replace("_", " "), f"{method.title}; {_LEARNS[method.learns]}") for method in METHODS),
         ("evaluations", "; ".join(e.title for e in EVALUATIONS) + "; and the truth wall to wall"),
         ("seed, algorithm", f"{design.seed}, {ALGORITHM_VERSION}"),
+    ]
+
+
+def _cells(world: World) -> list[tuple[str, str]]:
+    sample = world.sample
+    if sample is None:
+        return []
+    judged = sum(len(cell) for cell, _ in sample.judged) // len(sample.judged)
+    blocks = len(np.unique(np.floor(world.xy[sample.judged[0][0]] / BLOCK_KM), axis=0))
+    return [
+        (
+            "cells",
+            f"{sample.total:,} in the domain, of which {world.cells:,} are held: all stations of all layouts, drawn "
+            f"from the whole domain, and for each replicate {judged:,} cells that it is judged on. These are whole "
+            f"SMAP cells, some {blocks} of them: a systematic sample along a Hilbert curve, with probability "
+            "proportional to their active cells, weighted by its inverse. Replicates have samples of their own, so "
+            "that intervals hold the sampling. The hybrid learns from "
+            f"at most {PATCHES} squares of 72 km, drawn likewise.",
+        )
     ]
 
 
@@ -93,6 +117,8 @@ def caveats(truth: Truth, world: World, design: Design, network: str) -> list[st
         "domain and record, not for others.",
         "The prior has no roads; distance to streams stands for valleys, where both are.",
     ]
+    if world.sample is not None:
+        found.append("The hybrid is tested at stations of the network's layout alone, since it needs whole SMAP cells.")
     if network == "biased" and design.siting.propensity.origin.startswith("given"):
         found.append(
             "No real network with enough stations lies in this domain, so the biased layout is a given propensity: it "

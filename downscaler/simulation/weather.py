@@ -85,8 +85,9 @@ def day_weather(
     front = front_rain(number, y, x, nature, error=error, sky=sky)
     rain = front[None] * _share(nature.child("shares", number))[:, None, None]
     for storm in storms(date, y, x, nature, error=error, sky=sky):
-        rows, columns, amount = storm_rain(storm, y, x)
-        rain[storm.step, rows, columns] += amount
+        rows, columns = under(storm, y, x)
+        if rows.start < rows.stop and columns.start < columns.stop:  # most of them pass by
+            rain[storm.step, rows, columns] += storm_rain(storm, y[rows], x[columns])
     rain *= texture(number, y, x, nature, error=error, sky=sky)
     rain[rain < 0.05] = 0.0
     np.minimum(rain, _MOST, out=rain)
@@ -133,12 +134,14 @@ def storms(
 ) -> Iterator[Storm]:
     """Rain cells of the day that may touch the window, in clusters of a few, most of them on summer afternoons."""
     number = (date - _EPOCH).days
-    for row in range(int(y[0] // _TILE) - _REACH, int(y[-1] // _TILE) + _REACH + 1):
-        for column in range(int(x[0] // _TILE) - _REACH, int(x[-1] // _TILE) + _REACH + 1):
+    rows, columns = (range(int(a[0] // _TILE) - _REACH, int(a[-1] // _TILE) + _REACH + 1) for a in (y, x))
+    tiles = [0.4 * row for row in rows], [column - 3.2 * number for column in columns]
+    unrest = smooth_noise(*tiles, 3.0, nature.child("unrest"))
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
             random = nature.child("storms", number, row, column).generator()
             wrong = error.child("storms", row, column).generator()
-            unrest = smooth_noise([0.4 * row], [column - 3.2 * number], 3.0, nature.child("unrest"))[0, 0]
-            rate = (0.2 + 1.5 * warm_season(date) ** 1.5) * np.exp(1.3 * float(unrest) - 0.5)
+            rate = (0.2 + 1.5 * warm_season(date) ** 1.5) * np.exp(1.3 * float(unrest[i, j]) - 0.5)
             for _ in range(int(random.poisson(rate))):
                 centre = np.array([row + random.random(), column + random.random()]) * _TILE
                 yield from _as_seen(list(_cluster(centre, random)), wrong, sky)
@@ -174,28 +177,32 @@ def _as_seen(cluster: list[Storm], wrong: np.random.Generator, sky: Sky) -> Iter
             yield replace(storm, y=storm.y + dy, x=storm.x + dx, peak=storm.peak * float(factor))
 
 
-def storm_rain(
-    storm: Storm, y: NDArray[np.float64], x: NDArray[np.float64]
-) -> tuple[slice, slice, NDArray[np.float64]]:
-    """Rain in mm that a moving Gaussian cell leaves, with the rows and columns it falls on.
-
-    With s along and c across the track, the depth is
-    P sqrt(pi/2) (a/v) [erf(s / (sqrt2 a)) - erf((s - v T) / (sqrt2 a))] exp(-c^2 / (2 b^2)).
-    """
+def under(storm: Storm, y: NDArray[np.float64], x: NDArray[np.float64]) -> tuple[slice, slice]:
+    """Rows and columns of cell centres (km) that a storm may rain on."""
     reach, length = 3.5 * max(storm.along, storm.across), storm.speed * storm.hours
-    uy, ux = np.sin(storm.heading), np.cos(storm.heading)
+    moves = ((y, storm.y, np.sin(storm.heading)), (x, storm.x, np.cos(storm.heading)))
     rows, columns = (
         slice(
             int(np.searchsorted(axis, start + min(0.0, unit * length) - reach)),
             int(np.searchsorted(axis, start + max(0.0, unit * length) + reach)),
         )
-        for axis, start, unit in ((y, storm.y, uy), (x, storm.x, ux))
+        for axis, start, unit in moves
     )
-    dy, dx = (y[rows] - storm.y)[:, None], (x[columns] - storm.x)[None, :]
+    return rows, columns
+
+
+def storm_rain(storm: Storm, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rain in mm that a moving Gaussian cell leaves at cell centres ``y``, ``x`` (km), [ny, nx].
+
+    With s along and c across the track, the depth is
+    P sqrt(pi/2) (a/v) [erf(s / (sqrt2 a)) - erf((s - v T) / (sqrt2 a))] exp(-c^2 / (2 b^2)).
+    """
+    length, uy, ux = storm.speed * storm.hours, np.sin(storm.heading), np.cos(storm.heading)
+    dy, dx = (y - storm.y)[:, None], (x - storm.x)[None, :]
     s, c = dy * uy + dx * ux, dy * ux - dx * uy
     width = np.sqrt(2.0) * storm.along
     passing = storm.along / storm.speed * np.sqrt(np.pi / 2.0) * (erf(s / width) - erf((s - length) / width))
-    return rows, columns, storm.peak * passing * np.exp(-0.5 * (c / storm.across) ** 2)
+    return np.asarray(storm.peak * passing * np.exp(-0.5 * (c / storm.across) ** 2))
 
 
 def _temperature(

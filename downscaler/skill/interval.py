@@ -79,3 +79,18 @@ def mean_interval(values: Iterable[float]) -> Interval:
         raise TrainingError("An interval needs replicates", value=len(x), allowed="at least 2")
     half = t.ppf(0.5 + LEVEL / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
     return Interval(value=float(x.mean()), low=float(x.mean() - half), high=float(x.mean() + half))
+
+
+def replicates_needed(found: Interval, replicates: int, most: int = 1000) -> int | None:
+    """Independent replicates whose ``mean_interval`` would leave 0 out, were mean and spread as they are.
+
+    Args:
+        found: a mean's interval.
+        replicates: that it rests on.
+        most: None beyond so many.
+    """
+    half = t.ppf(0.5 + LEVEL / 2, replicates - 1)
+    spread = (found.high - found.value) * np.sqrt(replicates) / half
+    counts = np.arange(2, most + 1)
+    enough = t.ppf(0.5 + LEVEL / 2, counts - 1) * spread / np.sqrt(counts) < abs(found.value)
+    return int(counts[enough.argmax()]) if enough.any() else None

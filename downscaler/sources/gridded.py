@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +20,11 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from downscaler.errors import ComparisonError, broken_as
-from downscaler.sources import geotiff, hdf5, products
+from downscaler.sources import geotiff, hdf5, products, zarrs
 from downscaler.sources.bounds import LONGEST, middles
 from downscaler.sources.folders import files_below, left_unread
 from downscaler.sources.lengths import METRES
+from downscaler.sources.refused import RefusedFileError
 
 Floats = NDArray[np.float64]
 _NAMES = ("soil_moisture", "sm", "ssm", "surface_soil_moisture", "theta", "swvl1")
@@ -145,7 +145,7 @@ def _fields(path: str, variable: str | None, dates: Sequence[dt.date]) -> Iterat
 
 def _netcdf_files(path: Path) -> list[Path]:
     """The file or Zarr store itself; of another folder all its NetCDF files."""
-    if not path.is_dir() or any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
+    if not path.is_dir() or zarrs.is_store(path):
         return [path]
     found = files_below(path, (".nc", ".nc4", ".h5", ".hdf5"))
     if not found:
@@ -170,10 +170,8 @@ def _opened(path: str) -> xr.Dataset:
     try:
         if not file.is_dir():
             return hdf5.dataset(file, decode_coords="all")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of stores without consolidated metadata
-            return xr.open_dataset(str(file), engine="zarr", decode_coords="all")
-    except hdf5.RefusedFileError as error:
+        return zarrs.dataset(file, decode_coords="all")
+    except RefusedFileError as error:
         raise ComparisonError(
             f"The product to compare with cannot be read: {error.what}", value=path, remedy=error.remedy
         ) from error

@@ -27,7 +27,7 @@ from downscaler.method.features import FEATURES
 from downscaler.method.hybrid import Branch, Model
 from downscaler.product import COARSE_GRIDS, SCHEMA_VERSION
 from downscaler.records import InputRecord, file_sha256
-from downscaler.sources.hdf5 import require_regular
+from downscaler.sources.refused import require_regular
 from downscaler.stores.rehearsal import known, rehearse, remember
 
 MANIFEST = "model.json"

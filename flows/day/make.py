@@ -6,9 +6,11 @@ The machinery is imported where it is used, so that the command line starts at o
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,29 @@ if TYPE_CHECKING:
     from downscaler.sources.smap import Offer
 
 _LOG = logging.getLogger(DAYS)
+
+
+# What days import while they are made; drawing last, half a second.
+_MACHINERY = (
+    "catalog.publish.day",
+    "downscaler.day.downscale",
+    "downscaler.day.record",
+    "downscaler.stores.prior.kept",
+    "flows.day.reading",
+    "flows.day.attempts",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+)
+
+
+def get_ready(jobs: Sequence[DayJob]) -> None:
+    """Load what the days of some jobs are made with, before any is; what is wrong with it is told by a day."""
+    light.load()
+    for name in _MACHINERY:
+        importlib.import_module(name)
+    with suppress(Exception):
+        for job in jobs:
+            prepare(job)
 
 
 def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:

@@ -13,6 +13,12 @@ from downscaler.parts import Spread, cores, in_processes
 
 _CONNECT_SECONDS = 20
 _Item = TypeVar("_Item")
+# Of a cluster of our own, which nobody looks at.
+_UNWATCHED = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.tick.interval": "1s",
+}
 LOCAL = re.compile(r"local(?::([1-9]\d{0,2}))?")
 
 
@@ -24,6 +30,7 @@ def connected(scheduler: str) -> Iterator[Any]:
         ConfigError: Dask is not installed, or no scheduler answers.
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise ConfigError(
@@ -32,7 +39,11 @@ def connected(scheduler: str) -> Iterator[Any]:
     if local := LOCAL.fullmatch(scheduler):
         workers = int(local[1] or cores())
         own = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
-        with LocalCluster(n_workers=workers, **own) as cluster, Client(cluster, set_as_default=False) as client:
+        with (
+            dask.config.set(_UNWATCHED),
+            LocalCluster(n_workers=workers, **own) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
             yield client
         return
     try:

@@ -11,6 +11,7 @@ from flows.day.inputs import prepare
 from flows.day.jobs import DayJob, DayOutcome
 from flows.day.make import try_day
 from flows.day.period import makeable, today
+from flows.days.crew import crew
 from flows.days.cubes import keep_in_step
 from flows.days.run import Attempt, Days, run_days
 from flows.days.state import DayState, look_back, survey
@@ -82,7 +83,8 @@ def make_period(
 ) -> list[DayOutcome]:
     """Backfill: make what a period lacks and tell of every day of it; one bad day stops no other.
 
-    ``hear`` is told of each day, of those that stand first. Whether days failed is for ``judge`` to say.
+    ``hear`` is told of each day, of those that stand first. Whether days failed is for ``judge`` to say. ``workers``
+    processes share the days, or the workers of a Dask ``scheduler``; they load while it is found what is to be made.
 
     Raises:
         PeriodError: the period is reversed, in the future or before SMAP's first data.
@@ -90,14 +92,15 @@ def make_period(
     """
     dates = makeable(start, end)
     outcomes: list[DayOutcome] = []
-    for each in job.each():
-        plan = plan_period(each, dates, stale=stale)
-        _begin(plan, each)
-        for outcome in plan.settled:
-            hear(outcome)
-        made = run_days(plan.work, each, workers=workers, scheduler=scheduler, attempt=attempt, progress=hear)
-        outcomes += [*plan.settled, *made]
-        _follow(made, each)
+    with crew(job.each(), len(dates), workers, scheduler) as hands:
+        for each in job.each():
+            plan = plan_period(each, dates, stale=stale)
+            _begin(plan, each)
+            for outcome in plan.settled:
+                hear(outcome)
+            made = run_days(plan.work, each, hands=hands, attempt=attempt, progress=hear)
+            outcomes += [*plan.settled, *made]
+            _follow(made, each)
     return sorted(outcomes, key=lambda outcome: outcome.date)
 
 

@@ -7,15 +7,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from downscaler.errors import BackfillError, GranuleMissingError
 from flows.day.jobs import DayJob, DayOutcome
 from flows.day.make import try_day
-from flows.days.cluster import connected, each_done
-from flows.days.workers import one_worker, threads_shared
+from flows.days.cluster import each_done
+from flows.days.crew import Crew
 
 LIVES = 2  # worker processes that one day may cost: a machine short of memory kills the innocent too
 Days = Mapping[dt.date, int | None]
@@ -33,26 +32,26 @@ def run_days(
     days: Iterable[dt.date] | Days,
     job: DayJob,
     *,
-    workers: int = 1,
-    scheduler: str | None = None,
+    hands: Crew | None = None,
     attempt: Attempt = try_day,
     progress: Callable[[DayOutcome], None] | None = None,
 ) -> list[DayOutcome]:
     """Outcomes of all days in order of date; ``progress`` hears each as it is done.
 
-    ``workers`` processes share the days; with one, all is done in this process. With ``scheduler`` the workers of a
-    Dask cluster share them (``cluster.connected``), which read and write the same folders. Days that another run is
-    making are left for the end, and awaited then.
+    ``hands`` share the days: processes, or the workers of a Dask cluster, which read and write the same folders.
+    Without any all is done in this process. Days that another run is making are left for the end, and awaited then.
     """
     wanted = dict(days) if isinstance(days, Mapping) else dict.fromkeys(days)
     outcomes: list[DayOutcome] = []
     elsewhere: dict[dt.date, int | None] = {}
     for waiting in (False, True):
         days_now = elsewhere if waiting else wanted
-        if scheduler is None:
-            done = _in_turn(days_now, job, workers, attempt, waiting=waiting)
+        if hands is not None and hands.client is not None:
+            done = _on_cluster(days_now, job, hands.client, waiting=waiting)
+        elif hands is not None and hands.idle and len(days_now) > 1:
+            done = _in_processes(days_now, job, hands, waiting=waiting)
         else:
-            done = _on_cluster(days_now, job, scheduler, waiting=waiting)
+            done = (attempt(date, job, planned, wait=waiting) for date, planned in days_now.items())
         for outcome in done:
             if outcome.status == "claimed":
                 elsewhere[outcome.date] = wanted[outcome.date]
@@ -63,53 +62,42 @@ def run_days(
     return sorted(outcomes, key=lambda outcome: outcome.date)
 
 
-def _in_turn(days: Days, job: DayJob, workers: int, attempt: Attempt, *, waiting: bool) -> Iterator[DayOutcome]:
-    if workers == 1 or len(days) < 2:
-        return (attempt(date, job, planned, wait=waiting) for date, planned in days.items())
-    return _in_processes(days, job, min(workers, len(days)), waiting=waiting)
-
-
-def _on_cluster(days: Days, job: DayJob, scheduler: str, *, waiting: bool) -> Iterator[DayOutcome]:
+def _on_cluster(days: Days, job: DayJob, client: Any, *, waiting: bool) -> Iterator[DayOutcome]:
     """The days on a Dask cluster; one whose worker dies is made on another, and has failed when that goes on."""
-    if not days:
-        return
-    with connected(scheduler) as client:
-        for (date, _), outcome, error in each_done(client, partial(_one_of, job, wait=waiting), list(days.items())):
-            yield outcome if error is None else _lost(date, error)
+    for (date, _), outcome, error in each_done(client, partial(_one_of, job, wait=waiting), list(days.items())):
+        yield outcome if error is None else _lost(date, error)
 
 
 def _one_of(job: DayJob, day: tuple[dt.date, int | None], *, wait: bool) -> DayOutcome:
     return try_day(day[0], job, day[1], wait=wait)
 
 
-def _in_processes(days: Days, job: DayJob, workers: int, *, waiting: bool) -> Iterator[DayOutcome]:
+def _in_processes(days: Days, job: DayJob, hands: Crew, *, waiting: bool) -> Iterator[DayOutcome]:
     """Each worker takes the next day when it is done with one; where it dies its day alone is lost, and tried again."""
-    left, lives = deque(days), dict.fromkeys(days, LIVES)
-    with threads_shared(workers), ExitStack() as stack:
-        idle = [stack.enter_context(one_worker()) for _ in range(workers)]
-        busy: dict[Future[DayOutcome], tuple[dt.date, ProcessPoolExecutor]] = {}
-        while left or busy:
-            while left and idle:
-                worker = idle.pop()
-                try:
-                    future = worker.submit(try_day, left[0], job, days[left[0]], wait=waiting)
-                except BrokenProcessPool:  # it died while it had nothing to do
-                    idle.append(stack.enter_context(one_worker()))
-                    continue
-                busy[future] = left.popleft(), worker
-            for done in wait(busy, return_when=FIRST_COMPLETED).done:
-                date, worker = busy.pop(done)
-                error = done.exception()
-                lives[date] -= 1
-                if not isinstance(error, BrokenProcessPool):
-                    idle.append(worker)
-                    yield done.result() if error is None else _lost(date, error)
-                    continue
-                idle.append(stack.enter_context(one_worker()))
-                if lives[date]:
-                    left.appendleft(date)
-                else:
-                    yield _lost(date, error)
+    left, lives, idle = deque(days), dict.fromkeys(days, LIVES), hands.idle
+    busy: dict[Future[DayOutcome], tuple[dt.date, ProcessPoolExecutor]] = {}
+    while left or busy:
+        while left and idle:
+            worker = idle.pop()
+            try:
+                future = worker.submit(try_day, left[0], job, days[left[0]], wait=waiting)
+            except BrokenProcessPool:  # it died while it had nothing to do
+                idle.append(hands.hire())
+                continue
+            busy[future] = left.popleft(), worker
+        for done in wait(busy, return_when=FIRST_COMPLETED).done:
+            date, worker = busy.pop(done)
+            error = done.exception()
+            lives[date] -= 1
+            if not isinstance(error, BrokenProcessPool):
+                idle.append(worker)
+                yield done.result() if error is None else _lost(date, error)
+                continue
+            idle.append(hands.hire())
+            if lives[date]:
+                left.appendleft(date)
+            else:
+                yield _lost(date, error)
 
 
 def _lost(date: dt.date, error: BaseException) -> DayOutcome:

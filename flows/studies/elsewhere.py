@@ -50,7 +50,11 @@ class Elsewhere:
 
 
 def judge_elsewhere(
-    what: Elsewhere, *, most: int | None = None, progress: Callable[[int, int], None] = lambda _done, _total: None
+    what: Elsewhere,
+    *,
+    most: int | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    watch: Callable[[Floats, Floats], None] = lambda _truth, _analysis: None,
 ) -> Figures:
     """Figures of the analysis on all days, and of the hybrid and its baselines on days with a pass.
 
@@ -58,6 +62,7 @@ def judge_elsewhere(
         what: model, records and SMAP's observation model.
         most: days that are judged, evenly spread; ``MOST_DAYS`` where not given.
         progress: called with days done and days to do.
+        watch: called with each day's truth and analysis [ny, nx], m3 m-3.
 
     Raises:
         PriorCoverageError: prior and truth do not share their domain.
@@ -77,12 +82,15 @@ def judge_elsewhere(
     all_days, pass_days = (Evaluation(active, ratio_to_m01(M09)) for _ in range(2))
     chosen = np.unique(np.linspace(WINDOW, count - 1, min(most or MOST_DAYS, count - WINDOW)).astype(int))
     for number, position in enumerate(chosen):
-        _judge_day(int(position), what, active, all_days, pass_days)
+        watch(*_judge_day(int(position), what, active, all_days, pass_days))
         progress(number + 1, len(chosen))
     return {**pass_days.figures(seed=what.seed), **all_days.figures(seed=what.seed)}
 
 
-def _judge_day(position: int, what: Elsewhere, active: Bools, all_days: Evaluation, pass_days: Evaluation) -> None:
+def _judge_day(
+    position: int, what: Elsewhere, active: Bools, all_days: Evaluation, pass_days: Evaluation
+) -> tuple[Floats, Floats]:
+    """Judge a day; its truth and its analysis."""
     from downscaler.day.analysis import analyse_day
     from downscaler.day.inputs import Inputs
     from downscaler.ground.grid import M09
@@ -92,9 +100,9 @@ def _judge_day(position: int, what: Elsewhere, active: Bools, all_days: Evaluati
     from downscaler.method.features import Ground
 
     theta = what.truth.data["soil_moisture"].isel(time=position).values.astype(np.float64)
-    if not np.isfinite(theta).any():
-        return
     truth = np.where(active, theta, np.nan)
+    if not np.isfinite(theta).any():
+        return truth, truth
     inputs = Inputs(domain=what.prior.domain, records=(), prior=what.prior, model=what.model)
     before = [day for day in (_seen(p, what) for p in range(position - WINDOW + 1, position)) if day is not None]
     today = _seen(position, what)
@@ -107,11 +115,12 @@ def _judge_day(position: int, what: Elsewhere, active: Bools, all_days: Evaluati
     season = on_days(what.prior.data["soil_moisture_climatology"].values, of_year)[0]
     all_days.add(truth, coarse, {"analysis": made["soil_moisture"], "calendar": season.astype(np.float64)}, bounds)
     if today is None:
-        return
+        return truth, made["soil_moisture"]
     hybrid, kept = _fields(today, what), today.data["soil_moisture"].values
     untrained = baselines(kept, Ground(what.prior.data, M09))
     given = {"hybrid": (hybrid["lower"], hybrid["upper"])}
     pass_days.add(truth, kept, {**untrained, "hybrid": hybrid["soil_moisture"]}, given)
+    return truth, made["soil_moisture"]
 
 
 def _date(position: int, what: Elsewhere) -> dt.date:

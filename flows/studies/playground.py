@@ -17,9 +17,13 @@ from threadpoolctl import threadpool_limits
 
 from downscaler.errors import ExperimentError
 from downscaler.ground.prior import Prior
+from downscaler.playground import CELLS
 from downscaler.playground.experiment import PHYSICS as PHYSICS_LAYOUT
 from downscaler.playground.experiment import Cell, Design, Record, fingerprint, fit_physics, run_cell, sited, table
-from downscaler.playground.records import Records, read_network, read_propensity, write_report
+from downscaler.playground.frame import frame_of
+from downscaler.playground.gathering import sampled_world
+from downscaler.playground.networks import read_network
+from downscaler.playground.records import Records, read_propensity, write_report
 from downscaler.playground.world import World, make_world
 from downscaler.report.playground import make_report
 from downscaler.report.playground_text import Truth
@@ -30,7 +34,9 @@ from flows.days.workers import end_with_parent, shared_memory
 
 if TYPE_CHECKING:
     from downscaler.playground.findings import Finding
+    from downscaler.playground.layouts import Network
     from downscaler.playground.method import Method
+    from downscaler.playground.siting import Propensity
 
 Shared = tuple[World, Design, tuple["Method", ...]]
 _SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -39,12 +45,16 @@ _shared: list[Shared] = []  # of a worker process: what it was started with
 
 @dataclass(frozen=True, kw_only=True)
 class PlaygroundJob:
-    """What to run, from which prior, on which part of it, where to keep it, and on what: processes or a scheduler."""
+    """What to run, from which prior, on which part of it, where to keep it, and on what: processes or a scheduler.
+
+    A domain of more than ``cells`` active cells is sampled, so that no more are held.
+    """
 
     prior: Path
     out: Path
     domain: str | None = None
     design: Design = field(default_factory=Design)
+    cells: int = CELLS
     workers: int = 1
     scheduler: str | None = None
 
@@ -59,28 +69,43 @@ class Done:
     made: int
 
 
-def open_world(job: PlaygroundJob) -> tuple[Prior, World]:
-    """The prior of a job and the truth on its domain; raises as ``open_prior``, ``require`` and ``make_world``."""
+def open_world(job: PlaygroundJob, network: Network | None, given: Propensity | None) -> tuple[PlaygroundJob, World]:
+    """The job with its siting, and the truth on its domain: whole, or where that is large a sample of it.
+
+    Args:
+        job: what was asked.
+        network: a real network, whose layout is added.
+        given: propensity of siting; None fits it to the network where it can be, see ``sited``.
+
+    Raises as ``open_prior``, ``Prior.require``, ``make_world`` and ``sampled_world``.
+    """
     from downscaler import product
 
     prior = open_prior(job.prior)
     domain = prior.domain if job.domain is None else product.domain(job.domain)
     prior.require(domain)
+    if int(prior.active(domain).sum()) > job.cells:
+        frame = frame_of(prior, domain)
+        design = sited(job.design, frame, network, given)
+        return replace(job, design=design), sampled_world(prior, domain, frame, design, job.cells)
     window = domain.window()
-    data = prior.window(domain, window.relative_to(window))
     learning, judged = job.design.days
-    return prior, make_world(data, learning_days=learning, judged_days=judged)
+    data = prior.window(domain, window.relative_to(window))
+    world = make_world(data, learning_days=learning, judged_days=judged)
+    return replace(job, design=sited(job.design, world, network, given)), world
 
 
-def run_experiment(job: PlaygroundJob, prior: Prior, world: World) -> Done:
+def run_experiment(job: PlaygroundJob, world: World) -> Done:
     """All cells of a job's table; those that a run before has finished are kept.
 
     Raises:
         ExperimentError: a worker died, or records cannot be written or read.
         ConfigError: no scheduler answers, or Dask is not installed.
     """
-    cells = table(job.design, world)
-    records = Records(job.out, fingerprint(job.design, f"{prior.record().sha256}/{job.domain}"))
+    prior = open_prior(job.prior)
+    cells = table(job.design, world.domain_cells)
+    sampled = None if world.sample is None else job.cells
+    records = Records(job.out, fingerprint(job.design, f"{prior.record().sha256}/{job.domain}", sampled))
     records.clear()
     missing = records.missing(cells)
     if missing:
@@ -162,20 +187,13 @@ def _on_cluster(cells: Sequence[Cell], shared: Shared, scheduler: str) -> Iterat
                 raise error
 
 
-def with_siting(job: PlaygroundJob, world: World, network: Path | None, propensity: Path | None) -> PlaygroundJob:
-    """The job with a real network's layout and the propensity of siting that is given or can be learned from it."""
-    given = None if propensity is None else read_propensity(propensity)
-    design = sited(job.design, world, None if network is None else read_network(network), given)
-    return replace(job, design=design)
-
-
 def make_playground(
     job: PlaygroundJob, network: Path | None = None, propensity: Path | None = None
 ) -> tuple[Finding, ...]:
     """Run a job and write its report; the findings."""
-    prior, world = open_world(job)
-    job = with_siting(job, world, network, propensity)
-    return report(job, run_experiment(job, prior, world))
+    real = None if network is None else read_network(network)
+    job, world = open_world(job, real, None if propensity is None else read_propensity(propensity))
+    return report(job, run_experiment(job, world))
 
 
 def report(job: PlaygroundJob, done: Done) -> tuple[Finding, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from downscaler.errors import ConfigError
+from downscaler.playground import CELLS
 
 if TYPE_CHECKING:
     from downscaler.playground.experiment import Design
@@ -30,6 +31,7 @@ def job_of(
     out: Path,
     design: Design,
     *,
+    cells: int | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> PlaygroundJob:
@@ -46,5 +48,11 @@ def job_of(
         )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return PlaygroundJob(
-        prior=settings.prior, out=out, domain=domain, design=design, workers=workers or cores, scheduler=scheduler
+        prior=settings.prior,
+        out=out,
+        domain=domain,
+        design=design,
+        cells=cells or CELLS,
+        workers=workers or cores,
+        scheduler=scheduler,
     )

@@ -36,6 +36,7 @@ from downscaler.stores.model import save_model
 from downscaler.stores.prior import build_prior
 from flows.day.jobs import DayJob, job_of
 from flows.day.make import run_day
+from flows.days.crew import crew
 from flows.days.run import run_days
 from flows.server.daily import daily
 from flows.server.submit import submit
@@ -164,13 +165,12 @@ def worker_seconds(site: Site, client, at_once: int) -> float:
 def plain_seconds(site: Site, workers: int) -> float:
     """Seconds a day where the plain functions make the same days in warm processes, so many at once."""
     job = job_of(load_settings(site.folder / "vadose.toml"), force=True)
-    run_days(days_of(site), job, workers=workers)  # starts and imports
-    started = time.monotonic()
+    with crew([job], DAYS, workers, None) as hands:
+        run_days(days_of(site), job, hands=hands)  # starts and imports
+        started, ends = time.monotonic(), list[float]()
+        run_days(days_of(site), job, hands=hands, progress=lambda _: ends.append(time.monotonic()))
     if workers == 1:
-        run_days(days_of(site), job)
-        return (time.monotonic() - started) / DAYS
-    ends: list[float] = []
-    run_days(days_of(site), job, workers=workers, progress=lambda _: ends.append(time.monotonic()))
+        return (ends[-1] - started) / DAYS
     return (ends[-1] - ends[0]) / (DAYS - 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shutil
@@ -307,11 +308,14 @@ def zipped(source: Path, target: Path, chance: random.Random, inner: Callable[[b
 
 
 def folder(source: Path, target: Path, chance: random.Random, inner: Callable[[Path, random.Random], None]) -> None:
-    """A copy of a folder of which one file is changed, lost, doubled, or become a folder; others are hard links."""
+    """A copy of a folder of which one file is changed, lost, or become a folder, a link or a pipe.
+
+    The others are hard links.
+    """
     shutil.copytree(source, target, copy_function=lambda a, b: Path(b).hardlink_to(a))
     files = sorted(path for path in target.rglob("*") if path.is_file())
     # metadata are few among many chunks: half of the changes are theirs
-    telling = [path for path in files if path.suffix in {".json", ".toml", ".csv", ".txt"}]
+    telling = [path for path in files if _is_json(path) or path.suffix in {".toml", ".csv", ".txt"}]
     file = chance.choice(telling if telling and chance.random() < 0.6 else files)
     what = chance.randrange(12)
     content = file.read_bytes()
@@ -324,14 +328,29 @@ def folder(source: Path, target: Path, chance: random.Random, inner: Callable[[P
     if what == 2:
         file.write_bytes(b"")
         return
+    if what == 3 and chance.random() < 0.5:
+        chance.choice(
+            [
+                lambda: os.mkfifo(file),
+                lambda: file.symlink_to("/etc/hostname"),
+                lambda: file.symlink_to(target),
+                lambda: file.symlink_to("/dev/zero"),
+            ]
+        )()
+        return
     file.write_bytes(content)
     inner(file, chance)
+
+
+def _is_json(file: Path) -> bool:
+    """JSON by its ending, or metadata of Zarr's second version by their name."""
+    return file.suffix == ".json" or file.name in {".zarray", ".zattrs", ".zgroup"}
 
 
 def by_suffix(file: Path, chance: random.Random) -> None:
     """Change a file in place by what its ending says."""
     content = file.read_bytes()
-    if file.suffix == ".json":
+    if _is_json(file):
         try:
             file.write_bytes(as_json(document(json.loads(content), chance), chance))
         except ValueError:

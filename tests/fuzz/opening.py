@@ -91,10 +91,10 @@ def model(path: Path) -> None:
 
 def folder(path: Path) -> None:
     """All its JSON and TOML can be parsed."""
-    for file in path.rglob("*.json"):
-        document(file)
-    for file in path.rglob("*.toml"):
-        toml(file)
+    for read, ending in ((document, "*.json"), (toml, "*.toml")):
+        for file in path.rglob(ending):
+            assert file.is_file()  # a pipe would be waited for
+            read(file)
 
 
 def anything(path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,9 @@ def _inputs(seeds: Path) -> Iterator[Subject]:
         yield _hdf5_file("netcdf", seeds / "daily.nc", _netcdf(seeds), cost=2)
         yield _hdf5_file("gridded", seeds / "daily.nc", _product_of("::soil_moisture"))
         yield _hdf5_file("forcing", seeds / "daily.nc", _forcing)
+    if (seeds / "daily.zarr").exists():
+        stores = (seeds / "daily.zarr", seeds / "second.zarr")
+        yield _folder("store", stores[0], _store(seeds), others=stores[1:], cost=2)
     if (seeds / "classic.nc").exists():
         yield _file("classic", seeds / "classic.nc", _headed, _netcdf(seeds), _cdf, cost=2)
     pfb = seeds / "run" / "porosity.pfb"
@@ -111,6 +114,25 @@ def _granule(path: Path, _: Any) -> None:
     from tests.conftest import small_domain
 
     read_smap([path], small_domain())
+
+
+def _store(seeds: Path) -> Callable[[Path, Any], None]:
+    """A run as Zarr, read as a prior's source and as a product to compare with."""
+
+    def read(path: Path, made: Any) -> None:
+        from downscaler.errors import VadoseError
+        from downscaler.sources.parflow import open_source
+
+        refusal: VadoseError | None = None
+        try:
+            _read_source(open_source("zarr", path, seeds / "static.nc"))
+        except VadoseError as error:
+            refusal = error
+        _product_of("::soil_moisture")(path, made)
+        if refusal is not None:
+            raise refusal
+
+    return read
 
 
 def _netcdf(seeds: Path) -> Callable[[Path, Any], None]:
@@ -302,10 +324,14 @@ def _stores(seeds: Path) -> Iterator[Subject]:
     yield Subject(name="model", make=_model(model), read=_load_model, sound=model, opens=opening.model, cost=4)
 
 
-def _folder(name: str, seed: Path, read: Read, **more: Any) -> Subject:
-    """A reader of a folder of which one file is changed."""
-    change = _folder_of(seed, mutating.by_suffix)
-    return Subject(name=name, make=change, read=read, sound=seed, opens=opening.folder, **more)
+def _folder(name: str, seed: Path, read: Read, others: Sequence[Path] = (), **more: Any) -> Subject:
+    """A reader of a folder of which one file is changed; ``others`` are folders of other forms that it reads too."""
+    changes = [_folder_of(one, mutating.by_suffix) for one in (seed, *others)]
+
+    def make(folder: Path, chance: random.Random) -> Path:
+        return (chance.choice(changes) if others else changes[0])(folder, chance)
+
+    return Subject(name=name, make=make, read=read, sound=seed, opens=opening.folder, **more)
 
 
 def _prior(path: Path, _: Any) -> None:

@@ -92,6 +92,8 @@ def _prior_files(folder: Path) -> None:
         cut = daily.isel(time=slice(0, 2), **corner)
         cut.to_netcdf(folder / "daily.nc")
         cut.to_netcdf(folder / "classic.nc", format="NETCDF3_64BIT")
+        cut.drop_encoding().to_zarr(folder / "daily.zarr", consolidated=False, zarr_format=3)
+        cut.drop_encoding().to_zarr(folder / "second.zarr", consolidated=True, zarr_format=2)
     with xr.open_dataset(native / "static.nc") as static:
         static.isel(corner).to_netcdf(folder / "static.nc")
 

@@ -31,6 +31,7 @@ from starlette.routing import Route
 
 from catalog.api.requests import known_parameters
 from catalog.api.stac.core import EmbeddedClient, Queryables
+from catalog.api.stac.fields import ALWAYS
 from catalog.api.stac.landing import OPENAPI
 from catalog.items.schema import STAC_VERSION
 from downscaler import __version__, product
@@ -116,24 +117,42 @@ def _tell_openapi(app: FastAPI) -> None:
     route.app = request_response(document)
 
 
+def _schema(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_ITEM_OF_FIELDS = {
+    "title": "ItemOfFields",
+    "description": "The parts of an item that fields asks for; what it excludes is left out.",
+    "type": "object",
+    "properties": {"type": {"const": "Feature"}, **{name: {"type": "string"} for name in ALWAYS if name != "type"}},
+}
+
+
 def _as_answered(document: dict[str, Any]) -> dict[str, Any]:
     """The document as the service answers: upstream's tells what it does not ask for, and leaves out what it refuses.
 
     What does not fit its description is answered with 400, not with FastAPI's 422; searches with other terms are
-    refused; fields may be named twice; upstream's examples are of Landsat.
+    refused; fields may be named twice; an item of a search may have the parts alone that ``fields`` names; upstream's
+    examples are of Landsat.
     """
     for methods in document.get("paths", {}).values():
         for operation in methods.values():
             operation.get("responses", {}).pop("422", None)
             for parameter in operation.get("parameters", ()):
                 parameter.pop("examples", None)
-    for name, schema in document.get("components", {}).get("schemas", {}).items():
+    schemas = document.get("components", {}).get("schemas", {})
+    for name, schema in schemas.items():
         if name == "SearchPostRequest":
             schema["additionalProperties"] = False
-            schema["properties"]["fields"] = {"$ref": "#/components/schemas/PostFieldsExtension"}
+            schema["properties"]["fields"] = _schema("PostFieldsExtension")
         elif name == "PostFieldsExtension":
             for listed in schema["properties"].values():
                 listed["anyOf"][0].pop("uniqueItems", None)
+        elif name == "ItemCollection":
+            schema["properties"]["features"]["items"] = {"anyOf": [_schema("Item"), _schema("ItemOfFields")]}
+    if "ItemCollection" in schemas:
+        schemas["ItemOfFields"] = _ITEM_OF_FIELDS
     return document
 
 

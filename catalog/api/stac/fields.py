@@ -8,7 +8,7 @@ from typing import Any
 
 from catalog.store.documents import Document
 
-_ALWAYS = ("type", "stac_version", "id", "collection")
+ALWAYS = ("type", "stac_version", "id", "collection")
 _USUAL = {
     "geometry",
     "bbox",
@@ -39,7 +39,7 @@ def pick(item: Document, fields: Any) -> Document:
         return wanted
     if not include:
         include = {name for name in _USUAL if not any(f"{name}.".startswith(f"{unwanted}.") for unwanted in exclude)}
-    wanted = {name: item[name] for name in _ALWAYS if name in item}
+    wanted = {name: item[name] for name in ALWAYS if name in item}
     for name in sorted(include, key=lambda name: name.count(".")):  # a whole before its parts, which may be wanted back
         _copy(item, wanted, name.split("."))
         for unwanted in exclude:

@@ -20,6 +20,7 @@ from stac_fastapi.pgstac.db import con_init, get_connection
 from stac_fastapi.pgstac.types.search import PgstacSearch
 
 from catalog.api.requests import api_root, bad, checked_bbox, checked_geometry
+from catalog.api.stac.fields import ALWAYS
 from catalog.api.stac.filters import checked_crs, checked_filter
 from catalog.api.stac.landing import completed, conforming
 from catalog.items.links import absolute
@@ -94,6 +95,8 @@ class PgstacClient(CoreCrudClient):  # type: ignore[misc]
         for name in ("ids", "collections"):
             if getattr(search_request, name) == []:
                 setattr(search_request, name, [_NOBODY])
+        if search_request.fields is not None and search_request.fields.include:
+            search_request.fields.include |= set(ALWAYS) - (search_request.fields.exclude or set())
         with _answered():
             page = await super()._search_base(search_request, request=request)
         root = api_root(request)

@@ -26,7 +26,7 @@ from downscaler.method.quality import minutes, quality
 from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
 from downscaler.method.tile.levels import with_error
-from downscaler.method.tile.turns import in_turn
+from downscaler.method.tile.turns import in_order
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, nothing_kept, tile_weather
 from downscaler.method.weather.coarse import Shelf
 from downscaler.product import Flag
@@ -85,7 +85,7 @@ def predict(
     work = _Day(model.on(alone), prior, day, prepared, weather, keeping)
     with threadpool_limits(1, user_api="blas"):  # its matrices are small: two threads wait for each other
         work.learn_weather(windows, threads)
-        yield from in_turn(work.tile, windows, threads)
+        yield from in_order(work.tile, windows, threads)
 
 
 def _prepared(day: CoarseDay, matching: Matching | None) -> xr.Dataset:
@@ -134,7 +134,7 @@ class _Day:
             if self._has_work(window):
                 near[self._grown(window).index] = True
         asked = [window for window in windows if (near[window.index] & self._active[window.index]).any()]
-        for window, made in zip(asked, in_turn(self._weather_of, asked, threads), strict=True):
+        for window, made in zip(asked, in_order(self._weather_of, asked, threads), strict=True):
             self._weather.add(window, made)
 
     def tile(self, window: Window) -> Tile:

@@ -11,7 +11,7 @@ _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
 
 
-def in_turn(make: Callable[[_Item], _Made], items: Iterable[_Item], threads: int) -> Iterator[_Made]:
+def in_order(make: Callable[[_Item], _Made], items: Iterable[_Item], threads: int) -> Iterator[_Made]:
     """What is made of each item, in their order; at most ``threads`` at once, and few made in advance."""
     if threads <= 1:
         yield from map(make, items)

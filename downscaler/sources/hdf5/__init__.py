@@ -7,7 +7,6 @@ by SciPy, and not by NetCDF's own library, which trusts what a file says of its 
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from downscaler.sources.hdf5 import guard
-from downscaler.sources.hdf5.contents import HOLLOW, HOLLOW_WHOLE, RefusedFileError, refused
+from downscaler.sources.hdf5.contents import HOLLOW, HOLLOW_WHOLE, refused
+from downscaler.sources.refused import RefusedFileError, require_regular
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,18 +25,6 @@ __all__ = ["MAGIC", "RefusedFileError", "check", "dataset", "is_hdf5", "opened",
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _CACHE = 1 << 24  # bytes of unpacked blocks that HDF5 keeps of a variable, for as long as it is open
 _OLD = (b"CDF\x01", b"CDF\x02")
-
-
-def require_regular(path: Path) -> None:
-    """Raise RefusedFileError for a pipe, device or socket, which could be waited for without end."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise RefusedFileError(
-            f"it cannot be reached ({error.strerror})", "Check the path and its permissions."
-        ) from error
-    if not stat.S_ISREG(mode):
-        raise RefusedFileError("it is not a regular file", "Name a file.")
 
 
 def is_hdf5(path: Path) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 import h5py
 
 from downscaler.sources.hdf5 import forms
+from downscaler.sources.refused import RefusedFileError
 
 HOLLOW, HOLLOW_WHOLE = 10_000_000_000, 1 << 26
 """Declared bytes from which a variable has to hold one byte for each 3,000; the same of files that are read whole."""
@@ -30,14 +31,6 @@ _AT_ONCE, _TRIED = 1 << 22, 1 << 25  # bytes of a block that is tried, and of al
 _PLAIN = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _AS_DELIVERED = "Take the file as its archive delivers it."
 _FAULTS = (RuntimeError, KeyError, ValueError, TypeError, UnicodeError)
-
-
-class RefusedFileError(OSError):
-    """A file that is not read; ``what`` says why in one clause, ``remedy`` what to do."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        self.what, self.remedy = what, remedy
-        super().__init__(what)
 
 
 def look(path: Path, *, hollow: int, netcdf: bool) -> None:

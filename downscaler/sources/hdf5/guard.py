@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from downscaler.errors import ConfigError
-from downscaler.sources.hdf5.contents import RefusedFileError
+from downscaler.sources.refused import RefusedFileError
 
 SECONDS, SECONDS_SETTING = 5.0, "VADOSE_READ_SECONDS"
 MEMORY, MEMORY_SETTING = 1_000_000_000, "VADOSE_READ_MEMORY"

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from downscaler.sources.hdf5.contents import RefusedFileError, look, look_at_classic
+from downscaler.sources.hdf5.contents import look, look_at_classic
+from downscaler.sources.refused import RefusedFileError
 
 _WAITING = 600  # seconds by the clock; a file on a network's disk may be slow
 _LONGEST = 2_000  # characters of a text that is told

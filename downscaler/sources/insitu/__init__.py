@@ -26,7 +26,19 @@ from downscaler.sources.insitu import (
 from downscaler.sources.insitu.places import SITES
 from downscaler.sources.insitu.series import COLUMNS, FileReport, Read, Sensor, Series, tidy
 
-__all__ = ["COLUMNS", "READERS", "FileReport", "Read", "Sensor", "Series", "files_of", "read_stations", "tidy"]
+__all__ = [
+    "COLUMNS",
+    "READERS",
+    "FileReport",
+    "Read",
+    "Sensor",
+    "Series",
+    "files_of",
+    "is_known",
+    "places_in",
+    "read_stations",
+    "tidy",
+]
 
 
 class Reader(Protocol):
@@ -128,6 +140,19 @@ def describe(path: Path) -> dict[str, Any]:
         "bad_lines": sum(report.bad_lines for _, report in reads),
         "files_not_read": unread,
     }
+
+
+def places_in(path: Path, *, deepest: float) -> list[tuple[float, float]]:
+    """Latitude and longitude, degrees, of the stations in a file or folder with a sensor above ``deepest`` (m).
+
+    Raises StationError when not one can be read.
+    """
+    reads = [one for file in files_of(path) for one in _read(file, domain=None, deepest=deepest)]
+    found = {(one.sensor.lat, one.sensor.lon): None for one, _ in reads if one is not None}
+    if not found:
+        told = "; ".join(f"{report.file}: {report.problem or report.left_out}" for _, report in reads[:3])
+        raise StationError("No station file can be read", value=told or path)
+    return list(found)
 
 
 def files_of(path: Path) -> list[Path]:

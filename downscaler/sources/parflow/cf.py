@@ -12,9 +12,10 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError
-from downscaler.sources import hdf5
+from downscaler.sources import hdf5, zarrs
 from downscaler.sources.bounds import LONGEST, middles
 from downscaler.sources.lengths import METRES
+from downscaler.sources.refused import RefusedFileError
 
 _LAYER_AXES = ("layer", "z", "level", "depth", "soil_layer")
 
@@ -161,13 +162,11 @@ def open_dataset(path: Path) -> xr.Dataset:
     """Open one NetCDF file or Zarr store lazily; raises PriorUnreadableError."""
     try:
         if path.is_dir():
-            store: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False)
-            return store
+            return zarrs.dataset(path, consolidated=False)
         return hdf5.dataset(path)
-    except hdf5.RefusedFileError as error:
-        raise PriorUnreadableError(
-            f"A NetCDF file cannot be read: {error.what}", value=path, remedy=error.remedy
-        ) from error
+    except RefusedFileError as error:
+        what = "Zarr store" if path.is_dir() else "NetCDF file"
+        raise PriorUnreadableError(f"A {what} cannot be read: {error.what}", value=path, remedy=error.remedy) from error
     except BROKEN as error:
         raise PriorUnreadableError(
             "A ParFlow-CLM file cannot be opened",

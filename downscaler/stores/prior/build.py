@@ -179,8 +179,10 @@ def topographic_wetness(source: PriorSource) -> NDArray[np.float64]:
     whole, cell, statics = source.lattice.window, source.lattice.cell, set(source.statics)
     if {"slope_x", "slope_y"} <= statics:
         east, north = source.read_static("slope_x", whole), source.read_static("slope_y", whole)
-        if "elevation" not in statics or wetness.pits(wetness.receivers(east, north)[0]) <= wetness.MAX_PITS:
-            return wetness.from_slopes(east, north, cell=cell)
+        receiver, steep = wetness.receivers(east, north)
+        del east, north
+        if "elevation" not in statics or wetness.pits(receiver) <= wetness.MAX_PITS:
+            return wetness.from_slopes(receiver, steep, cell)
     return wetness.from_elevation(source.read_static("elevation", whole), cell=cell)
 
 

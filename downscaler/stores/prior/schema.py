@@ -9,6 +9,7 @@ from typing import Any
 from downscaler import product
 from downscaler.method.coarse.response import response_names
 from downscaler.method.pattern import QUANTILES, sensitivity_name
+from downscaler.sources.zarrs import own_files
 
 KIND = "vadose-prior"
 SHARD = 288  # cells of a file: eight M36 cells, the tile of the model
@@ -141,5 +142,5 @@ ATTRIBUTES = (
 
 def contents(path: Path) -> tuple[int, int]:
     """Number and total size in bytes of a store's files, its root description apart; tells a store that lost some."""
-    sizes = [file.stat().st_size for file in path.rglob("*") if file.is_file() and file != path / "zarr.json"]
+    sizes = [facts.st_size for file, facts in own_files(path) if file != path / "zarr.json"]
     return len(sizes), sum(sizes)

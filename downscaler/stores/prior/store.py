@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import shutil
 import sys
@@ -21,6 +20,7 @@ from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError, br
 from downscaler.ground.grid import M01, domain_of
 from downscaler.ground.prior import Prior
 from downscaler.sources import parflow
+from downscaler.sources.zarrs import attributes_of
 from downscaler.stores.prior.packed import decoded
 from downscaler.stores.prior.schema import ATTRIBUTES, FIELDS, KIND, contents
 
@@ -30,8 +30,7 @@ _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2
 def is_prior(path: Path) -> bool:
     """Whether a folder says that it is a prior store."""
     try:
-        metadata = json.loads((path / "zarr.json").read_text())
-        return bool(metadata["attributes"]["kind"] == KIND)
+        return bool(attributes_of(path)["kind"] == KIND)
     except BROKEN:
         return False
 
@@ -58,6 +57,7 @@ def _open(path: Path) -> Prior:
             value=path if path.exists() else f"{path} (not there)",
             allowed="a folder written by: vadose prior build",
         )
+    files, size = contents(path)  # first: what is no file of the store's own is not opened
     try:
         stored = xr.open_zarr(path, consolidated=False, chunks=None, decode_cf=False)
         data = decoded(stored, zarr.open_group(path, mode="r", use_consolidated=False), path)
@@ -66,7 +66,6 @@ def _open(path: Path) -> Prior:
             "The prior store cannot be opened", value=f"{path}: {error}", remedy="Build it again: vadose prior build."
         ) from error
     _check_schema(path, data)
-    files, size = contents(path)
     if (files, size) != (data.attrs["files"], data.attrs["bytes"]):
         raise PriorUnreadableError(
             "Files of the prior store are missing or changed",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -21,6 +20,7 @@ from downscaler.ground.grid import M01, Domain, Window, domain_of
 from downscaler.method.tile.weather import DaysOfWeather
 from downscaler.method.weather.antecedent import Antecedent
 from downscaler.records import InputRecord
+from downscaler.sources.zarrs import attributes_of, own_files
 from downscaler.stores.weather.antecedent_days import Kept, Part, is_whole, kept_of, open_kept, read_kept, run_slots
 from downscaler.stores.weather.layout import (
     KIND,
@@ -196,8 +196,7 @@ def _pieces(slots: Sequence[int | None]) -> Iterator[tuple[slice, slice]]:
 def is_weather(path: Path) -> bool:
     """Whether a folder says that it is a weather store."""
     try:
-        metadata = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-        return bool(metadata["attributes"]["kind"] == KIND)
+        return bool(attributes_of(path)["kind"] == KIND)
     except BROKEN:
         return False
 
@@ -220,6 +219,8 @@ def _open(path: Path) -> Weather:
             value=path if path.exists() else f"{path} (not there)",
             allowed="a folder written by: vadose weather build",
         )
+    for _ in own_files(path):
+        pass  # raises for a link out of the store, or a pipe, which would be waited for
     attributes = dict(zarr.open_group(path, mode="r", zarr_format=3).attrs)
     if attributes.get("schema_version") != SCHEMA_VERSION:
         raise WeatherUnreadableError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from downscaler.playground import CELLS
 from flows import console
 from flows.commands.options import DomainName, PriorPath, Seed
 from flows.studies.playground_job import NOISE
@@ -25,7 +26,10 @@ def playground(
     replicates: Annotated[int, typer.Option(min=2, metavar="N", help="How many times each layout is drawn.")] = 20,
     network: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Stations of a real network: CSV or Parquet with lat and lon."),
+        typer.Option(
+            metavar="FILE",
+            help="Stations of a real network: ISMN, USCRN or other station data, or a table with lat and lon.",
+        ),
     ] = None,
     propensity: Annotated[
         Path | None,
@@ -34,6 +38,9 @@ def playground(
     noise: Annotated[
         float, typer.Option(min=0.0, max=0.2, metavar="SD", help="Noise of the coarse retrievals, m3 m-3.")
     ] = NOISE,
+    cells: Annotated[
+        int, typer.Option(min=1000, metavar="N", help="Cells to hold at most; a larger domain is sampled.")
+    ] = CELLS,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the report and finished cells of the experiment.")
     ] = None,
@@ -56,7 +63,7 @@ def playground(
     where = settings.domain if "domain" in settings.model_fields_set else None
     folder = out or Path("build/playground") / (where or "prior")
     design = design_of(settings, stations=per_layout, replicates=replicates, noise=noise)
-    job = job_of(settings, where, folder, design, workers=workers, scheduler=scheduler)
+    job = job_of(settings, where, folder, design, cells=cells, workers=workers, scheduler=scheduler)
     for finding in make_playground(job, network, propensity):
         console.out.print(finding_table(finding))
     console.say(f"report: {folder / 'playground.html'}")

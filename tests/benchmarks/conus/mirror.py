@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,7 @@ class Mirrored:
         self._run, self._days = run, run.days[:days]
         nj, ni = run.lattice.window.shape
         self._j, self._i = (_there_and_back(n, size) for n, size in ((nj, CONUS1.shape.y), (ni, CONUS1.shape.x)))
+        self._turned_j, self._turned_i = _turned(self._j), _turned(self._i)
         self.lattice: Lattice = CONUS1.cut((0, 0, CONUS1.shape.x, CONUS1.shape.y), "drv_vegm")
         self.info = SourceInfo(title="Mirrored basin (a benchmark, no real place)", simulated=True)
         self.daily, self.statics = run.daily, run.statics
@@ -67,26 +68,31 @@ class Mirrored:
     def read_static(self, name: str, window: IJWindow) -> NDArray[np.float64]:
         """One static field: [j, i]."""
         if name in ("slope_x", "slope_y"):
-            return self._slopes[name][window.slices].astype(np.float64)
+            return self._slope(name, window).astype(np.float64)
         whole = self._run.read_static(name, self._run.lattice.window)
         return whole[self._j[window.j.slice][:, None], self._i[window.i.slice]]
 
-    def _laid(self, name: str) -> NDArray[np.float64]:
+    def _laid(self, name: str, j: slice, i: slice) -> NDArray[np.float64]:
         whole = self._run.read_static(name, self._run.lattice.window)
-        return whole[self._j[:, None], self._i]
+        return whole[self._j[j, None], self._i[i]]
 
-    @cached_property
-    def _slopes(self) -> dict[str, NDArray[np.float32]]:
-        """Slopes of the whole lattice; mirrored ones fall the other way, and where two copies face each other is none.
+    def _slope(self, name: str, window: IJWindow) -> NDArray[np.float32]:
+        """A slope; mirrored ones fall the other way, and where two copies face each other is none.
 
-        So that water runs on them as on a continent's own, see ``wetness.MAX_PITS``.
+        So that water runs on them as on a continent's own, see ``wetness.MAX_PITS``. The cells around the window tell
+        whether its own face them.
         """
-        east, north = self._laid("slope_x") * _turned(self._i), self._laid("slope_y") * _turned(self._j)[:, None]
-        to = receivers(east, north)[0]
-        facing = ((to >= 0) & (to[np.maximum(to, 0)] == np.arange(to.size))).reshape(east.shape)
-        return {
-            name: np.where(facing, 0.0, s).astype(np.float32) for name, s in (("slope_x", east), ("slope_y", north))
+        (j, i), (rows, columns) = window.slices, self.lattice.window.shape
+        j0, i0 = max(j.start - 1, 0), max(i.start - 1, 0)
+        around = slice(j0, min(j.stop + 1, rows)), slice(i0, min(i.stop + 1, columns))
+        slopes = {
+            "slope_x": self._laid("slope_x", *around) * self._turned_i[around[1]],
+            "slope_y": self._laid("slope_y", *around) * self._turned_j[around[0], None],
         }
+        to = receivers(slopes["slope_x"], slopes["slope_y"])[0]
+        facing = ((to >= 0) & (to[np.maximum(to, 0)] == np.arange(to.size))).reshape(slopes[name].shape)
+        cut = slice(j.start - j0, j.stop - j0), slice(i.start - i0, i.stop - i0)
+        return np.where(facing, 0.0, slopes[name]).astype(np.float32)[cut]
 
     def close(self) -> None:
         """Let go of the run."""

@@ -18,7 +18,8 @@ from downscaler.ground.grid import M09
 from downscaler.ground.prior import Prior
 from downscaler.learn import memory as learned
 from downscaler.learn.boosting import Kind
-from downscaler.learn.misses import Misses, expected, judged
+from downscaler.learn.judged import judged
+from downscaler.learn.misses import Misses, expected
 from downscaler.learn.training import days_with_data, with_weather
 from downscaler.method.coarse.following import CENTRES
 from downscaler.skill import crossval

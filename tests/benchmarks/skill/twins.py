@@ -6,6 +6,9 @@ and the fraternal twin (the nature run: other conductivities, porosity, evaporat
 were). SMAP's passes have the stated error, two thirds of it smooth over 60 km. Weather is the prior run's: exact for
 the first twin, out of place and half wrong for the second. RMSE (m3 m-3) with 95 % intervals, and the fraternal
 twin's over the identical one's; ``prior`` is the prior run's own day.
+
+Then the sparse-truth check: what so many stations, in random places or as siting guides ask for, would make of the
+analysis' error and of what wrong physics costs, beside what is true on all cells.
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ import numpy as np
 from downscaler.ground.grid import M09, Domain
 from downscaler.learn.training import train
 from downscaler.method.coarse.observation import Observation
+from downscaler.method.features import static_sources
 from downscaler.method.pattern import ratio_to_m01
+from downscaler.playground.siting import GIVEN
+from downscaler.playground.world import siting
 from downscaler.product import domain as named
 from downscaler.simulation.files.stand_in import PriorWriter
 from downscaler.simulation.pieces import SPIN_UP, nature_settings, piece_land, pieces, prior_settings, simulate
@@ -37,6 +43,7 @@ from downscaler.stores.prior import build_prior, open_prior
 from downscaler.stores.weather import add_days, build_weather, open_weather
 from flows.studies.elsewhere import Elsewhere, judge_elsewhere
 
+DRAWS, STATIONS, READING = 1000, (5, 15, 50, 150), 0.02  # of networks; stations of each; noise of a reading, m3 m-3
 FIRST, YEAR, JUDGED = dt.date(2022, 5, 1), 365, 150
 RUNS = ("year", "identical", "fraternal")
 
@@ -83,6 +90,38 @@ def prior_figures(work: Path, positions: list[int]) -> dict[str, Any]:
     return as_dict(judged.figures(seed=0))["methods"]["prior"]
 
 
+def sparse(work: Path, seen: dict[str, list[np.ndarray]]) -> dict[str, Any]:
+    """Analysis' RMSE on the fraternal twin, and over the identical one's, as networks of stations tell them.
+
+    Args:
+        work: of the stores.
+        seen: truth less analysis [ny, nx] of each day by twin.
+    """
+    truth = open_prior(work / "fraternal-prior").data
+    whole = np.isfinite(np.stack([day for days in seen.values() for day in days])).all(axis=0)
+    errors = {twin: np.stack(days)[:, whole] for twin, days in seen.items()}
+    ground = {name: field.astype(np.float32) for name, field in static_sources(truth).items()}
+    count_all = int(whole.sum())
+    chances = {"random": np.full(count_all, 1.0 / count_all), "sited": GIVEN.weights(siting(ground, whole))}
+    rng, found = np.random.default_rng(0), {}
+    true = {twin: float(np.sqrt((error**2).mean())) for twin, error in errors.items()}
+    found["all cells"] = {"rmse": true["fraternal"], "loss": true["fraternal"] / true["identical"]}
+    for place, chance in chances.items():
+        for count in STATIONS:
+            told = []
+            for _ in range(DRAWS):
+                cells = rng.choice(count_all, count, replace=False, p=chance)
+                read = {t: e[:, cells] + rng.normal(0.0, READING, (len(e), count)) for t, e in errors.items()}
+                rmse = {t: np.sqrt((e**2).mean()) for t, e in read.items()}
+                less = {t: np.sqrt(max((e**2).mean() - READING**2, 1e-8)) for t, e in read.items()}
+                told.append((rmse["fraternal"], less["fraternal"], less["fraternal"] / less["identical"]))
+            low, middle, high = np.quantile(np.array(told), [0.025, 0.5, 0.975], axis=0)
+            names = ("rmse", "rmse less noise", "loss")
+            ranges = {n: [round(float(e[k]), 4) for e in (low, middle, high)] for k, n in enumerate(names)}
+            found[f"{count} {place}"] = ranges | {"loss seen": float(np.mean(np.array(told)[:, 2] > 1.0))}
+    return found
+
+
 def main() -> None:
     """Make what is not there, judge and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -96,6 +135,7 @@ def main() -> None:
         make(given.work, named(given.domain), given.seed)
     prior, model = open_prior(given.work / "year-prior"), load_model(given.work / "model")
     found: dict[str, Any] = {}
+    seen: dict[str, dict[str, list[np.ndarray]]] = {}
     for twin in RUNS[1:]:
         what = Elsewhere(
             prior=prior,
@@ -104,7 +144,13 @@ def main() -> None:
             observation=Observation(error=given.noise),
         )
         for told, weather in (("without weather", None), ("with weather", open_weather(given.work / "weather"))):
-            figures = as_dict(judge_elsewhere(replace(what, weather=weather, passes={}), most=given.days))["methods"]
+            days = seen.setdefault(told, {}).setdefault(twin, [])
+            judged = judge_elsewhere(
+                replace(what, weather=weather, passes={}),
+                most=given.days,
+                watch=lambda truth, made, days=days: days.append(truth - made),
+            )
+            figures = as_dict(judged)["methods"]
             kept = ("rmse", "ubrmsd", "coverage_90")
             found[f"{twin}, {told}"] = {m: {k: f[k] for k in kept if k in f} for m, f in figures.items()}
             print(json.dumps({f"{twin}, {told}": found[f"{twin}, {told}"]}), flush=True)
@@ -114,6 +160,7 @@ def main() -> None:
     for told in ("without weather", "with weather"):
         ratio = [found[f"{twin}, {told}"]["analysis"]["rmse"]["value"] for twin in ("fraternal", "identical")]
         print(f"analysis {told}: fraternal / identical {ratio[0] / ratio[1]:.2f}")
+        print(json.dumps({f"sparse truth, {told}": sparse(given.work, seen[told])}), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import contextlib
 
+import httpx
+import jsonschema
 import pytest
 import schemathesis
 from drawing import examples
@@ -35,6 +37,16 @@ def test_no_request_is_answered_by_a_fault(described):
             try_out(operation.as_strategy(generation_mode=mode))
         tried.add(operation.path)
     assert {"/stac/search", "/timeseries", "/catalog/{key}", "/healthz"} <= tried
+
+
+@pytest.mark.parametrize("fields", ["", "id", "no-such-part", "-geometry", "properties.datetime", "-properties"])
+def test_items_of_some_fields_fit_the_description(described, fields):
+    address = described.config.base_url or described.location.removesuffix("/stac/api")
+    found = httpx.get(f"{address}/stac/search", params={"fields": fields, "limit": 2}).json()
+    whole = {**described.raw_schema, "$ref": "#/components/schemas/ItemCollection"}
+    assert found["features"]
+    jsonschema.Draft202012Validator(whole).validate(found)
+    assert all({"type", "stac_version", "id", "collection"} <= set(item) for item in found["features"])
 
 
 def try_out(cases):

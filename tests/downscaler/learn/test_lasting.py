@@ -1,40 +1,31 @@
-"""Errors of a season not seen: white ones are those of every day, levels that wander make a season worse."""
+"""Intervals for a fold not seen, of numbers that are counted, and trees' widened for a season not seen."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm, t
+from scipy.stats import t
 
-from downscaler.ground.blocks import block_mean
-from downscaler.learn.calibration import elsewhere, quantile
-from downscaler.learn.lasting import kept_days, lasting_error, widened
-
-RATIO, DAYS = 4, 200
-
-
-@pytest.mark.parametrize(("drift", "low", "high"), [(0.0, 0.95, 1.15), (0.05, 3.0, 5.0)])
-def test_errors_of_fifths_are_white_ones_and_what_levels_drift(drift: float, low: float, high: float) -> None:
-    rng = np.random.default_rng(5)
-    active = np.ones((3 * RATIO, 3 * RATIO), bool)
-    wave = 0.2 + 0.03 * np.sin(np.arange(DAYS) / 9.0)[:, None]
-    slow = np.sin(np.arange(DAYS)[:, None] * 2 * np.pi / DAYS + rng.uniform(0, 2 * np.pi, active.sum()))
-    fine = wave + 0.01 * rng.standard_normal((DAYS, active.sum())) + drift * slow
-    coarse = block_mean(fine.reshape(DAYS, *active.shape), active, RATIO)
-    kept = list(kept_days(fine, coarse, np.arange(DAYS), active, RATIO, 100))
-    assert {day.fold for day in kept} == {0, 1, 2, 3, 4}
-    assert low <= lasting_error(kept) / (norm.ppf(0.95) * 0.01) <= high
-    assert lasting_error([]) == 0.0
+from downscaler.learn.calibration import _Counted, elsewhere, quantile
+from downscaler.learn.lasting import widened
 
 
 def test_a_fold_not_seen_is_given_what_the_mean_may_be_short_of() -> None:
-    rng = np.random.default_rng(0)
-    scales = np.array([1.0, 1.5, 2.0, 2.5])
-    sizes = np.abs(np.concatenate([scale * rng.standard_normal(20_000) for scale in scales]))
-    fold = np.repeat(np.arange(4), 20_000)
-    wanted = norm.ppf(0.95) * (scales.mean() + t.ppf(0.9, 3) * scales.std(ddof=1) / 2)
-    assert elsewhere(sizes, fold) == pytest.approx(wanted, rel=0.02)
-    assert elsewhere(sizes[:20_000], fold[:20_000]) == quantile(sizes[:20_000], 0.9)
+    each = np.array([1.0, 1.5, 2.0, 2.5])
+    assert elsewhere(each) == pytest.approx(1.75 + t.ppf(0.9, 3) * each.std(ddof=1) / 2)
+    assert elsewhere(each[:1]) == 1.0
+    assert elsewhere(np.full(5, 1.3)) == pytest.approx(1.3)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+def test_counted_numbers_have_the_quantiles_of_numbers_that_are_kept(share: float) -> None:
+    rng, counted = np.random.default_rng(1), _Counted(1e-3)
+    parts = [np.abs(rng.standard_normal(n)) for n in (100, 3, 5000)]
+    for part in parts:
+        counted.add(part)
+    wanted = quantile(np.concatenate(parts), share)
+    assert counted.quantile(share) == pytest.approx(wanted, abs=3e-3)
+    assert _Counted(1e-3).quantile(share) == 0.0
 
 
 def test_an_interval_is_widened_by_what_fifths_err_more_and_never_narrowed(chain) -> None:

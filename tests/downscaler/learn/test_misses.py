@@ -5,7 +5,8 @@ import pytest
 import xarray as xr
 
 from downscaler.ground.grid import M09
-from downscaler.learn.misses import Judged, Misses, expected, judged
+from downscaler.learn.judged import Judged, judged
+from downscaler.learn.misses import Misses, expected
 from downscaler.method.coarse.analysis import Memory
 
 
@@ -21,6 +22,7 @@ def normal(seed: int, made: float, told: float) -> Judged:
         told=own,
         carried=carried,
         wet=wet,
+        kept=rng.normal(0, made, 3000),
     )
 
 
@@ -56,6 +58,9 @@ def test_what_is_expected_is_judged_with_the_other_fifths() -> None:
     # four fifths alike, told wider for the fifth's sake; the fifth itself is missed by the others' factors
     assert 0.85 < found["coverage_90"] < 0.93
     assert len(found["coverage_of_classes"]) == 3
+    assert found["within_90"] == pytest.approx(
+        0.0391, rel=0.06
+    )  # of a mixture of N(0, 0.02) and, in a fifth, N(0, 0.04)
     assert expected(Misses(), Memory()) == {}
 
 
@@ -73,7 +78,9 @@ def test_days_of_a_record_are_judged_by_the_others(chain) -> None:
         assert days == []
         return
     assert 10 <= len(days) <= 25
-    assert {day.fold for day in misses.kept} == {0, 1, 2, 3, 4}
+    within, whole = (np.concatenate([getattr(day, name) for day in days]) for name in ("kept", "fine"))
+    assert within.shape == whole.shape
+    assert within.std() < whole.std()  # the coarse field is known
     memory = misses.applied(Memory())
     size = np.concatenate([day.fine / np.hypot(day.told, memory.inflation * day.carried) for day in days])
     assert 0.85 < np.mean(size < np.mean(memory.stretch[0])) < 1.0

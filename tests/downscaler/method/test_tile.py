@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from downscaler.method.forcing import forcing_until
 from downscaler.method.hybrid import DEFAULT_ERROR, estimate
 from downscaler.method.tile.land import Land
 from downscaler.method.tile.predict import Keeping, predict
-from downscaler.method.tile.turns import in_turn
+from downscaler.method.tile.turns import in_order
 from downscaler.sources.smap import read_day
 from downscaler.stores.prior.kept import KeptArrays
 
@@ -99,6 +100,8 @@ def test_each_number_of_threads_has_trees_of_its_own_that_are_set_once(chain):
         for each, count in ((branch, 1), (two.branches[key], 2)):
             for booster in (each.mean, each.bounds):
                 assert json.loads(booster.save_config())["learner"]["generic_param"]["nthread"] == str(count)
+    assert "_by_threads" in vars(model)
+    assert "_by_threads" not in vars(copy(model))  # nor where it is sent, by the same state
 
 
 def test_kept_land_and_weather_change_no_pixel_and_are_read_the_second_time(chain, day, tmp_path):
@@ -151,7 +154,7 @@ def test_land_comes_back_as_it_was(chain):
 
 def test_in_turn_keeps_the_order_and_makes_few_in_advance():
     begun = []
-    made = in_turn(lambda n: (begun.append(n), n * n)[1], range(50), 3)
+    made = in_order(lambda n: (begun.append(n), n * n)[1], range(50), 3)
     assert next(made) == 0
     assert len(begun) <= 5
     assert list(made) == [n * n for n in range(1, 50)]
@@ -165,8 +168,8 @@ def test_in_turn_raises_what_was_raised_and_stops():
 
     done = []
     with pytest.raises(ValueError, match="four"):
-        done.extend(in_turn(fail, range(100), 2))
-    assert list(in_turn(lambda n: n, [], 2)) == []
+        done.extend(in_order(fail, range(100), 2))
+    assert list(in_order(lambda n: n, [], 2)) == []
 
 
 @settings(max_examples=60)

@@ -23,7 +23,9 @@ LEARNERS = ("stations_only", "stations_coarse")
 
 def answers(world):
     physics = fit_physics(world, DESIGN)
-    return Table([run_cell(world.light(), DESIGN, physics, cell) for cell in table(DESIGN, world)], DESIGN.stations)
+    return Table(
+        [run_cell(world.light(), DESIGN, physics, cell) for cell in table(DESIGN, world.cells)], DESIGN.stations
+    )
 
 
 @pytest.fixture(scope="module")

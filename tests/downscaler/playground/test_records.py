@@ -1,15 +1,12 @@
-"""Records survive what interrupts them; tables of stations and propensities are read or refused with the reason."""
-
-import gzip
+"""Records survive what interrupts them; propensities are read or refused with the reason."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from downscaler.errors import ConfigError, ExperimentError, StationError
-from downscaler.ground.grid import M01, LonLat
+from downscaler.errors import ConfigError, ExperimentError
 from downscaler.playground.experiment import Cell, Record
-from downscaler.playground.records import Records, read_network, read_propensity, write_report
+from downscaler.playground.records import Records, read_propensity, write_report
 
 CELL = Cell(replicate=3, layout="random", stations=30, full=True)
 
@@ -57,41 +54,6 @@ def test_a_folder_that_cannot_be_one_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExperimentError, match="cannot be written"):
         Records(tmp_path / "file", "abc")
-
-
-@pytest.mark.parametrize("names", [("lat", "lon"), ("Latitude", "LONGITUDE")])
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_a_table_of_stations_is_read_once_a_place(tmp_path, names, suffix):
-    table = pd.DataFrame({names[0]: [35.0, 35.0, 34.9, None], names[1]: [-112.0, -112.0, -111.9, -112.1], "more": 1})
-    path = tmp_path / f"net.{suffix}"
-    table.to_csv(path) if suffix == "csv" else table.to_parquet(path)
-    found = read_network(path)
-    assert found.xy.shape == (2, 2)
-    centre = M01.centre(M01.cell_at(LonLat(lon=-112.0, lat=35.0)))
-    assert np.abs(found.xy * 1000.0 - [centre.x, centre.y]).max(axis=1).min() < M01.cell
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("absent.csv", None, "cannot be read"),
-        ("words.csv", b"name,height\nA,3\n", "lacks coordinates"),
-        ("empty.csv", b"", "cannot be read"),
-        ("bad.parquet", b"no parquet", "cannot be read"),
-        ("far.csv", b"lat,lon\n400,2\nx,y\n", "no usable coordinates"),
-        ("zip.csv", gzip.compress(b"lat,lon\n1,2\n", mtime=0), "cannot be read"),
-    ],
-)
-def test_other_tables_are_refused_with_the_reason(tmp_path, name, content, reason):
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(StationError, match=reason):
-        read_network(tmp_path / name)
-
-
-def test_uscrn_is_a_network(shared):
-    found = read_network(shared / "insitu" / "uscrn" / "crn_2020.parquet.gz")
-    assert len(found.xy) > 110
 
 
 def test_a_propensity_is_read(tmp_path):

@@ -10,14 +10,14 @@ from scipy import stats
 from downscaler.errors import ConfigError, TrainingError
 from downscaler.playground.evaluations import EVALUATIONS, apparent, score, wall_to_wall
 from downscaler.playground.experiment import Cell, Design, Record, fingerprint, run_cell, sited, table
-from downscaler.playground.findings import NO, NOT_CLEAR, YES, Table, verdict
+from downscaler.playground.findings import NO, NOT_CLEAR, YES, Difference, Finding, Table, verdict
 from downscaler.playground.layouts import Network
 from downscaler.playground.method import Lesson
 from downscaler.playground.methods import METHODS, learning_from, title_of
 from downscaler.playground.sensor import Sensor, look, read_stations
 from downscaler.playground.siting import GIVEN, Propensity
 from downscaler.simulation.noise import Stream
-from downscaler.skill.interval import Interval, mean_interval
+from downscaler.skill.interval import Interval, mean_interval, replicates_needed
 
 EXACT = Sensor(own=1.0, noise=0.0, revisit=False, reading_noise=0.0, gaps=0.0)
 
@@ -91,7 +91,7 @@ def test_every_method_fits_and_predicts_soil_moisture_everywhere(structured, sce
 
 def test_a_cell_of_the_table_is_a_pure_function(structured):
     design = Design(stations=12, replicates=2, layouts=("random",), curve=(40, 9000), days=(25, 7))
-    cells = table(design, structured)
+    cells = table(design, structured.cells)
     assert [cell.key for cell in cells[:3]] == [
         "everywhere-00012-0000-full",
         "random-00012-0000-full",
@@ -136,6 +136,31 @@ def test_verdicts_need_whole_intervals():
     assert verdict([above, above]) == YES
     assert verdict([below]) == NO
     assert {verdict([across]), verdict([above, below]), verdict([above, across]), verdict([])} == {NOT_CLEAR}
+
+
+@pytest.mark.parametrize(("mean", "spread", "replicates"), [(1.0, 3.0, 5), (0.2, 0.5, 20), (2.0, 1.0, 3)])
+def test_so_many_replicates_would_tell(mean, spread, replicates):
+    """The first number whose interval, of the same mean and spread, leaves 0 out."""
+    half = stats.t.ppf(0.975, replicates - 1) * spread / np.sqrt(replicates)
+    needed = replicates_needed(Interval(value=mean, low=mean - half, high=mean + half), replicates)
+    least = next(n for n in range(2, 2000) if stats.t.ppf(0.975, n - 1) * spread / np.sqrt(n) < mean)
+    assert needed == least
+    assert replicates_needed(Interval(value=0.0, low=-half, high=half), replicates) is None
+
+
+def test_a_finding_says_what_would_make_it_clear():
+    across = Difference(words="biased", interval=Interval(value=0.01, low=-0.01, high=0.03), replicates=4)
+    clear = Interval(value=0.02, low=0.01, high=0.03)
+    more = Difference(words="biased, 100 stations", interval=clear, replicates=4, stations=100)
+    texts = {"title": "t", "question": "q", "rule": "r", "amount": "a", "answers": ("yes.", "no.", "open.")}
+    finding = Finding(**texts, deciding=(across,), beside=(more,))
+    assert (finding.answer, finding.verdict) == ("open.", NOT_CLEAR)
+    assert (
+        finding.outlook
+        == "With the spread of these 4 replicates, some 9 replicates would tell. With 100 stations: yes."
+    )
+    decided = Finding(**texts, deciding=(more,), beside=())
+    assert (decided.answer, decided.outlook) == ("yes.", "")
 
 
 def test_penalty_and_optimism_are_paired_by_replicate():

@@ -8,7 +8,7 @@ from drawing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from downscaler.simulation.weather import Sky, Storm, day_weather, potential_evaporation, storm_rain, warm_season
+from downscaler.simulation.weather import Sky, Storm, day_weather, potential_evaporation, storm_rain, under, warm_season
 
 DAY = dt.date(2024, 7, 3)
 Y, X = np.arange(-500.0, -400.0), np.arange(100.0, 220.0)
@@ -40,7 +40,8 @@ def test_a_storm_drops_its_water(heading, speed, hours, along, round_):
         step=3,
     )
     y, x = np.arange(-650.0, -250.0), np.arange(-40.0, 360.0)
-    rows, columns, amount = storm_rain(storm, y, x)
+    rows, columns = under(storm, y, x)
+    amount = storm_rain(storm, y[rows], x[columns])
     assert amount.shape == (y[rows].size, x[columns].size)
     # volume of a Gaussian rain field: 2 pi a b P, for as long as it rains
     assert amount.sum() == pytest.approx(2 * np.pi * along**2 * round_ * 20.0 * hours, rel=0.02)
@@ -50,7 +51,8 @@ def test_a_storm_drops_its_water(heading, speed, hours, along, round_):
 def test_slow_twin_of_the_moving_storm():
     storm = Storm(y=0.0, x=0.0, heading=0.6, speed=20.0, hours=2.0, along=5.0, across=3.0, peak=30.0, step=0)
     y = x = np.arange(-60.0, 80.0)
-    rows, columns, amount = storm_rain(storm, y, x)
+    rows, columns = under(storm, y, x)
+    amount = storm_rain(storm, y[rows], x[columns])
     yy, xx = np.meshgrid(y[rows], x[columns], indexing="ij")
     slow, pace = np.zeros_like(amount), 0.002
     for t in np.arange(pace / 2, 2.0, pace):

@@ -49,7 +49,10 @@ def start(prior, folder, *more):
 @pytest.mark.integration  # beside the other tests of this run, which is dear
 def test_the_report_is_whole(whole):
     page, *_ = told(whole)
-    assert page.count("data:image/png;base64,") == 7
+    assert page.count("data:image/png;base64,") == 8
+    opening = page[page.index("<ol>") : page.index("</ol>")]
+    assert opening.count("<li") == 3
+    assert len(re.findall(r"\[[−+][0-9.]+, [−+][0-9.]+\] m³ m⁻³", opening)) == 4
     assert "SIMULATED SAMPLE" in page
     assert not re.search(r'(src|href)="(?!data:)', page)  # self-contained
     figures, scores, maps = (pd.read_parquet(whole / f"{name}.parquet") for name in TABLES)

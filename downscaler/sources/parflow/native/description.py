@@ -17,6 +17,7 @@ from downscaler.errors import PriorSchemaError, PriorUnreadableError
 from downscaler.ground.lattice import PARENTS, Lattice
 from downscaler.sources.parflow.names import STATIC_NAMES
 from downscaler.sources.parflow.native.schedule import FORCING, LAYERS, Clock
+from downscaler.sources.refused import require_regular
 
 FILE_NAME = "prior.toml"
 STATE_FILES = ("soil_moisture", "saturation", "pressure", "precipitation", "air_temperature")
@@ -91,6 +92,8 @@ def read_description(
     """
     path = folder / name
     try:
+        if path.exists():
+            require_regular(path)
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PriorUnreadableError(
@@ -131,6 +134,7 @@ def read_description(
 def names_states(folder: Path) -> bool:
     """Whether a folder's ``prior.toml`` names .pfb files of the run's states; false without one that can be read."""
     try:
+        require_regular(folder / FILE_NAME)
         files = tomllib.loads((folder / FILE_NAME).read_text(encoding="utf-8")).get("files", {})
     except (OSError, ValueError):
         return (folder / FILE_NAME).is_file()

@@ -5,7 +5,16 @@ import pytest
 
 from downscaler.ground.blocks import block_mean, spread_blocks
 from downscaler.ground.grid import M09
-from downscaler.method.coarse.response import SLOW_DAYS, fit, response_names, responses, running_mean, slow_weights
+from downscaler.method.coarse.response import (
+    SLOW_DAYS,
+    Moves,
+    fifths,
+    left,
+    response_names,
+    responses,
+    running_mean,
+    slow_weights,
+)
 
 NOW, SLOW, ERROR = response_names(M09)
 DAYS = np.arange(300)
@@ -66,7 +75,7 @@ def test_a_cell_whose_block_never_moves_follows_it() -> None:
     theta = np.full((100, 36, 36), 0.2)
     active = np.ones((36, 36), bool)
     coarse = block_mean(theta, active, 9)
-    _, (now, slow) = fit(theta[:, active], coarse, DAYS[:100], active, 9, np.arange(100))
+    _, now, slow = Moves.of(coarse, DAYS[:100], active, 9, np.arange(100)).fit(theta[:, active])
     np.testing.assert_allclose(now, 1.0, atol=1e-6)
     np.testing.assert_allclose(slow, 0.0, atol=1e-6)
 
@@ -78,3 +87,15 @@ def test_the_running_mean_forgets_as_its_weights_do_and_passes_over_gaps() -> No
     jump = np.array([[0.0], [1.0], [np.nan]])
     made = running_mean(jump, np.array([0, 6, 9]))
     np.testing.assert_allclose(made[:, 0], [0.0, 1 - np.exp(-6 / SLOW_DAYS), 1 - np.exp(-6 / SLOW_DAYS)])
+
+
+def test_cells_a_few_at_a_time_give_what_all_at_once_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    theta, _, _ = record(0.01)
+    active = np.random.default_rng(3).random((36, 36)) > 0.2
+    fine, coarse = theta[:, active], block_mean(theta, active, 9)
+    moves, pieces = Moves.of(coarse, DAYS, active, 9, DAYS[:250]), fifths(coarse, DAYS, active, 9)
+    whole = [*moves.fit(fine), left(fine, pieces)]
+    monkeypatch.setattr("downscaler.method.coarse.response._AT_ONCE", 90 * len(DAYS))
+    rest = fine[:, 400:]
+    for every, part in zip(whole, [*moves.fit(rest, 400), left(rest, pieces, 400)], strict=True):
+        np.testing.assert_allclose(part, every[400:], rtol=1e-12)
