@@ -86,6 +86,7 @@ def text(path: Path) -> None:
 
 def model(path: Path) -> None:
     """Its manifest is JSON of a model."""
+    assert (path / "model.json").is_file()  # a pipe would be waited for
     assert json.loads((path / "model.json").read_bytes())["branches"]
 
 

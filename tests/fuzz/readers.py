@@ -367,7 +367,7 @@ def _model(seed: Path) -> Callable[[Path, random.Random], Path]:
     def make(folder: Path, chance: random.Random) -> Path:
         path = folder / "model"
         mutating.folder(seed, path, chance, mutating.by_suffix)
-        if chance.random() < 0.8 and (path / "model.json").is_file():
+        if chance.random() < 0.8 and all(file.is_file() for file in path.iterdir()):  # a pipe would be waited for
             with contextlib.suppress(*BROKEN):
                 manifest = json.loads((path / "model.json").read_bytes())
                 for branch in manifest["branches"]:
