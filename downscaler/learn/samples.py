@@ -21,6 +21,7 @@ from downscaler.method.forcing import HeldWeather, forcing_until
 from downscaler.method.pattern import pattern_statistics
 
 _STATISTICS_DAYS = 400  # days of a tile that its statistics are of
+_FEW = 4  # days apart that are read at once: a store reads those between them too
 _BAND = 2 * M01.per_m36  # rows of a tile held at once for them, as the store keeps them
 BLOCK_CELLS = 27  # product cells along one edge of a block of ground: three M09 cells
 Statistics = Mapping[str, NDArray[np.generic]]
@@ -142,8 +143,10 @@ class TileRecord:
     def roughness(self, days: NDArray[np.intp], *, pattern: bool) -> float:
         """Roughness of the true coarse anomalies on some of the days, m6 m-6; see ``denoise.roughness``."""
         reference = self.ground.coarse_level if pattern else 0.0
-        chosen = read_days(self.data["soil_moisture"], days[:: max(1, len(days) // 60)]).astype(np.float64)
-        return roughness(block_mean(chosen, self.ground.active, self.ground.ratio) - reference)
+        chosen, theta = days[:: max(1, len(days) // 60)], self.data["soil_moisture"]
+        few = (read_days(theta, chosen[n : n + _FEW]) for n in range(0, len(chosen), _FEW))
+        means = [block_mean(part.astype(np.float64), self.ground.active, self.ground.ratio) for part in few]
+        return roughness(np.concatenate(means) - reference)
 
     def choose_days(self, days: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
         """At most ``count`` of the days, of every season and wetness its share; in random order."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import CancelledError, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from flows.day.jobs import DayJob
 from flows.day.make import get_ready
 from flows.days.cluster import LOCAL, connected
 from flows.days.workers import one_worker, threads_shared
+
+_PATIENCE = 10  # seconds that a cluster waits for workers that still load, where days are few
 
 
 @dataclass
@@ -23,7 +27,6 @@ class Crew:
     stack: ExitStack
     idle: list[ProcessPoolExecutor] = field(default_factory=list)
     client: Any = None
-    loading: list[Any] = field(default_factory=list)
 
     def hire(self) -> ProcessPoolExecutor:
         """One more process, which has its share of the cores and begins to load."""
@@ -33,9 +36,20 @@ class Crew:
         return worker
 
     def load(self) -> None:
-        """Have every worker of the cluster begin to load; each on its own, whatever the others do."""
-        for address in self.client.scheduler_info(n_workers=-1)["workers"]:
-            self.loading.append(self.client.submit(get_ready, self.jobs, workers=[address], pure=False))
+        """Have every worker of the cluster begin to load; before the cluster is closed, they have ended that."""
+        loading = [
+            self.client.submit(get_ready, self.jobs, workers=[address], allow_other_workers=True, pure=False)
+            for address in self.client.scheduler_info(n_workers=-1)["workers"]
+        ]
+        self.stack.callback(partial(_ended, loading))
+
+
+def _ended(loading: Sequence[Any]) -> None:
+    """Wait for what still loads: a worker that is busy is killed with its cluster, which says so."""
+    until = time.monotonic() + _PATIENCE
+    for each in loading:
+        with suppress(TimeoutError, CancelledError):
+            each.exception(timeout=max(0.01, until - time.monotonic()))
 
 
 @contextmanager

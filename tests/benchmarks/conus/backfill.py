@@ -51,7 +51,7 @@ def prepare(work: Path, domain: str, days: int) -> None:
 
     sample, prior, model = (work / name for name in ("sample", "prior", "model"))
     if not sample.is_dir():
-        write_sample(sample, product.domain(domain), days=days, start=START, history=HISTORY)
+        write_sample(sample, product.domain(domain), days=days, start=START, history=HISTORY, spin_up=10)
     if not prior.is_dir():
         source = open_source("netcdf", sample / "prior" / "daily.nc", sample / "prior" / "static.nc")
         build_prior(source, product.domain(domain), prior)

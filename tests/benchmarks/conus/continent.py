@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--domain", default="conus", help="a preset, or west,south,east,north in degrees")
     parser.add_argument("--days", type=int, default=3)
     parser.add_argument("--history", type=int, default=60, help="days of the prior before the first granule")
-    parser.add_argument("--spin-up", type=int, default=30, help="days that each run simulates before")
+    parser.add_argument("--spin-up", type=int, default=10, help="days that each run simulates before")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rows", type=int, help="training rows; unset, by the size of the domain")
     parser.add_argument("--stations", type=Path, help="station file whose coordinates the simulated stations take")
