@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from downscaler.playground.evaluations import EVALUATIONS, TRUE, Skill, apparent, at_stations, geometry, wall_to_wall
-from downscaler.playground.layouts import Land, Network, Siting, cells_of_network, draw, is_exact
 from downscaler.playground.method import Lesson, Method
 from downscaler.playground.methods import METHODS, learning_from
 from downscaler.playground.physics import PhysicsEverywhere
 from downscaler.playground.place import Index, station_key
 from downscaler.playground.sensor import Identity, Scene, Sensor, look, read_stations
-from downscaler.playground.siting import GIVEN, Propensity, fit_propensity
+from downscaler.playground.stations.layouts import Land, Network, Siting, cells_of_network, draw, is_exact
+from downscaler.playground.stations.siting import GIVEN, Propensity, fit_propensity
 from downscaler.playground.world import World
 from downscaler.product import ALGORITHM_VERSION
 from downscaler.simulation.noise import Stream

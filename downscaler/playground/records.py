@@ -20,7 +20,7 @@ import pandas as pd
 
 from downscaler.errors import ConfigError, ExperimentError
 from downscaler.playground.experiment import Cell, Record
-from downscaler.playground.siting import COVARIATES, Propensity
+from downscaler.playground.stations.siting import COVARIATES, Propensity
 
 CELLS, PAGE = "cells", "playground.html"
 

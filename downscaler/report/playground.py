@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from downscaler.playground.evaluations import EVALUATIONS, TRUE
 from downscaler.playground.experiment import PHYSICS, Design, Record
 from downscaler.playground.findings import Finding, Table, findings
-from downscaler.playground.layouts import is_exact
 from downscaler.playground.methods import METHODS, learning_from, title_of
+from downscaler.playground.stations.layouts import is_exact
 from downscaler.playground.summary import maps, summary
 from downscaler.playground.world import World
 from downscaler.product import METHOD_CITATION, SIMULATED_LABEL

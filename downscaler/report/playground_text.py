@@ -8,9 +8,9 @@ import numpy as np
 
 from downscaler.playground.evaluations import EVALUATIONS
 from downscaler.playground.experiment import Design
-from downscaler.playground.layouts import cells_of_network, is_exact
 from downscaler.playground.methods import METHODS
-from downscaler.playground.patches import PATCHES
+from downscaler.playground.sampled.patches import PATCHES
+from downscaler.playground.stations.layouts import cells_of_network, is_exact
 from downscaler.playground.world import GAP_DAYS, World
 from downscaler.product import ALGORITHM_VERSION
 from downscaler.report.playground_maps import BLOCK_KM

@@ -6,7 +6,6 @@ The machinery is imported where it is used, so that the command line starts at o
 from __future__ import annotations
 
 import datetime as dt
-import importlib
 import logging
 import time
 from collections.abc import Sequence
@@ -31,27 +30,26 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(DAYS)
 
 
-# What days import while they are made; drawing last, half a second.
-_MACHINERY = (
-    "catalog.publish.day",
-    "downscaler.day.downscale",
-    "downscaler.day.record",
-    "downscaler.stores.prior.kept",
-    "flows.day.reading",
-    "flows.day.attempts",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.figure",
-)
-
-
 def get_ready(jobs: Sequence[DayJob]) -> None:
     """Load what the days of some jobs are made with, before any is; what is wrong with it is told by a day."""
     light.load()
-    for name in _MACHINERY:
-        importlib.import_module(name)
+    _load_machinery()
     with suppress(Exception):
         for job in jobs:
             prepare(job)
+
+
+def _load_machinery() -> None:
+    """Import what days need while they are made; drawing alone takes half a second."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
+
+    import catalog.publish.day  # noqa: F401
+    import downscaler.day.downscale
+    import downscaler.day.record
+    import downscaler.stores.prior.kept  # noqa: F401
+    import flows.day.attempts
+    import flows.day.reading  # noqa: F401
 
 
 def run_day(date: dt.date, job: DayJob, planned: int | None = None, *, wait: bool = True) -> DayOutcome:

@@ -20,10 +20,10 @@ from downscaler.ground.prior import Prior
 from downscaler.playground import CELLS
 from downscaler.playground.experiment import PHYSICS as PHYSICS_LAYOUT
 from downscaler.playground.experiment import Cell, Design, Record, fingerprint, fit_physics, run_cell, sited, table
-from downscaler.playground.frame import frame_of
-from downscaler.playground.gathering import sampled_world
-from downscaler.playground.networks import read_network
 from downscaler.playground.records import Records, read_propensity, write_report
+from downscaler.playground.sampled.frame import frame_of
+from downscaler.playground.sampled.gathering import sampled_world
+from downscaler.playground.stations.networks import read_network
 from downscaler.playground.world import World, make_world
 from downscaler.report.playground import make_report
 from downscaler.report.playground_text import Truth
@@ -34,9 +34,9 @@ from flows.days.workers import end_with_parent, shared_memory
 
 if TYPE_CHECKING:
     from downscaler.playground.findings import Finding
-    from downscaler.playground.layouts import Network
     from downscaler.playground.method import Method
-    from downscaler.playground.siting import Propensity
+    from downscaler.playground.stations.layouts import Network
+    from downscaler.playground.stations.siting import Propensity
 
 Shared = tuple[World, Design, tuple["Method", ...]]
 _SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -28,7 +28,7 @@ from downscaler.learn.training import train
 from downscaler.method.coarse.observation import Observation
 from downscaler.method.features import static_sources
 from downscaler.method.pattern import ratio_to_m01
-from downscaler.playground.siting import GIVEN
+from downscaler.playground.stations.siting import GIVEN
 from downscaler.playground.world import siting
 from downscaler.product import domain as named
 from downscaler.simulation.files.stand_in import PriorWriter

@@ -4,9 +4,9 @@ import pytest
 
 from downscaler.playground.experiment import Design, fit_physics, run_cell, table
 from downscaler.playground.findings import NO, YES, Table, findings, verdict
-from downscaler.playground.layouts import Siting
 from downscaler.playground.sensor import Sensor
-from downscaler.playground.siting import Propensity
+from downscaler.playground.stations.layouts import Siting
+from downscaler.playground.stations.siting import Propensity
 
 LEVEL_GROUND = Propensity(coefficients={"slope": -6.0})
 DESIGN = Design(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from downscaler.errors import ConfigError
-from downscaler.playground.layouts import (
+from downscaler.playground.stations.layouts import (
     LAYOUTS,
     Network,
     Siting,
@@ -13,7 +13,7 @@ from downscaler.playground.layouts import (
     is_exact,
     latin_hypercube,
 )
-from downscaler.playground.siting import GIVEN, Propensity, fit_propensity
+from downscaler.playground.stations.siting import GIVEN, Propensity, fit_propensity
 from downscaler.simulation.noise import Stream
 
 

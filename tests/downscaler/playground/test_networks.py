@@ -10,8 +10,8 @@ import pytest
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import M01, LonLat
-from downscaler.playground import networks
-from downscaler.playground.networks import read_network
+from downscaler.playground.stations import networks
+from downscaler.playground.stations.networks import read_network
 
 
 @pytest.mark.parametrize("names", [("lat", "lon"), ("Latitude", "LONGITUDE")])

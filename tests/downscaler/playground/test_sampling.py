@@ -17,14 +17,14 @@ from downscaler.playground import method as method_module
 from downscaler.playground import physics as physics_module
 from downscaler.playground.evaluations import score, weighted_score
 from downscaler.playground.experiment import Design, fit_physics, run_cell, table
-from downscaler.playground.frame import frame_of
-from downscaler.playground.gathering import sampled_world
-from downscaler.playground.layouts import draw
 from downscaler.playground.method import Lesson
 from downscaler.playground.physics import PhysicsEverywhere, look_of
 from downscaler.playground.place import station_key
-from downscaler.playground.sampling import along_curve, draw_sample, proportional
+from downscaler.playground.sampled.frame import frame_of
+from downscaler.playground.sampled.gathering import sampled_world
+from downscaler.playground.sampled.sampling import along_curve, draw_sample, proportional
 from downscaler.playground.sensor import Sensor, look, read_stations
+from downscaler.playground.stations.layouts import draw
 from downscaler.playground.world import make_world
 from downscaler.product import UPPER_VERDE
 from downscaler.report.playground import make_report

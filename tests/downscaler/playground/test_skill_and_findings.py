@@ -11,11 +11,11 @@ from downscaler.errors import ConfigError, TrainingError
 from downscaler.playground.evaluations import EVALUATIONS, apparent, score, wall_to_wall
 from downscaler.playground.experiment import Cell, Design, Record, fingerprint, run_cell, sited, table
 from downscaler.playground.findings import NO, NOT_CLEAR, YES, Difference, Finding, Table, verdict
-from downscaler.playground.layouts import Network
 from downscaler.playground.method import Lesson
 from downscaler.playground.methods import METHODS, learning_from, title_of
 from downscaler.playground.sensor import Sensor, look, read_stations
-from downscaler.playground.siting import GIVEN, Propensity
+from downscaler.playground.stations.layouts import Network
+from downscaler.playground.stations.siting import GIVEN, Propensity
 from downscaler.simulation.noise import Stream
 from downscaler.skill.interval import Interval, mean_interval, replicates_needed
 

@@ -15,9 +15,9 @@ import numpy as np
 from downscaler.errors import ConfigError
 from downscaler.ground.blocks import Floats, block_sum
 from downscaler.playground.experiment import CURVE_LAYOUTS, PHYSICS, Design, stream_of, table
-from downscaler.playground.frame import Frame
-from downscaler.playground.layouts import is_exact, ranked
 from downscaler.playground.place import Index, Sample, station_key
+from downscaler.playground.sampled.frame import Frame
+from downscaler.playground.stations.layouts import is_exact, ranked
 from downscaler.simulation.noise import Stream
 
 LEAST_BLOCKS = 8  # SMAP cells that a replicate is judged on

@@ -17,7 +17,7 @@ from pyproj import Transformer
 
 from downscaler.errors import StationError
 from downscaler.ground.grid import CRS
-from downscaler.playground.layouts import Network
+from downscaler.playground.stations.layouts import Network
 from downscaler.sources import parquet
 from downscaler.sources.insitu import is_known, places_in
 

@@ -22,11 +22,11 @@ from downscaler.method.pattern import QUANTILES, ratio_to_m01, sensitivity_name
 from downscaler.method.surfaces_at import Spots, SurfacesAt
 from downscaler.method.tile.land import Land
 from downscaler.playground.experiment import Design
-from downscaler.playground.frame import Frame
-from downscaler.playground.listed import Listed
-from downscaler.playground.patches import Patches, needed
 from downscaler.playground.place import Index
-from downscaler.playground.sampling import Drawn, draw_sample
+from downscaler.playground.sampled.frame import Frame
+from downscaler.playground.sampled.listed import Listed
+from downscaler.playground.sampled.patches import Patches, needed
+from downscaler.playground.sampled.sampling import Drawn, draw_sample
 from downscaler.playground.world import World, coarse_lonlat, evenly, learning_and_judged
 
 _SMOOTH = ("soil_moisture_level", "soil_moisture_sd", *QUANTILES)

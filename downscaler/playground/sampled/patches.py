@@ -11,9 +11,9 @@ import xarray as xr
 from downscaler.ground.grid import M09, Domain, Window
 from downscaler.ground.prior import Prior
 from downscaler.learn.samples import TileRecord
-from downscaler.playground.frame import Frame
 from downscaler.playground.place import Index
-from downscaler.playground.sampling import along_curve, proportional
+from downscaler.playground.sampled.frame import Frame
+from downscaler.playground.sampled.sampling import along_curve, proportional
 
 PATCH, PATCHES = 2, 48  # M36 cells along one edge of the ground that the hybrid learns from, and how many
 _LEFT_OUT = ("response_", "soil_moisture_layer")

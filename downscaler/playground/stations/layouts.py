@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from downscaler.ground.blocks import Floats
 from downscaler.playground.place import Index
-from downscaler.playground.siting import GIVEN, Propensity
+from downscaler.playground.stations.siting import GIVEN, Propensity
 from downscaler.simulation.noise import Stream
 
 CLUSTER_KM, PER_CLUSTER = 4.0, 6

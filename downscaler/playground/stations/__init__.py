@@ -1,0 +1,1 @@
+"""Where stations stand: layouts, siting and real networks."""
