@@ -102,11 +102,15 @@ def completeness_page() -> str:
     return completeness.page(told)
 
 
-def experiment_page() -> str:
-    """The page of an experiment with one real figure and one wide table."""
-    figure = new_figure(9.0, 5.0, "Figure", simulated=True)
+def _picture(width: float) -> str:
+    figure = new_figure(width, 5.0, "Figure", simulated=True)
     figure.add_subplot().plot([1, 2, 3])
-    picture = base64.b64encode(png(figure)).decode()
+    return base64.b64encode(png(figure)).decode()
+
+
+def experiment_page() -> str:
+    """The page of an experiment with the figure of its opening, one more and one wide table."""
+    opening, picture = (_picture(9.0 if wide else 4.6) for wide in (False, True))
     table = {
         "title": "Table",
         "caption": "Wide",
@@ -115,7 +119,7 @@ def experiment_page() -> str:
     }
     return _environment().get_template("playground.html.j2").render(
         title="Experiment", lead="Lead", simulated=True, stamp="SIMULATED", findings=[], method="m", replicates=3,
-        figures=[{"title": "Figure", "caption": "Caption", "data": picture}], tables=[table],
+        opening=opening, figures=[{"title": "Figure", "caption": "Caption", "data": picture}], tables=[table],
         facts=[("commit", "0" * 40)], caveats=["None"], citation="c", made="now", worked_out="3",
     )  # fmt: skip
 
@@ -131,6 +135,10 @@ def test_a_report_is_read_on_a_telephone(chromium: Any, tmp_path: Path, page_of:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for picture in page.locator(".picture img").all():
         assert picture.evaluate("img => img.getBoundingClientRect().width") >= 800, "letters of 8 points stay so"
+    for picture in page.locator("img.narrow").all():
+        assert picture.evaluate("img => img.getBoundingClientRect().width") >= 320, (
+            "drawn 4.6 inches wide: 70 dots each"
+        )
     for cell in page.locator(".wide tr:last-child td:first-child").all():
         assert cell.evaluate("cell => parseFloat(getComputedStyle(cell).fontSize)") >= 12.5
     box = page.locator(".wide:has(table)").last
@@ -144,5 +152,6 @@ def test_a_report_is_read_on_a_telephone(chromium: Any, tmp_path: Path, page_of:
 def test_every_figure_and_table_of_a_report_lies_in_a_box_of_its_own(name: str) -> None:
     text = (Path(report.__file__).parent / f"{name}.html.j2").read_text(encoding="utf-8")
     boxes = text.count('<div class="wide picture" tabindex="0"'), text.count('<div class="wide" tabindex="0"')
-    assert boxes == (text.count("<img "), text.count("<table>"))
+    # what is drawn for a telephone needs no box
+    assert boxes == (text.count("<img ") - text.count('<img class="narrow"'), text.count("<table>"))
     assert "max-width: 640px" in text
