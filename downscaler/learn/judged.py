@@ -83,6 +83,7 @@ class _Tile:
 
     @classmethod
     def of(cls, data: xr.Dataset, ratio: int) -> _Tile:
+        """From the prior on a tile, some days at a time."""
         active, theta = data["active"].values.astype(bool), data["soil_moisture"]
         known, means = [], []
         for first in range(0, theta.sizes["time"], _AT_ONCE):
@@ -168,6 +169,7 @@ class _Fold:
         position: int,
         rng: np.random.Generator,
     ) -> Judged:
+        """A day at ``position`` analysed by what is known, against its truth [cells]; ``fold`` is its fifth."""
         found = self._analysed(coarse, days, position, rng)
         today, slow, variance, slow_variance, joint, spread = (
             smooth_surface(part, self.active, self.ratio)[self.active][::_EVERY]

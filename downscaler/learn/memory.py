@@ -128,7 +128,7 @@ def _with_answer(memory: Memory, looks: Sequence[_Look]) -> Memory:
     found = [look.sums for look in looks if look.sums is not None]
     if len(found) < len(looks) or memory.amplitude <= 0:
         return memory
-    by_day = sum(found[1:], found[0])
+    by_day = sum(found[1:], found[0].copy())  # theirs stay as they are
     by_day[..., -1] /= memory.amplitude  # of anomalies in spreads of the cell
     by_day[..., -1, :] /= memory.amplitude
     counts = by_day[:, 0, 0].astype(np.intp)
