@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+LARGEST_BLOCK = 1 << 30  # bytes that a block of a store may unpack to, as declared or as packed
+
 
 class RefusedFileError(OSError):
     """A file that is not read; ``what`` says why in one clause, ``remedy`` what to do."""

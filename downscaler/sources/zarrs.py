@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from downscaler.sources.refused import RefusedFileError, require_regular
+from downscaler.sources.refused import LARGEST_BLOCK, RefusedFileError, require_regular
 
 if TYPE_CHECKING:
     import xarray as xr
 
 METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 LARGEST_METADATA = 1 << 24  # bytes of one file of them
-LARGEST_BLOCK = 1 << 32  # bytes that a block may unpack to
 _HOLLOW, _HOLLOW_BLOCK, _RATIO = 10_000_000_000, 1 << 26, 3_000
 """Declared bytes of an array, and of one block, from which the store has to hold one byte for each 3,000."""
 _LONG_AXIS = 20_000_000  # values of an array of one dimension, which is read whole
@@ -53,11 +52,15 @@ def attributes_of(path: Path) -> Mapping[str, Any]:
 def dataset(path: Path, **decoding: Any) -> xr.Dataset:
     """A Zarr store, opened lazily by xarray; ``decoding`` is that of ``xarray.open_dataset``.
 
-    Raises RefusedFileError as ``check``; otherwise what xarray raises.
+    Raises RefusedFileError as ``check``, and where values are read for a block that unpacks to more than
+    ``LARGEST_BLOCK``; otherwise what xarray raises.
     """
     import xarray as xr
 
+    from downscaler.sources import zarr_codecs
+
     check(path)
+    zarr_codecs.install()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of stores without consolidated metadata
         warnings.simplefilter("ignore", UserWarning)  # of files beside the arrays

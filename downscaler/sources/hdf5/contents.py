@@ -18,7 +18,7 @@ from typing import Any
 
 import h5py
 
-from downscaler.sources.hdf5 import forms
+from downscaler.sources.hdf5 import blocks, forms
 from downscaler.sources.refused import RefusedFileError
 
 HOLLOW, HOLLOW_WHOLE = 10_000_000_000, 1 << 26
@@ -91,6 +91,7 @@ def _self_contained(file: Any, hollow: int) -> list[str]:
         if found.is_virtual or found.external:
             raise _points_outside(name, "a virtual dataset" if found.is_virtual else str(found.external[0][0]))
         _require_filled(name, found, hollow)
+        blocks.require_honest(name, found)
     return names
 
 

@@ -1,5 +1,7 @@
 """Files that declare far more than they hold: refused, or read in pieces of bounded size."""
 
+import zlib
+
 import h5py
 import numpy as np
 import pytest
@@ -53,3 +55,32 @@ def test_steps_with_data_are_the_same_whatever_is_read_at_a_time(steps, height, 
     data = xr.DataArray(values, dims=("time", "y", "x"))
     expected = [bool((np.abs(field) < 1e30).any()) for field in values]
     assert _steps_with_data(data.transpose("y", "x", "time"), most).tolist() == expected
+
+
+def packed(path, block, *, deflates=1):
+    """An HDF5 file of one variable of 4 kB, whose only block holds these deflated bytes."""
+    with h5py.File(path, "w") as file:
+        space, known = h5py.h5s.create_simple((1024,)), h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        known.set_chunk((1024,))
+        for _ in range(deflates):
+            known.set_deflate(4)
+        data = h5py.h5d.create(file.id, b"theta", h5py.h5t.IEEE_F32LE, space, known)
+        data.write_direct_chunk((0,), block)
+    return path
+
+
+def test_a_block_may_not_unpack_to_more_than_it_declares(tmp_path):
+    many = zlib.compressobj(9)
+    block = b"".join(many.compress(bytes(1 << 24)) for _ in range(40)) + many.flush()
+    with pytest.raises(hdf5.RefusedFileError, match="theta declares 4,096 bytes and unpacks to 1,048,576 or more"):
+        hdf5.check(packed(tmp_path / "bomb.nc", block))
+    with pytest.raises(hdf5.RefusedFileError, match="theta is deflated more than once"):
+        hdf5.check(packed(tmp_path / "twice.nc", zlib.compress(zlib.compress(bytes(4096))), deflates=2))
+    hdf5.check(packed(tmp_path / "plain.nc", zlib.compress(bytes(4096))))
+
+
+def test_long_blocks_that_are_honest_pass(tmp_path):
+    values = np.random.default_rng(3).integers(0, 256, (2, 1 << 20), np.uint8)
+    with h5py.File(tmp_path / "long.nc", "w") as file:
+        file.create_dataset("theta", data=values, chunks=(1, 1 << 20), compression="gzip", fletcher32=True)
+    hdf5.check(tmp_path / "long.nc")

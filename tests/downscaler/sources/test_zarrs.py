@@ -151,14 +151,14 @@ def test_own_stores_do_not_wait_for_a_pipe(tmp_path: Path, name: str) -> None:
             read(store)
 
 
-def test_a_block_whose_codec_asks_for_a_negative_length_is_told(tmp_path: Path) -> None:
+def test_a_block_of_a_negative_length_is_told(tmp_path: Path) -> None:
     from downscaler.sources.gridded import product_at
 
     store = _located(tmp_path / "s.zarr")
     block = bytearray(_block(store).read_bytes())
     block[4:8] = (-10).to_bytes(4, "little", signed=True)  # Blosc's header: bytes when unpacked
     _block(store).write_bytes(block)
-    with pytest.raises(ComparisonError, match="SystemError"):
+    with pytest.raises(ComparisonError, match="unpacks to 4,294,967,286 or more"):
         product_at(str(store), [dt.date(2024, 5, 1)], np.array([-98.0]), np.array([34.0]))
 
 
