@@ -25,13 +25,19 @@ def receivers(slope_x: Field, slope_y: Field) -> tuple[Index, Field]:
     neighbours. Arrays are [j, i], row 0 in the south; missing slopes count as none.
     """
     east, north = np.nan_to_num(slope_x), np.nan_to_num(slope_y)
-    along_x = np.abs(east) >= np.abs(north)
-    steep = np.where(along_x, np.abs(east), np.abs(north))
-    j, i = np.mgrid[: east.shape[0], : east.shape[1]]
-    to_i = i - np.where(along_x, np.sign(east), 0).astype(np.int64)
-    to_j = j - np.where(along_x, 0, np.sign(north)).astype(np.int64)
-    inside = (to_i >= 0) & (to_i < east.shape[1]) & (to_j >= 0) & (to_j < east.shape[0]) & (steep > 0)
-    return np.where(inside, to_j * east.shape[1] + to_i, -1).ravel(), steep
+    across, up = np.abs(east), np.abs(north)
+    along_x, steep = across >= up, np.maximum(across, up)
+    step = np.where(along_x, np.sign(east), np.sign(north) * east.shape[1]).astype(np.int64)
+    receiver = np.arange(east.size).reshape(east.shape) - step
+    receiver[steep <= 0] = -1
+    for edge, leaves in (
+        (np.s_[:, 0], along_x[:, 0] & (east[:, 0] > 0)),
+        (np.s_[:, -1], along_x[:, -1] & (east[:, -1] < 0)),
+        (np.s_[0], ~along_x[0] & (north[0] > 0)),
+        (np.s_[-1], ~along_x[-1] & (north[-1] < 0)),
+    ):
+        receiver[edge][leaves] = -1
+    return receiver.ravel(), steep
 
 
 def upslope_cells(receiver: Index) -> Field:

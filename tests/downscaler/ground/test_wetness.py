@@ -76,3 +76,17 @@ def test_little_washita_drains_592_cells_through_its_outlet(shared: Path):
         np.testing.assert_array_equal(cells, static["flow_accum"].values)
         assert pits(receiver) == 0
         assert cells[31, 40] == 592 == pytest.approx(static["watershed"].values.sum())
+
+
+@settings(max_examples=examples(60))
+@given(st.integers(1, 5), st.integers(1, 5), st.randoms(use_true_random=False))
+def test_receivers_are_those_of_a_slow_twin(height, width, chance):
+    choices = [0.0, -0.0, 0.1, -0.1, 0.2, -0.2, np.nan]
+    east, north = (np.array([[chance.choice(choices) for _ in range(width)] for _ in range(height)]) for _ in range(2))
+    receiver, steep = receivers(east, north)
+    for (j, i), x in np.ndenumerate(np.nan_to_num(east)):
+        y = np.nan_to_num(north[j, i])
+        to = (j, i - int(np.sign(x))) if abs(x) >= abs(y) else (j - int(np.sign(y)), i)
+        inside = 0 <= to[0] < height and 0 <= to[1] < width and to != (j, i)
+        assert receiver[j * width + i] == (to[0] * width + to[1] if inside else -1)
+        assert steep[j, i] == max(abs(x), abs(y))
