@@ -210,6 +210,9 @@ def variables() -> str:
             "",
             *(_described(v) for v in product.ROOT_ZONE_VARIABLES),
             "",
+            "## The error of SMAP's retrievals\n",
+            f"`vadose:{product.SMAP_ERROR.name}` of a daily item, {product.SMAP_ERROR.units}. "
+            f"{product.SMAP_ERROR.description}\n",
             "## Quality flags\n",
             "`quality_flag` is a bit field; 0 is a value without reservation.\n",
             "| bit | value | name | meaning |",

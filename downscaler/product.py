@@ -158,6 +158,24 @@ SMAP_SHARE = Variable(
     valid_max=1.0,
     precision=1e-2,
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One number that a daily item tells beside its rasters, as the property ``vadose:NAME``."""
+
+    name: str
+    description: str
+    units: str
+
+
+SMAP_ERROR = Fact(
+    name="smap_error",
+    description="Standard error of SMAP's retrievals on that day, the median over those used: stated by SMAP, else "
+    "found in the day's own pass (of an analysis: in the passes of its window), else the nominal 0.04. The provenance "
+    "record has range, numbers of each kind and what the pass was found to be under `findings`.",
+    units="m3 m-3",
+)
 ANALYSIS_CHANGE = 0.002  # m3 m-3, change of a SMAP cell's analysis below which a published day stands
 VARIABLES: tuple[Variable, ...] = (SOIL_MOISTURE, UNCERTAINTY, LOWER, UPPER, QUALITY_FLAG, OBSERVATION_TIME)
 

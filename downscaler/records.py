@@ -36,7 +36,8 @@ class RunRecord:
     ``caveats`` are sentences that a user has to read (simulated sample, prior of another year); ``simulated`` is
     true when any input is simulated; ``observed`` are the first and last SMAP observation used (UTC);
     ``parameters`` are the settings that shaped the numbers; ``considered`` names all granules of the day that were
-    there, used or not.
+    there, used or not. ``findings`` are what the run found in its inputs: they follow from these, so that they are
+    told and make no day another.
     """
 
     date: dt.date
@@ -47,6 +48,7 @@ class RunRecord:
     caveats: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     considered: tuple[str, ...] = ()
+    findings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def file_sha256(path: Path) -> str:

@@ -201,12 +201,19 @@ def _own(run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[
         "vadose:observed": [_stamp(time) for time in run.observed],
         "vadose:published_percent": round(shown.valid_percent, 4),
         "vadose:flag_percent": flags.flag_percent(),
+        **_smap_error(run),
         "vadose:inputs": [
             {"kind": r.kind, "name": r.name, "version": r.version, "sha256": r.sha256} for r in run.inputs
         ],
         "vadose:granules_considered": sorted(run.considered),
         "vadose:fingerprint": fingerprint(run, domain),
     }
+
+
+def _smap_error(run: RunRecord) -> dict[str, float]:
+    """The median error of SMAP's retrievals, where the run tells it."""
+    told = run.findings.get(product.SMAP_ERROR.name)
+    return {f"vadose:{product.SMAP_ERROR.name}": told["median"]} if told else {}
 
 
 def _link(item: pystac.Item, run: RunRecord, revision: int, predecessor: int | None) -> None:

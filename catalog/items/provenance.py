@@ -42,7 +42,7 @@ def software() -> dict[str, str]:
 
 
 def provenance(run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) -> dict[str, Any]:
-    """The content of the ``provenance`` asset: every input with checksum and version, code, parameters, statistics."""
+    """The content of the ``provenance`` asset: inputs by checksum, code, parameters, findings, statistics."""
     window = domain.window(M01)
     return {
         "product": product.PRODUCT_NAME,
@@ -64,6 +64,7 @@ def provenance(run: RunRecord, domain: Domain, rasters: Mapping[str, Raster]) ->
         "depth_note": product.DEPTH_NOTE,
         "inputs": [_input(record) for record in run.inputs],
         "parameters": dict(run.parameters),
+        "findings": dict(run.findings),
         "software": software(),
         "statistics": {name: raster.statistics.as_stac() for name, raster in rasters.items()},
         "fingerprint": fingerprint(run, domain),

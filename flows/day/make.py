@@ -47,6 +47,7 @@ def _load_machinery() -> None:
     import catalog.publish.day  # noqa: F401
     import downscaler.day.downscale
     import downscaler.day.record
+    import downscaler.day.retrievals
     import downscaler.stores.prior.kept  # noqa: F401
     import flows.day.attempts
     import flows.day.reading  # noqa: F401
@@ -161,20 +162,22 @@ def _publish(
     """Predict, write and publish; ``stages`` are the seconds of what came before."""
     from catalog.publish.day import publish
     from downscaler.day.downscale import tiles
+    from downscaler.day.retrievals import with_told_error
     from downscaler.parts import cores
     from downscaler.stores.prior.kept import keeping
 
-    clock = time.monotonic()
+    clock, keep = time.monotonic(), keeping(inputs.prior, inputs.domain)
+    day, findings = with_told_error(reading, inputs, keep)
     made = tiles(  # by tile
-        reading.day,
+        day,
         inputs.prior,
         inputs.model,
         matching=inputs.matching,
         weather=inputs.weather.upto(run.date) if inputs.weather is not None else None,
-        keeping=keeping(inputs.prior, inputs.domain),
+        keeping=keep,
         threads=cores(),
     )
-    done = publish(job.catalog, run, inputs.domain, made, claim=claim)  # write, publish
+    done = publish(job.catalog, replace(run, findings=findings), inputs.domain, made, claim=claim)  # write, publish
     status: Status = "current" if done.status == "unchanged" else "published"
     what = "analysis, revision" if job.is_analysis else "revision"
     stages = stages | {"publication": time.monotonic() - clock}

@@ -61,6 +61,21 @@ class Sensor:
     width: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class PassError:
+    """What one pass tells of itself: standard error of its retrievals as means of their own cells [nyc, nxc], m3 m-3.
+
+    ``scale`` is the size of the day's departures over the record's. ``found`` is False where there are too few
+    retrievals to tell: the sensor is the mean of the cell then and the error SMAP's nominal one.
+    """
+
+    error: Floats
+    sensor: Sensor
+    observation: Observation
+    scale: float
+    found: bool
+
+
 SENSORS = (
     Sensor(level=0.0, width=0.0),  # the mean of its cell
     Sensor(level=0.5, width=0.7 * FOOTPRINT),  # sharpened, as the enhanced product is in part
@@ -131,8 +146,8 @@ def find_scale(
     return float(np.sqrt(weights @ scales**2 / weights.sum()))
 
 
-def pass_error(seen: Floats, background: Background, components: tuple[Component, ...], cell_km: float) -> Floats:
-    """Standard error of one pass's retrievals as means of their own cells [nyc, nxc], m3 m-3.
+def pass_error(seen: Floats, background: Background, components: tuple[Component, ...], cell_km: float) -> PassError:
+    """Standard error of one pass's retrievals, and what it is made of.
 
     Sensor, error and size of the day's departures (``SCALES``) are those that make the pass likeliest, two thirds of
     the error smooth: one pass does not tell its own smooth part from the weather. A footprint adds what it makes of
@@ -150,7 +165,8 @@ def pass_error(seen: Floats, background: Background, components: tuple[Component
     sensor, found, scale = _likeliest(parts, SHARES[:1], SCALES, np.zeros(1), components, cell_km)
     of_level = sensor.level * np.nan_to_num(background.seen - background.level)
     of_departures = smearing(components, sensor.width, cell_km) * scale * np.nan_to_num(background.spread)
-    return np.asarray(np.sqrt(found.error**2 + of_level**2 + of_departures**2))
+    error = np.asarray(np.sqrt(found.error**2 + of_level**2 + of_departures**2))
+    return PassError(error=error, sensor=sensor, observation=found, scale=scale, found=bool(parts))
 
 
 def smearing(components: tuple[Component, ...], width: float, cell_km: float) -> float:

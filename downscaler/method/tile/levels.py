@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-import xarray as xr
 
 from downscaler.ground.blocks import Floats
 from downscaler.ground.coarse_day import CoarseDay
@@ -13,8 +13,9 @@ from downscaler.ground.grid import Domain, EaseGrid
 from downscaler.ground.prior import Prior
 from downscaler.method.coarse.analysis import Memory
 from downscaler.method.coarse.observation import CELL_KM
-from downscaler.method.coarse.sensor import FOOTPRINT, Background, pass_error
+from downscaler.method.coarse.sensor import FOOTPRINT, Background, PassError, pass_error
 from downscaler.method.coarse_prior import CoarseLevels, coarse_levels
+from downscaler.method.matching import Matching
 from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.tile.land import Keep
 
@@ -46,23 +47,27 @@ def levels_of(prior: Prior, domain: Domain, grid: EaseGrid, keep: Keep) -> Coars
     return _levels_of(_Key(prior, domain, grid, keep))
 
 
-def with_error(prepared: xr.Dataset, day: CoarseDay, prior: Prior, memory: Memory | None, keep: Keep) -> xr.Dataset:
-    """A day's coarse fields with the error of its retrievals where SMAP states none, as its own pass tells it.
+def with_error(
+    day: CoarseDay, prior: Prior, memory: Memory | None, keep: Keep, matching: Matching | None = None
+) -> tuple[CoarseDay, PassError | None]:
+    """A day with the error of its retrievals where SMAP states none, as its own pass tells it, and what that told.
 
-    Unchanged for an analysis, and for a model that has not learned how coarse fields behave.
+    Unchanged, and None, for an analysis, for a day that has all errors already, and for a model that has not learned
+    how coarse fields behave.
 
     Args:
-        prepared: the day's fields with ``in_prior`` and ``scale``, see ``tile.predict``.
-        day: whose they are.
+        day: SMAP's retrievals.
         prior: covers the day's domain.
         memory: the model's for the day's grid.
         keep: where the prior's levels are kept.
+        matching: carries SMAP into the prior's climatology.
     """
-    stated = prepared["soil_moisture_error"].values
-    seen = np.where(prepared["recommended"].values, prepared["in_prior"].values, np.nan)
+    stated, theta = day.data["soil_moisture_error"].values, day.data["soil_moisture"].values
+    seen = np.where(day.data["recommended"].values, theta, np.nan)
     wanted = np.isfinite(seen) & ~(np.isfinite(stated) & (stated > 0))
-    if memory is None or "analysed" in prepared or not wanted.any():
-        return prepared
+    if memory is None or "analysed" in day.data or not wanted.any():
+        return day, None
+    scale = np.ones(seen.shape) if matching is None else matching.scale(day.date)
     levels = levels_of(prior, day.domain, day.grid, keep)
     usual = np.where(np.isfinite(levels.level), 0.0, np.nan)
     background = Background(
@@ -74,6 +79,11 @@ def with_error(prepared: xr.Dataset, day: CoarseDay, prior: Prior, memory: Memor
         passes=usual[None],
     )
     km = ratio_to_m01(day.grid) * CELL_KM
-    found = pass_error(seen, background, memory.components(weather=False), km)
-    error = np.where(wanted, found * prepared["scale"].values, stated)
-    return prepared.assign(soil_moisture_error=(("y", "x"), error))
+    found = pass_error(in_prior(seen, day, matching), background, memory.components(weather=False), km)
+    error = np.where(wanted, found.error * scale, stated)
+    return replace(day, data=day.data.assign(soil_moisture_error=(("y", "x"), error))), found
+
+
+def in_prior(theta: Floats, day: CoarseDay, matching: Matching | None) -> Floats:
+    """Coarse values of a day in the prior's climatology."""
+    return theta if matching is None else np.clip(matching.to_prior(theta, day.date), 0.001, 0.95)

@@ -25,7 +25,7 @@ from downscaler.method.pattern import ratio_to_m01
 from downscaler.method.quality import minutes, quality
 from downscaler.method.tile.analysed import ANALYSED, joined
 from downscaler.method.tile.land import Arrays, Keep, Land, keep_nothing
-from downscaler.method.tile.levels import with_error
+from downscaler.method.tile.levels import in_prior, with_error
 from downscaler.method.tile.turns import in_order
 from downscaler.method.tile.weather import DaysOfWeather, WeatherOfDay, nothing_kept, tile_weather
 from downscaler.method.weather.coarse import Shelf
@@ -81,7 +81,8 @@ def predict(
     windows = list(day.domain.blocks(tile))
     alone = threads if len(windows) == 1 else 1  # threads of the trees
     keeping = keeping or Keeping()
-    prepared = with_error(_prepared(day, matching), day, prior, model.memory.get(day.grid.name), keeping.land)
+    day, _ = with_error(day, prior, model.memory.get(day.grid.name), keeping.land, matching)
+    prepared = _prepared(day, matching)
     work = _Day(model.on(alone), prior, day, prepared, weather, keeping)
     with threadpool_limits(1, user_api="blas"):  # its matrices are small: two threads wait for each other
         work.learn_weather(windows, threads)
@@ -93,7 +94,7 @@ def _prepared(day: CoarseDay, matching: Matching | None) -> xr.Dataset:
     data = day.data if "filled" in day.data else day.data.assign(filled=day.data["recommended"] & False)
     used = data["recommended"].values | data["filled"].values
     kept = np.where(used, data["soil_moisture"].values, np.nan)
-    matched = kept if matching is None else np.clip(matching.to_prior(kept, day.date), 0.001, 0.95)
+    matched = in_prior(kept, day, matching)
     scale = np.ones(kept.shape) if matching is None else matching.scale(day.date)
     fields = {"kept": kept, "in_prior": matched, "scale": scale}
     return data.assign({name: (("y", "x"), field) for name, field in fields.items()})

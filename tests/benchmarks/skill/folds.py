@@ -1,7 +1,8 @@
 """Error and coverage of each contiguous fifth of a record, predicted from the others a week apart.
 
 ``python -m tests.benchmarks.skill.folds PRIOR [--noise SD ...]`` prints JSON: of the SMAP-conserving days, trees and
-factors refitted for each fifth (rows of ``skill.crossval``), at each noise of the coarse value; and of the analysis
+factors refitted for each fifth (rows of ``skill.crossval``), at each noise of the coarse value, of the first fifth also
+without the run's first month, which an analysis has no window for (``from_day``); and of the analysis
 without weather, factors of the other fifths (``learn.misses``), with SMAP's smooth error on two days of five.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,11 @@ from downscaler.learn import memory as learned
 from downscaler.learn.boosting import Kind
 from downscaler.learn.judged import judged
 from downscaler.learn.misses import Misses, expected
+from downscaler.learn.samples import Part
 from downscaler.learn.training import days_with_data, with_weather
+from downscaler.method.coarse.analysis import WINDOW
 from downscaler.method.coarse.following import CENTRES
+from downscaler.method.hybrid import Model
 from downscaler.skill import crossval
 from downscaler.skill.crossval import DEFAULTS, as_dict
 from downscaler.skill.folds import FOLDS, time_folds
@@ -36,14 +41,19 @@ def conserving(prior: Prior, noises: list[float], folds: list[int]) -> list[dict
     for number, fold in enumerate(time_folds(data, M09, days)):
         if number not in folds:
             continue
-        judges = {noise: crossval._Judges(data, M09, "time") for noise in noises}
-        crossval._judge_fold(fold, Kind(grid=M09, forcing=forcing, pattern=True), judges, None, DEFAULTS["time"])
-        for noise, judge in judges.items():
-            rows = as_dict(judge.all.figures())["methods"]
-            told = {"fold": number, "noise": noise, "days": len(fold.held.days)}
-            told |= {name: _short(rows[name]) for name in ("hybrid", "climatological_pattern")}
-            found.append(told)
-            print(json.dumps(told), flush=True)
+        kind = Kind(grid=M09, forcing=forcing, pattern=True)
+        branch = crossval._fitted(fold, kind, DEFAULTS["time"])
+        model = Model(branches={(M09.name, forcing): branch}, memory={}, card={})
+        for start in dict.fromkeys((0, max(0, WINDOW - int(fold.held.days[0])))):
+            late = replace(fold, held=Part(days=fold.held.days[start:]))
+            judges = {noise: crossval._Judges(data, M09, "time") for noise in noises}
+            crossval._judge_fold(late, kind, judges, model, DEFAULTS["time"])
+            for noise, judge in judges.items():
+                rows = as_dict(judge.all.figures())["methods"]
+                told = {"fold": number, "from_day": start, "noise": noise, "days": len(late.held.days)}
+                told |= {name: _short(rows[name]) for name in ("hybrid", "climatological_pattern")}
+                found.append(told)
+                print(json.dumps(told), flush=True)
     return found
 
 

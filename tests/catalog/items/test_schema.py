@@ -89,6 +89,7 @@ FAULTS = {
     "software without version": lambda d: d["properties"].update({"processing:software": {"vadose": ""}}),
     "no datetime": lambda d: d["properties"].pop("datetime"),
     "unknown own field": lambda d: d["properties"].update({"vadose:typo": 1}),
+    "an error below zero": lambda d: d["properties"].update({"vadose:smap_error": -0.01}),
     "no fingerprint": lambda d: d["properties"].pop("vadose:fingerprint"),
     "unknown extension": lambda d: d["stac_extensions"].append("https://example.org/v1.0.0/schema.json"),
     "another STAC": lambda d: d.update({"stac_version": "1.0.0"}),

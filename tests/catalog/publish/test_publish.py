@@ -3,12 +3,16 @@
 import datetime as dt
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from catalog import find_item, is_current, items, publish, validate_catalog
+from catalog.check.check import check
+from catalog.items.index import read_index
 from catalog.naming import DayName
+from catalog.store.base import open_store
 from downscaler import product
 from downscaler.errors import CatalogError
 from downscaler.ground.tiles import Tile
@@ -87,6 +91,26 @@ def test_current_means_the_same_inputs_versions_and_parameters(root, domain, til
     assert not is_current(root, record(domain, dt.date(2015, 4, 2)), domain)
     monkeypatch.setattr(product, "ALGORITHM_VERSION", "9.9.9")
     assert not is_current(root, run, domain)
+
+
+def test_what_a_run_found_is_told_and_makes_no_day_another(root, domain, tiles, record):
+    date, told = dt.date(2015, 4, 1), {"smap_error": {"median": 0.031, "minimum": 0.02, "maximum": 0.05}}
+    before = record(domain)  # of a release that told nothing
+    publish(root, before, domain, tiles(domain))
+    assert "vadose:smap_error" not in find_item(root, domain, date)["properties"]
+    assert is_current(root, replace(before, findings=told), domain)
+    later = date + dt.timedelta(days=1)
+    publish(root, replace(record(domain, later), findings=told), domain, tiles(domain))
+    item = find_item(root, domain, later)
+    assert item["properties"]["vadose:smap_error"] == 0.031
+    file = root / DayName.of(domain, later).folder / item["assets"]["provenance"]["href"]
+    assert json.loads(file.read_text())["findings"] == told
+    assert len(validate_catalog(root)) == 6
+    assert check(root).findings == []
+    assert [i["properties"].get("vadose:smap_error") for i in read_index(open_store(root), item["collection"])] == [
+        None,
+        0.031,
+    ]
 
 
 def test_a_lost_link_is_noticed_and_mended(root, domain, tiles, record):

@@ -134,3 +134,6 @@ def test_without_it_the_run_is_told_as_before(job: DayJob) -> None:
     told = provenance(job, LAST)
     assert set(told["parameters"]) == {"smap_grid", "smap_merge_rule"}
     assert {entry["kind"] for entry in told["inputs"]} == {"granule", "prior", "model"}
+    error = told["findings"]["smap_error"]
+    assert error["minimum"] <= error["median"] <= error["maximum"]
+    assert error["stated"] + error["found"] + error["nominal"] > 0

@@ -49,7 +49,10 @@ def test_one_pass_tells_the_size_of_its_error(error: float) -> None:
     _, background = scene(1)
     rng, model = np.random.default_rng(4), Observation(error=error)
     seen = background.level + departures(np.zeros(1), 0.02, 5)[0] + model.errors(SHAPE, KM, rng)
-    told = pass_error(seen, background, COMPONENTS, KM)
+    found = pass_error(seen, background, COMPONENTS, KM)
+    told = found.error
+    assert found.found
+    assert found.observation.error == pytest.approx(error, rel=0.55)
     assert told.shape == SHAPE
     assert np.ptp(told) == 0.0
     assert told[0, 0] == pytest.approx(error, rel=0.55)
@@ -58,7 +61,9 @@ def test_one_pass_tells_the_size_of_its_error(error: float) -> None:
 def test_a_footprint_s_effect_on_the_level_is_part_of_the_error() -> None:
     fine, background = scene(1)
     seen = Observation(footprint=FOOTPRINT, error=0.0).coarse(fine, np.ones(fine.shape, bool), 9)
-    told = pass_error(seen, background, COMPONENTS, KM)
+    found = pass_error(seen, background, COMPONENTS, KM)
+    told = found.error
+    assert found.sensor.width == FOOTPRINT
     away = np.abs(background.seen - background.level)
     assert (told >= away).all()
     assert np.sqrt((told**2).mean()) < 1.2 * np.sqrt((away**2).mean()) + 0.01
@@ -68,7 +73,9 @@ def test_few_retrievals_have_the_nominal_error() -> None:
     _, background = scene(1)
     seen = np.full(SHAPE, np.nan)
     seen[:4, :5] = 0.2
-    np.testing.assert_allclose(pass_error(seen, background, COMPONENTS, KM), Observation().error)
+    told = pass_error(seen, background, COMPONENTS, KM)
+    assert not told.found
+    np.testing.assert_allclose(told.error, Observation().error)
 
 
 def test_what_a_footprint_takes_is_known_where_cells_are_independent_and_where_they_are_one() -> None:
