@@ -9,6 +9,7 @@ import numpy as np
 
 from downscaler.day.inputs import Inputs
 from downscaler.day.reading import Reading
+from downscaler.day.record import is_modelled
 from downscaler.ground.blocks import Floats
 from downscaler.ground.coarse_day import CoarseDay
 from downscaler.method.coarse.sensor import PassError
@@ -16,8 +17,6 @@ from downscaler.method.hybrid import DEFAULT_ERROR
 from downscaler.method.tile.levels import with_error
 from downscaler.method.tile.predict import Keeping
 from downscaler.product import SMAP_ERROR
-
-_DIGITS = 4
 
 
 def with_told_error(
@@ -32,11 +31,13 @@ def with_told_error(
         m3 m-3, and of how many the error is ``stated``, ``found`` in the pass or ``nominal``; where it was found the
         ``observation`` (footprint, error of a cell's mean, smooth share), ``footprint_share`` and
         ``departures_scale``, in the prior's climatology, as of an analysis. Of an analysis the median alone, of
-        the passes of its window; empty without any retrieval.
+        the passes of its window; empty without any retrieval, as where SMAP L4 stands in.
     """
     day = reading.day
     if "analysed" in day.data:
         return day, _of_window(reading, inputs)
+    if is_modelled(day):  # no retrieval at all
+        return day, {}
     memory = inputs.model.memory.get(day.grid.name)
     known, found = with_error(day, inputs.prior, memory, (keeping or Keeping()).land, inputs.matching)
     return known, _of_pass(day, known, found)
@@ -47,7 +48,7 @@ def _of_window(reading: Reading, inputs: Inputs) -> dict[str, Any]:
     if not (day.data["age_days"].values >= 0).any():
         return {}
     scale = float(np.nanmedian(inputs.matching.scale(day.date))) if inputs.matching else 1.0
-    return {SMAP_ERROR.name: {"median": round(scale * float(reading.analysis["observation"]["error"]), _DIGITS)}}
+    return {SMAP_ERROR.name: {"median": _short(scale * reading.analysis["observation"]["error"])}}
 
 
 def _of_pass(day: CoarseDay, known: CoarseDay, found: PassError | None) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _of_pass(day: CoarseDay, known: CoarseDay, found: PassError | None) -> dict[
     of_pass = int(np.isfinite(error).sum()) - by_smap if found is not None and found.found else 0
     error = np.where(np.isfinite(error), error, DEFAULT_ERROR)
     sizes = {"median": np.median(error), "minimum": error.min(), "maximum": error.max()}
-    told: dict[str, Any] = {name: round(float(size), _DIGITS) for name, size in sizes.items()}
+    told: dict[str, Any] = {name: _short(size) for name, size in sizes.items()}
     told |= {"stated": by_smap, "found": of_pass, "nominal": int(used.sum()) - by_smap - of_pass}
     if not of_pass or found is None:
         return {SMAP_ERROR.name: told}
@@ -72,4 +73,9 @@ def _of_pass(day: CoarseDay, known: CoarseDay, found: PassError | None) -> dict[
 
 
 def _positive(error: Floats) -> Floats:
-    return np.where(error > 0, error, np.nan)
+    return np.where(np.isfinite(error) & (error > 0), error, np.nan)
+
+
+def _short(size: float) -> float:
+    """Three digits, however small: what is positive stays so."""
+    return float(f"{size:.3g}")
