@@ -48,7 +48,7 @@ def run_record(reading: Reading, inputs: Inputs, considered: Sequence[str] = ())
             *reading.caveats,
         ),
         parameters=parameters,
-        considered=tuple(considered),
+        considered=tuple(dict.fromkeys(considered)),
     )
 
 

@@ -91,6 +91,8 @@ def test_a_day_has_both_products_and_a_day_without_granule_its_analysis(job: Day
         assert inside[whole].all()
         named = [entry for entry in item.properties["vadose:inputs"] if entry["kind"] == "granule"]
         assert len(named) >= 3  # every granule of the window
+        told = item.properties["vadose:granules_considered"]
+        assert told == sorted({*told, *(entry["name"] for entry in named)})  # each once, those not used too
     states = survey(job.each()[1], seen, last)
     assert [(state.state, state.why) for state in states] == [("published", "")] * 2
 
