@@ -35,6 +35,11 @@ _LEAST = 0.005  # m3 m-3, below any soil's moisture
 _PAST, _STEP = 120, 5  # days that the running mean looks back where no SMAP is asked, and between days of season
 
 
+NOT_JUDGED = (
+    f"The training record has less than {2 * WINDOW} days: the 90 % interval could not be tested and may hold far less."
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Expected:
     """What is expected without SMAP on the days of the passes and the day itself, and in words what tells so.
@@ -47,6 +52,7 @@ class _Expected:
     told: str
     memory: Memory
     weather: bool = False
+    model: bool = False
 
 
 def analyse_day(
@@ -90,12 +96,13 @@ def analyse_day(
         slow=expected.slow,
         passes=expected.days[:-1],
         weather=expected.weather,
+        model=expected.model,
     )
     seen = np.stack([_matched(day, inputs) for day in days])
     ages = np.array([(date - day.date).days for day in days], float)
     found = analyse(seen, ages, background, expected.memory, ratio_to_m01(grid) * CELL_KM)
     day = _day(days, found, inputs)
-    return Reading(day=day, analysis=_told(found, expected, ages), caveats=_caveats(day))
+    return Reading(day=day, analysis=_told(found, expected, ages), caveats=_caveats(day, memory))
 
 
 def _grid(today: CoarseDay | None, before: Sequence[CoarseDay], inputs: Inputs) -> EaseGrid:
@@ -132,7 +139,7 @@ def _expected(
         own, _ = coarse_days(inputs.prior, inputs.domain, grid, [*dates, *held])
         departure = own - levels.level
         days, slow = departure[: len(dates)], _running(departure[len(dates) :], held)
-        return _Expected(days=days, slow=slow, told="the prior's own days", memory=memory, weather=True)
+        return _Expected(days=days, slow=slow, told="the prior's own days", memory=memory, weather=True, model=True)
     answer = _answer(inputs, grid, dates, levels, memory, weather, shelf)
     if answer is not None:
         told = "the answer to the weather of the days"
@@ -241,13 +248,14 @@ def _told(found: Analysed, expected: _Expected, ages: NDArray[np.floating]) -> M
     }
 
 
-def _caveats(day: CoarseDay) -> tuple[str, ...]:
+def _caveats(day: CoarseDay, memory: Memory) -> tuple[str, ...]:
+    told = () if memory.judged else (NOT_JUDGED,)
     ages = day.data["age_days"].values[day.data["analysed"].values]
     if not (ages >= 0).any():
-        return (f"No SMAP retrieval in the {WINDOW} days up to this one: climatology and weather alone.",)
+        return (f"No SMAP retrieval in the {WINDOW} days up to this one: climatology and weather alone.", *told)
     if not (ages == 0).any():
-        return (f"No SMAP retrieval of this day: the newest is {int(ages[ages >= 0].min())} days old.",)
-    return ()
+        return (f"No SMAP retrieval of this day: the newest is {int(ages[ages >= 0].min())} days old.", *told)
+    return told
 
 
 def smap_part(data: xr.Dataset) -> float:

@@ -52,6 +52,11 @@ class Memory:
     inflation: float = 1.0
     stretch: tuple[tuple[float, ...], tuple[float, ...]] = ((_Z90,) * 3, (_Z90,) * 3)
 
+    @property
+    def judged(self) -> bool:
+        """Whether intervals were held against days of a record; not where it was too short for that."""
+        return self.inflation != 1.0 or self.stretch != ((_Z90,) * 3, (_Z90,) * 3)
+
     def components(self, *, weather: bool) -> tuple[Component, ...]:
         """What is left to find out, as components of ``space_time``."""
         left = min(1.0, self.unexplained) if weather else 1.0
@@ -132,7 +137,7 @@ def analyse(
     sensor, observation = find_sensor(seen, ages, background, components, cell_km)
     passes = departures(seen, ages, background, sensor, cell_km)
     scale = 1.0  # weather tells of a drought itself: there scales of their own made it worse by up to 1 %
-    if not background.weather:
+    if background.model or not background.weather:
         scale = find_scale(seen, ages, background, components, (sensor, observation), cell_km)
     spread = scale * background.spread
     found = interpolate(passes, spread, components, observation, cell_km)

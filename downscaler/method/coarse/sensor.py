@@ -34,7 +34,7 @@ class Background:
     ``level`` is the record's mean, ``seen`` the same through SMAP's footprint, ``spread`` the standard deviation of
     coarse days, ``day`` the expected departure of the day itself, ``slow`` its running mean and ``passes``
     [n, nyc, nxc] the departure on the days of the passes (0 without weather), m3 m-3. ``weather`` says whether weather
-    made them.
+    made them, ``model`` whether they are a model's own days, whose soils and rain err where the land's do not.
     """
 
     level: Floats
@@ -44,6 +44,7 @@ class Background:
     slow: Floats
     passes: Floats
     weather: bool = False
+    model: bool = False
 
     def mapped(self, change: Callable[[Floats], Floats]) -> Background:
         """The same with all arrays changed alike."""
@@ -133,7 +134,8 @@ def find_scale(
     """
     sensor, observation = found
     scores, inner = [], slice(_FAR, -_FAR)
-    for values, land in _fullest(seen, background, _FEWEST_VALUES):
+    fewest = _FEWEST_OF_PASS if background.model else _FEWEST_VALUES  # a model's soils err from the first day on
+    for values, land in _fullest(seen, background, fewest):
         wide = departures(values, ages, land, sensor, cell_km)
         passes = Passes(values=wide.values[:, inner, inner], ages=wide.ages)
         spreads = (scale * land.spread[inner, inner] for scale in SCALES)

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from downscaler.day.analysis import analyse_day
+from downscaler.day.analysis import NOT_JUDGED, analyse_day
 from downscaler.day.inputs import Inputs
 from downscaler.errors import NoRetrievalError
 from downscaler.ground.blocks import block_mean
 from downscaler.ground.grid import M09
+from downscaler.method.coarse.analysis import Memory
 from downscaler.method.coarse.response import response_names
 from downscaler.method.tile.predict import predict
 from downscaler.product import CONSERVATION_TOLERANCE
@@ -79,6 +80,22 @@ def test_ground_that_smap_saw_frozen_has_a_value_and_says_so(seen, inputs):
     assert (made["age_days"].values[passed] != 0).all()
     assert made["filled"].values[passed].all()
     assert np.isfinite(made["soil_moisture"].values[passed]).all()
+
+
+def test_an_interval_that_no_record_tested_is_told_and_widens_with_what_smap_sees(seen, inputs):
+    """The prior has these days itself, from another run than the truth: a departure of SMAP from them counts."""
+    model, today = inputs.model, seen[-1]
+    unknown = replace(inputs, model=replace(model, memory={}))
+    assert NOT_JUDGED in analyse_day(today.date, today, seen[:-1], unknown).caveats
+    tested = replace(inputs, model=replace(model, memory={"M09": Memory(inflation=1.1)}))
+    made = analyse_day(today.date, today, seen[:-1], tested)
+    assert NOT_JUDGED not in made.caveats
+    wetter = [replace(d, data=d.data.assign(soil_moisture=d.data["soil_moisture"] + 0.15)) for d in seen]
+    away = analyse_day(today.date, wetter[-1], wetter[:-1], tested)
+    assert made.analysis["background"] == away.analysis["background"] == "the prior's own days"
+    assert away.analysis["departures_scale"] > made.analysis["departures_scale"]
+    errors = (np.nanmean(each.day.data["soil_moisture_error"].values) for each in (away, made))
+    assert next(errors) > next(errors)
 
 
 def test_the_tiling_does_not_matter(chain, day):

@@ -102,3 +102,13 @@ def test_a_window_tells_how_large_departures_are(size: float, low: float, high: 
     assert find_scale(nothing, ages, background, COMPONENTS, found, KM) == 1.0
     gap = replace(background, spread=np.where(np.arange(16) < 8, background.spread, np.nan))
     assert low * 0.8 < find_scale(seen, ages, gap, COMPONENTS, found, KM) < high * 1.2
+
+
+def test_of_a_models_own_days_a_single_pass_tells_that_they_are_farther_off() -> None:
+    """Beside a model's own day a pass counts from the first one on; beside a record's mean it takes some more."""
+    ages = np.zeros(1)
+    _, background = scene(1)
+    seen = background.level + departures(ages, 0.08, 7)
+    found = SENSORS[0], Observation()
+    assert find_scale(seen, ages, background, COMPONENTS, found, KM) == 1.0
+    assert find_scale(seen, ages, replace(background, model=True), COMPONENTS, found, KM) > 1.2
