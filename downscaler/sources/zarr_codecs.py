@@ -22,7 +22,9 @@ from zarr.registry import register_codec
 from downscaler.sources.refused import LARGEST_BLOCK, RefusedFileError
 
 _DEFLATE = 1032  # bytes that deflate makes of one at most
+_SMALL, _BEST = 1 << 26, 1 << 15  # bytes that any block may tell; bytes that Zstandard, the best, makes of one
 _PIECE = 1 << 20
+_BLOSC_HEADER = 16  # versions, flags, size of an item; bytes unpacked, of a block, packed
 _ZSTD, _SKIPPED, _ZSTD_BLOCK = 0xFD2FB528, 0x184D2A50, 1 << 17  # magic numbers, bytes of a block at most (RFC 8878)
 
 
@@ -67,6 +69,16 @@ def _zstd_blocks(data: memoryview, at: int) -> tuple[int, int]:
     return total, at
 
 
+def blosc_size(data: memoryview) -> int:
+    """Bytes that a block of Blosc says it unpacks to.
+
+    Raises RefusedFileError for one that says it is longer than it is: Blosc believes it, and reads on.
+    """
+    if len(data) < _BLOSC_HEADER or _word(data, 12) > len(data):
+        raise RefusedFileError(f"a block of {len(data):,} bytes is cut short or damaged", "Copy the store again.")
+    return _word(data, 4)
+
+
 def _streamed(begin: Callable[[], Any], data: memoryview) -> int:
     """Bytes that a stream unpacks to, or the first count beyond ``LARGEST_BLOCK``; a piece is in memory at a time."""
     size, waiting = 0, bytes(data)
@@ -95,7 +107,7 @@ def _deflated(wbits: int) -> Callable[[memoryview], int]:
 
 SIZES: dict[type, Callable[[memoryview], int]] = {
     Zstd: zstd_size,
-    Blosc: lambda data: _word(data, 4),
+    Blosc: blosc_size,
     LZ4: lambda data: _word(data, 0),
     GZip: _deflated(31),
     Zlib: _deflated(15),
@@ -103,14 +115,18 @@ SIZES: dict[type, Callable[[memoryview], int]] = {
     LZMA: lambda data: _streamed(lzma.LZMADecompressor, data),
 }
 """What a block unpacks to at most, by numcodecs' class."""
+_TELLING = (Zstd, Blosc, LZ4)
 
 
 def require_bounded(codec: type, data: Any) -> None:
-    """Raise RefusedFileError for a block that would unpack to more than ``LARGEST_BLOCK``."""
+    """Raise RefusedFileError for a block that would unpack to more than ``LARGEST_BLOCK``, or tells what it cannot."""
     view = memoryview(data).cast("B")
-    if (size := SIZES[codec](view)) > LARGEST_BLOCK:
+    most = LARGEST_BLOCK
+    if codec in _TELLING:
+        most = min(most, max(_SMALL, _BEST * len(view)))
+    if (size := SIZES[codec](view)) > most:
         raise RefusedFileError(
-            f"a block of {len(view):,} bytes unpacks to {size:,} or more; at most {LARGEST_BLOCK:,} are read",
+            f"a block of {len(view):,} bytes unpacks to {size:,} or more; at most {most:,} are read",
             "Take the store as its maker delivers it.",
         )
 

@@ -7,6 +7,7 @@ by SciPy, and not by NetCDF's own library, which trusts what a file says of its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from downscaler.sources.hdf5 import guard
-from downscaler.sources.hdf5.contents import HOLLOW, HOLLOW_WHOLE, refused
+from downscaler.sources.hdf5.contents import HOLLOW, HOLLOW_WHOLE, RATIO, refused
 from downscaler.sources.refused import RefusedFileError, require_regular
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def dataset(path: Path, *, whole: bool = False, **decoding: Any) -> xr.Dataset:
         try:
             # h5netcdf opens a variable anew for each window, and with the last one open goes what HDF5 has unpacked
             file = store.ds._h5file
+            _require_full(store.ds)
             store.ds.kept = [file[name] for name in file if file.get(name, getclass=True) is h5py.Dataset]
             return xr.open_dataset(store, engine="store", **decoding)
         except BaseException:
@@ -88,3 +90,18 @@ def dataset(path: Path, *, whole: bool = False, **decoding: Any) -> xr.Dataset:
         f"it is neither NetCDF nor HDF5, is cut short or damaged ({path.stat().st_size} bytes)",
         "Delete the file and download it again.",
     )
+
+
+def _require_full(file: Any) -> None:
+    """Raise RefusedFileError for a variable that h5netcdf would fill up to a far longer unlimited dimension.
+
+    It makes the whole of it in memory, whatever part is asked for.
+    """
+    for name, variable in file.variables.items():
+        stored, shape = variable._h5ds, tuple(variable.shape)
+        declared = math.prod(shape) * stored.dtype.itemsize
+        if shape != stored.shape and declared > max(HOLLOW_WHOLE, RATIO * stored.id.get_storage_size()):
+            raise RefusedFileError(
+                f"{name} holds {stored.shape} and has dimensions of {shape}, {declared:,} bytes",
+                "Take the file as its archive delivers it.",
+            )

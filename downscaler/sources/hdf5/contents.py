@@ -23,7 +23,7 @@ from downscaler.sources.refused import RefusedFileError
 
 HOLLOW, HOLLOW_WHOLE = 10_000_000_000, 1 << 26
 """Declared bytes from which a variable has to hold one byte for each 3,000; the same of files that are read whole."""
-_RATIO = 3_000
+RATIO = 3_000
 _OBJECTS = 100_000  # groups and variables of one file; a granule has some hundred
 _LONG_AXIS = 20_000_000  # values of a variable of one dimension, which is read whole
 _TEXTS = 1_000_000  # texts of one variable
@@ -102,7 +102,7 @@ def _require_filled(name: str, found: Any, most: int) -> None:
     """
     declared, held = found.size or 0, found.id.get_storage_size()
     declared *= found.dtype.itemsize
-    hollow = declared > most and declared > _RATIO * held
+    hollow = declared > most and declared > RATIO * held
     long = found.ndim == 1 and found.size > _LONG_AXIS
     if hollow or long or found.ndim > 8 or (found.dtype.hasobject and (found.size or 0) > _TEXTS):
         raise RefusedFileError(

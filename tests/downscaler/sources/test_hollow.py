@@ -2,6 +2,7 @@
 
 import zlib
 
+import h5netcdf
 import h5py
 import numpy as np
 import pytest
@@ -84,3 +85,22 @@ def test_long_blocks_that_are_honest_pass(tmp_path):
     with h5py.File(tmp_path / "long.nc", "w") as file:
         file.create_dataset("theta", data=values, chunks=(1, 1 << 20), compression="gzip", fletcher32=True)
     hdf5.check(tmp_path / "long.nc")
+
+
+def test_a_variable_is_not_filled_up_to_a_far_longer_dimension(tmp_path):
+    """h5netcdf makes the whole of it, here 8 GB, whatever part is read."""
+    path = tmp_path / "unlimited.nc"
+    with h5netcdf.File(path, "w") as file:
+        file.dimensions = {"time": None, "y": 10, "x": 10}
+        file.create_variable("theta", ("time", "y", "x"), "f4", chunks=(1, 10, 10))
+        file.create_variable("rain", ("time",), "f4", chunks=(1000,))
+        file.resize_dimension("time", 2)
+        file["theta"][:] = np.float32(0.2)
+    with hdf5.dataset(path) as data:
+        assert data["theta"].shape == (2, 10, 10)
+    with h5py.File(path, "r+") as file:
+        file["rain"].resize((19_000_000,))
+    with pytest.raises(
+        hdf5.RefusedFileError, match=r"theta holds \(2, 10, 10\) and has dimensions of \(19000000, 10, 10\)"
+    ):
+        hdf5.dataset(path)
