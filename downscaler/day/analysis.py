@@ -36,7 +36,7 @@ _PAST, _STEP = 120, 5  # days that the running mean looks back where no SMAP is 
 
 
 NOT_JUDGED = (
-    f"The training record has less than {2 * WINDOW} days: the 90 % interval could not be tested and may hold far less."
+    f"The 90 % interval was not tested on a training record, which takes {2 * WINDOW} days, and may hold far less."
 )
 
 

@@ -17,30 +17,32 @@ from downscaler.sources.refused import RefusedFileError
 LARGEST = 1 << 29  # bytes; blocks that cannot unpack to more are not looked at
 _BEST = 1032  # bytes that deflate makes of one at most
 _CHECKSUM = 4  # bytes of Fletcher's
-_TRIED = 1 << 29  # bytes that are unpacked of one variable
+TRIED = (
+    1 << 26
+)  # bytes that are unpacked of one file: well below a second of computing, a record of years has gigabytes
 _PIECE = 1 << 20
 _REMEDY = "Take the file as its archive delivers it."
 
 
-def require_honest(name: str, data: Any) -> None:
+def require_honest(name: str, data: Any, left: int) -> int:
     """Raise RefusedFileError for a variable that is deflated twice, or whose block unpacks to more than it declares.
 
-    ``data`` is an h5py dataset. Blocks that cannot exceed ``LARGEST`` are not looked at; of a variable with more than
-    512 MB in longer ones the first of them are.
+    ``data`` is an h5py dataset. Blocks that cannot exceed ``LARGEST`` are not looked at, of longer ones those within
+    ``left`` bytes of the file's ``TRIED``. Returns what is left.
     """
     if data.chunks is None:
-        return
+        return left
     filters = [data.id.get_create_plist().get_filter(number)[0] for number in range(_filters(data))]
     if filters.count(h5py.h5z.FILTER_DEFLATE) > 1:
         raise RefusedFileError(f"{name} is deflated more than once", _REMEDY)
     if h5py.h5z.FILTER_DEFLATE not in filters:
-        return
+        return left
     declared, mask = math.prod(data.chunks) * data.dtype.itemsize, 1 << filters.index(h5py.h5z.FILTER_DEFLATE)
-    left = _TRIED
     for place in _long(data, mask):
         if left <= 0:
-            return
+            break
         left -= _require_within(name, data.id.read_direct_chunk(place)[1], declared)
+    return left
 
 
 def _filters(data: Any) -> int:

@@ -84,6 +84,7 @@ def _self_contained(file: Any, hollow: int) -> list[str]:
         raise RefusedFileError(f"it holds more than {_OBJECTS} objects", _AS_DELIVERED)
     if stopped is not None:
         raise _points_outside(*stopped)
+    left = blocks.TRIED
     for name in names:
         found = file.get(name)
         if not isinstance(found, h5py.Dataset):
@@ -91,7 +92,7 @@ def _self_contained(file: Any, hollow: int) -> list[str]:
         if found.is_virtual or found.external:
             raise _points_outside(name, "a virtual dataset" if found.is_virtual else str(found.external[0][0]))
         _require_filled(name, found, hollow)
-        blocks.require_honest(name, found)
+        left = blocks.require_honest(name, found, left)
     return names
 
 

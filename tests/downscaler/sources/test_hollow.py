@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from downscaler.errors import ClimatologyError, PriorUnreadableError
 from downscaler.sources import hdf5
+from downscaler.sources.hdf5 import blocks
 from downscaler.sources.parflow import describe
 from downscaler.sources.parflow.cf import open_dataset
 from downscaler.sources.parflow.gridded import _steps_with_data
@@ -85,6 +86,19 @@ def test_long_blocks_that_are_honest_pass(tmp_path):
     with h5py.File(tmp_path / "long.nc", "w") as file:
         file.create_dataset("theta", data=values, chunks=(1, 1 << 20), compression="gzip", fletcher32=True)
     hdf5.check(tmp_path / "long.nc")
+
+
+def test_of_a_record_of_years_no_more_is_unpacked_than_a_file_may_take(tmp_path, monkeypatch):
+    """Whole days as blocks, three variables: each unpacked whole would outlast the guarded child."""
+    values = np.random.default_rng(3).integers(0, 256, (4, 1 << 20), np.uint8)
+    with h5py.File(tmp_path / "years.nc", "w") as file:
+        for name in ("theta", "rain"):
+            file.create_dataset(name, data=values, chunks=(1, 1 << 20), compression="gzip")
+    with h5py.File(tmp_path / "years.nc") as file:
+        left = blocks.require_honest("theta", file["theta"], 3 << 20)
+        assert left == 0
+        monkeypatch.setattr(blocks, "_require_within", None)  # not asked any more
+        assert blocks.require_honest("rain", file["rain"], left) == 0
 
 
 def test_a_variable_is_not_filled_up_to_a_far_longer_dimension(tmp_path):
