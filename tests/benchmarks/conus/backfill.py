@@ -1,9 +1,9 @@
 """Eight days made by one process on one core and on all, by two workers, and by a Dask cluster that loses a worker.
 
-``python -m tests.benchmarks.conus.backfill WORK [--domain BOX] [--days N]`` makes sample, prior and model below
-``WORK``, where they are not yet, then the same days in each way, in turn. Prints seconds by the clock and CPU
-seconds, how many times faster than one process, and whether all rasters are the same bytes. The clock only tells on
-an idle machine.
+``python -m tests.benchmarks.conus.backfill WORK [--domain BOX] [--start DATE] [--days N]`` makes sample, prior and
+model below ``WORK``, where they are not yet, then the same days in each way, in turn. Prints seconds by the clock and
+CPU seconds, how many times faster than one process, and whether all rasters are the same bytes. The clock only tells
+on an idle machine.
 
 Each way is a process of its own, as ``vadose backfill`` is, and timed from its start to its end. Workers import this
 file anew, so what prepares the inputs is imported by that alone.
@@ -38,7 +38,7 @@ BOX = "-97.0,34.3,-93.2,35.4"  # two tiles of the product
 START, HISTORY = dt.date(2024, 5, 23), 60
 
 
-def prepare(work: Path, domain: str, days: int) -> None:
+def prepare(work: Path, domain: str, start: dt.date, days: int) -> None:
     """A sample with as many days that SMAP sees, its prior and a model of few trees, where they are not yet."""
     from downscaler import product
     from downscaler.ground.grid import M09
@@ -51,7 +51,7 @@ def prepare(work: Path, domain: str, days: int) -> None:
 
     sample, prior, model = (work / name for name in ("sample", "prior", "model"))
     if not sample.is_dir():
-        write_sample(sample, product.domain(domain), days=days, start=START, history=HISTORY, spin_up=10)
+        write_sample(sample, product.domain(domain), days=days, start=start, history=HISTORY, spin_up=10)
     if not prior.is_dir():
         source = open_source("netcdf", sample / "prior" / "daily.nc", sample / "prior" / "static.nc")
         build_prior(source, product.domain(domain), prior)
@@ -88,12 +88,12 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def make(name: str, work: Path, domain: str, days: int) -> None:
+def make(name: str, work: Path, domain: str, start: dt.date, days: int) -> None:
     """All days in one of the ``WAYS``, below ``work``."""
     job = replace(inputs(work, domain), catalog=str(catalog(work, name)))
     how = WAYS[name] | ({"hear": kill_one_worker()} if name.endswith("killed") else {})
     with threads_shared(cores()) if name == "one" else nullcontext():
-        outcomes = make_period(job, START, START + dt.timedelta(days=days - 1), **how)
+        outcomes = make_period(job, start, start + dt.timedelta(days=days - 1), **how)
     if any(outcome.status != "published" for outcome in outcomes):
         raise SystemExit(f"{name}: {outcomes}")
 
@@ -123,18 +123,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("--domain", default=BOX)
+    parser.add_argument("--start", type=dt.date.fromisoformat, default=START, help="a granule of each day is there")
     parser.add_argument("--days", type=int, default=8)
     parser.add_argument("--way", choices=WAYS, action="append", help="these alone; unset, all")
     parser.add_argument("--make", choices=WAYS, help="make the days this way in this process, and measure nothing")
     given = parser.parse_args()
     if given.make:
-        make(given.make, given.work, given.domain, given.days)
+        make(given.make, given.work, given.domain, given.start, given.days)
         return
     given.work.mkdir(parents=True, exist_ok=True)
-    prepare(given.work, given.domain, given.days)
+    prepare(given.work, given.domain, given.start, given.days)
     found: dict[str, Any] = {}
     expected: dict[str, str] = {}
     command = [sys.executable, "-m", "tests.benchmarks.conus.backfill", str(given.work), f"--domain={given.domain}"]
+    command += ["--start", given.start.isoformat()]
     timed([*command, "--days", "1", "--make", "dask"])  # keeps the land and leaves what is imported compiled
     for name in given.way or WAYS:
         for old in (catalog(given.work, name), catalog(given.work, "dask")):
