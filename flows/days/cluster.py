@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -46,7 +47,11 @@ def connected(scheduler: str) -> Iterator[Any]:
             LocalCluster(n_workers=workers, **own) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
-            yield client
+            try:
+                yield client
+            finally:
+                with suppress(Exception):  # a lost cluster is told of by its work
+                    client.run(_leave_quietly, on_error="ignore")
         return
     try:
         client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
@@ -58,6 +63,11 @@ def connected(scheduler: str) -> Iterator[Any]:
         ) from None
     with client:
         yield client
+
+
+def _leave_quietly() -> None:
+    """A worker that reports just when its cluster closes tells of an error that is none."""
+    logging.getLogger("distributed.worker").setLevel(logging.CRITICAL)
 
 
 @contextmanager
