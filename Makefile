@@ -53,11 +53,11 @@ demo: setup  ## simulated sample -> prior -> model -> catalogue and playground u
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 KEEP = code=$$?; mkdir -p build; echo $$code > build/$@-exit; exit $$code
 
-test: setup  ## run the tests, but for those that start servers or kill processes (PYTEST_ARGS=...)
+test: setup  ## run the tests, but for those that start servers, kill processes or train for long (PYTEST_ARGS=...)
 	@rm -f build/$@-exit
 	$(PYTEST) -m "not integration and not slow" $(PYTEST_ARGS); $(KEEP)
 
-test-integration: setup  ## run the tests that start servers and browsers or kill processes (PYTEST_ARGS=...)
+test-integration: setup  ## run the tests that start servers and browsers, kill processes or train for long (PYTEST_ARGS=...)
 	@rm -f build/$@-exit
 	$(PYTEST) --no-loadscope-reorder -m "integration and not slow" $(PYTEST_ARGS); $(KEEP)
 

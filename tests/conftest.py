@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
-INTEGRATION = ("crash", "catalog/store", "catalog/pages", "flows/server")
-"""Folders whose tests start servers, browsers or processes to kill; single modules and tests say so themselves."""
+INTEGRATION = ("crash", "catalog/store", "catalog/pages", "flows/earthdata", "flows/server")
+"""Folders whose tests start servers, browsers or processes to kill; single modules and tests say so themselves, as do
+those that train and judge for a minute."""
 
 FIRST = ("flows/days/test_killed_backfill.py", "flows/server/test_server.py", "flows/server/test_heartbeats.py")
 """Files that wait longest: begun last, they would keep one process busy when the others have ended."""

@@ -12,6 +12,7 @@ import rasterio
 
 from downscaler import product
 
+pytestmark = pytest.mark.integration
 DATE = "2015-04-01"
 NAME = "SMAP_L3_SM_P_20150401_R13080_001.h5"
 

@@ -65,6 +65,7 @@ class Stopped(Exception):
     """The kill."""
 
 
+@pytest.mark.integration
 def test_a_training_killed_at_any_moment_goes_on_to_the_same_bytes(chain, tmp_path):
     def saved(work: Path, out: Path, stop: int | None = None) -> dict[str, bytes]:
         told = 0

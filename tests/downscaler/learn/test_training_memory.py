@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
 TEN_TIMES = 1.5  # most that peak memory may grow by
 ROWS = 40_000
 # Growth of the training's own peak, in terms of the rows as float32: 1.8 was measured with XGBoost 3.2 (less where no

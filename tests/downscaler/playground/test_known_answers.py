@@ -8,6 +8,7 @@ from downscaler.playground.sensor import Sensor
 from downscaler.playground.stations.layouts import Siting
 from downscaler.playground.stations.siting import Propensity
 
+pytestmark = pytest.mark.integration
 LEVEL_GROUND = Propensity(coefficients={"slope": -6.0})
 DESIGN = Design(
     stations=15,

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+pytestmark = pytest.mark.integration
 METHODS = ["nearest", "bilinear", "climatological_pattern", "prior", "stations_only", "hybrid"]
 FIGURES = {"rmse", "ubrmsd", "bias", "r", "within_block_r", "seam_index", "beyond_bounds", "conservation"}
 FLAT = {"within_block_r", "seam_index"}  # not defined for a field that is constant inside SMAP cells

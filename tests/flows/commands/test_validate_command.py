@@ -28,6 +28,7 @@ from flows.day.jobs import DayJob
 from flows.days.run import run_days
 from flows.server.daily import daily, validate
 
+pytestmark = pytest.mark.integration
 WHERE = "-98.4,34.3,-97.9,35.0"
 START, DAYS, SITES, LAYOUTS = dt.date(2024, 5, 20), 14, 150, 24
 
@@ -310,7 +311,6 @@ def test_bad_requests_end_with_their_own_codes(known, few, vadose, options, code
     assert said in ended.err
 
 
-@pytest.mark.integration
 def test_the_flows_validate_what_is_published(server, vadose, known, tmp_path):
     """The flow ``validate``, then the step of the daily flow after a day that is published anew."""
     shutil.copytree(known.catalog, tmp_path / "catalog")

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from catalog.check.check import check
 
+pytestmark = pytest.mark.integration
 WHERE = "-94.9,34.3,-94.4,34.6"
 LAST = "2024-05-27"
 
