@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -12,10 +13,10 @@ from typing import Any, TypeVar
 from downscaler.errors import ConfigError, VadoseError
 from downscaler.parts import Spread, cores, in_processes
 
-_CONNECT_SECONDS = 20
+_CONNECT_SECONDS, _HUSH_SECONDS = 20, 2
 _Item = TypeVar("_Item")
 # Of a cluster of our own, which nobody looks at. Its workers may keep memory that they will ask for again: Dask has
-# them give back each piece at once, which made days cost a quarter more.
+# them give back each piece at once, which made days cost two fifths more.
 _OWN = {
     "distributed.nanny.pre-spawn-environ": {f"{name}_NUM_THREADS": 1 for name in ("OMP", "OPENBLAS", "MKL")},
     "distributed.worker.profile.enabled": False,
@@ -50,8 +51,7 @@ def connected(scheduler: str) -> Iterator[Any]:
             try:
                 yield client
             finally:
-                with suppress(Exception):  # a lost cluster is told of by its work
-                    client.run(_leave_quietly, on_error="ignore")
+                _hush(client)
         return
     try:
         client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
@@ -65,8 +65,22 @@ def connected(scheduler: str) -> Iterator[Any]:
         yield client
 
 
-def _leave_quietly() -> None:
-    """A worker that reports just when its cluster closes tells of an error that is none."""
+def _hush(client: Any) -> None:
+    """Before its cluster closes: a worker that reports just then would tell of an error that is none.
+
+    A worker that hangs is waited for no longer than others; it is closed like them.
+    """
+
+    def tell() -> None:
+        with suppress(Exception):  # a lost cluster is told of by its work
+            client.run(_report_nothing, on_error="ignore")
+
+    telling = threading.Thread(target=tell, daemon=True)
+    telling.start()
+    telling.join(_HUSH_SECONDS)
+
+
+def _report_nothing() -> None:
     logging.getLogger("distributed.worker").setLevel(logging.CRITICAL)
 
 
