@@ -17,9 +17,7 @@ from downscaler.sources.refused import RefusedFileError
 LARGEST = 1 << 29  # bytes; blocks that cannot unpack to more are not looked at
 _BEST = 1032  # bytes that deflate makes of one at most
 _CHECKSUM = 4  # bytes of Fletcher's
-TRIED = (
-    1 << 26
-)  # bytes that are unpacked of one file, well below a second of computing: a record of years has gigabytes
+TRIED = 1 << 26  # bytes that are unpacked of one file, below a second; a record of years has gigabytes
 _PIECE = 1 << 20
 _REMEDY = "Take the file as its archive delivers it."
 
