@@ -21,7 +21,8 @@ from catalog.store.documents import Document
 from downscaler import __version__, product
 from downscaler.errors import DomainError
 from downscaler.ground.grid import Domain, Span, Window
-from downscaler.report.model import caveats, held_out_methods
+from downscaler.report.model import caveats
+from downscaler.report.trained import held_out_methods
 from downscaler.stores.model import MANIFEST
 
 TITLE = "vadose models"

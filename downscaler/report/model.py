@@ -16,11 +16,10 @@ from downscaler.product import (
     SIMULATED_LABEL,
     SOIL_MOISTURE,
 )
-from downscaler.report.model_figures import Methods
+from downscaler.report.trained import Card, Methods, expectations, held_out_methods, other_season
 from downscaler.skill.evaluation import FIGURES
 from downscaler.skill.interval import METHOD
 
-Card = Mapping[str, Any]
 Evaluations = Mapping[str, Mapping[str, Any]]
 """Title of an evaluation -> ``methods`` (method -> figure -> value, low, high) and perhaps ``notes``."""
 
@@ -147,20 +146,6 @@ def caveats(card: Card) -> list[str]:
     return [*own, *LIMITS, f"No figure of this report is one of the cited paper: {METHOD_CITATION}"]
 
 
-def held_out_methods(card: Card) -> dict[str, Methods]:
-    """The figures of the training's own held-out days by branch, in the form of an evaluation.
-
-    A figure without an interval has its value at both ends.
-    """
-    found: dict[str, Methods] = {}
-    for branch, entry in card.get("skill", {}).items():
-        if "methods" in entry:
-            found[branch] = entry["methods"]
-        elif "rmse" in entry:
-            found[branch] = {m: {"rmse": {"value": v, "low": v, "high": v}} for m, v in entry["rmse"].items()}
-    return found
-
-
 def _warning(card: Card) -> list[str]:
     return (
         [f"**{SIMULATED_LABEL.upper()}**: made from simulated data, of no real place.", ""] if card["simulated"] else []
@@ -234,6 +219,7 @@ def _held_out(card: Card, heading: str = "##") -> list[str]:
         entry = card["skill"][branch]
         lines += [f"{heading} {branch}: held out in training", ""]
         lines += [f"Split: {entry['split']}; {entry['cells']} cells and days.", ""] if "cells" in entry else []
+        lines += [text, ""] if (text := other_season(card, branch)) else []
         lines += [*_verdict(methods), *_table(methods), ""]
     return lines
 
@@ -242,18 +228,6 @@ def _analysis(card: Card, heading: str = "##") -> list[str]:
     """What the analysis is expected to be worth, by coarse grid."""
     rows = [text for _, text in expectations(card)]
     return [f"{heading} The analysis", "", *(f"- {text}" for text in rows), ""] if rows else []
-
-
-def expectations(card: Card) -> list[tuple[str, str]]:
-    """Of each coarse grid whose analysis was judged in training: its name, and a sentence with error and coverage."""
-    found = []
-    for grid, entry in card.get("analysis", {}).items():
-        if entry:
-            classes = " / ".join("–" if part is None else f"{100 * part:.0f}" for part in entry["coverage_of_classes"])
-            holds = f"{100 * entry['coverage_90']:.0f} % (dry / usual / wet cells: {classes} %)"
-            worth = f"RMSE {entry['rmse']:.4f} m3 m-3, the {100 * INTERVAL:.0f} % interval holds {holds}"
-            found.append((grid, f"{grid}: {worth}. Split: {entry['split']}."))
-    return found
 
 
 def _features(card: Card) -> Iterable[str]:

@@ -25,14 +25,12 @@ from downscaler.report.style import (
     tidy_axes,
     words,
 )
+from downscaler.report.trained import Methods
 
 _VERDICTS = {AGREES: (BLUE, "o"), DISAGREES: (VERMILION, "X"), UNCLEAR: (GREY, "s"), OPEN: (GREEN, "D")}
 _STATE_COLOURS = dict(zip(STATES, (ORANGE, YELLOW, BLUE), strict=True))
 _METHOD_COLOURS = {"hybrid": BLUE, "climatological_pattern": ORANGE, "prior": GREEN, "stations_only": PURPLE}
 _IDEAL = {"within_block_r": 1.0, "r": 1.0, "seam_index": 1.0, "bias": 0.0}
-
-Methods = Mapping[str, Mapping[str, Mapping[str, float]]]
-"""Method -> figure -> value, low and high."""
 
 
 def _errors(entries: Sequence[Mapping[str, float]]) -> Any:

@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 
 from downscaler.explain.explain import Explanation
 from downscaler.explain.text import as_document, as_markdown, as_table
-from downscaler.report.model import Evaluations, evaluation_report, held_out_methods, model_card, skill_report
-from downscaler.report.model_figures import Methods, coverage_figure, explanation_figure, pareto_figure, skill_figure
+from downscaler.report.model import Evaluations, evaluation_report, model_card, skill_report
+from downscaler.report.model_figures import coverage_figure, explanation_figure, pareto_figure, skill_figure
 from downscaler.report.style import png
+from downscaler.report.trained import Methods, held_out_methods
 
 CARD, REPORT, FIGURES = "model_card.md", "skill_report.md", "figures"
 EVALUATION = "evaluation.md"

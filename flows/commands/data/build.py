@@ -188,7 +188,7 @@ def train(
 
     The trees grow on this machine, whoever draws the rows; the model is the same to the bit.
     """
-    from downscaler.report.model import expectations
+    from downscaler.report.trained import expectations, in_other_seasons
     from flows.settings import load_settings
     from flows.studies.build import make_model
 
@@ -202,6 +202,8 @@ def train(
         console.say_json(card)
         return
     console.out.print(skill_table(card))
+    if text := in_other_seasons(card):
+        console.say(text)
     for _, sentence in expectations(card):
         console.say(f"analysis, {sentence}")
     console.say(f"model: {settings.model}")

@@ -92,6 +92,7 @@ def truth_of(out: Path) -> Path:
 
 def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[DayOutcome]:
     """Sample, prior, model and published days below ``out``, each stage announced; SMAP-conserving days are told."""
+    from downscaler.report.trained import in_other_seasons
     from flows.commands.data.build import skill_table as model_table
     from flows.commands.product import produce
     from flows.days.run import judge
@@ -105,6 +106,8 @@ def make_days(out: Path, job: DayJob, days: int, settings: Settings) -> list[Day
     with stage("training the hybrid"):
         card = build.make_model(job.prior, job.model, settings, grids=("M09",))  # the sample is SPL3SMP_E
     console.out.print(model_table(card))
+    if text := in_other_seasons(card):
+        console.say(text)
     outcomes = publish_days(job, days)
     analysed = analyse_days(job, days)
     build_cube(job)

@@ -10,9 +10,10 @@ from PIL import Image
 
 from downscaler.explain.explain import AGREES, UNCLEAR, Effect, Explanation, Importance
 from downscaler.product import DEPTH_NOTE, METHOD_DOI
-from downscaler.report.model import caveats, held_out_methods, model_card, skill_report
+from downscaler.report.model import caveats, model_card, skill_report
 from downscaler.report.model_figures import coverage_figure, explanation_figure, pareto_figure, skill_figure
 from downscaler.report.style import png
+from downscaler.report.trained import held_out_methods, in_other_seasons
 from downscaler.skill.evaluation import FIGURES
 from downscaler.skill.interval import Interval
 
@@ -124,6 +125,22 @@ def test_verdicts_are_worked_out_and_not_flattering(card, evaluations):
     assert "- RMSE 5 % below prior; the intervals overlap" in text
     assert "- RMSE 11 % above nearest; the intervals do not overlap" in text
     assert "- RMSE 52 % below climatological pattern\n" in text  # held out in training: no interval, no claim
+
+
+def test_held_out_days_do_not_pass_for_another_season(card):
+    assert "Expect the second in another season" not in model_card(card, {}), "nothing is told that is not known"
+    assert in_other_seasons(card) == ""
+    card["skill"]["m09-forcing"] |= {"within_90": 0.013, "lasting": 1.954}
+    card["analysis"] = {"M09": {"within_90": 0.0254, "rmse": 0.0263, "coverage_90": 0.9, "coverage_of_classes": [0.9]}}
+    card["analysis"]["M09"]["split"] = "fifths"
+    told = (
+        "90 % of the errors are below 0.013 m3 m-3. Where whole fifths of the record are left out, 90 % are below 0.025"
+    )
+    assert told in model_card(card, {})
+    assert told in skill_report(card, {})
+    assert "expect errors 2.0 times as large, and SMAP's own error besides" in in_other_seasons(card)
+    card["skill"]["m36-forcing"] = card["skill"]["m09-forcing"] | {"lasting": 1.5}
+    assert "errors 1.5 to 2.0 times as large" in in_other_seasons(card)
 
 
 def test_a_short_record_is_warned_of_where_season_counts(card, explanation):
