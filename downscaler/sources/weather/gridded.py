@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from downscaler.errors import WeatherGapError, WeatherUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice, from_centres
 from downscaler.records import file_input
-from downscaler.sources.parflow.cf import attributes_of, crs_of, in_metres, open_dataset, utc_days
+from downscaler.sources.parflow.cf import attributes_of, crs_of, in_metres, open_dataset, require_zero, utc_days
 from downscaler.sources.parflow.names import find_name
 from downscaler.sources.weather.files import as_weather, below, degrees_lattice, south_first
 from downscaler.sources.weather.source import Array, WeatherDay, checked
@@ -92,11 +92,13 @@ class GriddedWeather:
     def _index(self) -> dict[dt.date, tuple[int, list[int]]]:
         steps: dict[dt.date, tuple[int, list[int]]] = {}
         for number, part in enumerate(self._parts):
-            if find_name("precipitation", attributes_of(part)) is None:
+            rain = find_name("precipitation", attributes_of(part))
+            if rain is None:
                 raise WeatherUnreadableError(
                     f"{self._files[number].name} has no precipitation", value=", ".join(map(str, part.data_vars))
                 )
             with as_weather():
+                require_zero(part[rain], self._files[number].name)
                 days = utc_days(part, str(self._files[number]))
             _check_once(part["time"].values, self._files[number].name)
             for step, day in enumerate(days):

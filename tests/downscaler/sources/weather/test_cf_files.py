@@ -164,6 +164,15 @@ def test_files_that_would_be_misread_are_refused(
         read(tmp_path)
 
 
+def test_rain_whose_zeros_are_declared_to_be_missing_is_refused(tmp_path: Path) -> None:
+    with netCDF4.Dataset(daily(tmp_path / "a.nc"), "a") as data:
+        data.renameVariable("pr", "old")
+        amount = data.createVariable("pr", "f4", ("time", "lat", "lon"), fill_value=0.0)
+        amount.units, amount[:] = "mm day-1", 0.0
+    with pytest.raises(WeatherUnreadableError, match="0 is declared to be missing"):
+        read(tmp_path)
+
+
 def test_longitudes_from_0_to_360_are_the_same_place(tmp_path: Path) -> None:
     places = []
     for name, west in (("a.nc", -96.0), ("b.nc", 264.0)):
