@@ -64,7 +64,7 @@ def read_rules(path: Path) -> list[Rule]:
     Raises AlertError where the file or a rule is unusable, ZoneError where a file of polygons is.
     """
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except BROKEN as error:
         raise AlertError("The file of alerts cannot be read", value=f"{path}: {error}") from error
     entries = told.get("alert")
