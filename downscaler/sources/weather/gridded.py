@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,7 @@ class GriddedWeather:
                         f"{day} is in two files", value=f"{self._files[kept].name}, {self._files[number].name}"
                     )
                 found.append(step)
+        _check_daily(sorted(steps), self._where)
         return steps
 
     def _values(self, data: xr.Dataset, name: str, steps: list[int], window: IJWindow) -> Array | None:
@@ -183,6 +185,17 @@ def _check_once(times: NDArray[np.datetime64], name: str) -> None:
             f"{name} has steps of one time",
             value=f"{found[counts.argmax()].astype('datetime64[s]')}, {int(counts.max())} times",
             allowed="each time once",
+        )
+
+
+def _check_daily(days: list[dt.date], where: object) -> None:
+    """Refuse steps that never follow from day to day: a month's rain would fall on one day."""
+    apart = [(later - day).days for day, later in pairwise(days)]
+    if apart and min(apart) > 1:
+        raise WeatherUnreadableError(
+            f"Steps of {where} are longer than a day",
+            value=f"{days[0]}, {days[1]}, ...",
+            allowed="steps of a day or shorter, some of them of successive days",
         )
 
 

@@ -143,6 +143,10 @@ def _twice(data: netCDF4.Dataset) -> None:
     data["time"][:] = [0.0, 0.0, 1.0]  # the first day was added again
 
 
+def _months(data: netCDF4.Dataset) -> None:
+    data["time"][:] = [0.0, 28.0, 59.0]
+
+
 def _rows_in_no_order(data: netCDF4.Dataset) -> None:
     data["lat"][:] = np.roll(data["lat"][:], 4)  # two halves put together, the northern one first
 
@@ -153,7 +157,12 @@ def _across_180(data: netCDF4.Dataset) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(_twice, "steps of one time"), (_rows_in_no_order, "not regular"), (_across_180, "across 180 degrees")],
+    [
+        (_twice, "steps of one time"),
+        (_months, "longer than a day"),
+        (_rows_in_no_order, "not regular"),
+        (_across_180, "across 180 degrees"),
+    ],
 )
 def test_files_that_would_be_misread_are_refused(
     change: Callable[[netCDF4.Dataset], None], words: str, tmp_path: Path
