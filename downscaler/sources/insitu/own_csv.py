@@ -29,7 +29,7 @@ from downscaler.sources.insitu.delimited import (
     repeated,
     times,
 )
-from downscaler.sources.insitu.places import depth_of
+from downscaler.sources.insitu.places import check_offset, depth_of
 from downscaler.sources.insitu.series import GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 
 NEEDED = ("site", "lat", "lon", "time", "value")
@@ -125,7 +125,11 @@ def _moment(row: Mapping[str, str], path: Path) -> dt.datetime | None:
         raise StationError(
             f"The time zone of {path.name} is not told in hours", value=repr(told), allowed="UTC, or hours such as -6"
         )
-    return moment_of(row["time"], -hours if zone[1] == "-" else hours)
+    hours = -hours if zone[1] == "-" else hours
+    lon = degrees_of(row["lon"])
+    if told and lon is not None:
+        check_offset(hours, lon, path)
+    return moment_of(row["time"], hours)
 
 
 def _check_units(told: str, path: Path) -> None:
