@@ -112,12 +112,12 @@ def _zones(rows: Sequence[Row], path: Path, id_field: str | None, name_field: st
 
 def _area(geometry: shapely.Geometry) -> shapely.Geometry | None:
     """What of a geometry is an area, put right where its edges cross, from -180 degrees of longitude on; else None."""
-    parts = [part for part in shapely.get_parts(shapely.make_valid(geometry)).tolist() if part.geom_type in _AREAS]
-    inner = [deep for part in parts for deep in shapely.get_parts(part).tolist()]
-    areas = [part for part in inner if part.area > 0]
-    if not areas:
+    area = shapely.make_valid(geometry)
+    if area.geom_type not in _AREAS:
+        parts = [part for part in shapely.get_parts(area).tolist() if part.geom_type in _AREAS]
+        area = shapely.MultiPolygon([one for part in parts for one in shapely.get_parts(part).tolist()])
+    if not area.area > 0:
         return None
-    area = areas[0] if len(areas) == 1 else shapely.MultiPolygon(areas)
     beyond = area.bounds[0] >= 180.0 and area.bounds[2] <= 360.0
     return shapely.transform(area, lambda xy: xy - (360.0, 0.0)) if beyond else area
 
