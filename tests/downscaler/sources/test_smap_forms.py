@@ -259,3 +259,11 @@ def test_a_whole_grid_is_held_against_its_own_axes(
         return
     with pytest.raises(GranuleGridError, match=f"{wrong} are in another order"):
         read_day([path], DEMO)
+
+
+@pytest.mark.parametrize("seconds", [1716206400.0, 769478400.0e3, 769478400.0 - 5 * 86400.0])
+def test_a_daily_granule_whose_times_are_of_other_days_is_refused(smap_writer: Any, cells: Any, seconds: float) -> None:
+    """Counted from 1970, in milliseconds, or of another day than the granule says."""
+    cells.seconds = [seconds] * 3
+    with pytest.raises(GranuleLayoutError, match="of other days than 2024-05-20"):
+        read_day([smap_writer.daily(NAME, M09, {"_AM": cells})], DEMO)
