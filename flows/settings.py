@@ -44,6 +44,7 @@ _PATHS = (
     "catalog",
     "metrics_file",
 )
+_LISTS = ("stations", "products", "composites", "derived", "zones")
 _NAMED = ("scan", "snotel", "states", "counties")  # what `stations` and `zones` name beside paths
 _GONE = {  # settings that there were, and what to do instead
     "gap_fill": "Delete it. The analysis (`products`, made by default) has a value for every cell and day.",
@@ -172,6 +173,7 @@ class Settings(BaseSettings):
     )
     validation_gain: float = Field(
         default=0.0,
+        allow_inf_nan=False,
         description="paired gain over SMAP in ubRMSD, m3 m-3, below which a validation alerts the operators",
     )
     contact: str | None = Field(
@@ -220,11 +222,15 @@ class Settings(BaseSettings):
         text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else value
         return text.zfill(3) if isinstance(text, str) and text.isdigit() else value
 
-    @field_validator("stations", "products", "composites", "derived", "zones", mode="before")
+    @field_validator(*_LISTS, mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """One text with commas as the list that it stands for; an empty list as none."""
         entries = value.split(",") if isinstance(value, str) else value
+        if not isinstance(entries, (list, tuple, type(None))) or not all(
+            isinstance(e, (str, Path)) for e in entries or ()
+        ):
+            raise ValueError("a list of texts, or one text with commas")
         named = [str(entry).strip() for entry in entries or () if str(entry).strip()]
         return tuple(named) or None
 
@@ -269,25 +275,44 @@ def _config_path(given: Path | None, variable: str | None) -> Path | None:
 def _read_file(path: Path) -> dict[str, Any]:
     """Keys of a config file, its relative paths counted from its own folder."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except BROKEN as error:
         raise ConfigError(f"The settings file {path} cannot be read", value=error) from None
     _refuse_unknown(values, list(Settings.model_fields), f"key in {path}")
+    for key, value in values.items():
+        if isinstance(value, bool) and Settings.model_fields[key].annotation is not bool:
+            raise ConfigError(
+                f"Setting {key!r} in {path} has an invalid value",
+                value=str(value).lower(),
+                allowed="a number or a text",
+            )
+        if (
+            isinstance(value, str) and not value.strip() and key not in _LISTS
+        ):  # of a path it would be the file's own folder
+            raise ConfigError(f"Setting {key!r} in {path} is empty", remedy="Delete the line to leave it unset.")
     for key in _PATHS:
         value = values.get(key)
         if isinstance(value, str) and "://" not in value:
-            values[key] = str(path.parent / Path(value).expanduser())
+            values[key] = _beside(path, value)
     for key in ("stations", "zones"):
         told = values.get(key)
-        if isinstance(told, (str, list)):
-            named = told.split(",") if isinstance(told, str) else [str(entry) for entry in told]
+        named = told.split(",") if isinstance(told, str) else told
+        if isinstance(named, list) and all(isinstance(entry, str) for entry in named):
             values[key] = [_from_own_folder(path, entry.strip()) for entry in named]
     return values
 
 
+def _beside(path: Path, value: str) -> str:
+    """A path of a config file, counted from the file's own folder."""
+    try:
+        return str(path.parent / Path(value).expanduser())
+    except RuntimeError as error:
+        raise ConfigError(f"A path in {path} cannot be understood", value=value, remedy=str(error)) from None
+
+
 def _from_own_folder(path: Path, entry: str) -> str:
     """An entry of a config file's list: a known name as it is, a relative path from the file's own folder."""
-    return entry if not entry or entry in _NAMED else str(path.parent / Path(entry).expanduser())
+    return entry if not entry or entry in _NAMED else _beside(path, entry)
 
 
 def _refuse_unknown(names: Iterable[str], valid: list[str], what: str) -> None:

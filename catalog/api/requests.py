@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 from fastapi import HTTPException, Query, Request
 from fastapi.dependencies.models import Dependant
@@ -44,13 +45,23 @@ def known_parameters(request: Request) -> None:
         unknown.remove("collections")  # pystac-client names the collection again whose items it asks for
     if unknown:
         raise bad(f"No parameter {unknown[0][:40]!r}. Those here are: {', '.join(allowed)}.")
+    lists = set(_parameters(request.scope["route"].dependant, lists=True))
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    twice = sorted(name for name, number in given.items() if number > 1 and name not in lists)
+    if twice:
+        raise bad(f"Parameter {twice[0]!r} stands {given[twice[0]]} times. Give it once; several names with commas.")
+    for name in ("ids", "collections"):
+        if request.query_params.get(name) == "":
+            raise bad(f"Parameter {name!r} is empty: it would find all. Leave it out, or name at least one.")
 
 
-def _parameters(dependant: Dependant) -> Iterator[str]:
-    """Names of a route's query parameters, those of its dependencies too."""
-    yield from (field.alias for field in dependant.query_params)
+def _parameters(dependant: Dependant, *, lists: bool = False) -> Iterator[str]:
+    """Names of a route's query parameters, those of its dependencies too; with ``lists`` those that may be repeated."""
+    for field in dependant.query_params:
+        if not lists or get_origin(field.field_info.annotation) in (list, tuple, set):
+            yield field.alias
     for inner in dependant.dependencies:
-        yield from _parameters(inner)
+        yield from _parameters(inner, lists=lists)
 
 
 def api_root(request: Request) -> str:
@@ -106,7 +117,24 @@ def checked_geometry(value: Any) -> Document | None:
         raise bad(
             f"intersects is not a valid GeoJSON {geometry['type']}: check the nesting of its coordinates."
         ) from None
+    if not all(abs(lon) <= 180 and abs(lat) <= 90 for lon, lat in _positions(geometry)):
+        raise bad(
+            "The geometry leaves the globe. Allowed: longitude -180 to 180 first, then latitude -90 to 90 degrees."
+        )
     return dict(geometry)
+
+
+def _positions(geometry: Any) -> Iterator[tuple[float, float]]:
+    """Longitude and latitude of every position of a valid geometry."""
+    waiting = [geometry.get("coordinates"), *(geometry.get("geometries") or ())]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [part.get("coordinates"), *(part.get("geometries") or ())]
+        elif isinstance(part, list | tuple) and part and isinstance(part[0], int | float):
+            yield part[0], part[1]
+        elif isinstance(part, list | tuple):
+            waiting += part
 
 
 def _numbers(geometry: Any) -> list[float]:
@@ -125,10 +153,13 @@ def _numbers(geometry: Any) -> list[float]:
 
 
 def checked_day(text: str, name: str) -> dt.date:
-    """A date (YYYY-MM-DD, or a time of which the date counts)."""
+    """A date (YYYY-MM-DD, or a time of which the UTC date counts)."""
     try:
-        return dt.datetime.fromisoformat(text).date() if text[10:] else dt.date.fromisoformat(text)
-    except ValueError:
+        if not text[10:]:
+            return dt.date.fromisoformat(text)
+        moment = dt.datetime.fromisoformat(text)
+        return (moment if moment.tzinfo is None else moment.astimezone(dt.UTC)).date()
+    except (ValueError, OverflowError):
         return _refuse(text, name)
 
 

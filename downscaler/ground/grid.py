@@ -187,6 +187,13 @@ class Domain:
                 value=(west, south, east, north),
                 allowed="west < east, south < north in degrees",
             )
+        if not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
+            raise DomainError(
+                f"Bounds of domain {name!r} are not on Earth",
+                value=(west, south, east, north),
+                allowed="west and east from -180 to 180, south and north from -90 to 90",
+                remedy="Longitude comes first: west,south,east,north.",
+            )
         upper, lower = (M36.cell_at(LonLat(lon=lon, lat=lat)) for lon, lat in ((west, north), (east, south)))
         rows, columns = Span(start=upper.y, stop=lower.y + 1), Span(start=upper.x, stop=lower.x + 1)
         return cls(name=name, title=title, m36=Window(rows=rows, columns=columns))

@@ -98,7 +98,7 @@ def read_propensity(path: Path) -> Propensity:
     Raises ConfigError for an unreadable file, an unknown covariate or a value that is no number.
     """
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ConfigError("The propensity file cannot be read", value=f"{path}: {error}") from None
     bad = [f"{k} = {v!r}" for k, v in given.items() if k not in COVARIATES or not _is_number(v)]

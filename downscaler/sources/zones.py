@@ -30,6 +30,7 @@ MOST = 200_000
 _READS = "GeoJSON (.geojson, .json), GeoPackage (.gpkg) or GeoParquet (.parquet)"
 _ENVELOPES = (0, 32, 48, 48, 64)  # bytes before a GeoPackage geometry, by kind of envelope
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE TABLE%'"
+_AREAS = ("Polygon", "MultiPolygon")
 Row = tuple[Mapping[str, Any], shapely.Geometry]
 
 
@@ -80,7 +81,7 @@ def read_layer(path: Path, id_field: str | None = None, name_field: str | None =
 
 
 def _zones(rows: Sequence[Row], path: Path, id_field: str | None, name_field: str | None) -> tuple[Zone, ...]:
-    kept = [(told, geometry) for told, geometry in rows if geometry.geom_type in ("Polygon", "MultiPolygon")]
+    kept = [(told, area) for told, geometry in rows if (area := _area(geometry)) is not None]
     if not kept or len(kept) > MOST:
         raise ZoneError("The file has no polygons, or too many", value=f"{path}: {len(kept)}", allowed=f"1 to {MOST}")
     fields = kept[0][0]
@@ -89,26 +90,71 @@ def _zones(rows: Sequence[Row], path: Path, id_field: str | None, name_field: st
             raise ZoneError("The polygons have no such attribute", value=wanted, allowed=sorted(fields))
     own = id_field or next((name for name in ID_FIELDS if name in fields), None)
     called = name_field or next((name for name in NAME_FIELDS if name in fields), own)
-    ids = [str(told[own]) if own else str(number) for number, (told, _) in enumerate(kept)]
+    ids = [str(told.get(own)) if own else str(number) for number, (told, _) in enumerate(kept)]
+    for number, (told, area) in enumerate(kept):
+        if own and told.get(own) in (None, ""):
+            raise ZoneError(
+                "A polygon has no identifier",
+                value=f"{own} of polygon {number}",
+                remedy="Name another with --id-field.",
+            )
+        _check_degrees(area, ids[number])
     twice = sorted(one for one, number in Counter(ids).items() if number > 1)
     if twice:
         raise ZoneError(
             "Two polygons have one identifier", value=f"{own}: {twice[0]}", remedy="Name another with --id-field."
         )
     return tuple(
-        Zone(id=one, name=str(told.get(called, one)) if called else one, geometry=shapely.make_valid(geometry))
-        for one, (told, geometry) in zip(ids, kept, strict=True)
+        Zone(id=one, name=str(told.get(called) or one) if called else one, geometry=area)
+        for one, (told, area) in zip(ids, kept, strict=True)
     )
+
+
+def _area(geometry: shapely.Geometry) -> shapely.Geometry | None:
+    """What of a geometry is an area, put right where its edges cross, from -180 degrees of longitude on; else None."""
+    area = shapely.make_valid(geometry)
+    if area.geom_type not in _AREAS:
+        parts = [part for part in shapely.get_parts(area).tolist() if part.geom_type in _AREAS]
+        area = shapely.MultiPolygon([one for part in parts for one in shapely.get_parts(part).tolist()])
+    if not area.area > 0:
+        return None
+    beyond = area.bounds[0] >= 180.0 and area.bounds[2] <= 360.0
+    return shapely.transform(area, lambda xy: xy - (360.0, 0.0)) if beyond else area
+
+
+def _check_degrees(area: shapely.Geometry, zone: str) -> None:
+    """Raise ZoneError for a polygon that lies on no Earth in degrees: of metres, or with its latitude first."""
+    west, south, east, north = area.bounds
+    if not (west >= -360.0 and east <= 360.0 and south >= -90.0 and north <= 90.0):
+        raise ZoneError(
+            "A polygon is not in longitude and latitude",
+            value=f"{zone}: {west:g} to {east:g}, {south:g} to {north:g}",
+            allowed="longitude first, in degrees, or a file that tells its reference system",
+        )
 
 
 def _geojson(path: Path) -> Iterator[Row]:
     document = json.loads(path.read_text(encoding="utf-8-sig"))
     features = document["features"] if document.get("type") == "FeatureCollection" else [document]
+    to_degrees = _told_crs(document.get("crs"))
     for feature in features:
-        geometry = feature.get("geometry", feature if "coordinates" in feature else None)
+        geometry = feature.get("geometry", feature if {"coordinates", "geometries"} & set(feature) else None)
         if geometry is not None:
             identified = {"id": feature["id"]} if "id" in feature else {}
-            yield identified | dict(feature.get("properties") or {}), shape(geometry)
+            yield identified | dict(feature.get("properties") or {}), to_degrees(shape(geometry))
+
+
+def _told_crs(told: Any) -> Any:
+    """To longitude and latitude from the member ``crs`` of older GeoJSON, which GDAL and GIS still write.
+
+    What links to a description elsewhere is not followed, and then ``_check_degrees`` decides.
+    """
+    name = told.get("properties", {}).get("name") if isinstance(told, Mapping) else None
+    if name is None:
+        return lambda geometry: geometry
+    urn = re.fullmatch(r"urn:ogc:def:crs:(\w+):[\w.]*:(\w+)", str(name))
+    crs = _named_crs(f"{urn[1]}:{urn[2]}" if urn else str(name))
+    return (lambda geometry: geometry) if crs.is_geographic else _to_degrees(crs)
 
 
 def _geopackage(path: Path) -> Iterator[Row]:

@@ -64,7 +64,7 @@ def read_rules(path: Path) -> list[Rule]:
     Raises AlertError where the file or a rule is unusable, ZoneError where a file of polygons is.
     """
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except BROKEN as error:
         raise AlertError("The file of alerts cannot be read", value=f"{path}: {error}") from error
     entries = told.get("alert")
@@ -94,10 +94,7 @@ def _rule(entry: Mapping[str, Any], path: Path) -> Rule:
     variable = entry.get("variable", KINDS[of].variables[0].name)
     if variable not in variables:
         raise refuse(f"the {of} days have no such variable", variable, list(variables))
-    try:
-        threshold = Threshold(**{key: float(entry[key]) for key in ("above", "below") if key in entry})
-    except (ValueError, TypeError) as error:
-        raise refuse("its threshold is none", error, "above = NUMBER, or below = NUMBER") from None
+    threshold = _threshold(entry, variables[variable], refuse)
     webhook = entry.get("webhook")
     if webhook is not None and not re.match(r"https?://[^/]", str(webhook)):
         raise refuse("its webhook is no address", webhook, "https://HOST/PATH")
@@ -115,13 +112,26 @@ def _rule(entry: Mapping[str, Any], path: Path) -> Rule:
     )
 
 
+def _threshold(entry: Mapping[str, Any], variable: product.Variable, refuse: Any) -> Threshold:
+    """The threshold of a rule; refused where no value can reach it, as 20 of a soil moisture in m3 m-3."""
+    told = {key: entry[key] for key in ("above", "below") if key in entry and not isinstance(entry[key], bool)}
+    try:
+        threshold = Threshold(**{key: float(value) for key, value in told.items()})
+    except (ValueError, TypeError) as error:
+        raise refuse("its threshold is none", error, "above = NUMBER, or below = NUMBER") from None
+    low, high = variable.valid_min, variable.valid_max
+    if any(value is not None and not low <= value <= high for value in (threshold.above, threshold.below)):
+        raise refuse("no value reaches its threshold", threshold, f"{low:g} to {high:g} {variable.units}")
+    return threshold
+
+
 def _where(entry: Mapping[str, Any], path: Path, refuse: Any) -> tuple[Any, str, Any]:
     """The place of a rule, what it is called, and what tells that it is another."""
     if ("place" in entry) == ("zones" in entry):
         raise refuse("it needs one place", None, "place = [LON, LAT], or zones = FILE with id = ID")
     if "place" in entry:
         place = entry["place"]
-        numbers = isinstance(place, list) and len(place) == 2 and all(isinstance(v, int | float) for v in place)
+        numbers = isinstance(place, list) and len(place) == 2 and all(type(v) in (int, float) for v in place)
         if not numbers or not (-180 <= place[0] <= 180 and -85 <= place[1] <= 85):
             raise refuse("its place is none", place, "[longitude, latitude] in degrees")
         lon, lat = (float(value) for value in place)

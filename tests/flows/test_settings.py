@@ -123,3 +123,35 @@ def test_the_operators_example_is_valid() -> None:
     assert settings.domain == "conus"
     assert settings.smap_product == "SPL3SMP_E"
     assert settings.prior == ROOT / "deploy" / "priors" / "conus"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_file_may_begin_with_the_mark_that_windows_writes(encoding: str) -> None:
+    Path("vadose.toml").write_text('domain = "demo"\n', encoding=encoding)
+    assert load_settings().domain == "demo"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'catalog = ""',  # would be the folder of the settings file
+        'prior = " "',
+        "workers = true",
+        "validation_gain = nan",
+        "stations = 5",
+        "stations = {a = 1}",
+        'zones = [["a.gpkg"]]',
+        'prior = "~no-such-account/prior"',
+    ],
+)
+def test_values_that_would_be_misread_are_refused(line: str) -> None:
+    Path("vadose.toml").write_text(f"{line}\n")
+    with pytest.raises(ConfigError, match=line.split(" ")[0] + "|~no-such-account"):
+        load_settings()
+
+
+@pytest.mark.parametrize("key", ["stations", "composites", "derived", "zones"])
+def test_an_empty_list_is_none(key: str) -> None:
+    for empty in ('""', "[]"):
+        Path("vadose.toml").write_text(f"{key} = {empty}\n")
+        assert getattr(load_settings(), key) is None

@@ -104,8 +104,13 @@ def _checked(key: tuple[str, int], path: Path) -> xr.Dataset:
         raise PriorSchemaError(
             f"{path.name} has another layout", value=data[variable].dims, allowed="time, y, x; north up"
         )
-    if {day.year for day in utc_days(data, path.name)} != {year}:
+    days = utc_days(data, path.name)
+    if {day.year for day in days} != {year}:
         raise PriorSchemaError(f"{path.name} contains other years than its name states")
+    if days != sorted(set(days)):
+        raise PriorSchemaError(
+            f"Days of {path.name} are out of order, or there twice", allowed="each day once, ascending"
+        )
     return data
 
 

@@ -95,7 +95,13 @@ def _sensor(key: _Key, position: _Position | None, path: Path) -> Sensor:
             allowed="NEON's own file of sensor_positions beside it, with HOR.VER, zOffset and the reference place",
         )
     lat, lon, down = (float(number) for number in found if number is not None)
-    depth = max(-down, 0.0)
+    if down > 0:
+        raise StationError(
+            f"The positions beside {path.name} put a probe above the ground",
+            value=f"{site} {horizontal}.{vertical}: zOffset {down:g} m",
+            allowed="0 or below",
+        )
+    depth = -down
     return Sensor(
         network="NEON",
         station=f"{site}-{horizontal}",

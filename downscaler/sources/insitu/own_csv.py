@@ -3,13 +3,15 @@
 Columns, in any order and case: ``site``, ``lat``, ``lon`` (degrees), ``depth`` (m; or ``depth_cm``, or ``depth_from``
 and ``depth_to``), ``time`` (ISO 8601, or its digits alone: 20240501, 202405010600; UTC where no zone is told; a date
 alone is a daily mean), ``value`` (m3 m-3); and where there are: ``network``,
-``sensor``, ``flag`` (ISMN's; G without one). Lines that begin with # are remarks.
+``sensor``, ``flag`` (ISMN's; G without one), ``utc_offset`` or ``timezone`` (hours ahead of UTC, or UTC) of times that
+tell no zone, ``units``. Lines that begin with # are remarks.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from downscaler.sources.insitu.delimited import (
     repeated,
     times,
 )
-from downscaler.sources.insitu.places import depth_of
+from downscaler.sources.insitu.places import check_offset, depth_of
 from downscaler.sources.insitu.series import GOOD, MISSING_FLAG, FileReport, Read, Sensor, Series, checked
 
 NEEDED = ("site", "lat", "lon", "time", "value")
@@ -39,8 +41,16 @@ _ALIASES = {
     "date": "time",
     "datetime": "time",
     "soil_moisture": "value",
+    "timezone": "utc_offset",
+    "time_zone": "utc_offset",
+    "tz": "utc_offset",
+    "unit": "units",
 }
+_HOURS = re.compile(r"(?:UTC|GMT|Z)?\s*(?:([+-]?)(\d{1,2}(?:\.\d+)?)(?::?(\d{2}))?)?", re.IGNORECASE)
+_FRACTIONS = ("", "m3m-3", "m3/m3", "cm3/cm3", "cm3cm-3", "fraction", "1", "-")
 _Key = tuple[str, str, str, float, float, float, float]  # network, site, sensor, depths, place
+_FARTHEST = 14.0  # hours from UTC
+_SUPERSCRIPTS = str.maketrans("³⁻", "3-")
 _DEEPEST = 4.0  # m; a depth of 5 is of centimetres
 
 
@@ -70,7 +80,8 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
         raise StationError(f"Two columns of {path.name} are both {' and '.join(twice)}", value=", ".join(table.columns))
     found: dict[_Key, _Gathered] = {}
     for row in table.rows():
-        moment, value, depth = moment_of(row["time"]), number_of(row["value"]), depth_of(row)
+        _check_units(row.get("units", ""), path)
+        moment, value, depth = _moment(row, path), number_of(row["value"]), depth_of(row)
         lat, lon = degrees_of(row["lat"]), degrees_of(row["lon"])
         on_earth = lat is not None and lon is not None and abs(lat) <= 90
         if moment is None or value is None or depth is None or not on_earth or not row["site"]:
@@ -100,6 +111,30 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
             sensor=place, time=times(one.moments), value=np.array(one.values), flag=np.array(one.flags), daily=one.daily
         )
         yield checked(series, report, domain)
+
+
+def _moment(row: Mapping[str, str], path: Path) -> dt.datetime | None:
+    """UTC of a line; a day without an hour stays that day wherever the station is."""
+    moment = moment_of(row["time"])
+    if is_date(row["time"]) or moment == moment_of(row["time"], 1.0):  # the time tells its own zone, or is none
+        return moment
+    told = row.get("utc_offset", "")
+    zone = _HOURS.fullmatch(told)
+    hours = float(zone[2] or 0) + float(zone[3] or 0) / 60 if zone else np.inf
+    if zone is None or hours > _FARTHEST:
+        raise StationError(
+            f"The time zone of {path.name} is not told in hours", value=repr(told), allowed="UTC, or hours such as -6"
+        )
+    hours = -hours if zone[1] == "-" else hours
+    lon = degrees_of(row["lon"])
+    if told and lon is not None:
+        check_offset(hours, lon, path)
+    return moment_of(row["time"], hours)
+
+
+def _check_units(told: str, path: Path) -> None:
+    if re.sub(r"[\s^*]", "", told.translate(_SUPERSCRIPTS)).lower() not in _FRACTIONS:
+        raise StationError(f"Values of {path.name} are not in m3 m-3", value=repr(told), allowed="m3 m-3")
 
 
 def _check(keys: Iterable[_Key], bad: list[str], path: Path) -> None:

@@ -13,6 +13,7 @@ from downscaler.errors import StationError
 from downscaler.sources.insitu.delimited import degrees_of, number_of, read_table
 
 SITES = "sites.csv"
+_FROM_THE_SUN = 4.0  # hours that a clock may be from the sun; the west of China has 3.2
 SITES_COLUMNS = "site,lat,lon,utc_offset,variable,depth (m; hours ahead of UTC)"
 
 
@@ -64,25 +65,45 @@ def _sites(path: Path, _changed: int) -> dict[str, Site]:
         if lat is None or lon is None or not (abs(lat) <= 90 and abs(lon) <= 180):
             raise StationError(f"A line of {path} has no place", value=dict(row), allowed="lat and lon in degrees")
         known = sites.get(row["site"], Site(lat=lat, lon=lon))
+        if (lat, lon) != (known.lat, known.lon):
+            raise _torn(path, row["site"], f"{known.lat:g}, {known.lon:g} and {lat:g}, {lon:g}")
         depth = depth_of(row)
         named = {row["variable"].lower(): depth} if row.get("variable") and depth else {}
-        offset = number_of(row.get("utc_offset", ""))
+        number = number_of(row.get("utc_offset", ""))
+        offset = _offset(number, path, row, lon) if number is not None else None
+        if None not in (offset, known.utc_offset) and offset != known.utc_offset:
+            raise _torn(path, row["site"], f"utc_offset {known.utc_offset:g} and {offset:g}")
         sites[row["site"]] = Site(
             lat=lat,
             lon=lon,
-            utc_offset=_offset(offset, path, row) if offset is not None else known.utc_offset,
+            utc_offset=known.utc_offset if offset is None else offset,
             network=row.get("network") or known.network,
             depths={**known.depths, **named},
         )
     return sites
 
 
-def _offset(hours: float, path: Path, row: Mapping[str, str]) -> float | None:
+def _torn(path: Path, site: str, told: str) -> StationError:
+    return StationError(f"Lines of {path} contradict each other", value=f"{site}: {told}", allowed="one place a site")
+
+
+def _offset(hours: float, path: Path, row: Mapping[str, str], lon: float) -> float | None:
     if np.isnan(hours):
         return None
     if not -14 <= hours <= 14:
         raise StationError(f"A line of {path} has no utc_offset", value=dict(row), allowed="-14 to 14 hours")
+    check_offset(hours, lon, path)
     return hours
+
+
+def check_offset(hours: float, lon: float, path: Path) -> None:
+    """Raise StationError where no clock at a longitude is so far from UTC, as with another sign; 0 is UTC itself."""
+    if hours and abs((hours - lon / 15.0 + 12.0) % 24.0 - 12.0) > _FROM_THE_SUN:
+        raise StationError(
+            f"The time zone that {path.name} tells is not that of its place",
+            value=f"{hours:+g} hours at longitude {lon:g}",
+            allowed="hours ahead of UTC, such as -6 at longitude -97",
+        )
 
 
 def local_offset(site: Site, name: str, path: Path) -> float:

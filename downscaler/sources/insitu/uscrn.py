@@ -28,7 +28,7 @@ DEPTHS = (0.05, 0.10, 0.20, 0.50, 1.00)  # m
 _COLUMNS = 28
 _WBAN, _DATE, _LON, _LAT, _MOISTURE, _TEMPERATURE = 0, 1, 3, 4, 18, 23
 _MISSING = {"soil_moisture": -90.0, "soil_temp": -9000.0}  # -99.000 and -9999.0 stand for "none"
-_NAME = re.compile(r"CRND0103-\d{4}-(\w+)\.txt")
+_NAME = re.compile(r"CRND0103-\d{4}-(\w+)(?: ?\(\d+\)| - Copy)?\.txt")  # a second download has a number
 _FIRST = re.compile(r"^\d{4,5}[,\s]+\d{8}[,\s]")
 _SHOWN = 80
 

@@ -23,7 +23,7 @@ from downscaler.sources.insitu.uscrn import DEPTHS, NETWORK, SENSOR
 
 _COLUMNS = 38
 _DATE, _TIME, _LON, _LAT, _MOISTURE, _TEMPERATURE = 1, 2, 6, 7, 28, 33
-_NAME = re.compile(r"CRNH0203-\d{4}-(\w+)\.txt", re.IGNORECASE)
+_NAME = re.compile(r"CRNH0203-\d{4}-(\w+)(?: ?\(\d+\)| - Copy)?\.txt", re.IGNORECASE)
 _FIRST = re.compile(r"^\d{4,5}\s+\d{8}\s+\d{4}\s+\d{8}\s+\d{4}\s")
 _SHOWN = 80
 _Row = tuple[str, dt.datetime, list[float]]  # station number, UTC, place and ten values

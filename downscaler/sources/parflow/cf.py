@@ -55,6 +55,23 @@ def top_layer(values: xr.DataArray, where: str) -> xr.DataArray:
     )
 
 
+def require_zero(values: xr.DataArray, where: str) -> None:
+    """Raise PriorSchemaError for a field, such as rain, whose zeros are declared to be missing.
+
+    Zarr's writers take 0 for the value of what was not written unless told otherwise, and readers mask it.
+    """
+    told = {**values.encoding, **values.attrs}
+    for key in ("_FillValue", "missing_value"):
+        declared = np.ravel(np.asarray(told.get(key, np.nan)))
+        if declared.dtype.kind in "iuf" and not {"scale_factor", "add_offset"} & set(told) and (declared == 0).any():
+            raise PriorSchemaError(
+                f"0 is declared to be missing in {values.name!r} of {where}, where it may be a value",
+                value=f"{key} {declared[0]:g}",
+                allowed="another fill value, such as NaN",
+                remedy="Write it again with another fill value: what is 0 and what is missing cannot be told apart.",
+            )
+
+
 def south_up(dataset: xr.Dataset, where: str) -> xr.Dataset:
     """The dataset with x and y in metres, y ascending; raises PriorSchemaError without projected x and y."""
     if "x" not in dataset.coords or "y" not in dataset.coords:

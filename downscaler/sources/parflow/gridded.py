@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from downscaler.errors import PriorSchemaError
 from downscaler.ground.lattice import IJWindow, Lattice, from_centres
 from downscaler.sources.parflow import hydroframe
-from downscaler.sources.parflow.cf import attributes_of, check_same_grid, crs_of, south_up, top_layer, utc_days
+from downscaler.sources.parflow.cf import (
+    attributes_of,
+    check_same_grid,
+    crs_of,
+    require_zero,
+    south_up,
+    top_layer,
+    utc_days,
+)
 from downscaler.sources.parflow.names import (
     BELOW,
     CLASS_NAMES,
@@ -120,6 +128,9 @@ class GriddedSource:
                 f"Variable {variable!r} of {self._where} is missing or has no time axis in some files",
                 value=f"{len(datasets) - len(parts)} of {len(datasets)} files lack it",
             )
+        if name == "precipitation":
+            for part in parts:
+                require_zero(part[variable], self._where)
         units = [part[variable].attrs.get("units") for part in parts]
         if len({str(unit) for unit in units}) > 1:
             raise PriorSchemaError(
@@ -183,6 +194,8 @@ class GriddedSource:
                     self._notes.append(f"{name} is in several files; the first was taken ({found[name][1]}).")
                     continue
                 check_units(name, variable, present[variable].get("units"), self._where)
+                if name in ("elevation", "slope_x", "slope_y"):
+                    require_zero(dataset[variable], self._where)
                 found[name] = (dataset, variable)
         return found
 

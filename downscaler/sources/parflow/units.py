@@ -37,6 +37,17 @@ ALLOWED = {"precipitation": "mm day-1, mm h-1, mm s-1 (or kg m-2 of these)", "ai
 RAIN = (-0.1, 2000.0)  # mm a day; packed rain may stand a little below zero, and no day on record had more
 TEMPERATURE = (180.0, 340.0)  # K
 TRACE = 0.01  # mm a day; a record whose wettest cell and day stays below is in another unit: mm s-1 reads so
+_GROUND: dict[str, tuple[float, float]] = {
+    "elevation": (-1000.0, 9000.0),  # m
+    "slope_x": (-100.0, 100.0),
+    "slope_y": (-100.0, 100.0),
+    "permeability": (0.0, 1e6),  # m h-1
+    "van_genuchten_alpha": (0.0, 1e4),  # m-1
+    "van_genuchten_n": (0.0, 100.0),
+    "residual_saturation": (0.0, 1.0),
+    "sand_fraction": (-1e-3, 1.001),
+    "clay_fraction": (-1e-3, 1.001),
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,19 @@ def check_weather(name: str, values: NDArray[Any], where: str) -> None:
             value=f"{low:g} to {high:g}",
             allowed=f"{max(least, 0.0):g} to {most:g}",
             remedy="Check the unit that is told (mm s-1, mm h-1, mm day-1: factors 86,400 and 24) and the fill value.",
+        )
+
+
+def check_ground(name: str, values: NDArray[Any], where: str) -> None:
+    """Raise PriorSchemaError when values cannot be of a static field, as fill that is not declared, or per cent."""
+    known = values[np.isfinite(values)]
+    least, most = _GROUND.get(name, (-np.inf, np.inf))
+    if known.size and not (known.min() >= least and known.max() <= most):
+        raise PriorSchemaError(
+            f"{name.replace('_', ' ').capitalize()} of {where} has values that cannot be",
+            value=f"{float(known.min()):g} to {float(known.max()):g}",
+            allowed=f"{least:g} to {most:g}",
+            remedy="Check its unit, and declare its fill value (the attribute _FillValue).",
         )
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from downscaler import product
 from downscaler.errors import (
     GranuleError,
     GranuleGridError,
+    GranuleLayoutError,
     GranuleMissingError,
     GranuleUnreadableError,
     NoRetrievalError,
@@ -179,8 +181,23 @@ def _read(granule: Granule, domain: Domain, date: dt.date) -> list[_Pass]:
             retrievals, cells = read_group(file, granule, group, domain.window(granule.grid))
             if granule.name.half_orbit:
                 retrievals = only_on(retrievals, date, one_day=_is_of_one_day(granule, date))
+            else:
+                _check_times(retrievals.observation_time, granule, date)
             passes.append(_Pass(granule, group.overpass, retrievals, cells))
     return passes
+
+
+def _check_times(times: NDArray[np.datetime64], granule: Granule, date: dt.date) -> None:
+    """Refuse a daily granule whose observations are of other days than it says: its date or their unit is wrong."""
+    known = times[~np.isnat(times)].astype("datetime64[D]")
+    off = np.abs((known - np.datetime64(date)).astype(int))
+    if known.size and off.min() > 1:
+        raise GranuleLayoutError(
+            f"The observations of {granule.path.name} are of other days than {date}",
+            value=f"{known.min()} to {known.max()}",
+            allowed=f"{date}, a day before or after",
+            remedy="Download the granule again; its tb_time_seconds or its date is wrong.",
+        )
 
 
 def _is_of_one_day(granule: Granule, date: dt.date) -> bool:

@@ -140,7 +140,41 @@ def _by_position(file: Any, granule: Granule, group: Group, window: Window) -> P
     if None not in degrees and all(d.shape == tuple(granule.grid.shape.yx) for d in degrees):
         lat, lon = (placement.take(d, FLOAT_FILL) for d in degrees)
         _check_centres(granule, rows.ravel(), columns.ravel(), lat.ravel(), lon.ravel())
+    _check_axes(file, granule, group)
     return placement
+
+
+def _check_axes(file: Any, granule: Granule, group: Group) -> None:
+    """Axes beside a whole grid must run as its own do: a service may write the south first, or begin at Greenwich."""
+    height, width = granule.grid.shape.yx
+    at_row, at_column = np.full(height, np.nan), np.full(width, np.nan)
+    for y, x in (("y", "x"), ("ydim", "xdim"), ("YDim", "XDim"), ("lat", "lon"), ("latitude", "longitude")):
+        found = [_axis(file, group, name, size) for name, size in ((y, height), (x, width))]
+        if None in found:
+            continue
+        down, across = (np.asarray(axis[...], dtype=np.float64) for axis in found)
+        if y.startswith("lat"):
+            across = np.where(across > 180.0, across - 360.0, across)
+            down = _TO_EASE.transform(np.zeros(height), np.where(np.abs(down) <= 90.0, down, np.nan))[1]
+            across = _TO_EASE.transform(across, np.zeros(width))[0]
+        at_column, at_row = (~granule.grid.transform @ (across, 0.0))[0], (~granule.grid.transform @ (0.0, down))[1]
+        break
+    for name, at in (("row", at_row), ("column", at_column)):
+        off = np.abs(at - np.arange(at.size) - 0.5) > _TOLERANCE  # false where nothing is told
+        if off.any():
+            raise GranuleGridError(
+                f"{granule.path.name}: {name}s are in another order than those of the whole {granule.grid.name} grid",
+                value=f"{name} {off.argmax()} of the grid stands at {at[off.argmax()] - 0.5:.1f}",
+                allowed="rows from the north, columns from the west",
+                remedy="Ask for a subset without reprojection.",
+            )
+
+
+def _axis(file: Any, group: Group, name: str, size: int) -> Any:
+    """A coordinate variable of one dimension and a size, in the group or the file's root; None without."""
+    found = find(file, group, name)
+    found = file.get(name) if found is None else found
+    return found if getattr(found, "shape", None) == (size,) else None
 
 
 def _by_index(file: Any, granule: Granule, group: Group, window: Window) -> Placement:

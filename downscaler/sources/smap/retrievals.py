@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import fields, replace
 from typing import Any
 
@@ -15,9 +16,11 @@ from downscaler.product import THETA_MAX, THETA_MIN
 from downscaler.sources.smap.composite import Retrievals
 from downscaler.sources.smap.flags import FLAG_FILL, FLOAT_FILL, masked, recommended, successful, surface_bits
 from downscaler.sources.smap.granule import Granule
-from downscaler.sources.smap.layout import Group, find
+from downscaler.sources.smap.layout import Group, find, text_of
 from downscaler.sources.smap.placement import Placement, place
 from downscaler.sources.smap.times import from_seconds, from_text
+
+_FRACTIONS = ("", "cm3/cm3", "cm3cm-3", "m3/m3", "m3m-3", "mm3/mm3", "1", "-", "n/a", "none", "fraction", "unitless")
 
 
 def read_group(file: Any, granule: Granule, group: Group, window: Window) -> tuple[Retrievals, int]:
@@ -52,7 +55,10 @@ def read_group(file: Any, granule: Granule, group: Group, window: Window) -> tup
 def values(
     file: Any, granule: Granule, group: Group, placement: Placement
 ) -> tuple[NDArray[np.float64], tuple[float, float]]:
-    """Soil moisture of the window, m3 m-3 with NaN for fill, and the valid range that the variable declares."""
+    """Soil moisture of the window, m3 m-3 with NaN for fill, and the valid range that the variable declares.
+
+    No declaration makes a value valid that no soil can have.
+    """
     dataset = find(file, group, "soil_moisture")
     if dataset.dtype.kind != "f":
         raise GranuleLayoutError(
@@ -67,8 +73,17 @@ def values(
             allowed="values in m3 m-3 as they are",
             remedy="Ask the service for another format, or unpack it.",
         )
+    units = text_of(dataset.attrs.get("units", ""))
+    if re.sub(r"[\s^*.]", "", units).lower() not in _FRACTIONS:
+        raise GranuleLayoutError(
+            f"{granule.path.name}: soil_moisture in {group.title} is in another unit",
+            value=repr(units),
+            allowed="cm**3/cm**3, or m3 m-3",
+            remedy="Download the granule as NSIDC has it.",
+        )
     value = masked(placement.take(dataset, FLOAT_FILL), _attribute(dataset, "_FillValue", FLOAT_FILL))
-    return value, (_attribute(dataset, "valid_min", THETA_MIN), _attribute(dataset, "valid_max", THETA_MAX))
+    lowest, highest = _attribute(dataset, "valid_min", THETA_MIN), _attribute(dataset, "valid_max", THETA_MAX)
+    return value, (max(lowest, THETA_MIN), min(highest, THETA_MAX))
 
 
 def words(file: Any, granule: Granule, group: Group, placement: Placement, name: str) -> NDArray[np.uint16]:
@@ -127,8 +142,10 @@ def _times(file: Any, group: Group, placement: Placement) -> NDArray[np.datetime
 
 
 def _attribute(dataset: Any, name: str, default: float) -> float:
-    """A numeric attribute of a variable, in the variable's own precision, or the default."""
-    given = np.asarray(dataset.attrs.get(name, default)).ravel()
-    if given.size != 1 or given.dtype.kind not in "fui":
+    """A numeric attribute of a variable, in the variable's own precision and as a text too, or the default."""
+    given = dataset.attrs.get(name, default)
+    try:
+        number = float(given if isinstance(given, (bytes, str)) else np.asarray(given).item())
+    except (TypeError, ValueError):
         return default
-    return float(given[0])
+    return default if np.isnan(number) else number

@@ -58,9 +58,27 @@ def named(paths: Iterable[Path], pattern: re.Pattern[str]) -> dict[Path, re.Matc
     return {path: match for path in paths if (match := pattern.fullmatch(path.name))}
 
 
+def south_first(centres: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Rows of a file that run either way, from the south; rows in no order stay as they are, and are no grid's."""
+    rows = np.asarray(centres, dtype=np.float64)
+    return rows[::-1] if rows.size > 1 and rows[0] > rows[-1] else rows
+
+
 def degrees_lattice(lon: NDArray[np.floating], lat: NDArray[np.floating], name: str, where: object) -> Lattice:
-    """The lattice of evenly spaced centres in degrees, south to north; raises WeatherUnreadableError for others."""
-    east, north = np.asarray(lon, dtype=np.float64), np.sort(np.asarray(lat, dtype=np.float64))
+    """The lattice of evenly spaced centres in degrees, from the south; raises WeatherUnreadableError for others.
+
+    Longitudes that are all beyond 180 are counted on from there: 263 is 97 west.
+    """
+    east, north = np.asarray(lon, dtype=np.float64), south_first(lat)
+    if east.size and east.min() >= 180.0:
+        east = east - 360.0
+    if east.size and np.abs(east).max() > 180.0:
+        raise WeatherUnreadableError(
+            f"The grid of {where} goes across 180 degrees of longitude",
+            value=f"{east[0]:g} to {east[-1]:g}",
+            allowed="-180 to 180, or 180 to 360",
+            remedy="Cut it to the domain.",
+        )
     steps = np.concatenate([np.diff(east), np.diff(north)])
     known = min(east.size, north.size) >= 2 and bool(np.isfinite(steps).all())
     if not known or steps.min() <= 0 or np.ptp(steps) > 0.02 * abs(steps.mean()):
@@ -105,15 +123,16 @@ def latlon_field(values: xr.DataArray, lattice: Lattice, window: IJWindow, path:
 
 
 def _check_centres(values: xr.DataArray, lat: str, lon: str, lattice: Lattice, path: Path) -> None:
-    corner = lattice.lower_left
-    for name, origin in ((lat, corner.y), (lon, corner.x)):
+    """Each centre has to be at its place: columns that begin elsewhere or run westward are another grid."""
+    for name, centres in ((lat, lattice.y), (lon, lattice.x)):
         if name in values.coords:
-            first = float(np.min(values[name].values))
-            if abs(first - (origin + lattice.cell / 2)) > 0.2 * lattice.cell:
+            told = np.asarray(values[name].values, dtype=np.float64)
+            told = south_first(told) if name == lat else told
+            off = ~(np.abs(told - centres) <= 0.2 * lattice.cell)
+            if off.any():
+                at = int(off.argmax())
                 raise WeatherUnreadableError(
-                    f"{path.name} has another grid",
-                    value=f"first {name} {first:g}",
-                    allowed=f"{origin + lattice.cell / 2:g}",
+                    f"{path.name} has another grid", value=f"{name} {told[at]:g}", allowed=f"{centres[at]:g}"
                 )
 
 

@@ -10,17 +10,19 @@ from __future__ import annotations
 import datetime as dt
 import re
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from downscaler.errors import WeatherGapError, WeatherUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice, from_centres
 from downscaler.records import file_input
-from downscaler.sources.parflow.cf import attributes_of, crs_of, in_metres, open_dataset, utc_days
+from downscaler.sources.parflow.cf import attributes_of, crs_of, in_metres, open_dataset, require_zero, utc_days
 from downscaler.sources.parflow.names import find_name
-from downscaler.sources.weather.files import as_weather, below, degrees_lattice
+from downscaler.sources.weather.files import as_weather, below, degrees_lattice, south_first
 from downscaler.sources.weather.source import Array, WeatherDay, checked
 
 PER_DAY = {  # what one step's value is worth in mm, as a function of the steps in a day
@@ -54,7 +56,7 @@ class GriddedWeather:
             with as_weather():
                 first = in_metres(first, str(self._where))
                 crs = crs_of(first, str(self._where))
-                return from_centres(first["x"].values, np.sort(first["y"].values), crs, where=str(self._where))
+                return from_centres(first["x"].values, south_first(first["y"].values), crs, where=str(self._where))
         return degrees_lattice(first[lon].values, first[lat].values, "degrees", self._where)
 
     @property
@@ -91,12 +93,15 @@ class GriddedWeather:
     def _index(self) -> dict[dt.date, tuple[int, list[int]]]:
         steps: dict[dt.date, tuple[int, list[int]]] = {}
         for number, part in enumerate(self._parts):
-            if find_name("precipitation", attributes_of(part)) is None:
+            rain = find_name("precipitation", attributes_of(part))
+            if rain is None:
                 raise WeatherUnreadableError(
                     f"{self._files[number].name} has no precipitation", value=", ".join(map(str, part.data_vars))
                 )
             with as_weather():
+                require_zero(part[rain], self._files[number].name)
                 days = utc_days(part, str(self._files[number]))
+            _check_once(part["time"].values, self._files[number].name)
             for step, day in enumerate(days):
                 kept, found = steps.setdefault(day, (number, []))
                 if kept != number:
@@ -104,6 +109,7 @@ class GriddedWeather:
                         f"{day} is in two files", value=f"{self._files[kept].name}, {self._files[number].name}"
                     )
                 found.append(step)
+        _check_daily(sorted(steps), self._where)
         return steps
 
     def _values(self, data: xr.Dataset, name: str, steps: list[int], window: IJWindow) -> Array | None:
@@ -171,6 +177,28 @@ def _axes(data: xr.Dataset, where: object) -> tuple[str, str]:
     )
 
 
+def _check_once(times: NDArray[np.datetime64], name: str) -> None:
+    """Refuse the same time twice: rain of both steps would be summed."""
+    found, counts = np.unique(times, return_counts=True)
+    if found.size < times.size:
+        raise WeatherUnreadableError(
+            f"{name} has steps of one time",
+            value=f"{found[counts.argmax()].astype('datetime64[s]')}, {int(counts.max())} times",
+            allowed="each time once",
+        )
+
+
+def _check_daily(days: list[dt.date], where: object) -> None:
+    """Refuse steps that never follow from day to day: a month's rain would fall on one day."""
+    apart = [(later - day).days for day, later in pairwise(days)]
+    if apart and min(apart) > 1:
+        raise WeatherUnreadableError(
+            f"Steps of {where} are longer than a day",
+            value=f"{days[0]}, {days[1]}, ...",
+            allowed="steps of a day or shorter, some of them of successive days",
+        )
+
+
 def _place(data: xr.Dataset) -> tuple[object, ...]:
     axes = _axes(data, "a weather file")
-    return tuple((data[a].size, round(float(data[a][0]), 3), round(float(data[a][-1]), 3)) for a in axes)
+    return tuple((np.round(data[axis].values.astype(np.float64), 3) + 0.0).tobytes() for axis in axes)

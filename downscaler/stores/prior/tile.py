@@ -15,7 +15,7 @@ from downscaler.method.day_of_year import DAYS, Climatology
 from downscaler.method.pattern import pattern_statistics
 from downscaler.sources.parflow.names import BELOW, CLASS_NAMES
 from downscaler.sources.parflow.source import PriorSource
-from downscaler.sources.parflow.units import check_weather
+from downscaler.sources.parflow.units import check_ground, check_weather
 from downscaler.stores.prior.layout import StoreWriter
 from downscaler.stores.prior.schema import FIELDS, LEVELS, TIME_SHARD
 
@@ -101,7 +101,9 @@ class TileBuilder:
                 classes = np.where(alive & np.isfinite(native), native, -1).astype(np.int16)
                 self._writer.put(name, np.where(active, share.mode(classes), -1), share.window)
             else:
-                self._writer.put(name, share.mean(np.where(alive, native, np.nan)), share.window)
+                native = np.where(alive, native, np.nan)
+                check_ground(name, native, self._source.info.title)
+                self._writer.put(name, share.mean(native), share.window)
         if self._wetness is not None:
             native = self._wetness[share.source.slices]
             self._writer.put("topographic_wetness", share.mean(np.where(alive, native, np.nan)), share.window)
@@ -116,7 +118,9 @@ class TileBuilder:
         residual: Array = np.zeros_like(highest)
         if "residual_saturation" in self._source.statics:
             saturation = self._source.read_static("residual_saturation", share.source)
-            residual = share.mean(np.where(alive, saturation, np.nan)) * porosity
+            saturation = np.where(alive, saturation, np.nan)
+            check_ground("residual_saturation", saturation, self._source.info.title)
+            residual = share.mean(saturation) * porosity
         known = np.isfinite(highest)
         self._writer.put("porosity", np.where(known, porosity, np.nan), share.window)
         self._writer.put("residual", np.where(known, residual, np.nan), share.window)

@@ -233,3 +233,29 @@ def test_a_limit_that_is_none_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("VADOSE_SERVE_SEARCHES", "1")
     with pytest.raises(ConfigError, match="VADOSE_SERVE_SEARCHES"):
         create_app(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ids", "collections"])
+def test_an_empty_list_in_the_address_is_refused(service, name):
+    """Clients that join no names with commas write it; every item is not what they asked for."""
+    answer = requests.get(f"{service}search?{name}=", timeout=60)
+    assert answer.status_code == 400
+    assert f"'{name}' is empty" in answer.json()["description"]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"type": "Point", "coordinates": [261.9, 34.8]},
+        {"type": "Point", "coordinates": [34.8, -98.1]},
+        {"type": "Polygon", "coordinates": [[[-98, 34], [-97, 34], [-97, 3400000], [-98, 34]]]},
+        {"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [-98.1, 340]}]},
+    ],
+)
+def test_a_geometry_beyond_the_globe_is_refused(service, shape):
+    """It would find nothing, as if there were no day."""
+    spatial = {"op": "s_intersects", "args": [{"property": "geometry"}, shape]}
+    for body in ({"intersects": shape}, {"filter": spatial, "filter-lang": "cql2-json"}):
+        answer = requests.post(f"{service}search", json=body, timeout=60)
+        assert answer.status_code == 400
+        assert "leaves the globe" in answer.json()["description"]

@@ -335,6 +335,20 @@ def test_a_series_that_cannot_be_is_refused_with_a_reason(address, asked, status
     assert text in answer.text
 
 
+def test_a_time_with_a_zone_is_of_its_utc_day(address):
+    asked = HERE | {"start": "2015-04-01T20:00:00-06:00", "end": "2015-04-03T01:00:00+02:00"}
+    series = get(address, "/timeseries", params=asked).json()["series"]
+    assert [row["date"] for row in series] == ["2015-04-02"]
+
+
+def test_a_parameter_that_stands_twice_is_refused(address):
+    """One of the two would count, without a word."""
+    for path, name in (("/timeseries?lon=-98.1&lat=34.8&lon=-98.2", "lon"), ("/stac/search?limit=1&limit=2", "limit")):
+        answer = get(address, path)
+        assert answer.status_code == 400
+        assert f"'{name}' stands 2 times" in answer.json()["description"]
+
+
 def test_many_points_at_once_are_refused(address):
     path = f"/edr/collections/{COLLECTION}/position"
     many = "MULTIPOINT(" + ",".join(f"({-98 - n / 1e5} 34.8)" for n in range(500)) + ")"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,12 @@ FILLS: dict[str, Any] = {
 EXTRAS = {"soil_moisture": {"valid_min": np.float32(0.02), "valid_max": np.float32(0.5)}}
 
 
+def noon(name: str) -> float:
+    """Seconds since J2000 of noon of the date in a granule's name."""
+    date = re.search(r"_(\d{8})_", name)
+    return float((dt.datetime.strptime(date[1], "%Y%m%d") - dt.datetime(2000, 1, 1)).total_seconds()) if date else 486e6  # noqa: DTZ001, DTZ007
+
+
 @dataclass(kw_only=True)
 class Cells:
     """Retrievals to write: one entry a cell, by row and column of the global grid."""
@@ -41,7 +49,7 @@ class Cells:
     seconds: list[float] | None = None
     error: list[float] | None = None
 
-    def columns(self, grid: EaseGrid) -> dict[str, np.ndarray]:
+    def columns(self, grid: EaseGrid, seconds: float = 486000000.0) -> dict[str, np.ndarray]:
         n = len(self.row)
         x = grid.transform.c + (np.array(self.column) + 0.5) * grid.transform.a
         y = grid.transform.f + (np.array(self.row) + 0.5) * grid.transform.e
@@ -51,7 +59,7 @@ class Cells:
             "soil_moisture_error": self.error or [0.04] * n,
             "retrieval_qual_flag": self.qual if self.qual is not None else [0] * n,
             "surface_flag": self.surface or [0] * n,
-            "tb_time_seconds": self.seconds or [486000000.0] * n,
+            "tb_time_seconds": self.seconds or [seconds] * n,
             "EASE_row_index": self.row,
             "EASE_column_index": self.column,
             "latitude": lat,
@@ -83,7 +91,7 @@ class GranuleWriter:
             self._metadata(file, metadata)
             for ending, cells in groups.items():
                 group = file.create_group(f"Soil_Moisture_Retrieval_Data{ending}")
-                for variable, values in cells.columns(grid).items():
+                for variable, values in cells.columns(grid, noon(name)).items():
                     if variable in drop:
                         continue
                     called = variable + ("_pm" if ending == "_PM" else "")

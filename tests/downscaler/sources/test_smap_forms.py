@@ -11,8 +11,15 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from pyproj import Transformer
 
-from downscaler.errors import GranuleGridError, GranuleMissingError, GranuleUnreadableError, NoRetrievalError
+from downscaler.errors import (
+    GranuleGridError,
+    GranuleLayoutError,
+    GranuleMissingError,
+    GranuleUnreadableError,
+    NoRetrievalError,
+)
 from downscaler.ground.grid import M09
 from downscaler.product import DEMO
 from downscaler.sources.folders import files_below
@@ -186,3 +193,77 @@ def test_a_half_orbit_without_times_over_midnight_is_of_no_day(smap_writer: Any,
 def test_a_half_orbit_without_times_inside_a_day_is_of_that_day(smap_writer: Any, cells: Any) -> None:
     path = orbit(smap_writer, cells, None, begin="2024-05-22T12:40:00.000Z")
     assert int(read_day([path], DEMO, date=dt.date(2024, 5, 22)).data["recommended"].sum()) == 3
+
+
+def _per_cent(group: h5py.Group) -> None:
+    held = group["soil_moisture"]
+    for row, column in ((TOP, LEFT), (TOP + 2, LEFT + 1), (TOP + 5, LEFT + 7)):
+        held[row, column] = 100.0 * held[row, column]
+    held.attrs["valid_min"], held.attrs["valid_max"] = np.float32(2), np.float32(50)
+
+
+@pytest.mark.parametrize("units", ["percent", "%", "kg m-2"])
+def test_another_unit_of_soil_moisture_is_refused(smap_writer: Any, cells: Any, units: str) -> None:
+    path = smap_writer.daily(NAME, M09, {"_AM": cells})
+    with h5py.File(path, "r+") as file:
+        _per_cent(file["Soil_Moisture_Retrieval_Data_AM"])
+        file["Soil_Moisture_Retrieval_Data_AM/soil_moisture"].attrs["units"] = units
+    with pytest.raises(GranuleLayoutError, match="another unit"):
+        read_day([path], DEMO)
+
+
+def test_a_declared_range_does_not_make_impossible_values_valid(smap_writer: Any, cells: Any) -> None:
+    path = smap_writer.daily(NAME, M09, {"_AM": cells})
+    with h5py.File(path, "r+") as file:
+        _per_cent(file["Soil_Moisture_Retrieval_Data_AM"])
+    with pytest.raises(NoRetrievalError):
+        read_day([path], DEMO)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("scale_factor", "0.01"), ("add_offset", b"0.1"), ("scale_factor", [0.01])]
+)
+def test_packed_values_are_refused_however_their_scale_is_written(
+    smap_writer: Any, cells: Any, name: str, value: Any
+) -> None:
+    path = smap_writer.daily(NAME, M09, {"_AM": cells})
+    with h5py.File(path, "r+") as file:
+        file["Soil_Moisture_Retrieval_Data_AM/soil_moisture"].attrs[name] = value
+    with pytest.raises(GranuleLayoutError, match="packed"):
+        read_day([path], DEMO)
+
+
+X = M09.transform.c + (np.arange(M09.shape.x) + 0.5) * M09.transform.a
+Y = M09.transform.f + (np.arange(M09.shape.y) + 0.5) * M09.transform.e
+
+
+@pytest.mark.parametrize(
+    ("y", "x", "wrong"),
+    [(Y, X, None), (Y[::-1], X, "rows"), (Y, np.roll(X, X.size // 2), "columns"), (Y, X[::-1], "columns")],
+)
+@pytest.mark.parametrize("degrees", [False, True])
+def test_a_whole_grid_is_held_against_its_own_axes(
+    smap_writer: Any, cells: Any, y: np.ndarray, x: np.ndarray, wrong: str | None, degrees: bool
+) -> None:
+    path = smap_writer.daily(NAME, M09, {"_AM": cells}, drop=(*INDICES, "latitude", "longitude"))
+    to_degrees = Transformer.from_crs("EPSG:6933", "EPSG:4326", always_xy=True)
+    with h5py.File(path, "r+") as file:
+        group = file["Soil_Moisture_Retrieval_Data_AM"]
+        if degrees:
+            group["lon"] = to_degrees.transform(x, np.zeros_like(x))[0] % 360.0
+            group["lat"] = to_degrees.transform(np.zeros_like(y), y)[1]
+        else:
+            file["x"], file["y"] = x, y
+    if wrong is None:
+        assert np.isfinite(placed(path)).sum() == 3
+        return
+    with pytest.raises(GranuleGridError, match=f"{wrong} are in another order"):
+        read_day([path], DEMO)
+
+
+@pytest.mark.parametrize("seconds", [1716206400.0, 769478400.0e3, 769478400.0 - 5 * 86400.0])
+def test_a_daily_granule_whose_times_are_of_other_days_is_refused(smap_writer: Any, cells: Any, seconds: float) -> None:
+    """Counted from 1970, in milliseconds, or of another day than the granule says."""
+    cells.seconds = [seconds] * 3
+    with pytest.raises(GranuleLayoutError, match="of other days than 2024-05-20"):
+        read_day([smap_writer.daily(NAME, M09, {"_AM": cells})], DEMO)

@@ -5,6 +5,7 @@ import sqlite3
 import struct
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -160,3 +161,64 @@ def test_names_of_files_are_no_addresses(tmp_path: Path) -> None:
     path = as_geopackage(tmp_path / "zones.gpkg")
     odd = path.rename(tmp_path / "zones?mode=rwc#1%41.gpkg")
     assert len(read_layer(odd).zones) == len(SQUARES)
+
+
+def moved_geojson(path: Path, epsg: int, **more: object) -> Path:
+    """The squares in another reference system."""
+    change = Transformer.from_crs("OGC:CRS84", f"EPSG:{epsg}", always_xy=True)
+    document = json.loads(as_geojson(path, **more).read_text())
+    for feature, (_, square) in zip(document["features"], SQUARES.values(), strict=True):
+        there = shapely.transform(square, change.transform, interleaved=False)
+        feature["geometry"] = shapely.geometry.mapping(there)
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.mark.parametrize("name", ["urn:ogc:def:crs:EPSG::5070", "EPSG:5070"])
+def test_the_reference_system_that_geojson_names_counts(tmp_path: Path, name: str) -> None:
+    path = moved_geojson(tmp_path / "c.geojson", 5070, crs={"type": "name", "properties": {"name": name}})
+    for zone in read_layer(path).zones:
+        assert zone.geometry.symmetric_difference(SQUARES[zone.id][1]).area < 1e-9
+
+
+def test_metres_without_a_reference_system_and_latitude_first_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ZoneError, match="not in longitude and latitude"):
+        read_layer(moved_geojson(tmp_path / "c.geojson", 3857))
+    turned = shapely.geometry.mapping(shapely.transform(SQUARES["40015"][1], lambda xy: xy[:, ::-1]))
+    (tmp_path / "d.geojson").write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": turned}))
+    with pytest.raises(ZoneError, match="not in longitude and latitude"):
+        read_layer(tmp_path / "d.geojson")
+
+
+def features(path: Path, *rows: tuple[dict[str, object], shapely.Geometry]) -> Path:
+    told = [
+        {"type": "Feature", "properties": about, "geometry": shapely.geometry.mapping(where)} for about, where in rows
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": told}))
+    return path
+
+
+def test_only_the_areas_of_a_geometry_count(tmp_path: Path) -> None:
+    """Of collections, lines that stick out, and what has no area."""
+    one, two = (square for _, square in SQUARES.values())
+    spur = shapely.Polygon([(-98, 35), (-97, 35), (-97, 36), (-96, 36), (-97, 36), (-98, 36)])
+    path = features(
+        tmp_path / "c.geojson",
+        ({"GEOID": "a", "NAME": None}, shapely.GeometryCollection([one, shapely.Point(1, 2)])),
+        ({"GEOID": "b"}, spur),
+        ({"GEOID": "c"}, shapely.Polygon()),
+        ({"GEOID": "d"}, shapely.Polygon([(-98, 35), (-97, 35), (-98, 35)])),
+        ({"GEOID": "e"}, shapely.transform(two, lambda xy: np.add(xy, (360.0, 0.0)))),
+    )
+    found = {zone.id: zone for zone in read_layer(path).zones}
+    assert list(found) == ["a", "b", "e"]
+    assert found["a"].name == "a"
+    for zone, area in (("a", one), ("b", shapely.box(-98, 35, -97, 36)), ("e", two)):
+        assert found[zone].geometry.symmetric_difference(area).area < 1e-9
+
+
+@pytest.mark.parametrize("about", [{"GEOID": None}, {"GEOID": ""}, {"NAME": "b"}])
+def test_a_polygon_without_its_identifier_is_told(tmp_path: Path, about: dict[str, object]) -> None:
+    one, two = (square for _, square in SQUARES.values())
+    with pytest.raises(ZoneError, match="GEOID of polygon 1"):
+        read_layer(features(tmp_path / "c.geojson", ({"GEOID": "1"}, one), (about, two)))

@@ -53,6 +53,9 @@ def test_rules_say_what_is_wrong_with_them(tmp_path: Path) -> None:
         RULE: "threshold",
         f"{RULE}below = nan": "NaN",
         f"{RULE}above = inf": "infinity",
+        f"{RULE}above = true": "threshold",
+        f"{RULE}below = 20": "no value reaches",  # per cent, of a fraction
+        RULE.replace("[-98.1, 34.75]", "[true, false]") + "below = 0.2": "place is none",
         f"{RULE}below = 0.2\nbelo = 1": "unknown key",
         f"{RULE}below = 0.2\nvariable = 'percentile'": "no such variable",
         f"{RULE}below = 0.2\nwebhook = 'ftp://x'": "webhook is no address",

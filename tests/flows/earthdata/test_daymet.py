@@ -170,6 +170,13 @@ def test_other_files_are_refused(tmp_path: Path, run: Any, files: Path) -> None:
         WithWeather(run, open_daymet(tmp_path / "small", [2023, 2024])).read_days(
             "precipitation", slice(0, 1), run.lattice.window
         )
+    for variable in UNITS:
+        path = write(tmp_path / "turned", variable)
+        with xr.open_dataset(path) as data:
+            turned = data.isel(time=np.roll(np.arange(365), 100)).load()
+        turned.to_netcdf(path)
+    with pytest.raises(PriorSchemaError, match="out of order"):
+        open_daymet(tmp_path / "turned", [2024])
     broken = tmp_path / "broken" / "daymet_v4_daily_na_prcp_2024.nc"
     write(broken.parent, "tmax")
     write(broken.parent, "tmin")

@@ -94,7 +94,7 @@ def read_description(
     try:
         if path.exists():
             require_regular(path)
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise PriorUnreadableError(
             f"The folder has no {name}",
@@ -135,7 +135,7 @@ def names_states(folder: Path) -> bool:
     """Whether a folder's ``prior.toml`` names .pfb files of the run's states; false without one that can be read."""
     try:
         require_regular(folder / FILE_NAME)
-        files = tomllib.loads((folder / FILE_NAME).read_text(encoding="utf-8")).get("files", {})
+        files = tomllib.loads((folder / FILE_NAME).read_text(encoding="utf-8-sig")).get("files", {})
     except (OSError, ValueError):
         return (folder / FILE_NAME).is_file()
     return isinstance(files, Mapping) and any(name in files for name in STATE_FILES)

@@ -24,6 +24,7 @@ _YMD = re.compile(
     r"(?<!\d)(\d{4})([-._]?)(\d{2})\2(\d{2})(?:[T_\- .]?(\d{2})[.:h-]?(\d{2})[.:m-]?(\d{2})?|(\d{2}))?(?!\d)"
 )
 _MDY = re.compile(r"(?<!\d)(\d{2})([-._]?)(\d{2})\2(\d{4})(?!\d)")
+_DOY = re.compile(r"(?<!\d)(\d{4})(\d{3})(?!\d)")  # year and day of year
 _MONTH = re.compile(
     r"(?<![A-Za-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*(?![A-Za-z])", re.IGNORECASE
 )
@@ -32,7 +33,7 @@ _SHORT = re.compile(r"(?<!\d)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$")  #
 _COPY = re.compile(r"\s*(?:\(\d+\)|- Copy(?: \(\d+\))?|_copy\d*)$", re.IGNORECASE)
 FORMS = (
     "names that end in a step number (run.out.satur.00012.pfb), hold a range of steps (APCP.000001_to_000024.pfb), a "
-    "date (20240501, 2024-05-01, 05012024), or WY2024 and the number of the day; each once"
+    "date (20240501, 2024-05-01, 05012024, 2024122), or WY2024 and the number of the day; each once"
 )
 
 
@@ -111,6 +112,11 @@ def _date(name: str) -> tuple[dt.datetime | None, bool]:
     for found in _MDY.finditer(name):
         if moment := _moment(found[4], found[1], found[3]):
             return moment, True
+    for found in _DOY.finditer(name):
+        if moment := _moment(found[1], "01", "01"):
+            day = moment + dt.timedelta(days=int(found[2]) - 1)
+            if day.year == moment.year:
+                return day, False
     return None, False
 
 

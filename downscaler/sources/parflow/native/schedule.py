@@ -88,7 +88,13 @@ def _text(file: Path, folder: Path) -> str:
 
 
 def _counted_from(told: Mapping[str, Named], *, forcing: bool) -> tuple[int, list[str]]:
-    """ParFlow counts forcing from 1, the first step after the start, and states from 0, the start itself."""
+    """ParFlow counts forcing from 1, the first step after the start, and states from 0, the start itself.
+
+    Ranges of steps count from 1 too, unless one begins with 0.
+    """
+    ranges = [one.first for one in told.values() if one.last is not None and one.first is not None]
+    if ranges:
+        return int(min(ranges) > 0), [] if min(ranges) > 0 else ["Steps are counted from 0, as a file name has it."]
     numbers = [one.first for one in told.values() if one.kind == "step" and one.first is not None]
     if not forcing or not numbers or min(numbers) == 0:
         return 0, []
@@ -107,7 +113,7 @@ def _pieces(
                 value=f"{count} planes",
                 allowed=f"{one.last - one.first + 1}, steps {one.first} to {one.last}",
             )
-        yield from _by_day(file, [clock.at(one.first - 1 + n, where, start=one.moment) for n in range(count)])
+        yield from _by_day(file, [clock.at(one.first - shift + n, where, start=one.moment) for n in range(count)])
         return
     if one.kind == "date":
         assert one.moment is not None

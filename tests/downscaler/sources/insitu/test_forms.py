@@ -209,6 +209,34 @@ def test_neon_is_placed_by_its_sensor_positions(tmp_path: Path) -> None:
     assert report.readings == 2
 
 
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("US-ARM,36.6,-97.5,6,SWC_1_1_1,0.05\n", "not that of its place"),  # the sign of another convention
+        ("US-ARM,36.6,-97.5,-6,SWC_1_1_1,0.05\nUS-ARM,36.6,-97.5,-5,SWC_2_1_1,0.1\n", "contradict"),
+        ("US-ARM,36.6,-97.5,-6,SWC_1_1_1,0.05\nUS-ARM,35.6,-97.5,-6,SWC_2_1_1,0.1\n", "contradict"),
+    ],
+)
+def test_sites_that_cannot_be_right_are_told(tmp_path: Path, lines: str, reason: str) -> None:
+    """Readings would be half a day off, or of another cell."""
+    ameriflux(tmp_path)
+    (tmp_path / "sites.csv").write_text(SITES + lines)
+    found, reports = everything(tmp_path)
+    assert not found
+    assert reason in str(reports[0].problem)
+
+
+def test_a_neon_probe_above_the_ground_is_told(tmp_path: Path) -> None:
+    rows = "startDateTime,endDateTime,VSWCMean,VSWCFinalQF\n2015-01-01T00:00:00Z,2015-01-01T00:30:00Z,0.21,0\n"
+    (tmp_path / "NEON.D11.CLBJ.DP1.00094.001.001.501.030.SWS_30_minute.2015-01.csv").write_text(rows)
+    (tmp_path / "NEON.D11.CLBJ.DP1.00094.001.sensor_positions.20240101T000000Z.csv").write_text(
+        "siteID,HOR.VER,zOffset,locationReferenceLatitude,locationReferenceLongitude\nCLBJ,001.501,0.06,33.40,-97.57\n"
+    )
+    found, reports = everything(tmp_path)
+    assert not found
+    assert "above the ground" in str(reports[0].problem)
+
+
 def test_a_scan_report_is_in_percent_and_inches(tmp_path: Path) -> None:
     (tmp_path / "report.csv").write_text(
         "# Rogers Farm #1 (2001)\n# Nebraska SCAN Site\nDate,Soil Moisture Percent -2in (pct),Air Temperature (degC)\n"

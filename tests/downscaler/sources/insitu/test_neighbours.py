@@ -305,3 +305,38 @@ def test_each_line_of_a_csv_is_a_reading_or_is_counted(
     for series in found:
         known = series.value[np.isfinite(series.value)]
         assert {f"{value:.4f}" for value in known} <= given_values
+
+
+@pytest.mark.parametrize(
+    ("column", "told", "time", "utc"),
+    [
+        ("utc_offset", "-6", "2024-05-24 23:00", "2024-05-25T05"),
+        ("timezone", "UTC-06:00", "2024-05-24 23:00", "2024-05-25T05"),
+        ("tz", "-5.5", "2024-05-24 23:30", "2024-05-25T05"),
+        ("timezone", "UTC", "2024-05-24 23:00", "2024-05-24T23"),
+        ("utc_offset", "", "2024-05-24 23:00", "2024-05-24T23"),
+        ("timezone", "CST", "2024-05-24 23:00-06:00", "2024-05-25T05"),  # the time's own zone tells
+        ("utc_offset", "-6", "2024-05-24", "2024-05-24T00"),  # a daily mean stays of its day
+    ],
+)
+def test_a_csv_s_own_column_of_time_zones_counts(tmp_path: Path, column: str, told: str, time: str, utc: str) -> None:
+    (tmp_path / "mine.csv").write_text(f"{OWN.strip()},{column}\nA,34.5,-94.8,0.05,{time},0.2,{told}\n")
+    (series,), _ = reads(tmp_path)
+    assert str(series.time[0])[:13] == utc
+
+
+@pytest.mark.parametrize(
+    ("column", "told", "reason"),
+    [("timezone", "CST", "'CST'"), ("utc_offset", "-99", "'-99'"), ("unit", "%", "'%'"), ("units", "mm", "'mm'")],
+)
+def test_a_csv_in_an_unknown_zone_or_another_unit_is_refused(
+    tmp_path: Path, column: str, told: str, reason: str
+) -> None:
+    (tmp_path / "mine.csv").write_text(f"{OWN.strip()},{column}\nA,34.5,-94.8,0.05,2024-05-24 23:00,0.2,{told}\n")
+    assert reason in problems(tmp_path)
+
+
+@pytest.mark.parametrize("units", ["m3 m-3", "m³/m³", "cm^3/cm^3"])
+def test_a_csv_may_tell_its_unit(tmp_path: Path, units: str) -> None:
+    (tmp_path / "mine.csv").write_text(f"{OWN.strip()},units\nA,34.5,-94.8,0.05,2024-05-24 23:00,0.2,{units}\n")
+    assert len(reads(tmp_path)[0]) == 1

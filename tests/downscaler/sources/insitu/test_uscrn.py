@@ -110,3 +110,10 @@ def test_a_station_without_any_moisture_is_told(tmp_path):
     assert series is None
     assert report.missing == 1
     assert "no soil moisture" in report.problem
+
+
+@pytest.mark.parametrize("copy", [" (1)", "(2)", " - Copy"])
+def test_a_second_download_is_of_the_same_station(tmp_path, copy):
+    path = tmp_path / f"CRND0103-2015-TX_Junction_13_W{copy}.txt"
+    path.write_text(LINE + "\n")
+    assert {series.sensor.station for series, _ in uscrn.read(path)} == {"TX_Junction_13_W"}

@@ -73,6 +73,17 @@ def test_forcing_files_of_a_range_of_hours_are_of_the_day_they_cover(tmp_path):
     assert any("mm s-1 was taken" in note for note in source.info.notes)
 
 
+def test_ranges_of_hours_that_begin_with_0_are_of_the_same_days(tmp_path):
+    folder = forced(tmp_path)
+    for day in range(3):
+        for name in ("NLDAS.APCP", "NLDAS.Temp"):
+            old, new = (f"{day * 24 + n:06d}_to_{day * 24 + 23 + n:06d}" for n in (1, 0))
+            (folder / f"{name}.{old}.pfb").rename(folder / f"{name}.{new}.pfb")
+    source = open_source("pfb", folder)
+    assert daily(source, "precipitation") == pytest.approx([0.0, 24.0, 0.0])
+    assert daily(source, "air_temperature") == pytest.approx([280.0, 290.0, 300.0])
+
+
 def test_forcing_of_another_name_needs_its_unit(tmp_path):
     with pytest.raises(PriorSchemaError, match="unit of precipitation is not told"):
         open_source("pfb", forced(tmp_path, name="rain"))
@@ -122,6 +133,7 @@ def test_hourly_forcing_counts_from_one(tmp_path):
         "sm_{:%m%d%Y}.pfb",
         "sm.{:%Y.%m.%d}_00.00.00_UTC0.pfb",
         "{:%Y_%m_%d}.pfb",
+        "sm.{:%Y%j}.pfb",
     ],
 )
 def test_days_in_names_are_read(tmp_path, form):
@@ -163,7 +175,7 @@ def test_a_number_that_is_no_step_is_refused(tmp_path):
 @given(day=st.dates(dt.date(1950, 1, 1), dt.date(2090, 12, 31)), prefix=st.sampled_from(["sm.", "a_1_1.", "CONUS2.x-"]))
 @settings(max_examples=60, deadline=None)
 def test_every_date_is_read_as_itself_in_every_form(day, prefix):
-    for form in ("%Y%m%d", "%Y-%m-%d", "%Y.%m.%d", "%m%d%Y", "%m-%d-%Y", "%Y%m%dT0600", "%Y%m%d06"):
+    for form in ("%Y%m%d", "%Y-%m-%d", "%Y.%m.%d", "%m%d%Y", "%m-%d-%Y", "%Y%m%dT0600", "%Y%m%d06", "%Y%j"):
         other = day + dt.timedelta(days=1)
         names = [f"{prefix}{one.strftime(form)}" for one in (day, other)]
         told = read_names(names, "x")

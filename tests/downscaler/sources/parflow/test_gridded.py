@@ -31,6 +31,16 @@ def test_zarr_is_read_as_netcdf_is(tmp_path, dataset, soil_moisture, lattice):
     assert source.info.inputs[0]["name"] == "run.zarr"
 
 
+def test_zeros_that_are_declared_to_be_missing_are_told(tmp_path, dataset):
+    """Zarr's writers fill with 0 unless told otherwise: every dry day would have no rain known."""
+    dry = {"precip": {"_FillValue": 0.0}}
+    dataset.to_zarr(tmp_path / "run.zarr", consolidated=False, zarr_format=2, encoding=dry)
+    dataset.to_netcdf(tmp_path / "run.nc", encoding=dry)
+    for kind, name in (("zarr", "run.zarr"), ("netcdf", "run.nc")):
+        with pytest.raises(PriorSchemaError, match="0 is declared to be missing in 'precip'"):
+            open_source(kind, tmp_path / name)
+
+
 def test_a_series_is_uniform_in_space(netcdf, lattice):
     source = open_source("netcdf", netcdf())
     rain = source.read_days("precipitation", slice(3, 5), lattice.window)

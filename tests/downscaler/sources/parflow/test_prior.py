@@ -269,6 +269,26 @@ def test_wrong_numbers_stop_the_build_and_leave_nothing(netcdf, dataset, domain,
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "usual", "odd", "units"),
+    [
+        ("elevation", 300.0, -9999.0, "m"),
+        ("slope_x", 0.0, -9999.0, "1"),
+        ("sand", 0.4, 40.0, None),
+        ("vg_n_top", 2.0, -1.0, "1"),
+        ("vg_sres_top", 0.1, 10.0, "1"),
+    ],
+)
+def test_ground_that_cannot_be_stops_the_build(netcdf, dataset, domain, tmp_path, name, usual, odd, units):
+    """Fill that is not declared would be averaged in, and per cents taken for fractions."""
+    told = {} if units is None else {"units": units}
+    dataset[name] = (("y", "x"), np.full_like(dataset["porosity_top"], usual), told)
+    build_prior(open_source("netcdf", netcdf(dataset)), domain, tmp_path / "sound")
+    dataset[name].values[dataset.sizes["y"] // 2, dataset.sizes["x"] // 2] = odd
+    with pytest.raises(PriorSchemaError, match="values that cannot be"):
+        build_prior(open_source("netcdf", netcdf(dataset)), domain, tmp_path / "prior")
+
+
 def test_an_older_prior_is_replaced_whole_or_stays(prior, netcdf, dataset, domain):
     old = prior.record().sha256
     dataset["soil_moisture"].values[:] *= 100

@@ -7,9 +7,12 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 
 from downscaler.errors import WeatherGapError, WeatherUnreadableError, WeatherValueError
 from downscaler.sources.weather import WeatherDay, open_weather_source
+from downscaler.sources.weather.files import latlon_field
+from downscaler.sources.weather.nldas2 import LATTICE
 
 FIRST = dt.date(2026, 2, 5)
 
@@ -134,3 +137,69 @@ def test_fills_are_gaps_and_a_cut_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(WeatherUnreadableError):
         read(path)
+
+
+def _twice(data: netCDF4.Dataset) -> None:
+    data["time"][:] = [0.0, 0.0, 1.0]  # the first day was added again
+
+
+def _months(data: netCDF4.Dataset) -> None:
+    data["time"][:] = [0.0, 28.0, 59.0]
+
+
+def _rows_in_no_order(data: netCDF4.Dataset) -> None:
+    data["lat"][:] = np.roll(data["lat"][:], 4)  # two halves put together, the northern one first
+
+
+def _across_180(data: netCDF4.Dataset) -> None:
+    data["lon"][:] = 179.0 + 0.25 * np.arange(10)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_twice, "steps of one time"),
+        (_months, "longer than a day"),
+        (_rows_in_no_order, "not regular"),
+        (_across_180, "across 180 degrees"),
+    ],
+)
+def test_files_that_would_be_misread_are_refused(
+    change: Callable[[netCDF4.Dataset], None], words: str, tmp_path: Path
+) -> None:
+    with netCDF4.Dataset(daily(tmp_path / "a.nc"), "a") as data:
+        change(data)
+    with pytest.raises(WeatherUnreadableError, match=words):
+        read(tmp_path)
+
+
+def test_rain_whose_zeros_are_declared_to_be_missing_is_refused(tmp_path: Path) -> None:
+    with netCDF4.Dataset(daily(tmp_path / "a.nc"), "a") as data:
+        data.renameVariable("pr", "old")
+        amount = data.createVariable("pr", "f4", ("time", "lat", "lon"), fill_value=0.0)
+        amount.units, amount[:] = "mm day-1", 0.0
+    with pytest.raises(WeatherUnreadableError, match="0 is declared to be missing"):
+        read(tmp_path)
+
+
+def test_longitudes_from_0_to_360_are_the_same_place(tmp_path: Path) -> None:
+    places = []
+    for name, west in (("a.nc", -96.0), ("b.nc", 264.0)):
+        source = open_weather_source("netcdf", daily(tmp_path / name, west=west))
+        places.append(source.lattice)
+        source.close()
+    assert places[0] == places[1]
+
+
+@pytest.mark.parametrize(("axis", "turned"), [("lon", True), ("lon", False), ("lat", False)])
+def test_a_product_s_grid_in_another_order_is_refused(axis: str, turned: bool, tmp_path: Path) -> None:
+    """All that a look at the first or least centre cannot tell: columns from the east, a globe cut at Greenwich."""
+    lat, lon = LATTICE.y.copy(), LATTICE.x.copy()
+    for name, centres in (("lat", lat), ("lon", lon)):
+        if name == axis:
+            centres[:] = centres[::-1] if turned else np.roll(centres, 100)
+    rain = xr.DataArray(np.zeros((lat.size, lon.size), np.float32), {"lat": lat, "lon": lon}, ("lat", "lon"))
+    with pytest.raises(WeatherUnreadableError, match="another grid"):
+        latlon_field(rain, LATTICE, LATTICE.window, tmp_path / "a.nc")
+    upright = rain.assign_coords(lat=LATTICE.y, lon=LATTICE.x)
+    assert latlon_field(upright.isel(lat=slice(None, None, -1)), LATTICE, LATTICE.window, tmp_path).shape == rain.shape
