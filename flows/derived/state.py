@@ -53,7 +53,7 @@ def _judge(
     if stood is None and last >= today and to_come:
         return PeriodState(state="running", why=f"{to_come} {'day' if to_come == 1 else 'days'} to come", **common)
     if stood is None:
-        return PeriodState(state="due", why=f"{_counted(days)} published", work=True, **common)
+        return PeriodState(state="due", why=f"{counted(days)} published", work=True, **common)
     why = "; ".join(why_stale(stood, days, source, job, first))
     return PeriodState(state="stale" if why else "published", why=why, work=bool(why) or job.force, **common)
 
@@ -77,11 +77,12 @@ def why_stale(
         "came": sorted(now.keys() - used.keys()),
         "gone": sorted(used.keys() - now.keys()),
     }
-    reasons = [f"{_counted(names)} {what} ({_first(names)})" for what, names in told.items() if names]
+    reasons = [f"{counted(names)} {what} ({_first(names)})" for what, names in told.items() if names]
     yield from reasons or ["another version, prior or model of errors"]
 
 
-def _counted(days: Sequence[object]) -> str:
+def counted(days: Sequence[object]) -> str:
+    """The number of some days, in words for a sentence."""
     return "1 day" if len(days) == 1 else f"{len(days)} days"
 
 
