@@ -19,17 +19,21 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from catalog.items.day import is_withdrawn
 from catalog.items.index import read_index
 from catalog.items.parents import VALIDATION
-from catalog.naming import NO_DAYS, ROOT
+from catalog.naming import NO_DAYS, ROOT, domain_name
 from catalog.publish.failures import FOLDER, Failure, parse_failure
 from catalog.reading.days import children
 from catalog.store.base import Store, get_many
 from catalog.store.documents import Document, read_document
+from downscaler import product
 from downscaler.errors import CatalogError
 
 WINDOW = 30  # days up to the newest published one whose gaps and latencies are told
 QUANTILES = (0.5, 0.9, 1.0)
 NO_GRANULE = "no granule"
 """Cause of a gap of which no failure is noted: nothing was ever on offer for the day."""
+NOT_MADE = "not made"
+"""Cause of such a gap where items are made from analyses, not from granules."""
+_DERIVED = (product.PERCENTILE, product.ROOT_ZONE, product.OUTLOOK)
 METRICS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "vadose_newest_day_timestamp_seconds": ("End of the newest published day, seconds since 1970.", ("collection",)),
     "vadose_newest_publication_timestamp_seconds": (
@@ -96,7 +100,7 @@ def _failures(store: Store, collection: str) -> list[Failure]:
 def collection_samples(
     name: str, document: Document, items: Sequence[Document], failures: Sequence[Failure]
 ) -> Iterator[Sample]:
-    """The numbers of one collection.
+    """The numbers of one collection; of means over 3 days, weeks and months only when they were made, and failures.
 
     Args:
         name: its identifier, the label ``collection``.
@@ -104,28 +108,30 @@ def collection_samples(
         items: at least those of the last ``WINDOW`` days, newest first.
         failures: what is noted of its days.
     """
+    kind = product.kind_of(domain_name(name))
     standing = {_day(item): item["properties"] for item in items if not is_withdrawn(item)}
     if standing:
+        last = max(_time(properties["published"]).timestamp() for properties in standing.values())
+        yield _sample("vadose_newest_publication_timestamp_seconds", last, name)
+    if standing and kind.length == "day":  # means of longer periods follow the days: they are neither late nor missing
         newest = max(standing)
         window = [newest - dt.timedelta(days=age) for age in range(WINDOW)]
         withdrawn = {_day(item) for item in items if is_withdrawn(item)}
         yield _sample("vadose_newest_day_timestamp_seconds", _seconds(newest) + 86400, name)
-        last = max(_time(properties["published"]).timestamp() for properties in standing.values())
-        yield _sample("vadose_newest_publication_timestamp_seconds", last, name)
         yield _sample("vadose_published_days", sum(day in standing for day in window), name)
         yield _sample("vadose_withdrawn_days", sum(day in withdrawn for day in window), name)
         gaps = [day for day in window if day not in standing and day not in withdrawn]
-        yield from _missing(name, gaps, failures)
+        yield from _missing(name, gaps, failures, NOT_MADE if kind in _DERIVED else NO_GRANULE)
         yield from _latencies(name, [standing[day] for day in window if day in standing])
     failed = Counter(failure.error for failure in failures if failure.kind == "failed")
     yield from (_sample("vadose_failed_days", count, name, error) for error, count in sorted(failed.items()))
     yield from _validation(name, document.get(VALIDATION))
 
 
-def _missing(name: str, gaps: Iterable[dt.date], failures: Sequence[Failure]) -> Iterator[Sample]:
+def _missing(name: str, gaps: Iterable[dt.date], failures: Sequence[Failure], unnoted: str) -> Iterator[Sample]:
     noted = {failure.date: failure.error for failure in failures}
-    causes = Counter(noted.get(day, NO_GRANULE) for day in gaps)
-    yield from (_sample("vadose_missing_days", causes[cause], name, cause) for cause in sorted({NO_GRANULE, *causes}))
+    causes = Counter(noted.get(day, unnoted) for day in gaps)
+    yield from (_sample("vadose_missing_days", causes[cause], name, cause) for cause in sorted({unnoted, *causes}))
 
 
 def _latencies(name: str, days: Sequence[Mapping[str, Any]]) -> Iterator[Sample]:

@@ -125,12 +125,25 @@ def download(
         return _Work(target=target, days=days, fetch=bringing, progress=progress).run(workers)
 
 
+def _asked(query: Query) -> str:
+    """What was asked for, in words."""
+    west_to_north = ", ".join(f"{bound:g}" for bound in query.bbox or ())
+    parts = (
+        "days",
+        f"in box {west_to_north}" if query.bbox else "",
+        f"from {query.start}" if query.start else "",
+        f"to {query.end}" if query.end else "",
+        f"of {', '.join(query.collections)}" if query.collections else "",
+    )
+    return " ".join(filter(None, parts))
+
+
 def _days(found: Sequence[Found], query: Query, assets: Sequence[str], out: Path) -> list[_Day]:
     if not found:
         raise NothingFoundError(
             "No published day matches",
-            value=f"bbox {query.bbox or 'any'}, {query.start or '..'} to {query.end or '..'}",
-            remedy="Choose a larger box or period; the collections state their extents.",
+            value=_asked(query),
+            remedy="Choose a larger box or period, or another collection; the collections state their extents.",
         )
     known = sorted({key for one in found for key in one.item["assets"]})
     unknown = [name for name in assets if name not in known]

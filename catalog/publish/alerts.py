@@ -52,7 +52,7 @@ def atom(events: Sequence[Mapping[str, Any]], base: str) -> bytes:
 
     Source: RFC 4287.
     """
-    newest = sorted(events, key=lambda event: (event["updated"], event["id"]), reverse=True)[:_NEWEST]
+    newest = sorted(events, key=lambda event: (event["updated"], event["date"], event["id"]), reverse=True)[:_NEWEST]
     feed = Element("feed", xmlns=_ATOM)
     SubElement(feed, "id").text = urn(base)
     SubElement(feed, "title").text = f"{product.TITLE}: alerts"

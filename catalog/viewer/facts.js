@@ -18,7 +18,10 @@ export async function showFacts(entry) {
     const address = `${entry.links.item}#${entry.revision}`; // a new revision is another item
     if (!KEPT.has(address)) KEPT.set(address, await get(entry.links.item));
     if (number !== wanted) return;
-    target.replaceChildren(...describe(KEPT.get(address), entry));
+    const item = KEPT.get(address);
+    const [first, last] = [item.properties.start_datetime, item.properties.end_datetime].map((time) => time?.slice(0, 10));
+    if (last > first) find("day-heading").textContent = `${first} to ${last}`; // a mean of 3 days, a week or a month
+    target.replaceChildren(...describe(item, entry));
   } catch (error) {
     if (number !== wanted) return;
     target.replaceChildren(trouble(error));
@@ -30,7 +33,7 @@ function describe(item, entry) {
   const of = item.properties;
   const rows = [
     ["Published", `${of["vadose:published_percent"]?.toFixed(1)} % of the area's cells`],
-    ["SMAP overpass", overpass(of["vadose:observed"])],
+    ["SMAP overpasses", overpass(of["vadose:observed"])],
     ["Revision", of.version],
     ["Licence", of.license],
   ].filter(([, value]) => value);
@@ -48,8 +51,10 @@ function describe(item, entry) {
 
 function overpass(times) {
   if (!times?.length) return null;
-  const minute = (text) => text.slice(11, 16);
-  return times[0] === times.at(-1) ? `${minute(times[0])} UTC` : `${minute(times[0])} to ${minute(times.at(-1))} UTC`;
+  const [first, last] = [times[0], times.at(-1)];
+  const days = first.slice(0, 10) !== last.slice(0, 10); // an analysis draws on passes of the days before
+  const minute = (text) => (days ? `${text.slice(0, 10)} ` : "") + text.slice(11, 16);
+  return first === last ? `${minute(first)} UTC` : `${minute(first)} to ${minute(last)} UTC`;
 }
 
 function flags(percent) {

@@ -173,8 +173,15 @@ function away(text, over) {
 
 const inside = ({ lon, lat }) => holds(map.box, lon, lat);
 
+/** What an area shows, then where: a narrow list cuts off the end. */
+function areaName({ id, title }) {
+  const [, ...parts] = title.replace(/ \(simulated sample\)$/, "").split(", "); // without the product's name
+  const kind = /^vadose-sm-1km-/.test(id) && parts.length > 1 ? parts.pop() : "SMAP-conserving";
+  return parts.length ? `${kind[0].toUpperCase()}${kind.slice(1)}: ${parts.join(", ")}` : title;
+}
+
 function buildAreas() {
-  areas = areas.map((one) => ({ ...one, name: one.title.split(", ").slice(1).join(", ") || one.title })); // without the product's
+  areas = areas.map((one) => ({ ...one, name: areaName(one) }));
   find("area").replaceChildren(...areas.map((one) => make("option", { value: one.id }, one.name)));
   find("area-field").hidden = areas.length < 2;
   find("only").hidden = areas.length !== 1;

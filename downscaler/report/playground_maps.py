@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from downscaler.ground.blocks import Floats
 from downscaler.playground.experiment import PHYSICS
@@ -96,10 +97,13 @@ def _scale_bar(axes: Any, world: World) -> None:
     top, bottom, left, right = rows.min() + 3, rows.max() - 1, columns.min() + 2, columns.max() - 22
     corners = [(y, x) for y in (top, bottom) for x in (left, right)]
     y, x = min(corners, key=lambda c: int(world.ground.active[max(c[0] - 5, 0) : c[0] + 2, c[1] : c[1] + 20].sum()))
-    axes.plot([x, x + 20], [y, y], color=INK, linewidth=2)
+    halo = [withStroke(linewidth=4, foreground="white")]  # maps are dark in places
+    axes.plot([x, x + 20], [y, y], color=INK, linewidth=2, path_effects=halo)
     below = y == top
     style = {"fontsize": SMALL - 1, "color": INK, "va": "top" if below else "bottom"}
-    axes.text(x, y + 1 if below else y - 1, "20 km", **style)
+    axes.text(
+        x, y + 1 if below else y - 1, "20 km", path_effects=[withStroke(linewidth=2, foreground="white")], **style
+    )
 
 
 def feature_axes(world: World) -> tuple[Floats, tuple[str, str]]:

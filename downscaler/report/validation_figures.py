@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from downscaler.report.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, new_figure, tidy_axes
@@ -114,10 +114,11 @@ def scatter_figure(findings: Findings) -> Figure:
     use = held.pairs & held.enough[:, None]
     panels = figure.subplots(1, len(held.estimates), sharex=True, sharey=True, squeeze=False)[0]
     top = max(float(np.quantile(held.stations[use], 0.999)), 0.3)
+    drawn = []
     for axes, (name, values) in zip(panels, held.estimates.items(), strict=True):
         box = (0.0, top, 0.0, top)
-        drawn = axes.hexbin(
-            held.stations[use], values[use], gridsize=40, extent=box, mincnt=1, bins="log", cmap="viridis"
+        drawn.append(
+            axes.hexbin(held.stations[use], values[use], gridsize=40, extent=box, mincnt=1, bins="log", cmap="viridis")
         )
         axes.plot([0, top], [0, top], color=VERMILION, linewidth=1)
         entry = findings.document["estimates"][name]["rmsd"]["value"]
@@ -125,7 +126,11 @@ def scatter_figure(findings: Findings) -> Figure:
         axes.set_xlabel("stations (m³ m⁻³)", fontsize=8)
         tidy_axes(axes, grid="both")
     panels[0].set_ylabel("estimate (m³ m⁻³)", fontsize=8)
-    bar = figure.colorbar(drawn, ax=list(panels), shrink=0.85)
+    most = max([2.0, *(float(each.get_array().max()) for each in drawn if len(each.get_array()))])
+    for each in drawn:  # one scale, since there is one bar
+        each.set_clim(1.0, most)
+    bar = figure.colorbar(drawn[-1], ax=list(panels), shrink=0.85, format=LogFormatter())
+    bar.ax.yaxis.set_minor_formatter(LogFormatter())
     bar.set_label("pairs", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     return figure
@@ -165,7 +170,7 @@ def stations_figure(findings: Findings) -> Figure:
     axes.vlines(range(len(table)), low, high, colors=colour.tolist(), linewidth=1)
     axes.scatter(range(len(table)), value, c=colour.tolist(), s=10, zorder=3)
     axes.axhline(0.0, color=INK, linewidth=0.8)
-    axes.set_xlabel("stations, from the least to the largest gain (blue and red: clear of zero)", fontsize=8)
+    axes.set_xlabel("stations, from the least to the largest gain (blue and orange: clear of zero)", fontsize=8)
     axes.set_ylabel("gain in RMSD (m³ m⁻³)", fontsize=8)
     axes.set_xticks([])
     tidy_axes(axes, grid="y")
@@ -191,7 +196,7 @@ def series_figure(findings: Findings) -> Figure:
         axes.set_title(f"{place.name}: gain {table[_GAIN][site]:+.3f} m³ m⁻³", fontsize=8, loc="left")
         axes.set_ylabel("m³ m⁻³", fontsize=8)
         tidy_axes(axes, grid="both")
-    figure.axes[0].legend(fontsize=7.5, frameon=False, ncols=3, loc="upper right")
+    figure.axes[0].legend(fontsize=7.5, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1.0, 1.0))
     # even steps over the ends of months, or two dates stand on each other
     locator: Any = AutoDateLocator(maxticks=8, interval_multiples=False)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)

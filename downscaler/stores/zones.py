@@ -18,6 +18,7 @@ from downscaler.errors import ZoneError
 from downscaler.product import Variable
 from downscaler.sources.zones import Layer
 
+_TOLD = 8  # zones that a message names
 _ROWS = 20_000  # of a row group: a zone's year is in one or two
 _KEY = b"vadose"
 _UNITS = {
@@ -139,8 +140,16 @@ def read_zone(folder: Path, layer: str, zone: str, period: tuple[dt.date, dt.dat
     found = [pq.read_table(file, filters=[("zone", "==", zone)]).replace_schema_metadata() for file in wanted]
     table = pa.concat_tables(found) if found else SCHEMA.empty_table()
     if not table.num_rows:
-        raise ZoneError("There is no series of that zone", value=f"{layer}: {zone}", allowed="see: vadose zones --help")
+        raise ZoneError("There is no series of that zone", value=f"{layer}: {zone}", allowed=_some_zones(files))
     if period is not None:
         dates = table["date"].to_numpy()
         table = table.filter(pa.array((dates >= np.datetime64(period[0])) & (dates <= np.datetime64(period[1]))))
     return table.sort_by("date")
+
+
+def _some_zones(files: Sequence[Path]) -> str:
+    """The first zones of a layer, in words."""
+    known = sorted(pq.read_table(files[-1], columns=["zone"])["zone"].unique().to_pylist()) if files else []
+    return (
+        ", ".join(known[:_TOLD]) + (", ..." if len(known) > _TOLD else "") or "none was made; `vadose zones` makes them"
+    )

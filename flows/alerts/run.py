@@ -174,7 +174,7 @@ def _reconcile(
         times = {"published": old["published"] if old else now, "updated": now, "told": False}
         events[key] = new | times | {"revision": old["revision"] + 1 if old else 1}
         changed.append(events[key])
-    return tuple(changed)
+    return tuple(sorted(changed, key=lambda event: event["date"]))
 
 
 def _essence(event: Mapping[str, Any], own: Sequence[str]) -> dict[str, Any]:

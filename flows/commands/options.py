@@ -33,7 +33,7 @@ def day_argument(metavar: str, help_text: str) -> typer.models.ArgumentInfo:
 def ordered(first: dt.date | None, last: dt.date | None) -> tuple[dt.date | None, dt.date | None]:
     """Two optional days as they are; raises PeriodError when the last is before the first."""
     if first and last and last < first:
-        raise PeriodError("The period ends before it starts", value=f"{first} to {last}", allowed="--start <= --end")
+        raise PeriodError("The period ends before it starts", value=f"{first} to {last}", allowed="START <= END")
     return first, last
 
 

@@ -79,7 +79,8 @@ class DayJob:
 class DayOutcome:
     """What became of one day; ``error`` is the class and ``exit_code`` the code of what stopped it.
 
-    A day is ``claimed`` where another run was making it, and nobody waited for that. ``stages`` are the seconds that a
+    A day is ``claimed`` where another run was making it, and nobody waited for that. ``product`` is what was made of
+    the day, where runs of several tell of each. ``stages`` are the seconds that a
     published day took, from the observation on, by stage (``flows.days.metrics``).
     """
 
@@ -90,6 +91,7 @@ class DayOutcome:
     error: str | None = None
     exit_code: int = 0
     seconds: float = 0.0
+    product: Product = "conserving"
     stages: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ SLACK = 24  # hours after a granule's latency within which a schedule that runs 
 _DONE = ("published", "stale", "no-coverage", "withdrawn")
 
 
-def require_health(states: Sequence[DayState], now: dt.datetime, latency: float) -> None:
+def require_health(states: Sequence[DayState], now: dt.datetime, latency: float, what: str = "day") -> None:
     """Raise what ails the product most; nothing where it is well.
 
     A day counts as done when it is published, stale, without coverage or withdrawn. It should be done ``latency`` + 24
@@ -25,6 +25,7 @@ def require_health(states: Sequence[DayState], now: dt.datetime, latency: float)
         states: the last days, in any order.
         now: the time, with its zone.
         latency: hours after a day's end within which its granule comes (the setting ``smap_latency``).
+        what: what a day holds, as the message names it: "day", or "analysis".
 
     Raises:
         StarvedError: none of the days has a granule on offer.
@@ -41,7 +42,7 @@ def require_health(states: Sequence[DayState], now: dt.datetime, latency: float)
     if failed:
         raise FailingError(
             f"{len(failed)} of the last {len(states)} days failed",
-            value=", ".join(map(str, failed)),
+            value=f"{what} {', '.join(map(str, failed))}",
             remedy="`vadose status` gives the reasons.",
         )
     expected = (now - dt.timedelta(hours=latency + SLACK)).date() - dt.timedelta(days=1)
@@ -49,7 +50,7 @@ def require_health(states: Sequence[DayState], now: dt.datetime, latency: float)
     if any(state.date <= expected for state in states) and (done is None or done < expected):
         raise LateError(
             "The product is late",
-            value=f"newest day {done or 'none'}",
+            value=f"newest {what} {done or 'none'}",
             allowed=f"{expected} or newer",
             remedy="Is the schedule running? `vadose run` makes what is due.",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from downscaler.errors import GranuleMissingError, NoRetrievalError
 from flows.day.inputs import prepare
@@ -96,10 +96,11 @@ def make_period(
         for each in job.each():
             plan = plan_period(each, dates, stale=stale)
             _begin(plan, each)
+            named, hear_named = _naming(each, hear)
             for outcome in plan.settled:
-                hear(outcome)
-            made = run_days(plan.work, each, hands=hands, attempt=attempt, progress=hear)
-            outcomes += [*plan.settled, *made]
+                hear_named(outcome)
+            made = run_days(plan.work, each, hands=hands, attempt=attempt, progress=hear_named)
+            outcomes += map(named, [*plan.settled, *made])
             _follow(made, each)
     return sorted(outcomes, key=lambda outcome: outcome.date)
 
@@ -123,10 +124,20 @@ def make_last(
     for each in job.each():
         plan = plan_last(each, until, days)
         _begin(plan, each)
-        made = run_days(plan.work, each, attempt=attempt, progress=hear)
-        outcomes += made
+        named, hear_named = _naming(each, hear)
+        made = run_days(plan.work, each, attempt=attempt, progress=hear_named)
+        outcomes += map(named, made)
         _follow(made, each)
     return sorted(outcomes, key=lambda outcome: outcome.date, reverse=True)
+
+
+def _naming(job: DayJob, hear: Hear) -> tuple[Callable[[DayOutcome], DayOutcome], Hear]:
+    """What names the job's product in an outcome, and ``hear`` told of outcomes so named."""
+
+    def named(outcome: DayOutcome) -> DayOutcome:
+        return replace(outcome, product=job.products[0])
+
+    return named, lambda outcome: hear(named(outcome))
 
 
 def _follow(made: Sequence[DayOutcome], job: DayJob) -> None:

@@ -111,11 +111,16 @@ def require_no_failure(outcomes: Sequence[DayOutcome]) -> None:
     """Raises BackfillError when a day failed."""
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
+        days = [len({outcome.date for outcome in some}) for some in (failed, outcomes)]
         raise BackfillError(
-            f"{len(failed)} of {len(outcomes)} days failed",
-            value=", ".join(f"{outcome.date} ({outcome.error})" for outcome in failed),
+            f"{days[0]} of {days[1]} days failed",
+            value=", ".join(f"{outcome.date} ({_told(outcome)})" for outcome in failed),
             remedy="Fix the cause and run the same command again; finished days are left unchanged.",
         )
+
+
+def _told(outcome: DayOutcome) -> str:
+    return f"analysis: {outcome.error}" if outcome.product == "analysis" else str(outcome.error)
 
 
 def judge(outcomes: Sequence[DayOutcome]) -> None:
@@ -123,7 +128,7 @@ def judge(outcomes: Sequence[DayOutcome]) -> None:
     require_no_failure(outcomes)
     if outcomes and all(outcome.error == GranuleMissingError.__name__ for outcome in outcomes):
         raise GranuleMissingError(
-            f"None of the {len(outcomes)} days has a granule",
+            "No day of the period has a granule",
             value=outcomes[0].reason,
             remedy="Check --granules and the dates.",
         )

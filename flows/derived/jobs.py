@@ -51,7 +51,7 @@ class DerivedJob(ABC):
     @property
     def lacks(self) -> str:
         """Why an item cannot be made where ``gather`` finds nothing."""
-        return "no day is published"
+        return "its analysis is not published" if self.kind.length == "day" else "no day is published"
 
     def source(self) -> Domain:
         """The domain whose days are gathered; raises CatalogError where it has none."""

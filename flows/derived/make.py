@@ -14,7 +14,7 @@ from flows.days import cubes
 from flows.derived.composites import composite_jobs
 from flows.derived.jobs import DerivedJob, PeriodState
 from flows.derived.series import series_in_step
-from flows.derived.state import survey
+from flows.derived.state import counted, survey
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -129,6 +129,6 @@ def make_item(first: dt.date, job: DerivedJob) -> DayOutcome:
         date=first,
         status="current" if done.status == "unchanged" else "published",
         href=done.item_href,
-        reason=f"{job.kind.title}, revision {done.revision}, of {len(days)} days",
+        reason=f"{job.kind.title}, revision {done.revision}, of {counted(days)}",
         seconds=time.monotonic() - started,
     )

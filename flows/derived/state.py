@@ -51,9 +51,9 @@ def _judge(
         return PeriodState(state="published" if stood else "empty", why=why, **common)
     to_come = (last - max(day.date for day in days)).days
     if stood is None and last >= today and to_come:
-        return PeriodState(state="running", why=f"{to_come} days to come", **common)
+        return PeriodState(state="running", why=f"{to_come} {'day' if to_come == 1 else 'days'} to come", **common)
     if stood is None:
-        return PeriodState(state="due", why=f"{len(days)} days are published", work=True, **common)
+        return PeriodState(state="due", why=f"{counted(days)} published", work=True, **common)
     why = "; ".join(why_stale(stood, days, source, job, first))
     return PeriodState(state="stale" if why else "published", why=why, work=bool(why) or job.force, **common)
 
@@ -77,5 +77,16 @@ def why_stale(
         "came": sorted(now.keys() - used.keys()),
         "gone": sorted(used.keys() - now.keys()),
     }
-    reasons = [f"{len(names)} days {what} ({names[0][-8:]}, ...)" for what, names in told.items() if names]
+    reasons = [f"{counted(names)} {what} ({_first(names)})" for what, names in told.items() if names]
     yield from reasons or ["another version, prior or model of errors"]
+
+
+def counted(days: Sequence[object]) -> str:
+    """The number of some days, in words for a sentence."""
+    return "1 day" if len(days) == 1 else f"{len(days)} days"
+
+
+def _first(names: Sequence[str]) -> str:
+    """The date of the first of some items, which their names end with."""
+    date = dt.date.fromisoformat(names[0][-8:])
+    return str(date) if len(names) == 1 else f"{date}, ..."

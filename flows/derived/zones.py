@@ -34,10 +34,14 @@ Hear = Callable[[dt.date], None]
 
 @dataclass(frozen=True, kw_only=True)
 class ZonesDone:
-    """What became of a layer's series: days made, days taken out as they are published no more, days that stood."""
+    """What became of a layer's series: days made, days taken out as they are published no more, days that stood.
+
+    Of ``zones`` polygons ``inside`` have a part in the domain.
+    """
 
     folder: Path
     zones: int
+    inside: int
     made: tuple[dt.date, ...]
     removed: tuple[dt.date, ...]
     stood: int
@@ -97,6 +101,7 @@ def make_zones(
     return ZonesDone(
         folder=folder / named,
         zones=len(layer.zones),
+        inside=int(np.count_nonzero(np.diff(weights.matrix.indptr))),
         made=tuple(made),
         removed=tuple(removed),
         stood=len(published) - len(made),

@@ -57,6 +57,15 @@ def test_a_withdrawn_day_is_neither_published_nor_missing():
     assert told["missing_days", NO_GRANULE] == WINDOW - 2
 
 
+def test_what_is_made_of_days_is_not_told_to_lack_granules():
+    def told(name):
+        return {s.name.removeprefix("vadose_"): s for s in collection_samples(name, {}, [item(0)], [])}
+
+    daily, weekly = told("vadose-sm-1km-percentile_x"), told("vadose-sm-1km-weekly_x")
+    assert (daily["missing_days"].labels[1], daily["missing_days"].value) == ("not made", WINDOW - 1)
+    assert set(weekly) == {"newest_publication_timestamp_seconds"}, "a month's mean is never a late day"
+
+
 def test_skill_at_stations_with_its_interval():
     gain = {"value": 0.004, "low": 0.001, "high": None}
     headline = {"period": ["2024-01-01", "2024-05-30"], "gains": {"smap": {"ubrmsd": gain}}, "interval_coverage": 0.88}

@@ -140,7 +140,7 @@ def test_one_file(run, root, tmp_path):
 
 def test_files(run, root, tmp_path):
     vadose, stac_asset, curl = blocks("Files")
-    assert "2 days; 4 files downloaded" in run(vadose)
+    assert "2 items; 4 files downloaded" in run(vadose)
     copied = pystac.Catalog.from_file(str(tmp_path / "days" / "catalog.json"))
     assert len(list(copied.get_items(recursive=True))) == 2
     assert "0 files downloaded" in run(vadose)

@@ -11,6 +11,7 @@ import typer
 
 from downscaler.errors import CatalogFaultsError
 from flows import console
+from flows.commands.catalogue.export import Of
 from flows.commands.options import CatalogAddress, DomainName, Json, PublishTo, day_argument
 
 if TYPE_CHECKING:
@@ -94,14 +95,35 @@ def catalog_withdraw(
     reason: Annotated[str, typer.Option(help="Why, in a sentence for the product's users.")],
     domain: DomainName = None,
     out: PublishTo = None,
+    of: Annotated[
+        Of | None,
+        typer.Option(
+            metavar="KIND",
+            help="Only this: conserving, analysis, percentile, rootzone, outlook, 3day, weekly or monthly; unset, the "
+            "SMAP-conserving day and its analysis.",
+        ),
+    ] = None,
 ) -> None:
-    """Mark a published day as withdrawn. Its item, files and links stay, with the reason."""
+    """Mark a published day as withdrawn. Its item, files and links stay, with the reason.
+
+    The SMAP-conserving day and its analysis are withdrawn together, as far as they are published; `--of` names one of
+    them, or what was made of days, by its first day.
+    """
     from catalog.publish.withdraw import withdraw
+    from catalog.reading.days import find_item
     from downscaler import product
     from flows.days.cubes import keep_in_step
     from flows.settings import load_settings
 
     settings = load_settings(context.obj.config, domain=domain, catalog=out)
-    done = withdraw(settings.catalog, product.domain(settings.domain), date, reason)
-    keep_in_step(settings.catalog, settings.domain)
-    console.say(done)
+    ground, kinds = product.domain(settings.domain), {kind.prefix: kind for kind in product.KINDS}
+    if of is not None:
+        places = [product.under(kinds.get(f"{of}_", product.CONSERVING), ground)]
+    elif product.kind_of(ground.name) is product.CONSERVING:
+        places = [ground, product.analysis_of(ground)]
+    else:  # such as weekly_conus
+        places = [ground]
+    published = [place for place in places if find_item(settings.catalog, place, date) is not None]
+    for place in published or places[:1]:  # where none is published, withdrawing the first says so
+        console.say(withdraw(settings.catalog, place, date, reason))
+        keep_in_step(settings.catalog, place.name)

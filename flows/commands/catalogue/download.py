@@ -66,6 +66,6 @@ def download(
             catalog, out, query, assets=asset or (), workers=workers, progress=tell, allow_hosts=allow_host or ()
         )
     console.say(
-        f"{out / 'catalog.json'}: {done.days} days; {done.brought} files downloaded "
+        f"{out / 'catalog.json'}: {done.days} {'item' if done.days == 1 else 'items'}; {done.brought} files downloaded "
         f"({done.nbytes / 1e6:.1f} MB), {done.present} already present"
     )

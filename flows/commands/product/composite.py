@@ -217,7 +217,8 @@ def _derive(
             continue
         console.say(f"{job.kind.title}, {first} to {last}")
         made = make_items(job, first, last, today=today(), hear=say_day)
-        say_summary(made, "no period with a published day has ended")
+        none = f"no day from {first} to {last} can be made: {job.lacks}"
+        say_summary(made, none if job.kind.length == "day" else "no period with a published day has ended")
         keep_in_step(job.catalog, job.target.name)
         outcomes += made
     require_no_failure(outcomes)

@@ -206,7 +206,8 @@ def _submit(days: list[dt.date], deployment: str, force: bool, given: Mapping[st
 def say_day(outcome: DayOutcome) -> None:
     """One line per finished day: status, duration, and the item or the reason there is none."""
     why = f"{outcome.error}: {outcome.reason}" if outcome.error else outcome.reason
-    where = outcome.href.rsplit("/", 1)[-1].removesuffix(".json") if outcome.href else ""
+    product = outcome.product if outcome.product == "analysis" else ""
+    where = outcome.href.rsplit("/", 1)[-1].removesuffix(".json") if outcome.href else product
     told = ", ".join(part for part in (where, why) if part)
     status = (f"{outcome.status:<11}", _COLOURS[outcome.status])
     console.out.print(console.Text.assemble(f"{outcome.date} ", status, f" {outcome.seconds:6.1f} s  {told}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ from flows.commands.options import Inputs, Json, day_option, with_inputs
 from flows.day.period import makeable, today
 
 if TYPE_CHECKING:
+    from flows.day.jobs import Product
     from flows.days.state import DayState, State
     from flows.settings import Settings
 
@@ -29,6 +30,11 @@ _COLOURS: dict[State, str] = {
     "no-coverage": "yellow",
     "failed": "red",
     "withdrawn": "red",
+}
+
+_NAMES: dict[Product, tuple[str, str]] = {
+    "conserving": ("day", "SMAP-conserving"),
+    "analysis": ("analysis", "analyses"),
 }
 
 
@@ -49,7 +55,8 @@ def status(
     ones.
 
     With `--check` the exit code tells a monitor how the product stands: 0 well, 61 no granule of these days is on
-    offer, 62 a day failed, 63 the newest day that should be published by now is not.
+    offer, 62 a day failed, 63 the newest day that should be published by now is not. Each of `products` has a table of
+    its own, and has to be well.
 
     With a weather store a line tells how late the weather is. Further lines tell how what `composites` and `derived`
     keep in step with the days stands.
@@ -61,18 +68,21 @@ def status(
 
     last = makeable(until or today())[0]
     settings = load_settings(context.obj.config, **inputs.settings(), look_back=days)
-    job = job_of(settings)
-    states = look_back(job, last, settings.look_back)
+    jobs = job_of(settings).each()
+    looked = {job.products[0]: look_back(job, last, settings.look_back) for job in jobs}
     if json:
-        console.say_json([asdict(state) for state in states])
+        console.say_json(state_records(looked))
     else:
-        console.out.print(state_table(states))
+        for product, states in looked.items():
+            console.out.print(state_table(states, f"The last days, {_NAMES[product][1]}"))
         if settings.weather is not None:
             console.say(weather_line(settings.weather, last))
         for line in derived_lines(settings, last):
             console.say(line)
     if check:
-        require_health(states, dt.datetime.now(dt.UTC), job.latency)
+        now = dt.datetime.now(dt.UTC)
+        for job in jobs:
+            require_health(looked[job.products[0]], now, job.latency, _NAMES[job.products[0]][0])
 
 
 def weather_line(store: Path, last: dt.date) -> str:
@@ -100,9 +110,19 @@ def derived_lines(settings: Settings, last: dt.date) -> list[str]:
     return lines
 
 
-def state_table(states: Sequence[DayState]) -> console.Table:
+def state_records(looked: Mapping[Product, Sequence[DayState]]) -> list[dict[str, object]]:
+    """One record per day: the state of the first product, and of each other one under its name."""
+    (_, first), *others = looked.items()
+    records = [asdict(state) for state in first]
+    for product, states in others:
+        for record, state in zip(records, states, strict=True):
+            record[product] = {key: value for key, value in asdict(state).items() if key != "date"}
+    return records
+
+
+def state_table(states: Sequence[DayState], title: str) -> console.Table:
     """One row per day; fits a terminal of 80 columns."""
-    made = console.table("The last days", "date", "state", "granule", "rev>", "why")
+    made = console.table(title, "date", "state", "granule", "rev>", "why")
     for state in states:
         made.add_row(
             str(state.date),

@@ -88,7 +88,8 @@ def zones(
             settings.catalog, source, polygons, out, dates, mask=counts, hear=lambda _: tell(next(seen), len(dates))
         )
     told = f"{len(done.made)} made, {len(done.removed)} removed, {done.stood} stood"
-    console.say(f"{done.zones} zones, {source.title}, {first} to {last}: {told}; {done.folder}")
+    zones = f"{done.zones} zones" if done.inside == done.zones else f"{done.inside} of {done.zones} zones"
+    console.say(f"{zones}, {source.title}, {first} to {last}: {told}; {done.folder}")
     if zone is not None:
         _print(out, series_name(polygons.name, source), zone)
 

@@ -149,7 +149,7 @@ def test_days_are_chosen_by_box_period_and_collection(server, published_root, tm
 
 
 def test_years_and_months_out_of_the_period_are_not_opened(server, tmp_path):
-    with pytest.raises(NothingFoundError, match="No published day"):
+    with pytest.raises(NothingFoundError, match="Got: days from 2016-01-01"):
         download(server.address, tmp_path / "a", Query(start=dt.date(2016, 1, 1)))
     opened = [name for name, _, _ in server.ranges if name.startswith(NAME)]
     assert opened == []

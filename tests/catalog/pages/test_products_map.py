@@ -188,6 +188,8 @@ def test_percentiles_have_layers_read_outs_and_series_of_their_own(
     page.locator("#area").select_option(WEEKS)
     ready(page)
     expect(page.locator("#date")).to_have_value(str(MONDAY))
+    expect(page.locator("#area option:checked")).to_have_text(re.compile("^Weekly mean: "))
+    expect(page.locator("#day-heading")).to_have_text(f"{MONDAY} to {MONDAY + dt.timedelta(days=6)}")
     page.wait_for_selector("#series:not([aria-busy]) .chart")
     page.locator("#layers input[value=spread]").check(force=True)
     ready(page)

@@ -53,7 +53,7 @@ FORMS = {
     "validate": ["--stations", "--domain", "--catalog", "--prior", "--out", "--compare", "--third", "--min-pairs"],
     "info": ["--json"],
     "catalog check": ["--metadata-only", "--repair", "--min-age", "--json"],
-    "catalog withdraw": ["--reason", "--domain", "--out"],
+    "catalog withdraw": ["--reason", "--of", "--domain", "--out"],
     "download": ["--bbox", "--start", "--end", "--asset", "--collection", "--out", "--workers"],
     "cube build": ["--collection", "--keep-days", "--json"],
     "cube update": ["--collection", "--keep-days", "--json"],

@@ -50,7 +50,7 @@ def test_download_into_a_catalogue_that_other_commands_read(vadose: Any, publish
     line = ("download", published, "--out", tmp_path / "days", "--bbox", "-94.8", "34.4", "-94.7", "34.5")
     ended = vadose(*line, "--start", "2024-05-23", "--end", "2024-05-24")
     assert ended.code == 0
-    assert "1 days; 8 files downloaded" in ended.out
+    assert "1 item; 8 files downloaded" in ended.out
     assert "8 already present" in vadose(*line).out
     (item,) = (tmp_path / "days").rglob("*20240523.json")
     told = json.loads(vadose("info", item, "--json").out)

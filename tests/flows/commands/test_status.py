@@ -238,6 +238,20 @@ def test_a_half_orbit_that_came_later_makes_its_day_stale() -> None:
     assert reasons(offer(1), Offer(file=file, name=GranuleName.parse(file))) == []
 
 
+def test_a_failed_analysis_ails_the_product_too(vadose: Any, job: DayJob, tmp_path: Path) -> None:
+    catalog = shutil.copytree(job.catalog, tmp_path / "catalog")
+    failure = Failure(date=day(24), kind="failed", error="ModelError", exit_code=30, reason="wrong", inputs={"a": "b"})
+    record_failure(catalog, product.analysis_of(product.domain(DOMAIN)), failure)
+    (tmp_path / "vadose.toml").write_text(
+        f'domain = "{DOMAIN}"\nprior = "{job.prior}"\nmodel = "{job.model}"\ngranules = "{job.folder}"\n'
+    )
+    asked = ("status", "--until", day(24), "--days", 2, "--out", catalog)
+    (told, _) = json.loads(vadose(*asked, "--json", "--products", "conserving,analysis").out)
+    assert (told["state"], told["analysis"]["state"]) == ("stale", "failed")
+    ended = vadose(*asked, "--check", "--products", "analysis")
+    assert (ended.code, f"analysis {day(24)}" in " ".join(ended.err.split())) == (62, True), ended.err
+
+
 def in_terminal(arguments: list[str], columns: int, cwd: Path) -> str:
     """What a command shows in a terminal of so many columns."""
     main, other = pty.openpty()
@@ -266,7 +280,11 @@ def test_the_table_fits_a_terminal_of_80_columns(job: DayJob, tmp_path: Path) ->
     lines = shown.splitlines()
     assert max(map(len, lines)) <= 80, shown
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│ 2024")]
-    assert [row[:4] for row in rows] == [
+    kept, analysed = rows[:7], rows[7:]
+    assert [row[0] for row in analysed] == [row[0] for row in kept], "each product has a table of its own"
+    assert {row[3] for row in analysed} == {"-"}, "no analysis is published"
+    assert "The last days, analyses" in shown
+    assert [row[:4] for row in kept] == [
         ["2024-05-28", "missing", "-", "-"],
         ["2024-05-27", "no-coverage", "R19240.001", "-"],
         ["2024-05-26", "due", "R19240.001", "-"],

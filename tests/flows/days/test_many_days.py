@@ -20,9 +20,10 @@ import pytest
 from catalog.check.check import check
 from catalog.publish.failures import failures
 from downscaler import product
+from downscaler.errors import BackfillError
 from flows.day.jobs import DayJob, DayOutcome
 from flows.days.plan import make_last, make_period, plan_last, plan_period
-from flows.days.run import judge, run_days
+from flows.days.run import judge, require_no_failure, run_days
 
 DOMAIN = "-94.9,34.3,-94.4,34.6"
 START, DAYS = dt.date(2024, 5, 23), 5  # as the fixture ``made``; SMAP misses the 27th
@@ -296,3 +297,12 @@ def test_on_a_cluster_a_worker_is_killed_and_every_pixel_is_the_same(ten: DayJob
     assert statuses(together) == statuses(alone)
     assert rasters(ten.catalog) == rasters(here.catalog)
     assert check(ten.catalog).findings == []
+
+
+def test_two_products_of_a_day_are_one_day_that_failed() -> None:
+    days = [dt.date(2024, 5, 23), dt.date(2024, 5, 24)]
+    fine = [DayOutcome(date=day, status="published") for day in days]
+    wrong = DayOutcome(date=days[1], status="failed", error="StorageFullError", exit_code=41, product="analysis")
+    with pytest.raises(BackfillError) as raised:
+        require_no_failure([*fine, wrong])
+    assert "1 of 2 days failed. Got: 2024-05-24 (analysis: StorageFullError)" in str(raised.value)

@@ -168,7 +168,12 @@ def test_alerts_follow_their_days_and_are_told_once(tmp_path: Path, listener: Li
     assert told.read == 1
     assert all(event["date"] >= str(DAYS[3]) for event in told.events), "days before stand"
     assert [finding for finding in check(root).findings if finding.fault] == []
+    assert [event["date"] for event in told.events] == sorted(event["date"] for event in told.events)
     atoms = ElementTree.fromstring((root / FEED).read_bytes())
+    titles = [str(entry.findtext("{*}title")) for entry in atoms.iterfind("{*}entry")]
+    times = [str(entry.findtext("{*}updated")) for entry in atoms.iterfind("{*}entry")]
+    told_of = [(time, title[-10:]) for time, title in zip(times, titles, strict=True)]
+    assert told_of == sorted(told_of, reverse=True), "the newest day first"
     names = {"a": "http://www.w3.org/2005/Atom"}
     entries = atoms.findall("a:entry", names)
     ids = [entry.findtext("a:id", "", names) for entry in entries]

@@ -142,7 +142,7 @@ def test_a_day_whose_numbers_stand_re_makes_nothing(root: Path) -> None:
 def test_a_withdrawn_day_leaves_its_composites_and_a_late_one_joins(root: Path) -> None:
     withdraw(root, PLACE, DAYS[0], "A fault of the sensor.")
     (state,) = survey(job(root, "weekly"), MONDAY, MONDAY, TODAY)
-    assert (state.state, state.days, state.why) == ("stale", 6, "1 days gone (20240520, ...)")
+    assert (state.state, state.days, state.why) == ("stale", 6, "1 day gone (2024-05-20)")
     assert make_all(root)["weekly 2024-05-20"] == "published"
     counted = read_rasters(root, job(root, "weekly").target, MONDAY, ["days"])["days"]
     assert counted.max() == 6

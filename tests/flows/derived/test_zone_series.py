@@ -68,8 +68,11 @@ def test_a_series_follows_its_days(tmp_path: Path) -> None:
 
     layer = read_layer(polygons(tmp_path / "fields.geojson", a=SQUARES["a"]))
     assert make_zones(str(root), PLACE, layer, out, DAYS).made == tuple(DAYS[1:]), "other polygons: all anew"
-    with pytest.raises(ZoneError, match="no series"):
+    with pytest.raises(ZoneError, match=r"no series of that zone. Got: fields: b. Allowed: a\."):
         read_zone(out, "fields", "b")
+    beside = read_layer(polygons(tmp_path / "beside.geojson", a=SQUARES["a"], c=shapely.box(0, 0, 1, 1)))
+    done = make_zones(str(root), PLACE, beside, out, DAYS)
+    assert (done.inside, done.zones) == (1, 2), "one of them lies elsewhere"
     elsewhere = read_layer(polygons(tmp_path / "far.geojson", c=shapely.box(0, 0, 1, 1)))
     with pytest.raises(ZoneError, match="No polygon lies in the domain"):
         make_zones(str(root), PLACE, elsewhere, out, DAYS)
