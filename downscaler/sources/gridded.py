@@ -25,6 +25,7 @@ from downscaler.sources.bounds import LONGEST, middles
 from downscaler.sources.folders import files_below, left_unread
 from downscaler.sources.lengths import METRES
 from downscaler.sources.refused import RefusedFileError
+from downscaler.sources.valid import only_valid
 
 Floats = NDArray[np.float64]
 _NAMES = ("soil_moisture", "sm", "ssm", "surface_soil_moisture", "theta", "swvl1")
@@ -121,6 +122,14 @@ def _times(field: xr.DataArray, path: str) -> pd.DatetimeIndex:
     """Times of a field, those of other calendars by the dates that they name."""
     stamps = field["time"].to_numpy()
     if stamps.dtype.kind == "O":
+        calendar = getattr(stamps.flat[0], "calendar", "")
+        if calendar in ("julian", "360_day"):
+            raise ComparisonError(
+                f"{path} has dates of another calendar",
+                value=calendar,
+                allowed="standard, proleptic_gregorian or noleap",
+                remedy="Write its times in the standard calendar.",
+            )
         stamps = np.array([np.datetime64(stamp.isoformat()[:19]) for stamp in stamps])
     if stamps.dtype.kind != "M":
         raise ComparisonError(f"{path} has a time that is no date", value=stamps.dtype, allowed="a CF time")
@@ -169,8 +178,8 @@ def _opened(path: str) -> xr.Dataset:
     file = Path(path)
     try:
         if not file.is_dir():
-            return hdf5.dataset(file, decode_coords="all")
-        return zarrs.dataset(file, decode_coords="all")
+            return only_valid(hdf5.dataset(file, decode_coords="all"))
+        return only_valid(zarrs.dataset(file, decode_coords="all"))
     except RefusedFileError as error:
         raise ComparisonError(
             f"The product to compare with cannot be read: {error.what}", value=path, remedy=error.remedy

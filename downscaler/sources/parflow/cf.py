@@ -16,6 +16,7 @@ from downscaler.sources import hdf5, zarrs
 from downscaler.sources.bounds import LONGEST, middles
 from downscaler.sources.lengths import METRES
 from downscaler.sources.refused import RefusedFileError
+from downscaler.sources.valid import only_valid
 
 _LAYER_AXES = ("layer", "z", "level", "depth", "soil_layer")
 
@@ -179,8 +180,8 @@ def open_dataset(path: Path) -> xr.Dataset:
     """Open one NetCDF file or Zarr store lazily; raises PriorUnreadableError."""
     try:
         if path.is_dir():
-            return zarrs.dataset(path, consolidated=False)
-        return hdf5.dataset(path)
+            return only_valid(zarrs.dataset(path, consolidated=False))
+        return only_valid(hdf5.dataset(path))
     except RefusedFileError as error:
         what = "Zarr store" if path.is_dir() else "NetCDF file"
         raise PriorUnreadableError(f"A {what} cannot be read: {error.what}", value=path, remedy=error.remedy) from error

@@ -16,6 +16,7 @@ from odc.geo import wh_, xy_
 from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError, WeatherUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice
 from downscaler.sources import hdf5
+from downscaler.sources.valid import only_valid
 
 SUFFIXES = (".nc", ".nc4")
 _FILL = 9990.0  # fills are -9999, -9999.9 or 1e20: no weather is that large
@@ -25,7 +26,7 @@ _FILL = 9990.0  # fills are -9999, -9999.9 or 1e20: no weather is that large
 def opened(path: Path) -> Iterator[xr.Dataset]:
     """A NetCDF file without decoded time; raises WeatherUnreadableError if damaged or not NetCDF."""
     try:
-        data = hdf5.dataset(path, decode_times=False, mask_and_scale=True)
+        data = only_valid(hdf5.dataset(path, decode_times=False, mask_and_scale=True))
     except BROKEN as error:
         raise unreadable(path, str(error)) from error
     try:
