@@ -268,7 +268,9 @@ class _Reader:
             sensor=sensor,
             time=data.index.to_numpy(dtype="datetime64[s]"),
             value=np.where(value <= _MISSING, np.nan, value),
-            flag=data[f"{_VARIABLE}_flag"].to_numpy(dtype=str),
+            flag=np.array(
+                [str(flag) for flag in data[f"{_VARIABLE}_flag"]]
+            ),  # all of each, with missing ones among them
         )
 
     def _statics(self, name: str, folder: Path, depth: Any) -> dict[str, Any]:

@@ -76,11 +76,24 @@ def sort_out(text: str, report: FileReport) -> tuple[list[str], list[str], FileR
         if problem is not None:
             return header, [], replace(report, lines=len(numbered), problem=problem)
     matches = [(number, line, pattern.match(line) if _on_the_calendar(line) else None) for number, line in numbered]
+    if pattern is _CEOP:  # each line tells its place and depths; a file has one
+        place = next((_ceop_place(line) for _, line, match in matches if match), ())
+        matches = [(n, line, match if match and _ceop_place(line) == place else None) for n, line, match in matches]
     lines = [match.group(1) for _, _, match in matches if match]
     bad = [(number, line) for number, line, match in matches if not match]
     first = f"line {bad[0][0]}: {bad[0][1].strip()[:_SHOWN]!r}" if bad else None
     report = replace(report, lines=len(numbered), readings=len(lines), bad_lines=len(bad), first_bad=first)
     return header, lines, report
+
+
+def _ceop_place(line: str) -> tuple[object, ...]:
+    """Latitude and longitude (to some 100 m) and depths of a line in CEOP format, as numbers where they are."""
+    words = line.split()[7:12]
+    try:
+        lat, lon, _, top, bottom = (float(word) for word in words)
+    except ValueError:
+        return tuple(words)
+    return round(lat, 3), round(lon, 3), top, bottom
 
 
 def _on_the_calendar(line: str) -> bool:
@@ -104,9 +117,12 @@ def decoded(content: bytes) -> str:
 
 
 def in_ascii(text: str) -> str:
-    """Text with accents taken off, as the network's own package can read it; other letters become ``_``."""
+    """Text with accents taken off, as the network's own package can read it; other letters become ``x``.
+
+    Not ``_``, which separates the parts of a file's name.
+    """
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return plain.encode("ascii", errors="replace").decode("ascii").replace("?", "_") if not text.isascii() else text
+    return plain.encode("ascii", errors="replace").decode("ascii").replace("?", "x") if not text.isascii() else text
 
 
 def originals(texts: Iterable[str]) -> Callable[[str], str]:

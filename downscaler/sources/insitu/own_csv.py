@@ -2,17 +2,18 @@
 
 Columns, in any order and case: ``site``, ``lat``, ``lon`` (degrees), ``depth`` (m; or ``depth_cm``, or ``depth_from``
 and ``depth_to``), ``time`` (ISO 8601, or its digits alone: 20240501, 202405010600; UTC where no zone is told; a date
-alone is a daily mean), ``value`` (m3 m-3); and where there are: ``network``,
-``sensor``, ``flag`` (ISMN's; G without one), ``utc_offset`` or ``timezone`` (hours ahead of UTC, or UTC) of times that
-tell no zone, ``units``. Lines that begin with # are remarks.
+alone is a daily mean; a sensor's lines are all dates or all with hours), ``value`` (m3 m-3); and where there are:
+``network``, ``sensor``, ``flag`` (ISMN's; G without one), ``utc_offset`` or ``timezone`` (hours ahead of UTC, or UTC)
+of times that tell no zone, ``units``. Lines that begin with # are remarks.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,25 @@ class _Gathered:
     moments: list[dt.datetime] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
-    daily: bool = True
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    dated: list[bool] = field(default_factory=list)  # whether a line tells a date alone
+
+    @property
+    def daily(self) -> bool:
+        """Whether readings are means of days, as most lines have it."""
+        return 2 * sum(self.dated) > len(self.dated)
+
+    def of_one_kind(self, spoil: Callable[[int, str], None]) -> None:
+        """Leave out dates among hours, or hours among dates: nothing tells whether a date is a mean or a midnight."""
+        kept = [dated == self.daily for dated in self.dated]
+        if all(kept):
+            return
+        for line, keep in zip(self.lines, kept, strict=True):
+            if not keep:
+                spoil(*line)
+        self.moments = list(compress(self.moments, kept))
+        self.values = list(compress(self.values, kept))
+        self.flags = list(compress(self.flags, kept))
 
 
 def claims(path: Path) -> bool:
@@ -94,7 +113,10 @@ def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -
         sensor.moments.append(moment)
         sensor.values.append(value)
         sensor.flags.append(MISSING_FLAG if np.isnan(value) else row.get("flag") or GOOD)
-        sensor.daily &= is_date(row["time"])
+        sensor.lines.append((int(row[""]), row["time"]))
+        sensor.dated.append(is_date(row["time"]))
+    for one in found.values():
+        one.of_one_kind(table.spoil)
     _check(found.keys(), table.bad, path)
     bad = len(table.bad)
     for (network, site, name, top, bottom, lat, lon), one in found.items():

@@ -100,6 +100,33 @@ def test_accents_are_kept_in_every_encoding(tmp_path: Path, encoding: str, stati
     assert ismn.describe(path)["sensors"] == 1
 
 
+def test_a_name_in_another_script_is_kept(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.zip", {name("Žďár-北京"): stm("Žďár-北京").encode()})
+    ((series, report),) = ismn.read(path)
+    assert series is not None, report
+    assert (series.sensor.station, series.value.size) == ("Žďár-北京", 28)
+
+
+def test_flags_are_whole_where_one_is_missing(tmp_path: Path) -> None:
+    """G followed by another flag was cut to G, which is good."""
+    lines = [f"2024/05/01 0{hour}:00 0.2 {flag} M" for hour, flag in enumerate(("G", "G,D01", "nan", "C03"))]
+    ((series, _),) = ismn.read(archive(tmp_path / "a.zip", {name(): stm(lines=lines).encode()}))
+    assert series is not None
+    assert series.flag.tolist() == ["G", "G,D01", "nan", "C03"]
+    assert series.good.tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("moved", ["34.5 -94.7 433.9 0.20 0.20", "35.5 -94.7 433.9 0.05 0.05"])
+def test_lines_of_another_depth_or_place_are_counted_as_bad(tmp_path: Path, moved: str) -> None:
+    """Of CEOP format, whose lines each tell where they are from."""
+    times = [f"2024/05/{day:02d} 06:00 2024/05/{day:02d} 06:00 CSE NET Site-1" for day in (1, 2, 3)]
+    places = ["34.5 -94.7 433.9 0.05 0.05", "34.5000 -94.7000 433.90 0.0500 0.0500", moved]
+    text = "\n".join(f"{time} {place} 0.2 G M" for time, place in zip(times, places, strict=True)) + "\n"
+    ((series, report),) = ismn.read(archive(tmp_path / "a.zip", {name(): text.encode()}))
+    assert series is not None
+    assert (series.value.size, report.bad_lines) == (2, 1)
+
+
 @given(text=st.text(alphabet=st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=20))
 @settings(max_examples=100, deadline=None)
 def test_names_come_back_from_ascii_as_they_were(text: str) -> None:

@@ -340,3 +340,21 @@ def test_a_csv_in_an_unknown_zone_or_another_unit_is_refused(
 def test_a_csv_may_tell_its_unit(tmp_path: Path, units: str) -> None:
     (tmp_path / "mine.csv").write_text(f"{OWN.strip()},units\nA,34.5,-94.8,0.05,2024-05-24 23:00,0.2,{units}\n")
     assert len(reads(tmp_path)[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("times", "kept", "daily"),
+    [
+        (("2024-05-01", "2024-05-01 01:00", "2024-05-01 02:00"), 2, False),
+        (("2024-05-01", "2024-05-02", "2024-05-03 06:00"), 2, True),
+    ],
+)
+def test_dates_among_hours_are_counted_as_bad(
+    tmp_path: Path, times: tuple[str, ...], kept: int, *, daily: bool
+) -> None:
+    """A date may be a mean of the day, or a midnight that lost its hour."""
+    rows = "".join(f"A,35,-97,0.05,{time},0.2\n" for time in times)
+    (tmp_path / "mine.csv").write_text("site,lat,lon,depth,time,value\n" + rows)
+    (series,), (report,) = reads(tmp_path / "mine.csv")
+    assert (series.value.size, series.daily) == (kept, daily)
+    assert report.bad_lines == 1
