@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from catalog.reading.series import Cell, Reading
+from catalog.reading.rasters import Cell
+from catalog.reading.series import Reading
 from downscaler import product
 from downscaler.product import Variable
 

@@ -17,7 +17,7 @@ from rasterio.windows import Window as RasterWindow
 from catalog.items.day import is_withdrawn
 from catalog.naming import DayName
 from catalog.reading.days import items
-from catalog.reading.rasters import open_raster
+from catalog.reading.rasters import open_raster, require_grid
 from catalog.reading.retrieval import smap_of
 from catalog.store.base import Store, open_store
 from catalog.store.documents import read_document, resolve
@@ -230,8 +230,7 @@ def _blocks(store: Store, key: str, domain: Domain, rows: NDArray[np.intp], colu
     """A raster [y, x] of which only the blocks that hold the given cells are read; what the others hold is not set."""
     shape = (domain.shape().y, domain.shape().x)
     with open_raster(store, key) as file:
-        if file.shape != shape:
-            raise CatalogError("A raster is not on the domain's grid", value=f"{key}: {file.shape}", allowed=f"{shape}")
+        require_grid(file, domain, key)
         height, width = file.block_shapes[0]
         field = np.empty(shape, dtype=file.dtypes[0])
         for row, column in np.unique(np.stack([rows // height, columns // width]), axis=1).T:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyproj import Transformer
 
-from catalog.reading.rasters import in_parallel, value_at
+from catalog.reading.rasters import Cell, in_parallel, value_at
 from catalog.store.base import Store
 from downscaler import product
 from downscaler.ground.grid import CRS
@@ -19,16 +19,6 @@ from downscaler.product import FLAG_MEANINGS
 _TO_EASE = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
 _TO_DEGREES = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
 WITH_A_VALUE = (product.UNCERTAINTY.name, product.LOWER.name, product.UPPER.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A product cell from the upper left corner of a collection's window, and its centre in degrees."""
-
-    row: int
-    column: int
-    lon: float
-    lat: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +58,10 @@ def read_series(store: Store, days: Sequence[tuple[dt.date, str, Mapping[str, st
 
     def read(day: tuple[dt.date, str, Mapping[str, str]]) -> Reading:
         date, item, keys = day
-        theta = value_at(store, keys[product.SOIL_MOISTURE.name], cell.row, cell.column)
-        flag = value_at(store, keys[product.QUALITY_FLAG.name], cell.row, cell.column)
+        theta = value_at(store, keys[product.SOIL_MOISTURE.name], cell)
+        flag = value_at(store, keys[product.QUALITY_FLAG.name], cell)
         known = math.isfinite(theta)
-        others = [value_at(store, keys[name], cell.row, cell.column) if known else math.nan for name in WITH_A_VALUE]
+        others = [value_at(store, keys[name], cell) if known else math.nan for name in WITH_A_VALUE]
         return reading(date, item, theta, flag, others)
 
     return list(in_parallel(read, days))

@@ -19,7 +19,7 @@ from rasterio.windows import Window as RasterWindow
 
 from catalog.items.day import is_withdrawn
 from catalog.naming import DayName, collection_key
-from catalog.reading.rasters import open_raster
+from catalog.reading.rasters import open_raster, require_grid
 from catalog.store.base import Store, get_many, open_store
 from catalog.store.documents import read_document, resolve
 from downscaler import product
@@ -187,13 +187,7 @@ def _allow_files(number: int) -> None:
 
 
 def _opened(file: rasterio.DatasetReader, domain: Domain, day: StackedDay) -> rasterio.DatasetReader:
-    shape = domain.shape()
-    if (file.height, file.width) != (shape.y, shape.x):
-        raise CatalogError(
-            f"A raster of {day.record.name} is on another grid",
-            value=f"{file.height} x {file.width}",
-            allowed=f"{shape.y} x {shape.x}",
-        )
+    require_grid(file, domain, day.record.name)
     return file
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from catalog.store.base import Store
 from downscaler.errors import CatalogError
@@ -43,13 +44,20 @@ def parse_document(content: bytes, where: str) -> Document:
 
 
 def parse_json(content: bytes) -> Any:
-    """JSON that may be damaged or made to harm; ValueError also where it nests too deep or holds NaN."""
+    """JSON that may be damaged or made to harm; ValueError also where it nests too deep or holds NaN or 1e999."""
     if depth_of(content, _DEEPEST) > _DEEPEST:
         raise ValueError(f"it nests more than {_DEEPEST} deep")
-    return json.loads(content, parse_constant=_no_number)
+    return json.loads(content, parse_constant=_no_number, parse_float=_finite)
 
 
-def _no_number(text: str) -> Any:
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _no_number(text)
+    return number
+
+
+def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
 
 

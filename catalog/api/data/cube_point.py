@@ -16,8 +16,8 @@ from catalog.api.data.dates import day_of
 from catalog.cube.layout import DIGEST, index_of, unpack
 from catalog.cube.repository import cube_errors
 from catalog.cube.write import array_of
-from catalog.reading.rasters import in_parallel
-from catalog.reading.series import WITH_A_VALUE, Cell, Reading, reading
+from catalog.reading.rasters import Cell, in_parallel
+from catalog.reading.series import WITH_A_VALUE, Reading, reading
 from downscaler import product
 from downscaler.errors import VadoseError
 

@@ -18,7 +18,8 @@ from catalog.api.requests import LatQuery, LonQuery, absent, bad, checked_period
 from catalog.api.stac.holdings import Catalogue, Holdings
 from catalog.api.stac.shelves import Entry
 from catalog.reading.coveragejson import coverage
-from catalog.reading.series import Cell, Reading, cell_at, read_series
+from catalog.reading.rasters import Cell
+from catalog.reading.series import Reading, cell_at, read_series
 from catalog.store.documents import Document
 from downscaler import product
 

@@ -51,7 +51,7 @@ def values(
 
     def read(day: tuple[dt.date, Mapping[str, str]]) -> dict[str, Any]:
         date, keys = day
-        found = {name: value_at(catalogue.store, keys[name], cell.row, cell.column) for name in names if name in keys}
+        found = {name: value_at(catalogue.store, keys[name], cell) for name in names if name in keys}
         shown = {name: round(value, 5) if math.isfinite(value) else None for name, value in found.items()}
         return {"date": str(date), **shown}
 

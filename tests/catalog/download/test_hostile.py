@@ -248,6 +248,7 @@ JSON = {"Content-Type": "application/json"}
         (200, JSON, [b'{"type": "Catalog", "links": [{"rel": "child"}, 7]}']),
         (200, JSON, [b'{"type": "Catalog", "links": {"rel": "child"}}']),
         (200, JSON, [b'{"type": "Catalog", "x": NaN}']),
+        (200, JSON, [b'{"type": "Catalog", "x": 1e999}']),
         (200, JSON, [b'{"type": "Catalog", "x": ' + b"9" * 6000 + b"}"]),
         (200, JSON, [b"\xff\xfe{}"]),
         (200, JSON | {"Content-Encoding": "gzip"}, [b"no gzip"]),

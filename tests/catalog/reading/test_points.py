@@ -5,10 +5,12 @@ import datetime as dt
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from pyproj import Transformer
 
 from catalog import open_store, publish
 from catalog.reading.points import published_days, sample_days
-from catalog.reading.rasters import read_rasters
+from catalog.reading.rasters import Cell, read_rasters, value_at
 from catalog.store.base import Write
 from downscaler import product
 from downscaler.errors import CatalogError
@@ -104,6 +106,29 @@ def test_a_lost_or_foreign_raster_is_told_by_its_name(root, at):
         raster.write(np.zeros((16, 16), np.float32), 1)
     with pytest.raises(CatalogError, match="not on the domain's grid"):
         sample_days(root, DOMAIN, days, *at)
+
+
+@pytest.mark.parametrize("change", ["place", "projection"])
+def test_a_raster_of_another_place_or_projection_is_told(root, at, change):
+    """It has the rows and columns of the domain, and every value would be of another cell."""
+    days = published_days(root, DOMAIN)
+    file = root / days[1].keys["soil_moisture"]
+    with rasterio.open(file) as raster:
+        profile, values = dict(raster.profile), raster.read()
+    moved = (
+        {"transform": profile["transform"] @ Affine.translation(5, 0)} if change == "place" else {"crs": "EPSG:5070"}
+    )
+    with rasterio.open(file, "w", **profile | moved) as raster:
+        raster.write(values)
+    with pytest.raises(CatalogError, match="not on the domain's grid"):
+        sample_days(root, DOMAIN, days, *at)
+    column, row = 3, 4
+    x, y = profile["transform"] @ (column + 0.5, row + 0.5)
+    lon, lat = Transformer.from_crs(profile["crs"], "EPSG:4326", always_xy=True).transform(x, y)
+    cell, store = Cell(row=row, column=column, lon=lon, lat=lat), open_store(root)
+    value_at(store, days[0].keys["soil_moisture"], cell)
+    with pytest.raises(CatalogError, match="on another grid"):
+        value_at(store, days[1].keys["soil_moisture"], cell)
 
 
 def test_a_day_that_does_not_tell_smaps_grid_is_told(tmp_path, record, tiles):
