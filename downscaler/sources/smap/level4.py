@@ -38,8 +38,11 @@ GROUP = "Geophysical_Data"
 FIELDS_A_DAY = 8
 ERROR = 0.04  # m3 m-3, the product's accuracy requirement (unbiased RMSE)
 FREEZING = 273.15  # K, of the top soil layer
+_APART = np.timedelta64(90, "m")  # of a field's own time from its name's: a time may be the middle or an end
 SNOW = 0.05  # share of the land under snow from which SMAP's own flag is set
 THETA_MAX = 0.9  # m3 m-3, the variable's own valid_max
+_COUNTED = "seconds since 2000-01-01"  # from noon of that day, as SMAP has it
+_AGREES = dt.timedelta(minutes=15)
 _NAMES = {"soil_moisture": "sm_surface", "latitude": "cell_lat", "longitude": "cell_lon", "EASE_row_index": "-"}
 _VALUE, _TEMPERATURE, _SNOW = "sm_surface", "soil_temp_layer1", "land_fraction_snow_covered"
 RULE = "Mean of the eight three-hourly fields of the UTC day; cells under snow or frozen are left out."
@@ -104,12 +107,17 @@ def _named(path: Path, file: Any) -> GranuleName:
         name = GranuleName.parse(path)
     except GranuleNameError:
         name = None
-    if name is not None and name.modelled:
+    moment = _own_time(file)
+    if name is not None and name.modelled and name.start is not None:
+        told = np.datetime64(name.start.replace(tzinfo=None))
+        if not np.isnat(moment) and abs(moment - told) > _APART:
+            raise GranuleNameError(
+                "The file holds another field than its name states",
+                value=f"{path.name}: {moment.astype('datetime64[m]')}",
+                allowed=f"{told.astype('datetime64[m]')}",
+                remedy="Download it again, or give it back its name.",
+            )
         return name
-    time = file.get("time")
-    moment = (
-        from_seconds(np.atleast_1d(np.asarray(time[...], dtype=float)))[0] if time is not None else np.datetime64("NaT")
-    )
     if np.isnat(moment):
         raise GranuleNameError(
             "Neither the name nor a variable time tells the hours of an SMAP L4 field",
@@ -118,6 +126,16 @@ def _named(path: Path, file: Any) -> GranuleName:
         )
     rounded = moment.astype("datetime64[s]").item().replace(tzinfo=dt.UTC) + dt.timedelta(minutes=1)
     return _name(rounded.replace(minute=rounded.minute // 10 * 10, second=0), "unknown", 0)
+
+
+def _own_time(file: Any) -> np.datetime64:
+    """What a file's variable time tells, NaT where there is none or it counts otherwise than SMAP does."""
+    time = file.get("time")
+    if time is None or time.dtype.kind not in "iuf" or not time.size:
+        return np.datetime64("NaT")
+    if not text_of(time.attrs.get("units", _COUNTED)).startswith(_COUNTED):
+        return np.datetime64("NaT")
+    return np.datetime64(from_seconds(np.atleast_1d(np.asarray(time[...], dtype=float)))[0])
 
 
 def _name(moment: dt.datetime, crid: str, counter: int) -> GranuleName:
@@ -153,7 +171,7 @@ def read_level4(paths: Sequence[Path], domain: Domain, date: dt.date) -> CoarseD
     mean, warm, white = (_mean_of_all(part) for part in (values, temperatures, snow))
     known = np.isfinite(mean) & (mean >= THETA_MIN) & (mean <= THETA_MAX)
     frozen, snowed = warm < FREEZING, white > SNOW
-    usable = known & ~frozen & ~snowed
+    usable = known & (warm >= FREEZING) & ~snowed
     if not usable.any():
         raise NoRetrievalError(
             f"{MODELLED[0]} has no land free of snow and frost in domain {domain.name!r} on {date}",
@@ -175,7 +193,14 @@ def _of_day(fields: Sequence[Field], date: dt.date) -> list[Field]:
     newest: dict[dt.datetime, Field] = {}
     for field in sorted(fields, key=lambda f: f.granule.name.release):
         if field.moment.date() == date:
-            newest[field.moment] = field
+            middle = field.moment.replace(hour=field.moment.hour // 3 * 3 + 1, minute=30, second=0, microsecond=0)
+            if abs(field.moment - middle) > _AGREES:
+                raise GranuleNameError(
+                    f"A field is not of {MODELLED[0]}'s hours",
+                    value=f"{field.granule.path.name}: {field.moment:%H:%M}",
+                    allowed="01:30, 04:30, ... 22:30 UTC",
+                )
+            newest[middle] = field
     if len(newest) != FIELDS_A_DAY:
         hours = ", ".join(f"{moment:%H:%M}" for moment in sorted(newest))
         raise GranuleMissingError(
@@ -194,9 +219,15 @@ def _read(field: Field, window: Window) -> tuple[NDArray[np.float64], NDArray[np
         found = []
         for name in (_VALUE, _TEMPERATURE, _SNOW):
             dataset = find(file, field.group, name)
-            if dataset is None:
-                found.append(np.full(tuple(window.shape.yx), np.nan))
+            if dataset is None and name == _SNOW:  # snow lies on frozen soil, but for a few days
+                found.append(np.zeros(tuple(window.shape.yx)))
                 continue
+            if dataset is None:
+                raise GranuleLayoutError(
+                    f"{field.granule.path.name} lacks {name}: frozen land cannot be told",
+                    allowed=", ".join((_VALUE, _TEMPERATURE, _SNOW)),
+                    remedy="Download the file with these variables.",
+                )
             _require_unit(name, dataset, field)
             found.append(masked(placement.take(dataset, FLOAT_FILL).astype(np.float64)))
     return found[0], found[1], found[2]

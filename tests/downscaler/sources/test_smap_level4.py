@@ -25,6 +25,7 @@ from downscaler.sources.smap import MODELLED, GranuleName, find_granules, read_d
 from downscaler.sources.smap.level4 import ERROR, open_fields
 
 DAY = dt.date(2024, 5, 20)
+J2000 = dt.datetime(2000, 1, 1, 12, tzinfo=dt.UTC)
 MOMENTS = [dt.datetime(2024, 5, 20, 1, 30, tzinfo=dt.UTC) + dt.timedelta(hours=3 * n) for n in range(8)]
 WINDOW = DEMO.window(M09)
 SHAPE = tuple(WINDOW.shape.yx)
@@ -171,3 +172,31 @@ def test_names_tell_the_middle_of_three_hours() -> None:
     assert (name.short_name, name.date, name.version) == ("SPL4SMGP", DAY, "Vv7032.001")
     assert name.covers(DAY)
     assert not name.covers(DAY + dt.timedelta(days=1))
+
+
+def test_a_field_of_another_time_than_its_name_or_of_odd_hours_is_refused(tmp_path: Path) -> None:
+    files = day_of(tmp_path, eight())
+    with h5py.File(files[3], "a") as file:  # a day after the name's
+        file["time"] = np.array([(MOMENTS[3] - J2000).total_seconds() + 86400.0])
+    with pytest.raises(GranuleNameError, match="another field than its name states"):
+        read_level4(files, DEMO, DAY)
+    files[3] = files[4].rename(tmp_path / name_of(MOMENTS[4] - dt.timedelta(minutes=30)))
+    with pytest.raises(GranuleNameError, match="not of SPL4SMGP's hours"):
+        read_level4([*files[:4], *files[5:]], DEMO, DAY)
+
+
+def test_fields_that_cannot_tell_frost_are_refused(tmp_path: Path) -> None:
+    files = day_of(tmp_path, eight(), kelvin=260.0)
+    for path in files:
+        with h5py.File(path, "a") as file:
+            del file["Geophysical_Data/soil_temp_layer1"]
+    with pytest.raises(GranuleLayoutError, match="lacks soil_temp_layer1"):
+        read_level4(files, DEMO, DAY)
+
+
+def test_land_of_unknown_temperature_is_not_used(tmp_path: Path) -> None:
+    kelvin = np.full(SHAPE, 290.0)
+    kelvin[0, 0] = -9999.0
+    day = read_level4(day_of(tmp_path, eight(), kelvin=kelvin), DEMO, DAY)
+    assert not day.data["recommended"][0, 0]
+    assert int(day.data["recommended"].sum()) == kelvin.size - 1
