@@ -109,6 +109,10 @@ def test_percentiles_follow_their_season(job: PercentileJob, tmp_path: Path) -> 
     asked = f"/zones?collection=vadose-sm-1km-{job.target.name}"
     told = client.post(asked, json=shapely.geometry.mapping(square)).json()
     (row,) = told["series"]
+    at = f"/values?lon=-94.72&lat=34.42&collection=vadose-sm-1km-{job.target.name}"
+    assert (told["simulated"], client.get(at).json()["simulated"]) == (True, True)
+    lines = client.post(f"{asked}&f=csv", json=shapely.geometry.mapping(square)).text.splitlines()
+    assert [line.rsplit(",", 1)[1] for line in lines] == ["simulated", "true"]
     weights = zone_weights([square], source).matrix.toarray()[0].reshape(known.shape)
     for name in ("percentile", "probability_d1", "probability_w4"):
         share = np.where(known, weights, 0.0)
