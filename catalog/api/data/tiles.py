@@ -207,7 +207,7 @@ def _differences(catalogue: Catalogue) -> Kept:
             theta = file.read(1).astype(np.float64)
             profile = {k: file.profile[k] for k in ("width", "height", "crs", "transform")}
         with open_raster(catalogue.store, keys[product.QUALITY_FLAG.name]) as file:
-            filled = (file.read(1) & int(Flag.GAP_FILLED)) != 0
+            filled = (file.read(1) & int(Flag.GAP_FILLED | Flag.SMAP_L4)) != 0  # of no retrieval of the day
         return _as_tiff(profile, less_smap(theta, filled, ratio_to_m01(COARSE_GRIDS[grid])))
 
     return Kept(difference, _KEPT_BYTES)

@@ -387,6 +387,21 @@ def test_analyses_have_no_difference_to_smap(tmp_path):
     assert [client.get(path).status_code for path in answers.values()] == [200, 404]
 
 
+def test_a_day_of_smap_l4_has_no_difference_to_a_retrieval(tmp_path):
+    """Where SMAP was silent the cells' mean is that of a model."""
+    shape = (DOMAIN.shape().y, DOMAIN.shape().x)
+    for day, flag in ((DAYS[0], 0), (DAYS[1], int(Flag.SMAP_L4))):
+        publish_day(tmp_path, day, grid="M36", more={"quality_flag": np.full(shape, flag, np.uint16)})
+    client = TestClient(create_app(tmp_path))
+    lon, lat = HERE.values()
+    x, y, _, _ = tile_of(lon, lat, 11)
+    drawn = [
+        pixels(client.get(f"/tiles/{COLLECTION}/{COLLECTION}_{day:%Y%m%d}/{DIFFERENCE}/11/{x}/{y}.png"))[..., 3].any()
+        for day in DAYS[:2]
+    ]
+    assert drawn == [True, False]
+
+
 def test_a_lost_raster_is_the_services_trouble_and_a_lost_item_is_left_out(tmp_path, run_record, whole_tiles):
     for day in DAYS[:2]:
         publish(tmp_path, run_record(DOMAIN, day), DOMAIN, whole_tiles(DOMAIN))
