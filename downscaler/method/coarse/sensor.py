@@ -123,7 +123,7 @@ def find_scale(
     found: tuple[Sensor, Observation],
     cell_km: float,
 ) -> float:
-    """How much larger than usual departures are in the window, by what SMAP saw of them; 1 where it saw next to nothing.
+    """How much larger than usual departures are in the window, by what SMAP saw of them; 1 where it saw nothing.
 
     A record of a year has seen one season of a sort. Where passes lie farther from its level than its days did, less of
     that is taken for SMAP's error, and errors are told larger: root mean square of ``SCALES``, each as likely as it
