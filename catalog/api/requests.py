@@ -95,27 +95,29 @@ def checked_bbox(bbox: Sequence[float] | None) -> list[float] | None:
     return values
 
 
-def checked_geometry(value: Any) -> Document | None:
-    """A GeoJSON geometry with numbers in it, of at most ``MOST_POSITIONS`` positions."""
+def checked_geometry(value: Any, called: str = "intersects") -> Document | None:
+    """A GeoJSON geometry with numbers in it, of at most ``MOST_POSITIONS`` positions; ``called`` says where it was."""
     if value is None:
         return None
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except ValueError:
-            raise bad("intersects is not valid JSON; expected a GeoJSON geometry.") from None
+            raise bad(f"{called} is not valid JSON; expected a GeoJSON geometry.") from None
     geometry = value.model_dump(exclude_none=True, mode="json") if isinstance(value, BaseModel) else value
     kinds = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
     if not isinstance(geometry, dict) or geometry.get("type") not in kinds:
-        raise bad(f"intersects takes a GeoJSON geometry, one of {', '.join(kinds)}.")
-    numbers = list(_numbers(geometry))
-    if not numbers or len(numbers) > 3 * MOST_POSITIONS:
-        raise bad(f"intersects takes 1 to {MOST_POSITIONS:,} positions.")
+        raise bad(f"{called} takes a GeoJSON geometry, one of {', '.join(kinds)}.")
+    numbers = _numbers(geometry, called)
+    if not numbers:
+        raise bad(f"{called} has no position: coordinates are lists of [longitude, latitude].")
+    if len(numbers) > 3 * MOST_POSITIONS:
+        raise bad(f"{called} takes 1 to {MOST_POSITIONS:,} positions.")
     try:
         parse_geometry_obj(geometry)
     except ValueError:  # pydantic's is one
         raise bad(
-            f"intersects is not a valid GeoJSON {geometry['type']}: check the nesting of its coordinates."
+            f"{called} is not a valid GeoJSON {geometry['type']}: check the nesting of its coordinates."
         ) from None
     if not all(abs(lon) <= 180 and abs(lat) <= 90 for lon, lat in _positions(geometry)):
         raise bad(
@@ -137,7 +139,7 @@ def _positions(geometry: Any) -> Iterator[tuple[float, float]]:
             waiting += part
 
 
-def _numbers(geometry: Any) -> list[float]:
+def _numbers(geometry: Any, called: str) -> list[float]:
     waiting, found = [geometry.get("coordinates"), geometry.get("geometries")], []
     while waiting:
         part = waiting.pop()
@@ -148,7 +150,7 @@ def _numbers(geometry: Any) -> list[float]:
         elif isinstance(part, int | float) and math.isfinite(part):
             found.append(float(part))
         elif part is not None:
-            raise bad("intersects has a coordinate that is not a number.")
+            raise bad(f"{called} has a coordinate that is not a number.")
     return found
 
 

@@ -30,6 +30,7 @@ from downscaler.validation.matchups import ProductDays
 
 Array = NDArray[Any]
 _READ = (product.SOIL_MOISTURE.name, product.QUALITY_FLAG.name, product.OBSERVATION_TIME.name)
+_OF_NO_RETRIEVAL = int(product.Flag.GAP_FILLED | product.Flag.SMAP_L4)
 _AHEAD = 2  # days in work beyond those of the threads, so that results do not pile up
 Progress = Callable[[int, int], None]
 
@@ -208,7 +209,7 @@ def _read_day(
     flags, minutes = np.full(theta.shape, product.Flag.FILL, np.uint16), np.full(theta.shape, np.nan)
     if told.any():
         bits = _blocks(store, day.keys[flag], domain, *(axis[np.tile(told, 4)] for axis in around))
-        filled = _cells_of(bits, top[told], left[told], ratio) & int(product.Flag.GAP_FILLED) != 0
+        filled = _cells_of(bits, top[told], left[told], ratio) & _OF_NO_RETRIEVAL != 0
         smap[told] = smap_of(cells[told].reshape(-1, ratio), filled.reshape(-1, ratio), ratio)[:, 0]
     seen = np.isfinite(theta)
     at = rows[seen], columns[seen]

@@ -16,11 +16,11 @@ def smap_of(theta: Floats, filled: Bools, ratio: int) -> Floats:
 
     The product is bound to it: the mean over the published cells of a SMAP cell equals it (within
     ``product.CONSERVATION_TOLERANCE`` and half the precision of the stored values). A value that was carried forward
-    into a gap of the swath comes from no retrieval of the day.
+    into a gap of the swath, or is of SMAP L4 where SMAP was silent, comes from no retrieval of the day.
 
     Args:
         theta: soil moisture [y, x], NaN where nothing is published.
-        filled: where it was carried forward [y, x].
+        filled: where it is of no retrieval [y, x].
         ratio: cells along one edge of a SMAP cell.
     """
     return block_mean(theta, np.isfinite(theta) & ~filled, ratio)

@@ -220,7 +220,7 @@ async function showArea() {
 
 function buildLayers() {
   const { item_assets: assets } = areas.find((one) => one.id === state.area);
-  const has = (name) => legends[name] && (name === "difference" ? assets.observation_time : assets[name]);
+  const has = (name) => legends[name] && (name === "difference" ? assets.observation_time && !assets.smap_age : assets[name]);
   const shown = Object.keys(NAMES).filter(has);
   if (!shown.includes(state.layer)) [state.layer] = shown;
   const choices = shown.map((name) => {

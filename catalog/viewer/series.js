@@ -167,7 +167,7 @@ async function ahead(query, chosen) {
     const known = { lower: Math.max(0, value - half), upper: value + half };
     series.push({ date, soil_moisture: value, ...(value === null ? { lower: null, upper: null } : known), flags: [] });
   }
-  return { ...answer, series, units: "m3 m-3", what: `Outlook of ${chosen}`, simulated: false };
+  return { ...answer, series, units: "m3 m-3", what: `Outlook of ${chosen}` };
 }
 
 /** Percentiles of a cell, in the form of soil moisture. */
@@ -181,7 +181,7 @@ async function ranked(query) {
     upper: row.percentile_upper,
     flags: [],
   }));
-  return { ...answer, series, units: "%", what: "Percentile", simulated: false };
+  return { ...answer, series, units: "%", what: "Percentile" };
 }
 
 /** The mean over a ring of [lon, lat], in the same form. */
@@ -196,7 +196,7 @@ async function drawn({ collection, ring, start, end }) {
     flags: [],
   }));
   const told = ranked ? { units: "%", what: "Mean percentile" } : { units: "m3 m-3", what: "Mean soil moisture" };
-  return { ...answer, series, ...told, area: answer.area_km2, simulated: false };
+  return { ...answer, series, ...told, area: answer.area_km2 };
 }
 
 const key = (kind, text) => make("span", { class: `mark ${kind}` }, text);

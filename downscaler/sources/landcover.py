@@ -81,6 +81,9 @@ def _part(raster: Any, domain: Domain, rows: slice, columns: slice, classes: Seq
             return np.zeros(shape)
         window = _whole(there.window(west, south, east, north), there.width, there.height)
         counts, own = _counts(there.read(1, window=window), raster, classes), there.window_transform(window)
+    # What the raster lacks is no class: left out, a cell on its edge would have the mean of the part that it covers.
+    wide, high = (math.ceil(_MARGIN * M01.cell / abs(size)) for size in (own.a, own.e))
+    counts, own = np.pad(counts, ((high, high), (wide, wide))), own * own.translation(-wide, -high)
     found = np.zeros(shape, np.float32)
     reproject(
         counts.astype(np.float32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sqlite3
@@ -77,7 +78,14 @@ def read_layer(path: Path, id_field: str | None = None, name_field: str | None =
     except (*BROKEN, sqlite3.Error, shapely.errors.ShapelyError, CRSError, pa.ArrowException) as error:
         told = str(error)[:300]
         raise ZoneError("The file of polygons cannot be read", value=f"{path}: {told}", allowed=_READS) from error
-    return Layer(name=path.stem, sha256=f"{file_sha256(path)}", zones=zones)
+    return Layer(name=path.stem, sha256=_told_by(file_sha256(path), id_field, name_field), zones=zones)
+
+
+def _told_by(sha256: str, *fields: str | None) -> str:
+    """Checksum of a file and of the fields that were named: with others the same file is another layer."""
+    if not any(fields):
+        return sha256
+    return hashlib.sha256(json.dumps([sha256, *fields]).encode()).hexdigest()
 
 
 def _zones(rows: Sequence[Row], path: Path, id_field: str | None, name_field: str | None) -> tuple[Zone, ...]:
@@ -111,15 +119,36 @@ def _zones(rows: Sequence[Row], path: Path, id_field: str | None, name_field: st
 
 
 def _area(geometry: shapely.Geometry) -> shapely.Geometry | None:
-    """What of a geometry is an area, put right where its edges cross, from -180 degrees of longitude on; else None."""
-    area = shapely.make_valid(geometry)
-    if area.geom_type not in _AREAS:
-        parts = [part for part in shapely.get_parts(area).tolist() if part.geom_type in _AREAS]
-        area = shapely.MultiPolygon([one for part in parts for one in shapely.get_parts(part).tolist()])
+    """What of a geometry is an area, put right where its edges cross, within 180 degrees of longitude; else None."""
+    area = _areal(shapely.make_valid(geometry))
     if not area.area > 0:
         return None
-    beyond = area.bounds[0] >= 180.0 and area.bounds[2] <= 360.0
-    return shapely.transform(area, lambda xy: xy - (360.0, 0.0)) if beyond else area
+    return area if -180.0 <= area.bounds[0] <= area.bounds[2] <= 180.0 else _within_globe(area)
+
+
+def _within_globe(area: shapely.Geometry) -> shapely.Geometry:
+    """A polygon that leaves -180 to 180 degrees of longitude, as Alaska's do, with each part where it lies on Earth.
+
+    Projected as it stands, what lies beyond would come to the other end of the grid, and its edges run across the grid.
+    """
+    if not (area.bounds[0] >= -360.0 and area.bounds[2] <= 360.0):
+        return area  # of no degrees: ``_check_degrees`` tells
+    parts = [
+        shapely.transform(
+            shapely.intersection(area, shapely.box(middle - 180.0, -90.0, middle + 180.0, 90.0)),
+            lambda xy, middle=middle: xy - (middle, 0.0),
+        )
+        for middle in (-360.0, 0.0, 360.0)
+    ]
+    return _areal(shapely.union_all(parts))
+
+
+def _areal(geometry: shapely.Geometry) -> shapely.Geometry:
+    """The polygons of a geometry."""
+    if geometry.geom_type in _AREAS:
+        return geometry
+    parts = [part for part in shapely.get_parts(geometry).tolist() if part.geom_type in _AREAS]
+    return shapely.MultiPolygon([one for part in parts for one in shapely.get_parts(part).tolist()])
 
 
 def _check_degrees(area: shapely.Geometry, zone: str) -> None:

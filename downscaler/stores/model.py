@@ -33,6 +33,8 @@ from downscaler.stores.rehearsal import known, rehearse, remember
 MANIFEST = "model.json"
 KIND = "vadose-model"
 _REMEDY = "Train it again: vadose train."
+_TARGETS = {"mean": 1, "bounds": 2}  # numbers that the trees of each file predict
+_MOST_STRETCH = 100.0
 _LARGEST_MANIFEST, _LARGEST_FILE = 20_000_000, 4_000_000_000  # bytes; CONUS's have 40 kB and some 100 MB
 
 
@@ -158,6 +160,8 @@ def read_model(folder: Path, digest: str | None = None) -> Model:
         branches = [_load_branch(entry, folder) for entry in manifest["branches"]]
         memory = {grid: Memory.from_dict(stored) for grid, stored in manifest.get("memory", {}).items()}
         card = {key: value for key, value in manifest.items() if key not in ("branches", "memory")}
+        if len({(branch.grid, branch.forcing) for branch in branches}) < len(branches):
+            raise ValueError("a branch stands twice in model.json")
         return Model(branches={(b.grid, b.forcing): b for b in branches}, memory=memory, card=card)
     except VadoseError:
         raise
@@ -180,7 +184,7 @@ def _load_branch(entry: dict[str, Any], folder: Path) -> Branch:
             remedy=_REMEDY,
         )
     files = entry["files"]
-    boosters = {role: _load_booster(folder, files[role], entry) for role in ("mean", "bounds")}
+    boosters = {role: _load_booster(folder, files[role], entry, many) for role, many in _TARGETS.items()}
     area = None
     if "applicability" in files:
         with np.load(io.BytesIO(_intact(folder, files["applicability"])), allow_pickle=False) as arrays:
@@ -189,8 +193,10 @@ def _load_branch(entry: dict[str, Any], folder: Path) -> Branch:
     roughness = float(entry["roughness"])
     if entry["grid"] not in COARSE_GRIDS or not all(isinstance(entry[name], bool) for name in ("forcing", "pattern")):
         raise ValueError(f"branch {entry['name']}: grid, forcing or pattern")
-    if not all(math.isfinite(value) for value in (low, high, roughness)):
-        raise ValueError(f"branch {entry['name']}: stretch or roughness")
+    if not (min(low, high) > 0.0 and max(low, high) <= _MOST_STRETCH and 0.0 <= roughness < math.inf):
+        raise ValueError(f"branch {entry['name']}: stretch {low:g}, {high:g} or roughness {roughness:g}")
+    if entry["forcing"] != any(feature.group == "forcing" for feature in FEATURES if feature.name in entry["features"]):
+        raise ValueError(f"branch {entry['name']}: forcing is {entry['forcing']}, its features say otherwise")
     return Branch(
         grid=entry["grid"],
         forcing=entry["forcing"],
@@ -221,8 +227,11 @@ def _intact(folder: Path, stored: dict[str, Any]) -> bytes:
     return content
 
 
-def _load_booster(folder: Path, stored: dict[str, Any], entry: dict[str, Any]) -> xgb.Booster:
+def _load_booster(folder: Path, stored: dict[str, Any], entry: dict[str, Any], targets: int) -> xgb.Booster:
     booster = xgb.Booster(model_file=bytearray(_intact(folder, stored)))
+    made = int(json.loads(booster.save_config())["learner"]["learner_model_param"]["num_target"])
+    if made != targets:
+        raise ValueError(f"{stored['file']} predicts {made} numbers and not {targets}")
     if booster.feature_names != entry["features"]:
         raise ModelFeatureError(
             "A booster was trained for other features than model.json lists",

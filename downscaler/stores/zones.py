@@ -130,17 +130,28 @@ def write_year(path: Path, made: Sequence[pa.Table], about: YearOfZones) -> None
         partial.unlink(missing_ok=True)
 
 
+def is_simulated(folder: Path, layer: str, period: tuple[dt.date, dt.date] | None = None) -> bool:
+    """Whether any day of a layer's years, those of a period, is simulated; raises ZoneError where one is damaged."""
+    return any(describe_year(file).simulated for file in _years(folder, layer, period))
+
+
+def _years(folder: Path, layer: str, period: tuple[dt.date, dt.date] | None) -> list[Path]:
+    """The files of a layer's years, those of a period."""
+    files = sorted((folder / layer).glob("[0-9][0-9][0-9][0-9].parquet"))
+    return [file for file in files if period is None or period[0].year <= int(file.stem) <= period[1].year]
+
+
 def read_zone(folder: Path, layer: str, zone: str, period: tuple[dt.date, dt.date] | None = None) -> pa.Table:
     """A zone's series, by date; only the row groups that may hold it are read.
 
     Raises ZoneError where the layer has no series, or none of that zone.
     """
-    files = sorted((folder / layer).glob("[0-9][0-9][0-9][0-9].parquet"))
-    wanted = [file for file in files if period is None or period[0].year <= int(file.stem) <= period[1].year]
+    wanted = _years(folder, layer, period)
     found = [pq.read_table(file, filters=[("zone", "==", zone)]).replace_schema_metadata() for file in wanted]
     table = pa.concat_tables(found) if found else SCHEMA.empty_table()
     if not table.num_rows:
-        raise ZoneError("There is no series of that zone", value=f"{layer}: {zone}", allowed=_some_zones(files))
+        some = _some_zones(_years(folder, layer, None))
+        raise ZoneError("There is no series of that zone", value=f"{layer}: {zone}", allowed=some)
     if period is not None:
         dates = table["date"].to_numpy()
         table = table.filter(pa.array((dates >= np.datetime64(period[0])) & (dates <= np.datetime64(period[1]))))

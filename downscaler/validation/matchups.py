@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,26 @@ class ProductDays:
     flags: NDArray[np.uint16]
     observed: Floats
     simulated: bool
+
+
+def with_passes(analyses: ProductDays, passes: ProductDays) -> ProductDays:
+    """Analyses with the retrievals and times of the same days' SMAP-conserving days, NaN where these have none.
+
+    An analysis keeps no retrieval: the mean of its cells is its own, and its time that of the last pass, which may be
+    weeks before.
+
+    Args:
+        analyses: at some sites.
+        passes: of the same ground at the same sites, on any days.
+    """
+    smap, observed = np.full(analyses.smap.shape, np.nan), np.full(analyses.observed.shape, np.nan)
+    place = {date: number for number, date in enumerate(passes.dates)}
+    for number, date in enumerate(analyses.dates):
+        if (at := place.get(date)) is not None:
+            fit = (passes.flags[:, at] & _UNFIT) == 0
+            smap[:, number] = np.where(fit, passes.smap[:, at], np.nan)
+            observed[number] = np.where(fit, passes.observed[at], np.nan)
+    return replace(analyses, smap=smap, observed=observed, simulated=analyses.simulated or passes.simulated)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -79,14 +79,15 @@ def read_rules(path: Path) -> list[Rule]:
 
 def _rule(entry: Mapping[str, Any], path: Path) -> Rule:
     name = str(entry.get("name", ""))
+    if unknown := sorted(set(entry) - set(_KEYS)):  # first: a mistyped key leaves the one that is meant away
+        told = f"Alert {name}" if name else "An alert"
+        raise AlertError(f"{told}: unknown key", value=unknown[0], allowed=list(_KEYS))
     if not _NAME.fullmatch(name):
         raise AlertError("An alert needs a name", value=repr(name), allowed="a-z, 0-9 and -, 64 characters at most")
 
     def refuse(what: str, value: object, allowed: str | list[str]) -> AlertError:
         return AlertError(f"Alert {name}: {what}", value=value, allowed=allowed)
 
-    if unknown := sorted(set(entry) - set(_KEYS)):
-        raise refuse("unknown key", unknown[0], list(_KEYS))
     of = entry.get("of", "percentile")
     if of not in KINDS:
         raise refuse("unknown kind of days", of, list(KINDS))

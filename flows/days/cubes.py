@@ -28,7 +28,8 @@ def keep_in_step(catalog: str, domain_name: str) -> None:
             return
         days = [item for item in items(catalog, product.domain(domain_name)) if not _is_deprecated(item)]
         done = update_cube(catalog, collection, days)
-        _LOG.info("cube of %s: %d days written, %d emptied", collection, len(done.written), len(done.emptied))
+        if done.written or done.emptied:
+            _LOG.info("cube of %s: %d days written, %d emptied", collection, len(done.written), len(done.emptied))
     except VadoseError as error:
         _LOG.warning("The cube of %s is behind its days; `vadose cube update` brings it up: %s", collection, error)
 

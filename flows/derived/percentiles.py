@@ -82,8 +82,8 @@ class PercentileJob(DerivedJob):
     def _caveats(self, run: RunRecord, days: Sequence[StackedDay], first: dt.date) -> tuple[str, ...]:
         from downscaler.derived.percentile import LONG_ENOUGH
 
-        season = set(season_before(first))
-        years = len({day.date.year for day in days if day.date in season})
+        held = {day.date for day in days}
+        years = sum(not held.isdisjoint(_around(day)) for day in _days_alike(first))  # a winter is of two years
         if years >= LONG_ENOUGH:
             return run.caveats
         return (
@@ -127,7 +127,7 @@ class PercentileJob(DerivedJob):
 
         data, found = prior.window(source, window)["soil_moisture"], []
         for date in (first, earlier(first)):
-            chosen = np.flatnonzero(in_season(data["time"].dt.dayofyear.values, date))
+            chosen = np.flatnonzero(in_season(data["time"].values, date))
             if not chosen.size:
                 raise PriorCoverageError("The prior has no day of the season", value=f"{date} and {SEASON} days around")
             with prior.reading(window):
@@ -239,23 +239,43 @@ def earlier(date: dt.date) -> dt.date:
     return date - dt.timedelta(days=14)
 
 
-def in_season(days_of_year: np.ndarray, date: dt.date) -> np.ndarray:
-    """Which days of the year lie within the season of a date, around the turn of the year too."""
+def in_season(times: np.ndarray, date: dt.date) -> np.ndarray:
+    """Which days (datetime64) lie within the season of a date, in whatever year they are."""
     from downscaler.derived.percentile import SEASON
 
-    apart = np.abs(np.asarray(days_of_year) - date.timetuple().tm_yday)
-    return np.asarray(np.minimum(apart, 366 - apart) <= SEASON)
+    days = np.asarray(times).astype("datetime64[D]")
+    found = np.zeros(days.shape, bool)
+    if not days.size:
+        return found
+    for year in range(days.min().item().year - 1, days.max().item().year + 2):
+        found |= np.abs(days - np.datetime64(_day_in(year, date))) <= np.timedelta64(SEASON, "D")
+    return found
 
 
 def season_before(date: dt.date) -> list[dt.date]:
     """The days of a date's season in the ten years before it."""
-    from downscaler.derived.percentile import LONG_ENOUGH, SEASON
+    return [day for alike in _days_alike(date) for day in _around(alike)]
 
-    found = []
-    for year in range(date.year - int(LONG_ENOUGH), date.year):
-        day = dt.date(year, date.month, 28 if (date.month, date.day) == (2, 29) else date.day)
-        found += [day + dt.timedelta(days=number) for number in range(-SEASON, SEASON + 1)]
-    return found
+
+def _days_alike(date: dt.date) -> list[dt.date]:
+    """The same day of the ten years before."""
+    from downscaler.derived.percentile import LONG_ENOUGH
+
+    return [_day_in(year, date) for year in range(date.year - int(LONG_ENOUGH), date.year)]
+
+
+def _day_in(year: int, date: dt.date) -> dt.date:
+    """The same day in a year; in others than its own 28 February for a leap day."""
+    if year == date.year:
+        return date
+    return dt.date(year, date.month, 28 if (date.month, date.day) == (2, 29) else date.day)
+
+
+def _around(date: dt.date) -> list[dt.date]:
+    """A day with those of its season before and after it."""
+    from downscaler.derived.percentile import SEASON
+
+    return [date + dt.timedelta(days=number) for number in range(-SEASON, SEASON + 1)]
 
 
 def percentile_job(settings: Settings, *, force: bool = False) -> PercentileJob:

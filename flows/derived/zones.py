@@ -181,7 +181,7 @@ class _Year:
         self, dates: Sequence[dt.date], published: Mapping[dt.date, StackedDay], hear: Hear
     ) -> tuple[list[dt.date], list[dt.date]]:
         """Days made and days removed; the file is written only where there are any."""
-        from downscaler.stores.zones import describe_year, write_year
+        from downscaler.stores.zones import YearOfZones, describe_year, write_year
 
         path = self.path
         before = describe_year(path)
@@ -196,7 +196,7 @@ class _Year:
         kept = {day: told for day, told in held.items() if dt.date.fromisoformat(day) not in gone}
         if tables or gone:
             now = kept | {str(day.date): day.record.sha256 for day in changed}
-            write_year(path, tables, self._about(now, days, before))
+            write_year(path, tables, self._about(now, days, before if same else YearOfZones()))
         return [day.date for day in changed], gone
 
     @property

@@ -12,11 +12,12 @@ from flows.studies.validation_job import ValidationJob
 
 if TYPE_CHECKING:
     from catalog.reading.points import PublishedDay
+    from downscaler.ground.cells import Indices
     from downscaler.ground.grid import Domain
     from downscaler.ground.prior import Prior
     from downscaler.sources.gridded import Sample
     from downscaler.sources.insitu import FileReport
-    from downscaler.validation.matchups import Matchups
+    from downscaler.validation.matchups import Matchups, ProductDays
     from downscaler.validation.sites import Site
     from downscaler.validation.summary import Extras, Findings
     from downscaler.validation.triple import Source
@@ -122,21 +123,25 @@ def match_up(
     import numpy as np
 
     from catalog.reading.points import sample_days
+    from downscaler import product
     from downscaler.report.validation_files import READINGS
     from downscaler.sources.insitu import table
     from downscaler.stores.prior.points import days_at
-    from downscaler.validation.matchups import PRIOR, collocate
+    from downscaler.validation.matchups import PRIOR, collocate, with_passes
     from downscaler.validation.sites import Gathered, cells
 
     rows, columns = cells(sites)
     sampled = sample_days(
         job.catalog, domain, days, rows, columns, progress=lambda done, total: tell(done, total, "reading days")
     )
+    notes, others = [], {}
+    if product.is_analysis(domain.name):
+        sampled = with_passes(sampled, _passes(job, domain, rows, columns))
+        notes.append("Analyses are judged on the days of SMAP's passes, at their time, beside their retrievals.")
     gathered = Gathered(sites=sites, dates=sampled.dates, observed=sampled.observed, window=job.window)
     for series, _ in table.read(job.out / READINGS):
         if series is not None:
             gathered.add(series)
-    notes, others = [], {}
     if len({day.grid.name for day in days}) > 1:
         notes.append("The period holds days from more than one SMAP grid.")
     if prior is not None:
@@ -147,6 +152,25 @@ def match_up(
                 f"The prior has no data of {missing} of {len(known)} days; its climatology stands in for it there."
             )
     return collocate(sites, sampled, gathered.values(), others, notes)
+
+
+def _passes(job: ValidationJob, domain: Domain, rows: Indices, columns: Indices) -> ProductDays:
+    """The SMAP-conserving days of an analysis' ground at the same cells.
+
+    Raises ValidationError where the catalogue has none: there is no retrieval to judge an analysis beside.
+    """
+    from catalog.reading.points import published_days, sample_days
+    from downscaler import product
+
+    ground = product.domain(domain.name.removeprefix(product.ANALYSIS))
+    days = published_days(job.catalog, ground, job.period)
+    if not days:
+        raise ValidationError(
+            "The catalogue has no SMAP-conserving day beside the analyses, so SMAP's retrievals are not known",
+            value=f"{job.catalog}, {ground.name}, {job.period or 'all days'}",
+            remedy="Make them too: `products` with conserving, then vadose backfill.",
+        )
+    return sample_days(job.catalog, ground, days, rows, columns)
 
 
 def _extras(

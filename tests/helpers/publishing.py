@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,19 @@ def day_fields(domain: Domain, date: dt.date, seed: int = 0) -> dict[str, np.nda
     return {variable.name: fields[variable.name] for variable in product.variables_of(domain.name)}
 
 
-def publish_day(root: Path, date: dt.date, domain: Domain = PLACE, *, seed: int = 0) -> dict[str, np.ndarray]:
-    """Publish a day and give what it was made of; another seed is another granule."""
+def publish_day(
+    root: Path,
+    date: dt.date,
+    domain: Domain = PLACE,
+    *,
+    seed: int = 0,
+    grid: str | None = None,
+    more: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:
+    """Publish a day and give what it was made of; another seed is another granule.
+
+    ``grid`` is SMAP's, where the day is to tell it; ``more`` are fields in the stead of those from the seed.
+    """
     morning = dt.datetime.combine(date, dt.time(12), tzinfo=dt.UTC)
     granule = hashlib.sha256(f"{date} {seed}".encode()).hexdigest()
     run = RunRecord(
@@ -50,8 +62,9 @@ def publish_day(root: Path, date: dt.date, domain: Domain = PLACE, *, seed: int 
         observed=(morning, morning + dt.timedelta(minutes=8)),
         simulated=True,
         caveats=("Made of noise.",),
+        parameters={} if grid is None else {"smap_grid": grid},
     )
-    fields = day_fields(domain, date, seed)
+    fields = day_fields(domain, date, seed) | dict(more or {})
     tiles = (
         Tile(window=window, fields={name: values[window.index] for name, values in fields.items()})
         for window in domain.blocks()

@@ -65,6 +65,11 @@ def day_of(entry: Entry) -> dt.date:
     return dt.date.fromisoformat(str(entry.record["properties"]["datetime"])[:10])
 
 
+def simulated_in(days: Sequence[Entry]) -> bool | None:
+    """Whether any of some days is simulated; of no day nothing is known."""
+    return any(day.record["properties"].get("vadose:simulated") for day in days) if days else None
+
+
 def day_collections(held: Holdings) -> list[str]:
     """Collections whose items are days."""
     return [name for name in held.collections if name not in NO_DAYS]

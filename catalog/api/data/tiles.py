@@ -25,6 +25,7 @@ from catalog.api.data.kept import Kept
 from catalog.api.requests import absent, bad, base
 from catalog.api.stac.holdings import Catalogue
 from catalog.api.stac.shelves import Entry
+from catalog.naming import domain_name
 from catalog.rasters.layers import CLEAR, DERIVED_LAYERS, DIFFERENCE, LAYERS, PALETTES, Layer, palettes
 from catalog.reading.rasters import open_raster
 from catalog.reading.retrieval import less_smap
@@ -185,6 +186,8 @@ def _raster(catalogue: Catalogue, entry: Entry, name: str) -> Iterator[rasterio.
         with open_raster(catalogue.store, keys[name]) as file:
             yield file
         return
+    if product.kind_of(domain_name(str(entry.record["collection"]))) is not product.CONSERVING:
+        raise absent("Only SMAP-conserving days keep the retrieval, so the item has no difference to SMAP.")
     content = _differences(catalogue)(tuple(entry.files.items()))
     with MemoryFile(content) as memory, memory.open() as file:
         yield file
@@ -204,7 +207,7 @@ def _differences(catalogue: Catalogue) -> Kept:
             theta = file.read(1).astype(np.float64)
             profile = {k: file.profile[k] for k in ("width", "height", "crs", "transform")}
         with open_raster(catalogue.store, keys[product.QUALITY_FLAG.name]) as file:
-            filled = (file.read(1) & int(Flag.GAP_FILLED)) != 0
+            filled = (file.read(1) & int(Flag.GAP_FILLED | Flag.SMAP_L4)) != 0  # of no retrieval of the day
         return _as_tiff(profile, less_smap(theta, filled, ratio_to_m01(COARSE_GRIDS[grid])))
 
     return Kept(difference, _KEPT_BYTES)

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from catalog.api.data.cube_point import cube_readings
-from catalog.api.data.dates import CollectionQuery, chosen_collection, day_collections, day_of, meant_by
+from catalog.api.data.dates import CollectionQuery, chosen_collection, day_collections, day_of, meant_by, simulated_in
 from catalog.api.requests import LatQuery, LonQuery, absent, bad, checked_period, checked_point, known_parameters
 from catalog.api.stac.holdings import Catalogue, Holdings
 from catalog.api.stac.shelves import Entry
@@ -114,9 +114,7 @@ def _answer(
     first, last = checked_period(*span, latest=latest)
     wanted = [day for day in days if first <= day_of(day) <= last]
     readings = _readings(catalogue, document, wanted, cell)
-    told = {day.record["properties"].get("vadose:simulated") for day in wanted}
-    simulated = None if not told else any(told)  # of no day nothing is known
-    return _written(form or _accepted(request) or "json", of, cell, readings, simulated=simulated)
+    return _written(form or _accepted(request) or "json", of, cell, readings, simulated=simulated_in(wanted))
 
 
 def _readings(catalogue: Catalogue, collection: Document, days: list[Entry], cell: Cell) -> list[Reading]:

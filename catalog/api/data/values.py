@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from catalog.api.data.dates import CollectionQuery, chosen_collection, day_of
+from catalog.api.data.dates import CollectionQuery, chosen_collection, day_of, simulated_in
 from catalog.api.requests import LatQuery, LonQuery, absent, bad, checked_period, checked_point, known_parameters
 from catalog.api.stac.holdings import Catalogue
 from catalog.naming import domain_name
@@ -45,7 +45,8 @@ def values(
         raise absent(f"{of} has no cell at {place[0]:g}, {place[1]:g}.")
     days = held.days(of)[::-1]
     first, last = checked_period(start, end, latest=day_of(days[-1]) if days else dt.date(1970, 1, 1))
-    wanted = [(day_of(day), day.files) for day in days if first <= day_of(day) <= last]
+    chosen = [day for day in days if first <= day_of(day) <= last]
+    wanted = [(day_of(day), day.files) for day in chosen]
     if len(wanted) * len(names) > MOST_VALUES:
         raise bad(f"One answer holds at most {MOST_VALUES} values; {len(wanted) * len(names)} were asked for.")
 
@@ -60,6 +61,7 @@ def values(
         "collection": of,
         "cell": {"lon": cell.lon, "lat": cell.lat},
         "interval": product.INTERVAL,
+        "simulated": simulated_in(chosen),
         "variables": told,
         "series": list(in_parallel(read, wanted)),
     }

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi import Path as Part
 from fastapi.responses import JSONResponse, Response
 
-from catalog.api.data.dates import CollectionQuery, chosen_collection, day_of
+from catalog.api.data.dates import CollectionQuery, chosen_collection, day_of, simulated_in
 from catalog.api.requests import absent, bad, checked_day, checked_geometry, checked_period, known_parameters
 from catalog.api.stac.holdings import Catalogue
 from catalog.naming import domain_name
@@ -25,7 +25,7 @@ from catalog.reading.zones import area_of, ground_of, part_of, polygon_series
 from catalog.store.base import Store
 from downscaler import product
 from downscaler.errors import DomainError, MissingExtraError, ZoneError
-from downscaler.stores.zones import SCHEMA, read_zone
+from downscaler.stores.zones import SCHEMA, is_simulated, read_zone
 
 router = APIRouter()
 MOST_DAYS, LARGEST = 366, 300_000.0
@@ -69,11 +69,12 @@ def timeseries(
     if not _NAME.fullmatch(layer) or layer.startswith("."):
         raise absent(f"No layer {layer[:80]!r}.")
     try:
-        table = read_zone(folder, layer, zone[:200], (_day(start, "start"), _day(end, "end", dt.date.max)))
+        period = _day(start, "start"), _day(end, "end", dt.date.max)
+        table, simulated = read_zone(folder, layer, zone[:200], period), is_simulated(folder, layer, period)
     except ZoneError as error:
         raise absent(f"{error.what.rstrip('.')}: {layer[:80]}, {zone[:80]}.") from None
     rows = table.to_pylist()
-    told = {"layer": layer, "zone": zone, "name": rows[0]["name"] if rows else None}
+    told = {"layer": layer, "zone": zone, "name": rows[0]["name"] if rows else None, "simulated": simulated}
     described = {name: table.schema.field(name).metadata for name in table.schema.names[3:]}
     about = {name: (d[b"units"].decode(), d[b"comment"].decode()) for name, d in described.items()}
     return _table(told, [_plain(row, ("date", *about)) for row in rows], about, f)
@@ -97,13 +98,14 @@ def drawn(
     of, polygon = chosen_collection(held, collection), _polygon(body)
     days = held.days(of)[::-1]
     first, last = checked_period(start, end, latest=day_of(days[-1]) if days else dt.date(1970, 1, 1))
-    wanted = [(day_of(day), day.files) for day in days if first <= day_of(day) <= last]
+    chosen = [day for day in days if first <= day_of(day) <= last]
+    wanted = [(day_of(day), day.files) for day in chosen]
     if len(wanted) > MOST_DAYS:
         raise bad(f"One answer holds at most {MOST_DAYS} days; {len(wanted)} were asked for. Ask in parts.")
     ground = ground_of(held.collections[of][1])
     if part_of(ground, polygon) is None:
         raise absent(f"The polygon lies outside {of}.")
-    told = {"collection": of, "area_km2": round(area_of(polygon), 3)}
+    told = {"collection": of, "area_km2": round(area_of(polygon), 3), "simulated": simulated_in(chosen)}
     try:
         if product.SOIL_MOISTURE.name not in held.collections[of][1]["item_assets"]:
             return _shares(catalogue.store, of, wanted, place_of(ground, polygon), told, f)
@@ -144,7 +146,7 @@ def _day(text: str | None, name: str, default: dt.date = dt.date.min) -> dt.date
 def _polygon(body: Mapping[str, Any]) -> shapely.Geometry:
     """The polygon of a body; HTTP 400 where it is none, crosses itself or is too large."""
     given = body.get("geometry") if body.get("type") == "Feature" else body
-    geometry = checked_geometry(given)
+    geometry = checked_geometry(given, "The polygon")
     if geometry is None or geometry["type"] not in ("Polygon", "MultiPolygon"):
         raise bad("The body takes a GeoJSON Polygon or MultiPolygon, or a Feature with one.")
     polygon = shapely.geometry.shape(geometry)
@@ -172,12 +174,15 @@ def _written(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], form: s
 def _table(
     told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], columns: Mapping[str, tuple[str, str]], form: str
 ) -> Response:
-    """Rows with a date and ``columns`` by name, with their units and labels, as CSV or JSON."""
+    """Rows with a date and ``columns`` by name, with their units and labels, as CSV or JSON.
+
+    Every line of CSV tells whether the data are simulated, so that a table that is cut keeps it.
+    """
     if form == "csv":
         lines = io.StringIO()
-        writer = csv.DictWriter(lines, ("date", *columns), lineterminator="\n")
+        writer = csv.DictWriter(lines, ("date", *columns, "simulated"), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({**row, "simulated": str(bool(told["simulated"])).lower()} for row in rows)
         return Response(lines.getvalue(), media_type="text/csv; charset=utf-8")
     units = {name: unit for name, (unit, _) in columns.items()}
     labels = {name: label for name, (_, label) in columns.items()}

@@ -28,6 +28,7 @@ STANDING = Component(share=0.25, days=400.0, km=60.0)
 # Upper Verde, without noise, were 1.32 and 1.24; without weather 1.11 and 0.97.
 SMEARED = 1.28
 _Z90 = 1.6448536269514722  # standard normal quantile of 0.95
+_LARGEST = 100.0  # of any factor that a model may tell
 _LIMITS = (-2.5, 4.0)  # spreads that the answer to weather is held within
 
 
@@ -81,7 +82,7 @@ class Memory:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Memory:
         """The inverse of ``as_dict``; raises KeyError, TypeError or ValueError for what it is not."""
-        return cls(
+        memory = cls(
             amplitude=float(stored["amplitude"]),
             weights=tuple(map(float, stored["weights"])),
             centres=tuple(map(float, stored["centres"])),
@@ -89,6 +90,14 @@ class Memory:
             inflation=float(stored["inflation"]),
             **_stretch(stored),
         )
+        below, above = memory.stretch
+        factors = (memory.amplitude, memory.inflation, *below, *above)
+        known = all(0.0 < factor <= _LARGEST for factor in factors) and 0.0 <= memory.unexplained <= _LARGEST
+        if not known or len(memory.weights) != len(memory.centres):
+            raise ValueError(f"no memory: {dict(stored)}")
+        if not np.isfinite([*memory.weights, *memory.centres]).all():
+            raise ValueError(f"no memory: {dict(stored)}")
+        return memory
 
 
 def _stretch(stored: Mapping[str, Any]) -> dict[str, Any]:

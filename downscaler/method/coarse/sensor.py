@@ -103,10 +103,15 @@ def find_sensor(
 ) -> tuple[Sensor, Observation]:
     """The sensor and the error that make what was seen likeliest, among ``SENSORS`` and ``ERRORS``.
 
-    Taken from the blocks with most retrievals; the mean of the cell and SMAP's nominal error where there are too few.
+    Taken from the blocks with most retrievals. A few passes alone tell as one does, see ``pass_error``; the mean of the
+    cell and SMAP's nominal error where there are fewer still.
     """
-    parts = _fullest(seen, background, _FEWEST_VALUES)
-    sensor, found, _ = _likeliest(parts, SHARES, (1.0,), ages, components, cell_km)
+    if parts := _fullest(seen, background, _FEWEST_VALUES):
+        sensor, found, _ = _likeliest(parts, SHARES, (1.0,), ages, components, cell_km)
+        return sensor, found
+    if np.isfinite(seen).sum() >= _FEWEST_IN_ALL:
+        parts = _fullest(seen, background, _FEWEST_OF_PASS)
+    sensor, found, _ = _likeliest(parts, SHARES[:1], SCALES, ages, components, cell_km)
     return sensor, found
 
 
@@ -118,7 +123,7 @@ def find_scale(
     found: tuple[Sensor, Observation],
     cell_km: float,
 ) -> float:
-    """How much larger than usual departures are in the window, by what SMAP saw of them; 1 with few retrievals.
+    """How much larger than usual departures are in the window, by what SMAP saw of them; 1 where it saw nothing.
 
     A record of a year has seen one season of a sort. Where passes lie farther from its level than its days did, less of
     that is taken for SMAP's error, and errors are told larger: root mean square of ``SCALES``, each as likely as it
@@ -134,8 +139,8 @@ def find_scale(
     """
     sensor, observation = found
     scores, inner = [], slice(_FAR, -_FAR)
-    fewest = _FEWEST_OF_PASS if background.model else _FEWEST_VALUES  # a model's soils err from the first day on
-    for values, land in _fullest(seen, background, fewest):
+    full = [] if background.model else _fullest(seen, background, _FEWEST_VALUES)
+    for values, land in full or _fullest(seen, background, _FEWEST_OF_PASS):
         wide = departures(values, ages, land, sensor, cell_km)
         passes = Passes(values=wide.values[:, inner, inner], ages=wide.ages)
         spreads = (scale * land.spread[inner, inner] for scale in SCALES)

@@ -18,6 +18,7 @@ from downscaler.errors import (
     GranuleGridError,
     GranuleLayoutError,
     GranuleMissingError,
+    GranuleNameError,
     GranuleUnreadableError,
     NoRetrievalError,
     broken_as,
@@ -27,7 +28,7 @@ from downscaler.ground.grid import Domain, EaseGrid
 from downscaler.sources.smap.composite import MERGE_RULE, NAMES, Retrievals, merge
 from downscaler.sources.smap.flags import FLAG_FILL
 from downscaler.sources.smap.granule import Granule, open_granules, opened
-from downscaler.sources.smap.names import HALF_ORBIT_LENGTH
+from downscaler.sources.smap.names import HALF_ORBIT_LENGTH, GranuleName
 from downscaler.sources.smap.placement import longitudes
 from downscaler.sources.smap.retrievals import only_on, read_group
 
@@ -155,9 +156,25 @@ def _of_day(granules: list[Granule], date: dt.date | None) -> tuple[dt.date, lis
             )
         return days[0], granules
     chosen = [g for g in granules if g.name.covers(date)]
+    mislabelled = [g for g in granules if g.name.start is None and _named_of(g.path, date)]
+    if not chosen and mislabelled:  # a fault of the file, not a day without SMAP
+        raise GranuleLayoutError(
+            f"{mislabelled[0].path.name} is of another day than its name says",
+            value=", ".join(map(str, days)),
+            allowed=f"{date}",
+            remedy="Download the granule again, or give the file the name of its day.",
+        )
     if not chosen:
         raise GranuleMissingError(f"No granule given is of {date}", value=", ".join(map(str, days)), allowed=str(date))
     return date, chosen
+
+
+def _named_of(path: Path, date: dt.date) -> bool:
+    """Whether the name of a daily granule's file says that it is of a day."""
+    try:
+        return GranuleName.parse(path).covers(date)
+    except GranuleNameError:
+        return False
 
 
 def _one_grid(granules: list[Granule]) -> EaseGrid:

@@ -189,13 +189,14 @@ def _check_once(times: NDArray[np.datetime64], name: str) -> None:
 
 
 def _check_daily(days: list[dt.date], where: object) -> None:
-    """Refuse steps that never follow from day to day: a month's rain would fall on one day."""
-    apart = [(later - day).days for day, later in pairwise(days)]
-    if apart and min(apart) > 1:
+    """Refuse steps of weeks or months, whose rain would fall on one day; single days that are far apart are none."""
+    apart = {(later - day).days for day, later in pairwise(days)}
+    weeks = len(days) > 2 and len(apart) == 1 and min(apart) > 1
+    if weeks or (apart and apart <= {28, 29, 30, 31}):
         raise WeatherUnreadableError(
             f"Steps of {where} are longer than a day",
             value=f"{days[0]}, {days[1]}, ...",
-            allowed="steps of a day or shorter, some of them of successive days",
+            allowed="steps of a day or shorter",
         )
 
 

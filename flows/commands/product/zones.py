@@ -109,9 +109,11 @@ def _print(folder: Path, layer: str, zone: str) -> None:
     import csv
     import sys
 
-    from downscaler.stores.zones import read_zone
+    from downscaler.stores.zones import is_simulated, read_zone
 
     table, writer = read_zone(folder, layer, zone), csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(table.schema.names)
+    simulated = str(is_simulated(folder, layer)).lower()  # of every line, so that a table that is cut keeps it
+    writer.writerow([*table.schema.names, "simulated"])
     for row in table.to_pylist():
-        writer.writerow([f"{value:.5g}" if isinstance(value, float) else value for value in row.values()])
+        shown = [f"{value:.5g}" if isinstance(value, float) else value for value in row.values()]
+        writer.writerow([*shown, simulated])

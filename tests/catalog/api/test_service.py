@@ -12,13 +12,16 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from publishing import publish_day
 from serving import eventually, served
+from starlette.testclient import TestClient
 
 from catalog import open_store, publish
 from catalog.api import create_app
 from catalog.api.data.tiles import render
 from catalog.api.middleware import POLICY
 from catalog.cube.update import collections_with_days, update_cube
+from catalog.naming import collection_id
 from catalog.publish.withdraw import withdraw
 from catalog.rasters.layers import COLOURS, DERIVED_LAYERS, DIFFERENCE, LAYERS
 from catalog.rasters.thumbnail import RANGE
@@ -371,6 +374,32 @@ def test_the_cell_of_a_point_is_the_grids(root, lon, lat):
 def test_flag_names_follow_the_bits():
     assert flag_names(0) == ()
     assert flag_names(Flag.FILL | Flag.URBAN) == ("fill", "urban")
+
+
+def test_analyses_have_no_difference_to_smap(tmp_path):
+    """The mean of their cells is their own: no retrieval can be read back."""
+    answers = {}
+    for domain in (DOMAIN, product.analysis_of(DOMAIN)):
+        publish_day(tmp_path, DAYS[0], domain, grid="M36")
+        of = collection_id(domain.name)
+        answers[domain.name] = f"/tiles/{of}/{of}_20150401/{DIFFERENCE}/1/0/0.png"
+    client = TestClient(create_app(tmp_path))
+    assert [client.get(path).status_code for path in answers.values()] == [200, 404]
+
+
+def test_a_day_of_smap_l4_has_no_difference_to_a_retrieval(tmp_path):
+    """Where SMAP was silent the cells' mean is that of a model."""
+    shape = (DOMAIN.shape().y, DOMAIN.shape().x)
+    for day, flag in ((DAYS[0], 0), (DAYS[1], int(Flag.SMAP_L4))):
+        publish_day(tmp_path, day, grid="M36", more={"quality_flag": np.full(shape, flag, np.uint16)})
+    client = TestClient(create_app(tmp_path))
+    lon, lat = HERE.values()
+    x, y, _, _ = tile_of(lon, lat, 11)
+    drawn = [
+        pixels(client.get(f"/tiles/{COLLECTION}/{COLLECTION}_{day:%Y%m%d}/{DIFFERENCE}/11/{x}/{y}.png"))[..., 3].any()
+        for day in DAYS[:2]
+    ]
+    assert drawn == [True, False]
 
 
 def test_a_lost_raster_is_the_services_trouble_and_a_lost_item_is_left_out(tmp_path, run_record, whole_tiles):

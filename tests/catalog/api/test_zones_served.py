@@ -36,7 +36,9 @@ def ask(published_root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("zones")
     layer = Layer(name="fields", sha256="0" * 64, zones=(Zone(id="7", name="Seven", geometry=FIELD),))
     made = [rows_of(layer, date, expected(published_root, date)) for date in DAYS]
-    write_year(year_file(folder, "fields", 2015), made, YearOfZones(days={str(date): "a" for date in DAYS}))
+    write_year(
+        year_file(folder, "fields", 2015), made, YearOfZones(days={str(date): "a" for date in DAYS}, simulated=True)
+    )
     with served(create_app(published_root, zones=folder)) as address:
 
         def ask(method, path, body=None):
@@ -60,8 +62,9 @@ def test_a_series_that_was_made(ask, published_root):
     assert told["series"][1]["mean"] == pytest.approx(expected(published_root, DAYS[1])["mean"][0], abs=1e-5)
     status, body = ask("GET", "/zones/fields/7/timeseries?start=2015-04-02&f=csv")
     assert status == 200
-    assert body.splitlines()[0] == "date,mean,uncertainty,lower,upper,spread,cover"
-    assert [line[:10] for line in body.splitlines()[1:]] == ["2015-04-02"]
+    assert body.splitlines()[0] == "date,mean,uncertainty,lower,upper,spread,cover,simulated"
+    assert [(line[:10], line.rsplit(",", 1)[1]) for line in body.splitlines()[1:]] == [("2015-04-02", "true")]
+    assert told["simulated"] is True
 
 
 def test_a_polygon_that_is_drawn(ask, published_root):
@@ -72,6 +75,9 @@ def test_a_polygon_that_is_drawn(ask, published_root):
     for row, date in zip(told["series"], DAYS, strict=True):
         for name, values in expected(published_root, date).items():
             assert row[name] == pytest.approx(values[0], abs=2e-5), name
+    assert told["simulated"] is False
+    _, table = ask("POST", "/zones?f=csv", GEOJSON)
+    assert [line.rsplit(",", 1)[1] for line in table.splitlines()] == ["simulated", "false", "false"]
     empty = shapely.geometry.mapping(shapely.box(-98.6, 35.0, -98.5, 35.1))  # the corner without values
     status, body = ask("POST", "/zones", empty)
     assert status in (200, 404)
@@ -99,6 +105,9 @@ def test_a_polygon_that_is_drawn(ask, published_root):
         ("POST", "/zones", shapely.geometry.mapping(shapely.box(0, 89, 1, 90)), 400, "leaves the grid"),
         ("POST", "/zones", shapely.geometry.mapping(shapely.box(10, 40, 11, 41)), 404, "outside"),
         ("POST", "/zones", {}, 400, "GeoJSON"),
+        ("POST", "/zones", {"type": "Polygon", "coordinates": []}, 400, "The polygon has no position"),
+        ("POST", "/zones", {"type": "Polygon"}, 400, "The polygon has no position"),
+        ("POST", "/zones", {"type": "Polygon", "coordinates": [[0, 1], [1, 1]]}, 400, "The polygon is not a valid"),
     ],
 )
 def test_what_cannot_be_answered_is_told(ask, method, path, body, status, words):

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,6 +200,35 @@ def test_a_model_with_a_changed_or_missing_file_is_refused(chain, tmp_path):
         load_model(broken)
     with pytest.raises(ModelUnreadableError, match=r"(?i)not a model folder"):
         load_model(tmp_path)
+
+
+def _swapped(entry: dict[str, Any]) -> None:
+    files = entry["files"]
+    files["mean"], files["bounds"] = files["bounds"], files["mean"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: _swapped(manifest["branches"][0]),
+        lambda manifest: manifest["branches"][0].update(forcing=not manifest["branches"][0]["forcing"]),
+        lambda manifest: manifest["branches"][0].update(stretch=[-1.0, 1.0]),
+        lambda manifest: manifest["branches"][0].update(stretch=[1.0, 1e300]),
+        lambda manifest: manifest["branches"][0].update(roughness=-1e-4),
+        lambda manifest: manifest["branches"].append(manifest["branches"][0]),
+        lambda manifest: manifest["memory"]["M09"].update(inflation=-1.0),
+        lambda manifest: manifest["memory"]["M09"].update(amplitude=1e9),
+        lambda manifest: manifest["memory"]["M09"].update(centres=[0.0]),
+    ],
+)
+def test_a_model_whose_numbers_cannot_be_is_refused(change, chain, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(chain.model_folder, other)
+    manifest = json.loads((other / "model.json").read_text())
+    change(manifest)
+    (other / "model.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelUnreadableError, match="damaged"):
+        load_model(other)
 
 
 def test_a_model_for_other_features_is_refused_by_name(chain, tmp_path):

@@ -121,6 +121,21 @@ def test_a_small_domain_reads_only_its_window(
     assert max(sizes) == 400
 
 
+def test_a_granule_of_another_day_than_its_name_says_is_a_fault(smap_writer: Any, am_pm: dict[str, Any]) -> None:
+    """It was told as a day without a granule, which is no failure."""
+    path = smap_writer.daily(
+        E9,
+        M09,
+        am_pm,
+        Extent__rangeBeginningDateTime="2024-05-19T00:00:00Z",
+        Extent__rangeEndingDateTime="2024-05-19T23:59:59Z",
+    )
+    with pytest.raises(GranuleLayoutError, match="another day than its name says"):
+        read_day([path], DEMO, date=DAY)
+    with pytest.raises(GranuleMissingError):
+        read_day([path], DEMO, date=DAY + dt.timedelta(days=1))
+
+
 def test_metadata_is_the_truth_and_the_name_a_hint(smap_writer: Any, am_pm: dict[str, Any]) -> None:
     path = smap_writer.daily(
         "renamed.h5",

@@ -13,6 +13,7 @@ import shapely
 from pyproj import Transformer
 
 from downscaler.errors import ZoneError
+from downscaler.records import file_sha256
 from downscaler.sources.zones import read_layer
 
 SQUARES = {
@@ -81,6 +82,36 @@ def test_attributes_may_be_named(tmp_path: Path) -> None:
     assert [(zone.id, zone.name) for zone in layer.zones] == [("Caddo", "40015"), ("Comanche", "40031")]
     with pytest.raises(ZoneError, match="no such attribute"):
         read_layer(tmp_path / "c.json", id_field="HUC8")
+
+
+def test_other_attributes_make_another_layer(tmp_path: Path) -> None:
+    """Else days of a series would stand under identifiers of which others have none."""
+    path = as_geojson(tmp_path / "c.json")
+    made = [read_layer(path), read_layer(path, id_field="NAME"), read_layer(path, name_field="GEOID")]
+    assert len({layer.sha256 for layer in made}) == 3
+    assert read_layer(path).sha256 == made[0].sha256 == file_sha256(path)
+
+
+@pytest.mark.parametrize("turn", [-360.0, 0.0, 360.0])
+def test_polygons_across_the_antimeridian_lie_at_both_ends(tmp_path: Path, turn: float) -> None:
+    """Projected as they stand, their edges would run across the whole grid, and cover what lies between."""
+    across = shapely.Polygon([(170 + turn, 51), (185 + turn, 52), (190 + turn, 55), (172 + turn, 54)])
+    document = {"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(across)}
+    path = tmp_path / "a.geojson"
+    path.write_text(json.dumps(document))
+    if turn > 0:
+        with pytest.raises(ZoneError, match="not in longitude and latitude"):
+            read_layer(path)
+        return
+    (zone,) = read_layer(path).zones
+    west, _, east, _ = zone.geometry.bounds
+    assert (west, east) == (-180.0, 180.0)
+    assert zone.geometry.area == pytest.approx(across.area)
+    for lon, lat in ((171.5, 51.5), (181, 53), (189, 54.5)):
+        assert across.contains(shapely.Point(lon + turn, lat)) == zone.geometry.contains(
+            shapely.Point((lon + 180) % 360 - 180, lat)
+        )
+    assert not zone.geometry.intersects(shapely.box(-169, 50, 169, 60))
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ def test_rules_say_what_is_wrong_with_them(tmp_path: Path) -> None:
         f"{RULE}below = 20": "no value reaches",  # per cent, of a fraction
         RULE.replace("[-98.1, 34.75]", "[true, false]") + "below = 0.2": "place is none",
         f"{RULE}below = 0.2\nbelo = 1": "unknown key",
+        RULE.replace("name", "nmae") + "below = 0.2": "unknown key. Got: nmae",
         f"{RULE}below = 0.2\nvariable = 'percentile'": "no such variable",
         f"{RULE}below = 0.2\nwebhook = 'ftp://x'": "webhook is no address",
         RULE.replace("[-98.1, 34.75]", "[34.75]") + "below = 0.2": "place is none",

@@ -16,12 +16,14 @@ from catalog.api import create_app
 from catalog.check.check import check
 from catalog.reading.days import find_item, validate_catalog
 from catalog.reading.rasters import read_rasters
+from catalog.reading.stack import StackedDay
 from downscaler import product
 from downscaler.derived.composite import ErrorMemory
 from downscaler.derived.drought import flash_drought_probability
 from downscaler.derived.percentile import Reference, anomaly, join, percentile, quantiles, standing
 from downscaler.derived.zones import zone_weights
 from downscaler.errors import ConfigError
+from downscaler.records import RunRecord
 from downscaler.sources.landcover import Mask
 from downscaler.sources.parflow import open_source
 from downscaler.sources.zones import read_layer
@@ -66,7 +68,7 @@ def test_percentiles_follow_their_season(job: PercentileJob, tmp_path: Path) -> 
         return np.stack([days[date][name].astype(float) if date in days else blank for date in dates])
 
     def climatology(date: dt.date) -> Reference:
-        own = data.values[in_season(data["time"].dt.dayofyear.values, date)].astype(float)
+        own = data.values[in_season(data["time"].values, date)].astype(float)
         theta, sigma = (stacked([one for one in BEFORE if one in season_before(date)], name) for name in READ[:2])
         return join(theta, sigma, len(theta) / 31, own, len(own) / 31)
 
@@ -107,6 +109,10 @@ def test_percentiles_follow_their_season(job: PercentileJob, tmp_path: Path) -> 
     asked = f"/zones?collection=vadose-sm-1km-{job.target.name}"
     told = client.post(asked, json=shapely.geometry.mapping(square)).json()
     (row,) = told["series"]
+    at = f"/values?lon=-94.72&lat=34.42&collection=vadose-sm-1km-{job.target.name}"
+    assert (told["simulated"], client.get(at).json()["simulated"]) == (True, True)
+    lines = client.post(f"{asked}&f=csv", json=shapely.geometry.mapping(square)).text.splitlines()
+    assert [line.rsplit(",", 1)[1] for line in lines] == ["simulated", "true"]
     weights = zone_weights([square], source).matrix.toarray()[0].reshape(known.shape)
     for name in ("percentile", "probability_d1", "probability_w4"):
         share = np.where(known, weights, 0.0)
@@ -179,12 +185,35 @@ def test_numbers_do_not_hang_on_how_many_cells_are_worked_on_at_once(monkeypatch
     assert (whole["climatology_p10"] < whole["climatology_p50"]).all()
 
 
+@pytest.mark.parametrize("month_day", [(1, 3), (3, 10), (12, 28), (2, 29), (7, 1)])
+def test_a_season_has_as_many_days_in_every_year(month_day: tuple[int, int]) -> None:
+    """By numbers of days of the year, one is lost around New Year of common years, and all move after a leap day."""
+    date = dt.date(2024, *month_day)
+    days = np.arange("2014-06-01", "2024-06-01", dtype="datetime64[D]")
+    expected = {day for day in season_before(date) if days[0].item() <= day <= days[-1].item()}
+    own = {date + dt.timedelta(days=n) for n in range(-15, 16)}
+    chosen = set(days[in_season(days, date)].tolist())
+    assert chosen - own == expected - own
+    assert in_season(days[:0], date).size == 0
+
+
 def test_seasons_go_round_the_year_and_leap_days_have_one() -> None:
-    days = np.arange(1, 367)
-    assert set(days[in_season(days, dt.date(2024, 1, 3))]) == {*range(1, 19), *range(354, 367)}
     before = season_before(dt.date(2024, 2, 29))
     assert len(before) == 310 == len(set(before))
     assert (min(before), max(before)) == (dt.date(2014, 2, 13), dt.date(2023, 3, 15))
+
+
+def test_a_winter_is_one_earlier_year(job: PercentileJob) -> None:
+    """It lies in two years; counted twice, nine winters would be told as ten, and no more as a short record."""
+    run = RunRecord(
+        date=dt.date(2024, 1, 3), domain_name="x", inputs=(), observed=(dt.datetime(2024, 1, 3, tzinfo=dt.UTC),) * 2
+    )
+    held = [one for one in season_before(run.date) if one > dt.date(2015, 2, 1)]
+    days = [
+        StackedDay(date=date, keys={}, record=None, simulated=False, caveats=(), observed=run.observed)  # type: ignore[arg-type]
+        for date in [run.date, *held]
+    ]
+    assert ["of 8 earlier years" in caveat for caveat in job._caveats(run, days, run.date)] == [True]
 
 
 def test_without_a_prior_there_is_a_clear_error() -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from downscaler import product
 from downscaler.derived.zones import SpatialErrors, zone_statistics, zone_weights
 from downscaler.errors import ZoneError
 from downscaler.sources.zones import read_layer
-from downscaler.stores.zones import describe_year, read_zone, year_file
+from downscaler.stores.zones import describe_year, read_zone, write_year, year_file
 from flows.derived.zones import READ, make_zones
 
 pytest.importorskip("exactextract", reason="zones need exactextract")
@@ -66,8 +67,11 @@ def test_a_series_follows_its_days(tmp_path: Path) -> None:
     about = describe_year(year_file(out, "fields", 2024))
     assert (about.simulated, about.caveats, set(about.days)) == (True, ("Made of noise.",), {str(d) for d in DAYS[2:]})
 
+    with_more = replace(about, caveats=("Of a day that is gone.", *about.caveats))
+    write_year(year_file(out, "fields", 2024), [], with_more)
     layer = read_layer(polygons(tmp_path / "fields.geojson", a=SQUARES["a"]))
     assert make_zones(str(root), PLACE, layer, out, DAYS).made == tuple(DAYS[1:]), "other polygons: all anew"
+    assert describe_year(year_file(out, "fields", 2024)).caveats == about.caveats, "what was said of other rows goes"
     with pytest.raises(ZoneError, match=r"no series of that zone. Got: fields: b. Allowed: a\."):
         read_zone(out, "fields", "b")
     beside = read_layer(polygons(tmp_path / "beside.geojson", a=SQUARES["a"], c=shapely.box(0, 0, 1, 1)))

@@ -7,12 +7,13 @@ import pytest
 
 from downscaler.method.coarse.analysis import FAST, SLOW, STANDING, Memory
 from downscaler.method.coarse.geometry import Component
-from downscaler.method.coarse.observation import Observation, seen_through, smear
+from downscaler.method.coarse.observation import Observation, seen_through, smear, smeared
 from downscaler.method.coarse.sensor import (
     FOOTPRINT,
     SENSORS,
     Background,
     find_scale,
+    find_sensor,
     pass_error,
     smearing,
 )
@@ -104,11 +105,24 @@ def test_a_window_tells_how_large_departures_are(size: float, low: float, high: 
     assert low * 0.8 < find_scale(seen, ages, gap, COMPONENTS, found, KM) < high * 1.2
 
 
-def test_of_a_models_own_days_a_single_pass_tells_that_they_are_farther_off() -> None:
-    """Beside a model's own day a pass counts from the first one on; beside a record's mean it takes some more."""
+def test_a_single_pass_tells_that_departures_are_larger() -> None:
     ages = np.zeros(1)
     _, background = scene(1)
     seen = background.level + departures(ages, 0.08, 7)
     found = SENSORS[0], Observation()
-    assert find_scale(seen, ages, background, COMPONENTS, found, KM) == 1.0
-    assert find_scale(seen, ages, replace(background, model=True), COMPONENTS, found, KM) > 1.2
+    for land in (background, replace(background, model=True)):
+        assert find_scale(seen, ages, land, COMPONENTS, found, KM) > 1.2
+
+
+def test_one_pass_is_the_same_sensor_to_the_analysis_and_to_its_own_day() -> None:
+    """A catalogue's first analyses have but a pass or two: they do not take SMAP for what is nominal."""
+    ages = np.zeros(1)
+    _, background = scene(1)
+    field = background.level + departures(ages, 0.05, 3)
+    seen = smeared(field, np.ones(SHAPE, bool), KM, FOOTPRINT) + np.random.default_rng(1).normal(0.0, 0.01, field.shape)
+    sensor, observation = find_sensor(seen, ages, background, COMPONENTS, KM)
+    alone = pass_error(seen[0], background, COMPONENTS, KM)
+    assert (sensor, observation) == (alone.sensor, alone.observation)
+    assert sensor.width > 0
+    assert observation.error < 0.03
+    assert find_sensor(np.full(seen.shape, np.nan), ages, background, COMPONENTS, KM) == (SENSORS[0], Observation())

@@ -147,6 +147,10 @@ def _months(data: netCDF4.Dataset) -> None:
     data["time"][:] = [0.0, 28.0, 59.0]
 
 
+def _weeks(data: netCDF4.Dataset) -> None:
+    data["time"][:] = [0.0, 7.0, 14.0]
+
+
 def _rows_in_no_order(data: netCDF4.Dataset) -> None:
     data["lat"][:] = np.roll(data["lat"][:], 4)  # two halves put together, the northern one first
 
@@ -160,6 +164,7 @@ def _across_180(data: netCDF4.Dataset) -> None:
     [
         (_twice, "steps of one time"),
         (_months, "longer than a day"),
+        (_weeks, "longer than a day"),
         (_rows_in_no_order, "not regular"),
         (_across_180, "across 180 degrees"),
     ],
@@ -171,6 +176,16 @@ def test_files_that_would_be_misread_are_refused(
         change(data)
     with pytest.raises(WeatherUnreadableError, match=words):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("times", [(0.0, 4.0, 9.0), (0.0, 2.0, 40.0)])
+def test_single_days_far_apart_are_read(times: tuple[float, ...], tmp_path: Path) -> None:
+    """What fills the gaps of a store."""
+    with netCDF4.Dataset(daily(tmp_path / "a.nc"), "a") as data:
+        data["time"][:] = times
+    source = open_weather_source("netcdf", tmp_path / "a.nc")
+    assert [(day - source.days[0]).days for day in source.days] == list(times)
+    source.close()
 
 
 def test_rain_whose_zeros_are_declared_to_be_missing_is_refused(tmp_path: Path) -> None:
