@@ -15,7 +15,11 @@ from serving import served
 from catalog.api import create_app
 from catalog.api.stac.pgsync import sync
 
-pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.hypothesis]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.hypothesis,
+    pytest.mark.integration,
+]
 
 
 @pytest.fixture(scope="module", params=["embedded", "pgstac"])

@@ -21,6 +21,8 @@ from downscaler.errors import CatalogError, ModelUnreadableError
 from downscaler.report.model_files import write_report
 from downscaler.stores.model import manifest_digest, read_manifest
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def reported(chain, tmp_path_factory):

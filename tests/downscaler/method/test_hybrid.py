@@ -155,6 +155,7 @@ def test_the_hybrid_beats_bilinear_smap_against_the_simulated_truth(chain, whole
     assert rmse["hybrid"] < 0.9 * rmse["bilinear"]
 
 
+@pytest.mark.integration
 def test_training_is_reproducible_bit_for_bit_and_beats_the_pattern_on_held_out_days(chain):
     again = train(chain.prior, grids=[M09], options=chain.options)
     for key, branch in chain.model.branches.items():

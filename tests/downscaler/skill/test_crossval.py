@@ -184,6 +184,7 @@ def test_a_block_without_active_cells_is_no_draw():
     assert found["bias"].high - found["bias"].low == pytest.approx(width, rel=0.15)
 
 
+@pytest.mark.integration
 def test_same_seed_same_figures_whatever_other_noise_is_judged(little):
     one = cross_validate(little, noises=(0.0, 0.04), options=FEW)
     two = cross_validate(little, noises=(0.04,), options=FEW)

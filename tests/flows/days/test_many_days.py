@@ -25,6 +25,8 @@ from flows.day.jobs import DayJob, DayOutcome
 from flows.days.plan import make_last, make_period, plan_last, plan_period
 from flows.days.run import judge, require_no_failure, run_days
 
+pytestmark = pytest.mark.integration
+
 DOMAIN = "-94.9,34.3,-94.4,34.6"
 START, DAYS = dt.date(2024, 5, 23), 5  # as the fixture ``made``; SMAP misses the 27th
 END = START + dt.timedelta(days=DAYS - 1)
