@@ -23,9 +23,9 @@ from downscaler.errors import ComparisonError, broken_as
 from downscaler.sources import geotiff, hdf5, products, zarrs
 from downscaler.sources.bounds import LONGEST, middles
 from downscaler.sources.folders import files_below, left_unread
+from downscaler.sources.hdf5.valid import only_valid
 from downscaler.sources.lengths import METRES
 from downscaler.sources.refused import RefusedFileError
-from downscaler.sources.valid import only_valid
 
 Floats = NDArray[np.float64]
 _NAMES = ("soil_moisture", "sm", "ssm", "surface_soil_moisture", "theta", "swvl1")

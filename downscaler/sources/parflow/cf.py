@@ -14,9 +14,9 @@ from pyproj.exceptions import CRSError
 from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError
 from downscaler.sources import hdf5, zarrs
 from downscaler.sources.bounds import LONGEST, middles
+from downscaler.sources.hdf5.valid import only_valid
 from downscaler.sources.lengths import METRES
 from downscaler.sources.refused import RefusedFileError
-from downscaler.sources.valid import only_valid
 
 _LAYER_AXES = ("layer", "z", "level", "depth", "soil_layer")
 

@@ -16,7 +16,7 @@ from odc.geo import wh_, xy_
 from downscaler.errors import BROKEN, PriorSchemaError, PriorUnreadableError, WeatherUnreadableError
 from downscaler.ground.lattice import IJWindow, Lattice
 from downscaler.sources import hdf5
-from downscaler.sources.valid import only_valid
+from downscaler.sources.hdf5.valid import only_valid
 
 SUFFIXES = (".nc", ".nc4")
 _FILL = 9990.0  # fills are -9999, -9999.9 or 1e20: no weather is that large
