@@ -227,9 +227,8 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         """One text with commas as the list that it stands for; an empty list as none."""
         entries = value.split(",") if isinstance(value, str) else value
-        if not isinstance(entries, (list, tuple, type(None))) or not all(
-            isinstance(e, (str, Path)) for e in entries or ()
-        ):
+        listed = isinstance(entries, (list, tuple, type(None)))
+        if not listed or not all(isinstance(entry, (str, Path)) for entry in entries or ()):
             raise ValueError("a list of texts, or one text with commas")
         named = [str(entry).strip() for entry in entries or () if str(entry).strip()]
         return tuple(named) or None
@@ -286,9 +285,7 @@ def _read_file(path: Path) -> dict[str, Any]:
                 value=str(value).lower(),
                 allowed="a number or a text",
             )
-        if (
-            isinstance(value, str) and not value.strip() and key not in _LISTS
-        ):  # of a path it would be the file's own folder
+        if isinstance(value, str) and not value.strip() and key not in _LISTS:  # a path would be the file's own folder
             raise ConfigError(f"Setting {key!r} in {path} is empty", remedy="Delete the line to leave it unset.")
     for key in _PATHS:
         value = values.get(key)

@@ -268,9 +268,7 @@ class _Reader:
             sensor=sensor,
             time=data.index.to_numpy(dtype="datetime64[s]"),
             value=np.where(value <= _MISSING, np.nan, value),
-            flag=np.array(
-                [str(flag) for flag in data[f"{_VARIABLE}_flag"]]
-            ),  # all of each, with missing ones among them
+            flag=np.array([str(flag) for flag in data[f"{_VARIABLE}_flag"]]),  # to_numpy(str) cuts them beside a gap
         )
 
     def _statics(self, name: str, folder: Path, depth: Any) -> dict[str, Any]:
