@@ -69,7 +69,7 @@ def test_any_secret_is_hidden_in_all_forms(secret: str) -> None:
     for form in FORMS.values():
         text = form(secret)
         said = scrub(text, (secret,))
-        assert said != text, (secret, text)
+        assert said != text or secret == HIDDEN, (secret, text)
 
 
 def test_errors_of_the_libraries_that_carry_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
