@@ -43,6 +43,15 @@ class ProductDays:
     simulated: bool
 
 
+def fit(days: ProductDays, *, between: bool = False) -> Bools:
+    """Where a value may be a pair: not frozen or under snow, not refused, not carried forward [sites, days].
+
+    ``between`` counts values without a retrieval of the day too, as analyses have between passes.
+    """
+    unfit = _UNFIT & ~(Flag.GAP_FILLED | Flag.SMAP_L4) if between else _UNFIT
+    return np.asarray((days.flags & unfit) == 0)
+
+
 def with_passes(analyses: ProductDays, passes: ProductDays) -> ProductDays:
     """Analyses with the retrievals and times of the same days' SMAP-conserving days, NaN where these have none.
 
@@ -54,12 +63,11 @@ def with_passes(analyses: ProductDays, passes: ProductDays) -> ProductDays:
         passes: of the same ground at the same sites, on any days.
     """
     smap, observed = np.full(analyses.smap.shape, np.nan), np.full(analyses.observed.shape, np.nan)
-    place = {date: number for number, date in enumerate(passes.dates)}
+    place, good = {date: number for number, date in enumerate(passes.dates)}, fit(passes)
     for number, date in enumerate(analyses.dates):
         if (at := place.get(date)) is not None:
-            fit = (passes.flags[:, at] & _UNFIT) == 0
-            smap[:, number] = np.where(fit, passes.smap[:, at], np.nan)
-            observed[number] = np.where(fit, passes.observed[at], np.nan)
+            smap[:, number] = np.where(good[:, at], passes.smap[:, at], np.nan)
+            observed[number] = np.where(good[:, at], passes.observed[at], np.nan)
     return replace(analyses, smap=smap, observed=observed, simulated=analyses.simulated or passes.simulated)
 
 
@@ -131,8 +139,8 @@ def collocate(
         others: prior and other products by name [sites, days], m3 m-3.
         notes: what a reader must know.
     """
-    fit = (days.flags & _UNFIT) == 0
-    estimates = {PRODUCT: np.where(fit, days.theta, np.nan), SMAP: np.where(fit, days.smap, np.nan)}
+    good = fit(days)
+    estimates = {PRODUCT: np.where(good, days.theta, np.nan), SMAP: np.where(good, days.smap, np.nan)}
     return Matchups(
         sites=tuple(sites),
         dates=days.dates,
@@ -144,7 +152,7 @@ def collocate(
     )
 
 
-def coverage(matchups: Matchups, lower: Floats, upper: Floats) -> float | None:
+def coverage(matchups: Matchups, lower: Floats, upper: Floats, *, where: Bools | None = None) -> float | None:
     """Share of the station values of all pairs that lie in the published interval, ends included.
 
     Stations are points and the product is a mean over a cell: where both are right, fewer than the interval's
@@ -154,11 +162,12 @@ def coverage(matchups: Matchups, lower: Floats, upper: Floats) -> float | None:
         matchups: with their pairs.
         lower: [sites, days], m3 m-3.
         upper: [sites, days], m3 m-3.
+        where: pairs that count [sites, days]; all by default.
 
     Returns:
         A fraction; None without a pair that has an interval.
     """
-    used = matchups.pairs & np.isfinite(lower) & np.isfinite(upper)
+    used = (matchups.pairs if where is None else where) & np.isfinite(lower) & np.isfinite(upper)
     inside = (matchups.stations >= lower) & (matchups.stations <= upper)
     return float(inside[used].mean()) if used.any() else None
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from downscaler.errors import ValidationError
+from flows.studies.analyses import every_day, passes_of, require_passes
 from flows.studies.validation_job import ValidationJob
 
 if TYPE_CHECKING:
     from catalog.reading.points import PublishedDay
-    from downscaler.ground.cells import Indices
     from downscaler.ground.grid import Domain
     from downscaler.ground.prior import Prior
     from downscaler.sources.gridded import Sample
     from downscaler.sources.insitu import FileReport
-    from downscaler.validation.matchups import Matchups, ProductDays
+    from downscaler.validation.matchups import Matchups
     from downscaler.validation.sites import Site
     from downscaler.validation.summary import Extras, Findings
     from downscaler.validation.triple import Source
@@ -60,7 +60,10 @@ def run_validation(job: ValidationJob, tell: Tell = lambda _done, _total, _what:
     sites, reports = read_sites(job, domain, days, tell)
     matchups = match_up(job, domain, days, sites, prior, tell)
     extras = _extras(job, domain, days, matchups, prior, third, reports)
-    findings = _judge(job, domain, matchups, extras, _coverage(job, domain, days, matchups))
+    more: dict[str, Any] = {"interval_coverage": _coverage(job, domain, days, matchups)}
+    if product.is_analysis(domain.name):
+        more["every_day"] = _every_day(job, domain, days, sites, prior)
+    findings = _judge(job, domain, matchups, extras, more)
     write_validation(job.out, findings, extras.represented, relief(prior, domain) if prior else None)
     href = publish_validation(job.catalog, domain, job.out) if job.publish else None
     return Validated(out=job.out, href=href, document=findings.document)
@@ -136,8 +139,12 @@ def match_up(
     )
     notes, others = [], {}
     if product.is_analysis(domain.name):
-        sampled = with_passes(sampled, _passes(job, domain, rows, columns))
-        notes.append("Analyses are judged on the days of SMAP's passes, at their time, beside their retrievals.")
+        passes = require_passes(passes_of(job, domain, rows, columns), job, domain)
+        sampled = with_passes(sampled, passes)
+        notes.append(
+            "Analyses are judged on the days of SMAP's passes, at their time, beside their retrievals; all other days "
+            "stand under Every day."
+        )
     gathered = Gathered(sites=sites, dates=sampled.dates, observed=sampled.observed, window=job.window)
     for series, _ in table.read(job.out / READINGS):
         if series is not None:
@@ -152,25 +159,6 @@ def match_up(
                 f"The prior has no data of {missing} of {len(known)} days; its climatology stands in for it there."
             )
     return collocate(sites, sampled, gathered.values(), others, notes)
-
-
-def _passes(job: ValidationJob, domain: Domain, rows: Indices, columns: Indices) -> ProductDays:
-    """The SMAP-conserving days of an analysis' ground at the same cells.
-
-    Raises ValidationError where the catalogue has none: there is no retrieval to judge an analysis beside.
-    """
-    from catalog.reading.points import published_days, sample_days
-    from downscaler import product
-
-    ground = product.domain(domain.name.removeprefix(product.ANALYSIS))
-    days = published_days(job.catalog, ground, job.period)
-    if not days:
-        raise ValidationError(
-            "The catalogue has no SMAP-conserving day beside the analyses, so SMAP's retrievals are not known",
-            value=f"{job.catalog}, {ground.name}, {job.period or 'all days'}",
-            remedy="Make them too: `products` with conserving, then vadose backfill.",
-        )
-    return sample_days(job.catalog, ground, days, rows, columns)
 
 
 def _extras(
@@ -248,8 +236,17 @@ def _coverage(job: ValidationJob, domain: Domain, days: Sequence[PublishedDay], 
     return coverage(matchups, *sample_interval(job.catalog, domain, days, *cells(matchups.sites)))
 
 
-def _judge(job: ValidationJob, domain: Domain, matchups: Matchups, extras: Extras, inside: float | None) -> Findings:
+def _every_day(
+    job: ValidationJob, domain: Domain, days: Sequence[PublishedDay], sites: Sequence[Site], prior: Prior | None
+) -> dict[str, Any]:
+    try:
+        return every_day(job, domain, days, sites, prior)
+    except ValidationError as error:  # the other figures stand
+        return {"refused": str(error)}
+
+
+def _judge(job: ValidationJob, domain: Domain, matchups: Matchups, extras: Extras, more: dict[str, Any]) -> Findings:
     from downscaler.validation.summary import facts_of, summarise
 
-    facts = facts_of(domain, window=job.window, deepest=job.deepest) | {"interval_coverage": inside}
+    facts = facts_of(domain, window=job.window, deepest=job.deepest) | more
     return summarise(matchups, extras, facts=facts, min_pairs=job.min_pairs, seed=job.seed)

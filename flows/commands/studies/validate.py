@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from flows import console
 from flows.commands.options import DomainName, PriorPath, Seed, day_option, period
+from flows.commands.studies.findings import CARD, show, show_every_day, text
 
 if TYPE_CHECKING:
     from flows.studies.validation_job import ValidationJob
-
-_NAMES = {"smap": "SMAP", "prior": "the prior"}
-_FIGURES = {"rmsd": "RMSD", "ubrmsd": "ubRMSD", "abs_bias": "|bias|", "r": "R", "anomaly_r": "anomaly R"}
-_CARD = {"bias": "bias", "rmsd": "RMSD", "ubrmsd": "ubRMSD", "r": "R"}
-_SHOWN = 10  # station files with problems
-_SHARES = {"share_rmsd": "stations improved in RMSD"}
 
 
 Stations = Annotated[
@@ -67,6 +61,14 @@ LayerName = Annotated[
         "(0.4 to 1 m). Nothing is published.",
     ),
 ]
+EveryDay = Annotated[
+    bool,
+    typer.Option(
+        "--every-day",
+        help="Judge the analyses alone, on every day, against daily means of readings and by the age of the last "
+        "retrieval; needs no SMAP-conserving days. Nothing is published.",
+    ),
+]
 Publish = Annotated[
     bool, typer.Option("--publish/--no-publish", help="Publish the report and headline figures in the catalogue.")
 ]
@@ -88,6 +90,7 @@ def validate(
     window: Hours = 3.0,
     min_pairs: MinPairs = None,
     layer: LayerName = None,
+    every_day: EveryDay = False,
     publish: Publish = True,
     seed: Seed = None,
 ) -> None:
@@ -116,9 +119,12 @@ def validate(
     if layer is not None:
         _layer(job, layer)
         return
+    if every_day:
+        _alone(job)
+        return
     with console.progress_bar("validating") as tell:
         done = run_validation(job, lambda count, total, what: tell(count, total, what))
-    _show(done.document)
+    show(done.document)
     console.say(f"report: {done.out / 'report.html'}")
     if done.href:
         console.say(f"published: {done.href}")
@@ -133,102 +139,23 @@ def _layer(job: ValidationJob, layer: str) -> None:
     console.say(
         f"{done['title']}{stamp}, {' to '.join(done['period'])}: {done['pairs']} daily means at {done['sites']} sites"
     )
-    made = console.table(done["what"], "estimate", *(f"{label}>" for label in _CARD.values()), "gain in RMSD>")
+    made = console.table(done["what"], "estimate", *(f"{label}>" for label in CARD.values()), "gain in RMSD>")
     for name, figures in done["estimates"].items():
         gain = done["gains"].get(name, {}).get("rmsd")
-        shown = (_text(metric, figures[metric]) for metric in _CARD)
-        made.add_row(name, *shown, _text("rmsd", gain) if gain else "")
+        shown = (text(metric, figures[metric]) for metric in CARD)
+        made.add_row(name, *shown, text("rmsd", gain) if gain else "")
     console.out.print(made)
     console.say(f"inside the 90 % interval: {100 * done['coverage']:.0f} %")
     console.say(f"figures: {job.out / f'{layer}.json'}")
 
 
-def _show(document: Mapping[str, Any]) -> None:
-    """Print the number of pairs, the headline figures, and problems in station files."""
-    stamp = " (simulated sample)" if document["simulated"] else ""
-    console.say(
-        f"{document['title']}{stamp}, {' to '.join(document['period'])}: {document['pairs']} pairs at "
-        f"{document['sites']} sites of {', '.join(document['networks'])}"
-    )
-    console.out.print(gains_table(document))
-    if document["scorecard"]:
-        _show_scorecard(document["scorecard"])
-    ground = document["representativeness"]
-    if "refused" in ground:
-        console.say(f"representativeness: {ground['refused']}")
-    else:
-        plain, weighted = (ground[kind]["estimates"]["product"]["rmsd"] for kind in ("plain", "reweighted"))
-        console.say(
-            f"the stations represent {100 * ground['share_of_domain']:.0f} % of the domain; RMSD at the stations "
-            f"{_text('rmsd', plain)}, reweighted to the domain {_text('rmsd', weighted)}"
-        )
-    if "refused" in document["triple_collocation"]:
-        console.say(f"triple collocation: {document['triple_collocation']['refused']}")
-    for note in document["notes"]:
-        console.say(f"note: {note}")
-    _show_files(document["files"])
+def _alone(job: ValidationJob) -> None:
+    """Judge the analyses on every day and print the figures."""
+    from flows.studies.every_day import FILE, validate_every_day
 
-
-def _show_scorecard(card: Mapping[str, Any]) -> None:
-    """Every product at the same pairs, with 95 % intervals, and the paired gain over each."""
-    if "refused" in card:
-        console.say(f"scorecard: {card['refused']}")
-        return
-    made = console.table(
-        f"Products at the same {card['pairs']} pairs of {card['sites']} sites and {card['days']} days",
-        "product",
-        *(f"{label}>" for label in _CARD.values()),
-        "gain in RMSD>",
-    )
-    for name, figures in card["estimates"].items():
-        gain = card["gains"].get(name)
-        shown = (_text(metric, figures[metric]) for metric in _CARD)
-        made.add_row(_NAMES.get(name, name), *shown, _text("rmsd", gain["rmsd"]) if gain else "")
-    console.out.print(made)
-
-
-def _show_files(files: Sequence[Mapping[str, Any]]) -> None:
-    faulty = [report for report in files if not report["clean"]]
-    left_out = sum(report["left_out"] is not None for report in files)
-    console.say(f"station files: {len(files)} read, {left_out} left out as too deep, {len(faulty)} with problems")
-    faulty.sort(key=lambda report: "outside the domain" in (report["problem"] or ""))  # what can be mended first
-    for report in faulty[:_SHOWN]:
-        console.say(f"  {report['file']}: {_fault(report)}")
-    if len(faulty) > _SHOWN:
-        console.say(f"  and {len(faulty) - _SHOWN} more, in the report")
-
-
-def _fault(report: Mapping[str, Any]) -> str:
-    counts = {
-        "bad lines": report["bad_lines"],
-        "duplicates": report["duplicates"],
-        "contradictions": report["contradictions"],
-        "unknown flags": report["unknown_flags"],
-        "values out of range": report["out_of_range"],
-    }
-    told = [f"{count} {name}" for name, count in counts.items() if count]
-    return "; ".join([part for part in (report["problem"], ", ".join(told), report["first_bad"]) if part])
-
-
-def gains_table(document: Mapping[str, Any]) -> console.Table:
-    """One row per figure: the product, and its paired difference against every baseline, with 95 % intervals."""
-    baselines = list(document["gains"])
-    made = console.table(
-        "Paired differences at the same stations and days, positive where the product is better",
-        "figure",
-        "product>",
-        *(f"over {_NAMES.get(baseline, baseline)}>" for baseline in baselines),
-    )
-    for name, label in (_FIGURES | _SHARES).items():
-        own = document["estimates"]["product"].get(name)
-        made.add_row(
-            label, _text(name, own), *(_text(name, document["gains"][baseline][name]) for baseline in baselines)
-        )
-    made.caption = f"in brackets: 95 % intervals, {document['interval']['method']}"
-    return made
-
-
-def _text(name: str, entry: Mapping[str, Any] | None) -> str:
-    from downscaler.report.validation import cell
-
-    return cell(entry, name)
+    with console.progress_bar("validating") as tell:
+        done = validate_every_day(job, lambda count, total, what: tell(count, total, what))
+    stamp = " (simulated sample)" if done["simulated"] else ""
+    console.say(f"{done['title']}{stamp}, {' to '.join(done['period'])}")
+    show_every_day(done)
+    console.say(f"figures: {job.out / FILE}")
