@@ -117,6 +117,19 @@ def replacing(out: Path, what: str) -> Iterator[Path]:
             partial.unlink()
 
 
+def folder_to_write(out: Path) -> Path:
+    """A folder, made where it is not there; raises OutputError where a file stands or nothing may be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise OutputError(
+            "The output is no folder", value=out, remedy="Name a folder; no file may stand there."
+        ) from None
+    except PermissionError as error:
+        raise OutputError("The output cannot be written", value=f"{out}: {error.strerror}") from None
+    return out
+
+
 def _begin(partial: Path, out: Path) -> None:
     """An empty file, so that what hinders the writing is told before the work."""
     try:

@@ -272,11 +272,11 @@ class Kind:
     title: str
     description: str
     variables: tuple[Variable, ...]
-    lineage: str = _LINEAGE
+    lineage: str
     length: periods.Length = "day"
 
 
-CONSERVING = Kind(prefix="", title="", description=SOIL_MOISTURE.description, variables=VARIABLES)
+CONSERVING = Kind(prefix="", title="", description=SOIL_MOISTURE.description, variables=VARIABLES, lineage=_LINEAGE)
 _COMPOSED = (
     "Mean soil moisture of {}, each daily value weighted by the inverse of its error variance, with the number of "
     "days, their spread, and an uncertainty that counts the errors of different days as correlated. A quality flag is "
@@ -559,6 +559,9 @@ KINDS: tuple[Kind, ...] = (
         title="analysis",
         description=ANALYSED,
         variables=(*VARIABLES, SMAP_AGE, SMAP_SHARE),
+        lineage="SMAP's passes of the last 30 days, joined in space and time with what weather and record of the "
+        "ParFlow-CLM prior expect, and brought to 1 km by each cell's response in that record and the pattern that "
+        "XGBoost learned from it. SMAP cells' means are not held to any retrieval.",
     ),
     *COMPOSITES.values(),
     PERCENTILE,

@@ -339,7 +339,7 @@ def _refuse_unknown(names: Iterable[str], valid: list[str], what: str) -> None:
 def _bad_value(error: ValidationError) -> ConfigError:
     """The first complaint of pydantic, said in our words."""
     first: Mapping[str, Any] = error.errors()[0]
-    key = ".".join(map(str, first["loc"]))
+    key = str(first["loc"][0])  # of a list's entries too
     return ConfigError(
         f"Setting {key!r} ({_variable(key)}) has an invalid value", value=repr(first["input"]), allowed=first["msg"]
     )

@@ -31,6 +31,12 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        if self.root.is_file():
+            raise CatalogError(
+                "A catalogue is a folder, this is a file",
+                value=self.root,
+                remedy="Name the folder that holds, or is to hold, its catalog.json.",
+            )
         self.uri = self.root.as_uri()
         self._mutex = threading.RLock()
         self._depth = 0

@@ -26,11 +26,12 @@ Send = Callable[[str, Mapping[str, Any], str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What became of a rule: alerts that are new, changed or taken back, and days that were read."""
+    """What became of a rule: alerts that are new, changed or taken back, days that were read, and published ones."""
 
     rule: str
     events: tuple[Mapping[str, Any], ...]
     read: int
+    days: int
 
 
 def run_alerts(settings: Settings, rules: Sequence[Rule], *, send: Send | None = None) -> list[Told]:
@@ -54,7 +55,7 @@ def run_alerts(settings: Settings, rules: Sequence[Rule], *, send: Send | None =
     for rule in rules:
         ledger = read_ledger(store, rule.name)
         new, changed, read = step(store, settings, rule, ledger, base)
-        told.append(Told(rule=rule.name, events=changed, read=read))
+        told.append(Told(rule=rule.name, events=changed, read=read, days=len(new["seen"])))
         if new != ledger:
             ledgers[rule.name] = new
     if ledgers:

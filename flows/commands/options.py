@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from downscaler.errors import PeriodError
-from flows.day.period import parse_day
+from flows.day.period import parse_day, today
 
 Period = tuple[dt.date, dt.date]
 
@@ -31,9 +31,11 @@ def day_argument(metavar: str, help_text: str) -> typer.models.ArgumentInfo:
 
 
 def ordered(first: dt.date | None, last: dt.date | None) -> tuple[dt.date | None, dt.date | None]:
-    """Two optional days as they are; raises PeriodError when the last is before the first."""
+    """Two optional days as they are; raises PeriodError when the last is before the first, or all are to come."""
     if first and last and last < first:
         raise PeriodError("The period ends before it starts", value=f"{first} to {last}", allowed="START <= END")
+    if first and first > today():
+        raise PeriodError("The period is in the future", value=first, allowed=f"{today()} (UTC) and earlier")
     return first, last
 
 

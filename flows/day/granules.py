@@ -142,7 +142,11 @@ def _named(date: dt.date, granules: tuple[Path, ...]) -> list[Offer]:
 
     absent = [path for path in granules if not path.is_file()]
     if absent:
-        raise GranuleMissingError("A granule given by --granule was not found", value=absent[0])
+        raise GranuleMissingError(
+            "A granule given by --granule is not there or no file",
+            value=absent[0],
+            remedy="A folder of granules is named by --granules." if absent[0].is_dir() else "Check its path.",
+        )
     offers = [Offer(file=path.name, name=name_of(path), path=path) for path in granules]
     of_day = [offer for offer in offers if offer.name is None or offer.name.covers(date)]
     if not of_day:

@@ -24,6 +24,7 @@ _OWN = {
     "distributed.admin.tick.interval": "1s",
 }
 LOCAL = re.compile(r"local(?::([1-9]\d{0,2}))?")
+_ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.%]+\]|[^\s:/]+):\d{1,5}/?")
 
 
 @contextmanager
@@ -53,14 +54,13 @@ def connected(scheduler: str) -> Iterator[Any]:
             finally:
                 _hush(client)
         return
+    allowed = "local, local:N, or tcp://HOST:PORT of a running scheduler"
+    if not _ADDRESS.fullmatch(scheduler):  # Dask's client fails half made, and hangs for 40 s when it is thrown away
+        raise ConfigError("--scheduler is no address of a scheduler", value=scheduler, allowed=allowed)
     try:
         client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
-        raise ConfigError(
-            "No Dask scheduler answers",
-            value=f"{scheduler}: {error}",
-            allowed="local, local:N, or tcp://HOST:PORT of a running scheduler",
-        ) from None
+        raise ConfigError("No Dask scheduler answers", value=f"{scheduler}: {error}", allowed=allowed) from None
     with client:
         yield client
 

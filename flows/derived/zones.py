@@ -73,10 +73,12 @@ def make_zones(
 
     Raises:
         ZoneError: no polygon, or nothing of the mask in one, lies in the domain, or a file of the series is damaged.
+        OutputError: ``folder`` is a file, or may not be written.
         CatalogError: a day's files are missing or damaged; years written before stand.
     """
     from catalog.reading.stack import stacked_days
     from downscaler.derived.zones import masked, zone_weights
+    from downscaler.parts import folder_to_write
     from downscaler.stores.zones import year_file
 
     what = Measured.of(domain)
@@ -92,6 +94,7 @@ def make_zones(
         if not weights.matrix.sum():
             raise ZoneError("Nothing of the mask lies in the polygons", value=mask.name)
     named = series_name(layer.name, domain)
+    folder_to_write(folder / named)
     made: list[dt.date] = []
     removed: list[dt.date] = []
     for year in sorted(years):

@@ -150,6 +150,11 @@ def test_values_that_would_be_misread_are_refused(line: str) -> None:
         load_settings()
 
 
+def test_a_wrong_entry_of_a_list_is_told_by_the_name_of_its_setting() -> None:
+    with pytest.raises(ConfigError, match=r"Setting 'products' \(VADOSE_PRODUCTS\).*'analyses'"):
+        load_settings(products="analyses")
+
+
 @pytest.mark.parametrize("key", ["stations", "composites", "derived", "zones"])
 def test_an_empty_list_is_none(key: str) -> None:
     for empty in ('""', "[]"):

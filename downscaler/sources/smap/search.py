@@ -88,7 +88,10 @@ def find_granules(
 
 def _all(folder: Path) -> list[Offer]:
     if not folder.is_dir():
-        raise GranuleMissingError("Folder of granules not found", value=folder)
+        told = f"{folder}, a file; its folder is asked for" if folder.is_file() else folder
+        raise GranuleMissingError(
+            "Folder of granules not found", value=told, remedy="Check --granules, or `granules` in vadose.toml."
+        )
     return [Offer(file=path.name, name=name, path=path) for path in granule_files(folder) for name in identify(path)]
 
 

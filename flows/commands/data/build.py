@@ -30,7 +30,7 @@ class SourceKind(StrEnum):
 
 def sample(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write in.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder to write in.")],
     days: Annotated[int, typer.Option(min=1, help="Days with SMAP granules.")] = 12,
     domain: DomainName = None,
     seed: Seed = None,
@@ -172,7 +172,7 @@ def prior_extend(
 def train(
     context: typer.Context,
     prior: PriorPath = None,
-    out: Annotated[Path | None, typer.Option(metavar="MODEL", help="Model folder to write.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="MODEL", file_okay=False, help="Model folder to write.")] = None,
     seed: Seed = None,
     weather: Annotated[
         Path | None,

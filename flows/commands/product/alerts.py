@@ -25,8 +25,10 @@ def alerts(
     A rule names a value, a place or zone, and a threshold. Each alert is told of once; a day that is replaced or
     withdrawn changes its alerts or takes them back. The feed is reports/alerts/feed.xml of the catalogue.
     """
+    from catalog.naming import ROOT
     from catalog.publish.alerts import FEED
-    from downscaler.errors import ConfigError
+    from catalog.store.base import open_store
+    from downscaler.errors import CatalogError, ConfigError
     from flows.alerts.rules import read_rules
     from flows.alerts.run import run_alerts
     from flows.settings import load_settings
@@ -34,6 +36,10 @@ def alerts(
     settings = load_settings(context.obj.config, domain=domain, catalog=out, alerts=rules)
     if settings.alerts is None:
         raise ConfigError("Alerts need rules", remedy="Give FILE, or set `alerts` in vadose.toml.")
+    if open_store(settings.catalog).facts(ROOT) is None:  # else a name mistyped would watch over nothing, silently
+        raise CatalogError(
+            "There is no catalogue", value=settings.catalog, remedy="Check --out, or `catalog` in vadose.toml."
+        )
     told = run_alerts(settings, read_rules(settings.alerts))
     if json:
         console.say_json([{"rule": one.rule, "read": one.read, "alerts": list(one.events)} for one in told])
@@ -41,5 +47,6 @@ def alerts(
     for one in told:
         for event in one.events:
             console.say(event["title"])
-        console.say(f"{one.rule}: {len(one.events)} alerts new or changed, {one.read} days read")
+        none = "" if one.days else "; no day of its kind and domain is published yet"
+        console.say(f"{one.rule}: {len(one.events)} alerts new or changed, {one.read} days read{none}")
     console.say(f"{settings.catalog}/{FEED}")

@@ -29,7 +29,7 @@ PART = "-94.9,34.3,-94.4,34.6"  # of the demo's domain, for its playground
 
 def demo(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write in.")] = Path("build/demo"),
+    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder to write in.")] = Path("build/demo"),
     days: Annotated[int, typer.Option(min=1, max=60, help="Days to publish.")] = 12,
 ) -> None:
     """Simulate a sample, build a prior, train a model, publish a catalogue, and compare it with the simulated truth.

@@ -69,7 +69,8 @@ def evaluate(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write a report (Markdown) and its figures (PNG) here.")
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Write a report (Markdown) and its figures (PNG) here."),
     ] = None,
     seed: Seed = None,
     json: Json = False,

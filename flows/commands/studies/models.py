@@ -23,7 +23,8 @@ def explain(
     prior: PriorPath = None,
     model: ModelPath = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write figures (PNG) and tables (CSV, JSON, Markdown) here.")
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Write figures (PNG) and tables (CSV, JSON, Markdown) here."),
     ] = None,
     branch: Annotated[
         list[str] | None,

@@ -27,7 +27,7 @@ Stations = Annotated[
 CatalogPlace = Annotated[
     str | None, typer.Option(metavar="CATALOG", help="Catalogue to validate: folder, file:// or s3://.")
 ]
-Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for report, figures and tables.")]
+Out = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder for report, figures and tables.")]
 Start = Annotated[dt.date | None, day_option("First day to validate; unset, all.")]
 End = Annotated[dt.date | None, day_option("Last day to validate; unset, all.")]
 Compare = Annotated[

@@ -191,3 +191,9 @@ def test_simulated_days_say_so_everywhere(tmp_path, domain, tiles, record):
     collection = json.loads(key.read_text())
     assert collection["summaries"]["vadose:simulated"] == [False, True]
     assert product.SIMULATED_LABEL not in collection["title"]
+
+
+def test_only_conserving_days_are_said_to_keep_their_retrievals():
+    assert "equals the retrieval" in product.CONSERVING.lineage
+    for kind in product.KINDS:
+        assert "equals the retrieval" not in kind.lineage, kind.title

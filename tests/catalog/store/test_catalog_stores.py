@@ -34,6 +34,9 @@ def test_addresses_choose_the_store(tmp_path, bucket):
     assert isinstance(open_store(bucket), BucketStore)
     with pytest.raises(CatalogError, match=r"unknown scheme. Got: ftp://x/y. Allowed: a path, file://, s3://"):
         open_store("ftp://x/y")
+    (tmp_path / "catalog.json").write_text("{}")
+    with pytest.raises(CatalogError, match="Name the folder that holds"):
+        open_store(tmp_path / "catalog.json")
 
 
 def test_objects_are_written_read_listed_and_deleted(uri):

@@ -161,6 +161,8 @@ def test_a_day_that_cannot_be_made_is_refused_before_any_work(vadose: Any) -> No
         ),
         ("download", "x", "--out", "build/d", "--start", "2024-02-30"),
         ("download", "x", "--out", "build/d", "--start", "2024-05-02", "--end", "2024-05-01"),
+        ("download", "x", "--out", "build/d", "--start", "9999-01-01"),
+        ("composite", "9999-01-01", "--out", "build/c"),
         ("catalog", "withdraw", "2024-02-30", "--reason", "recalled", "--out", "build/c"),
         ("backfill", "2024-05-02", "2024-05-01", "--deployment", "daily/daily"),
         ("backfill", "2024-02-30", "2024-03-01", "--deployment", "daily/daily"),
@@ -181,6 +183,15 @@ def test_the_backfill_flow_refuses_such_days_before_any_work(start: str, end: st
 
     with pytest.raises(PeriodError):
         backfill.fn(dt.date.fromisoformat(start), dt.date.fromisoformat(end), Path("absent.toml"))
+
+
+@pytest.mark.parametrize("command", ["demo", "sample", "train", "evaluate", "explain", "validate --stations s"])
+def test_a_file_where_a_folder_is_to_be_written_is_refused_before_any_work(vadose: Any, command: str) -> None:
+    Path("notes.txt").write_text("kept")
+    ended = vadose(*command.split(), "--out", "notes.txt")
+    assert ended.code == 2
+    assert "notes.txt" in ended.err
+    assert Path("notes.txt").read_text() == "kept"
 
 
 def test_config_file_and_environment_reach_the_command(

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -197,7 +198,7 @@ def _flips(root: Path, domain: object, date: dt.date, seed: int, row: int, colum
     return True
 
 
-def test_a_zone_has_the_mean_of_its_cells(tmp_path: Path) -> None:
+def test_a_zone_has_the_mean_of_its_cells(tmp_path: Path, vadose: Any) -> None:
     pytest.importorskip("exactextract", reason="zones need exactextract")
     root = tmp_path / "catalog"
     publish_day(root, DAYS[0])
@@ -215,6 +216,13 @@ def test_a_zone_has_the_mean_of_its_cells(tmp_path: Path) -> None:
     known = np.isfinite(field)
     assert event["value"] == pytest.approx((weights[known] * field[known]).sum() / weights[known].sum(), abs=1e-5)
     assert event["title"].startswith("7: ")
+    assert vadose("alerts", file, "--out", root, "--domain", PLACE.name).code == 0
+    unwatched = vadose("alerts", file, "--out", root, "--domain", "demo")
+    assert "no day of its kind and domain is published yet" in unwatched.out
+    nowhere = vadose("alerts", file, "--out", tmp_path / "catalgo", "--domain", PLACE.name)
+    assert nowhere.code == 40
+    assert "There is no catalogue" in nowhere.err
+    assert not (tmp_path / "catalgo").exists()
     file.write_text(rule.format(8))
     with pytest.raises(AlertError, match="no such zone"):
         read_rules(file)

@@ -13,7 +13,7 @@ from catalog.publish.withdraw import withdraw
 from catalog.reading.rasters import read_rasters
 from downscaler import product
 from downscaler.derived.zones import SpatialErrors, zone_statistics, zone_weights
-from downscaler.errors import ZoneError
+from downscaler.errors import OutputError, ZoneError
 from downscaler.sources.zones import read_layer
 from downscaler.stores.zones import describe_year, read_zone, write_year, year_file
 from flows.derived.zones import READ, make_zones
@@ -80,6 +80,8 @@ def test_a_series_follows_its_days(tmp_path: Path) -> None:
     elsewhere = read_layer(polygons(tmp_path / "far.geojson", c=shapely.box(0, 0, 1, 1)))
     with pytest.raises(ZoneError, match="No polygon lies in the domain"):
         make_zones(str(root), PLACE, elsewhere, out, DAYS)
+    with pytest.raises(OutputError, match="no folder"):
+        make_zones(str(root), PLACE, layer, tmp_path / "fields.geojson", DAYS)
     year_file(out, "fields", 2024).write_bytes(b"broken")
     with pytest.raises(ZoneError, match="damaged"):
         make_zones(str(root), PLACE, layer, out, DAYS)

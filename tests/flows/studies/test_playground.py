@@ -12,8 +12,10 @@ import pandas as pd
 import psutil
 import pytest
 
+from downscaler.errors import ConfigError
 from downscaler.ground.grid import M01
 from downscaler.playground.methods import METHODS
+from flows.days.cluster import connected
 
 ASKED = ("--per-layout", 5, "--replicates", 2)
 TABLES = ("figures", "scores", "maps")
@@ -145,3 +147,9 @@ def test_no_scheduler_is_an_error_that_names_it(vadose, little, tmp_path):
     ended = vadose("playground", "--prior", little.path, "--out", tmp_path, "--scheduler", "nonsense://x")
     assert ended.code == 3
     assert "nonsense://x" in ended.err
+
+
+@pytest.mark.parametrize("address", ["nohost", "local:0", "tcp://", "tcp://host", "host:8786"])
+def test_what_is_no_address_of_a_scheduler_is_refused_before_anyone_is_asked(address):
+    with pytest.raises(ConfigError, match=r"no address of a scheduler.*tcp://HOST:PORT"), connected(address):
+        pass
