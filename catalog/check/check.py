@@ -37,7 +37,7 @@ from downscaler.errors import CatalogError
 Progress = Callable[[int, int], None]
 DAY = dt.timedelta(days=1)
 _BATCH = 256  # objects in memory at a time
-_DOWN = ("item", "child")
+_DOWN, _AGAIN = ("item", "child"), "; restore it, or remove it and make the day again"
 
 
 def check(
@@ -109,7 +109,8 @@ def _examine(survey: Survey, key: str, content: bytes | None) -> None:
         facts = None if parent else _facts(key, document)
         check_place(survey, key, document)
     except (ValueError, KeyError, TypeError, AttributeError, CatalogError) as error:
-        survey.note("schema", key, error if isinstance(error, CatalogError) else f"unreadable: {error}", mend=parent)
+        told = "" if isinstance(error, CatalogError) else "unreadable: "
+        survey.note("schema", key, f"{told}{error}{'' if parent else _AGAIN}", mend=parent)
         return
     if facts is None:
         survey.parents[key] = document
