@@ -37,7 +37,7 @@ from downscaler.errors import CatalogError
 Progress = Callable[[int, int], None]
 DAY = dt.timedelta(days=1)
 _BATCH = 256  # objects in memory at a time
-_DOWN = ("item", "child")
+_DOWN, _AGAIN = ("item", "child"), "; restore it, or remove it and make the day again"
 
 
 def check(
@@ -109,7 +109,8 @@ def _examine(survey: Survey, key: str, content: bytes | None) -> None:
         facts = None if parent else _facts(key, document)
         check_place(survey, key, document)
     except (ValueError, KeyError, TypeError, AttributeError, CatalogError) as error:
-        survey.note("schema", key, error if isinstance(error, CatalogError) else f"unreadable: {error}", mend=parent)
+        what = error if isinstance(error, CatalogError) else f"unreadable: {error}"
+        survey.note("schema", key, f"{what}{'' if parent else _AGAIN}", mend=parent)
         return
     if facts is None:
         survey.parents[key] = document
@@ -224,9 +225,9 @@ def _check_extents(survey: Survey) -> None:
                 "extent", key, f"time span is {'/'.join(map(str, told))}, items have {'/'.join(span)}", mend=True
             )
         box = document["extent"]["spatial"]["bbox"][0]
-        if any(list(facts.bbox) != box for facts in facts_of):
-            one = len({facts.bbox for facts in facts_of}) == 1
-            survey.note("extent", key, f"box {box} does not match every item", mend=one)
+        boxes = {facts.bbox for facts in facts_of}
+        if boxes != {tuple(box)}:
+            survey.note("extent", key, f"box {box} does not match every item", mend=len(boxes) == 1)
         simulated = sorted({facts.simulated for facts in facts_of})
         if document.get("summaries", {}).get("vadose:simulated") != simulated:
             survey.note("extent", key, f"summary of vadose:simulated is not {simulated}", mend=True)

@@ -124,7 +124,11 @@ def parsed(content: bytes | None) -> Document | None:
     try:
         document = parse_json(content)
     except ValueError as error:
-        raise CatalogError("A catalogue file is not valid JSON", value=error, remedy="Restore or remove it.") from error
+        raise CatalogError(
+            "A catalogue, collection or month is not valid JSON",
+            value=error,
+            remedy="`vadose catalog check --repair` tells which and makes it anew.",
+        ) from error
     return document if isinstance(document, dict) else None
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from catalog.items.assets import StagedFile
+from catalog.items.assets import StagedFile, multihash
 from catalog.items.schema import validate_item
 from catalog.naming import Revisioned, revision_folder, revision_number, revision_of
 from catalog.store.base import Change, Store, Write
-from catalog.store.documents import Document, parse_json, serialise
+from catalog.store.documents import Document, parse_json, resolve, serialise
 from downscaler.errors import CatalogError
 
+_LOG = logging.getLogger(__name__)
 _SUCCESSOR = "successor-version"
 
 
@@ -45,7 +48,7 @@ def commit(
     unchanged: Callable[[Document], bool] = lambda _: True,
     check: Callable[[], None] = lambda: None,
 ) -> Committed:
-    """Publish an item with its files as its next revision; when they are the same, only lost links are mended.
+    """Publish an item with its files as its next revision; when they are the same, lost links and files are mended.
 
     The item is written after its files and before the links to it. To be called under the store's lock.
 
@@ -67,7 +70,7 @@ def commit(
     old = None if current is None else parse_item(current, name)
     present = revision_number(old) or 0
     if old is not None and _same(old, files) and unchanged(old):
-        store.apply(parents(old), staging)
+        store.apply([*_restored(store, name, old, files), *parents(old)], staging)
         return Committed(revision=present, changed=False)
     revision = next_revision(store, name, present)
     document = build(revision=revision, old=old)
@@ -75,7 +78,7 @@ def commit(
     below = f"{name.folder}/{revision_folder(revision)}"
     writes = [Write(key=f"{below}/{f.relative}", content=f.facts.path, create=True) for f in files.values()]
     if old is not None:
-        writes += archive(old, name, present)
+        writes += [write for write in archive(old, name, present) if not _lost(store, write)]
     writes.append(Write(key=name.item_key, content=replacing(current, serialise(document)), commit=True))
     store.apply([*writes, *parents(document)], staging)
     return Committed(revision=revision, changed=True)
@@ -84,6 +87,23 @@ def commit(
 def _same(old: Document, files: Mapping[str, StagedFile]) -> bool:
     present = {key: asset.get("file:checksum") for key, asset in old["assets"].items()}
     return present == {key: file.facts.fields["file:checksum"] for key, file in files.items()}
+
+
+def _restored(store: Store, name: Revisioned, old: Document, files: Mapping[str, StagedFile]) -> list[Write]:
+    """Writes of those files of a standing item that are missing, cut or otherwise not what it says."""
+    writes = []
+    for key, file in files.items():
+        where, told = resolve(name.item_key, old["assets"][key]["href"]), file.facts.fields["file:checksum"]
+        stored = store.get(where)
+        if stored is None or multihash(hashlib.sha256(stored).hexdigest()) != told:
+            _LOG.warning("%s was %s and is restored", where, "missing" if stored is None else "damaged")
+            writes.append(Write(key=where, content=file.facts.path))
+    return writes
+
+
+def _lost(store: Store, write: Write) -> bool:
+    """Whether a write changes an object that is not there: an archived item that was lost holds up no other."""
+    return callable(write.content) and store.get(write.key) is None
 
 
 def parse_item(content: bytes, name: Revisioned) -> Document:
@@ -139,7 +159,10 @@ def _succeeded_by(revision: int) -> Change:
     """A change of an archived item: it is followed by the archived item of a revision, no longer by the latest."""
 
     def change(before: bytes | None) -> bytes:
-        document = parse_json(before or b"{}")
+        try:
+            document = parse_json(before or b"{}")
+        except ValueError:
+            return before or b""  # damaged, as the check of the catalogue tells
         if not document.get("links"):
             raise CatalogError("An earlier revision's item is missing", remedy="Restore it from a copy.")
         others = [link for link in document["links"] if link["rel"] != _SUCCESSOR]

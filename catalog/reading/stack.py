@@ -164,14 +164,25 @@ def open_stack(store: Store, domain: Domain, days: Sequence[StackedDay], names: 
             """All days' pixels in a window that is counted from the domain's corner."""
             rows, columns = window.rows, window.columns
             part = RasterWindow(columns.start, rows.start, len(columns), len(rows))
-            try:
-                if cells is None:
-                    return {name: np.stack([file.read(1, window=part) for file in files[name]]) for name in names}
-                return {name: np.stack([file.read(1, window=part)[cells] for file in files[name]]) for name in names}
-            except rasterio.errors.RasterioError as error:
-                raise CatalogError("A raster of a published day cannot be read", value=error) from error
+
+            def of_day(name: str, at: int) -> NDArray[Any]:
+                values = _part(files[name][at], part, days[at].keys[name])
+                return values if cells is None else values[cells]
+
+            return {name: np.stack([of_day(name, at) for at in range(len(days))]) for name in names}
 
         yield read
+
+
+def _part(file: rasterio.DatasetReader, part: RasterWindow, key: str) -> NDArray[Any]:
+    try:
+        return np.asarray(file.read(1, window=part))
+    except rasterio.errors.RasterioError as error:
+        raise CatalogError(
+            "A raster of a published day cannot be read",
+            value=key,
+            remedy="It is cut or damaged. Make its day again with --force, or restore it.",
+        ) from error
 
 
 def _allow_files(number: int) -> None:

@@ -37,7 +37,11 @@ def parse_document(content: bytes, where: str) -> Document:
     try:
         document = parse_json(content)
     except ValueError as error:
-        raise CatalogError("An object of the catalogue is not JSON", value=f"{where}: {error}") from error
+        raise CatalogError(
+            "An object of the catalogue is not JSON",
+            value=f"{where}: {error}",
+            remedy="`vadose catalog check --repair` tells what is damaged and mends what it can.",
+        ) from error
     if not isinstance(document, dict):
         raise CatalogError("An object of the catalogue is not a JSON object", value=where)
     return document

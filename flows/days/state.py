@@ -74,10 +74,13 @@ def survey(job: DayJob, start: dt.date, end: dt.date, now: dt.datetime | None = 
     dates = [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
     offered, noted = place.offers(start - dt.timedelta(days=reach), end), failures(job.catalog, inputs.domain)
     standby = _standby(job, start, end)
-    stood = standing(job.catalog, inputs.domain, dates)
+    damaged: dict[dt.date, str] = {}
+    stood = standing(job.catalog, inputs.domain, dates, damaged=damaged)
     moment, moved = now or dt.datetime.now(dt.UTC), _weather_change(job, inputs)
     return [
-        judge_day(
+        DayState(date=date, state="failed", why=damaged[date])
+        if date in damaged
+        else judge_day(
             date,
             offers=offered.get(date, ()),
             nearby=_until(date, offered, reach),

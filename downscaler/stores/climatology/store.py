@@ -101,6 +101,7 @@ def load_statistics(path: Path) -> CoarseStatistics:
         odd += [name for name in ("title", "inputs_digest") if not isinstance(data.attrs[name], str)]
         if odd:
             raise ValueError(f"{', '.join(odd)} of another type")
+        _require_possible(data, path)
         return CoarseStatistics(
             **arrays,
             grid=COARSE_GRIDS[data.attrs["grid"]],
@@ -117,6 +118,33 @@ def load_statistics(path: Path) -> CoarseStatistics:
         raise ClimatologyError(
             "A coarse climatology lacks required variables", value=f"{path}: {error}", remedy=_REMEDY
         ) from error
+
+
+def _require_possible(data: xr.Dataset, path: Path) -> None:
+    """Refuse a climatology that was scaled or edited: SMAP matched to it would be another field without a trace."""
+    for name, (_, attributes) in _LAYERS.items():
+        units, values = attributes["units"], data[name].values
+        told = str(data[name].attrs.get("units", units))
+        known = values[np.isfinite(values)]
+        most = 1.0 if units == "m3 m-3" else np.inf
+        if told != units or (known.size and not (known.min() >= 0.0 and known.max() <= most)):
+            raise ClimatologyError(
+                f"The {name} of a coarse climatology is impossible or in another unit",
+                value=f"{path}: {told}" + (f", {known.min():g} to {known.max():g}" if known.size else ""),
+                allowed=f"{units}, 0 to 1" if most == 1.0 else "counts from 0 on",
+                remedy=_REMEDY,
+            )
+        seen = (
+            np.broadcast_to(data["count"].values > 1, values.shape) if name in ("mean", "std") else np.isfinite(values)
+        )
+        if not np.isfinite(values[seen]).all():
+            raise ClimatologyError(
+                f"The {name} of a coarse climatology is missing where it counts days",
+                value=f"{path}: {int((~np.isfinite(values[seen])).sum())} values",
+                remedy=_REMEDY,
+            )
+    if (np.diff(data["quantiles"].values, axis=1) < -1e-6).any():  # of float32
+        raise ClimatologyError("The quantiles of a coarse climatology fall", value=path, remedy=_REMEDY)
 
 
 def is_statistics(path: Path) -> bool:

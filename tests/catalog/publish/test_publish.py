@@ -60,6 +60,30 @@ def test_the_same_day_again_changes_nothing(root, domain, tiles, record):
     assert contents(root) == before
 
 
+def test_the_same_day_again_restores_files_that_were_lost_or_damaged(root, domain, tiles, record):
+    publish(root, record(domain), domain, tiles(domain))
+    before = contents(root)
+    folder = root / DayName.of(domain, dt.date(2015, 4, 1)).folder / "r001"
+    (folder / "soil_moisture.tif").unlink()
+    (folder / "upper.tif").write_bytes((folder / "upper.tif").read_bytes()[:-100])
+    same_size = bytearray((folder / "lower.tif").read_bytes())
+    same_size[-1] ^= 1
+    (folder / "lower.tif").write_bytes(same_size)
+    assert publish(root, record(domain), domain, tiles(domain)).status == "unchanged"
+    assert contents(root) == before
+
+
+def test_a_lost_item_of_an_earlier_revision_holds_up_no_later_one(root, domain, tiles, record):
+    for number in (1, 2):
+        publish(root, record(domain, granule=str(number) * 64), domain, tiles(domain, seed=number))
+    folder = root / DayName.of(domain, dt.date(2015, 4, 1)).folder
+    (folder / "r001" / "item.json").unlink()
+    for number in (3, 4):
+        again = publish(root, record(domain, granule=str(number) * 64), domain, tiles(domain, seed=number))
+        assert (again.status, again.revision) == ("published", number)
+        (folder / "r002" / "item.json").write_bytes(b"{")
+
+
 def test_a_changed_day_becomes_the_next_revision_and_keeps_the_old_one(root, domain, tiles, record):
     first = publish(root, record(domain), domain, tiles(domain))
     day = root / DayName.of(domain, dt.date(2015, 4, 1)).folder

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import resource
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from publishing import PLACE, publish_day
 
 from catalog.reading.stack import open_stack, stacked_days, windows
 from catalog.store.base import open_store
+from downscaler.errors import CatalogError
 
 DAYS = [dt.date(2024, 5, 20), dt.date(2024, 5, 21)]
 NAMES = ("soil_moisture", "quality_flag")
@@ -33,6 +35,18 @@ def test_some_cells_are_those_of_the_whole_window(root: Path) -> None:
             for name in NAMES:
                 np.testing.assert_array_equal(part[name], whole[name][:, cells])
                 assert part[name].dtype == whole[name].dtype
+
+
+def test_a_cut_raster_is_named(root: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(root, tmp_path / "own")
+    days = stacked_days(own, PLACE, DAYS, NAMES)
+    key = days[1].keys["soil_moisture"]
+    (own / key).write_bytes((own / key).read_bytes()[:3000])
+    with (
+        pytest.raises(CatalogError, match=f"{key}.*--force"),
+        open_stack(open_store(own), PLACE, days, NAMES) as read,
+    ):
+        read(next(windows(PLACE)))
 
 
 def test_more_files_are_opened_than_the_system_allows_at_first(root: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -118,6 +119,26 @@ def test_file_round_trip_whole_or_not_at_all(tmp_path: Path, made: CoarseStatist
     facts = describe(tmp_path / "sub" / "c.nc")
     assert facts["kind"] == "climatology"
     assert facts["granules"] == made.inputs
+
+
+def test_numbers_that_no_soil_has_or_that_are_gone_are_refused(tmp_path: Path, made: CoarseStatistics) -> None:
+    def changed(name: str, value: object, units: str = "m3 m-3") -> Path:
+        file = tmp_path / "c.nc"
+        save_statistics(made, file)
+        with h5py.File(file, "r+") as opened:
+            opened[name][...] = value if not callable(value) else value(opened[name][...])
+            opened[name].attrs["units"] = units
+        return file
+
+    for name, value, units, told in (
+        ("mean", lambda mean: mean * 100, "m3 m-3", "another unit"),
+        ("mean", lambda mean: mean, "%", "another unit"),
+        ("std", lambda std: -np.abs(std) - 0.01, "m3 m-3", "impossible"),
+        ("mean", np.nan, "m3 m-3", "missing where it counts days"),
+        ("quantiles", lambda quantiles: quantiles[:, ::-1], "m3 m-3", "fall"),
+    ):
+        with pytest.raises(ClimatologyError, match=told):
+            load_statistics(changed(name, value, units))
 
 
 def test_files_that_are_none_are_refused(tmp_path: Path, made: CoarseStatistics, shared: Path) -> None:

@@ -93,6 +93,19 @@ def test_a_withdrawn_day_stays_withdrawn_until_it_is_forced(job: DayJob, tmp_pat
     assert look_back(mine, date, 1, now=NOW)[0].state == "published"
 
 
+def test_a_damaged_item_fails_its_own_day_alone(job: DayJob, tmp_path: Path) -> None:
+    mine = replace(job, catalog=str(tmp_path / "catalog"))
+    shutil.copytree(job.catalog, mine.catalog)
+    (item,) = Path(mine.catalog).rglob("*_20240523.json")
+    item.write_bytes(item.read_bytes()[:500])
+    states = {state.date.day: state for state in look_back(mine, day(24), 2, now=NOW)}
+    assert (states[24].state, states[23].state, states[23].work) == ("stale", "failed", False)
+    assert "remove it and make the day again" in states[23].why
+    assert [outcome.status for outcome in make_last(mine, 2, last=day(24))] == ["current"]  # of the same bytes
+    item.unlink()
+    assert run_day(day(23), mine).status == "published"
+
+
 def test_latency_separates_waiting_from_missing(job: DayJob) -> None:
     def of_28(hours: float) -> str:
         end = dt.datetime(2024, 5, 29, tzinfo=dt.UTC)
