@@ -24,7 +24,7 @@ for _name, _value in {
 import typer  # noqa: E402
 
 from downscaler import __version__  # noqa: E402
-from downscaler.errors import VadoseError  # noqa: E402
+from downscaler.errors import ConfigError, VadoseError  # noqa: E402
 from flows import console  # noqa: E402
 from flows.commands.catalogue import catalog, completeness, cube, download, export, serve, sync  # noqa: E402
 from flows.commands.data import build, climatology, info, weather  # noqa: E402
@@ -139,12 +139,33 @@ def vadose(
     context.obj = Globals(config)
 
 
+def _meant(arguments: list[str]) -> list[str]:
+    """Arguments as they are meant: a ~ that the shell left (--out=~/x) is the home; a blank one is refused.
+
+    A blank is a variable of a script that was not set; as a path it would be the working folder.
+    """
+    told = "the command's name"
+    found = []
+    for argument in arguments:
+        option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+        if not argument.strip() or (equals and not value.strip()):
+            raise ConfigError(
+                "An argument is blank",
+                value=f"{argument!r} after {told}",
+                remedy="Leave it out, or give it a value; is a variable of the script not set?",
+            )
+        home = str(Path(value).expanduser()) if value.startswith("~/") else value
+        found.append(f"{option}{equals}{home}")
+        told = argument
+    return found
+
+
 def main() -> NoReturn:
     """Run the command line of this process and exit with its code."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments  # also after the command's name, where one adds it to the line just typed
     try:
-        app([argument for argument in arguments if argument != "--debug"])
+        app(_meant([argument for argument in arguments if argument != "--debug"]))
     except VadoseError as error:
         if debug:
             console.show_traceback()

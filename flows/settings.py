@@ -222,6 +222,19 @@ class Settings(BaseSettings):
         text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else value
         return text.zfill(3) if isinstance(text, str) and text.isdigit() else value
 
+    @field_validator(*_PATHS, mode="before")
+    @classmethod
+    def _at_home(cls, value: Any) -> Any:
+        """A path with its ~ expanded, also from a variable, where no shell does it."""
+        if not isinstance(value, str) or "://" in value:
+            return value
+        if not value.strip():
+            raise ValueError("a path, not a blank")
+        try:
+            return str(Path(value).expanduser()) if value.startswith("~") else value
+        except RuntimeError as error:
+            raise ValueError(str(error)) from None
+
     @field_validator(*_LISTS, mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:

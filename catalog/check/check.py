@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from catalog.check.cubes import check_cubes
 from catalog.check.files import check_file
+from catalog.check.places import check_place
 from catalog.check.strays import check_beside
 from catalog.check.survey import ItemFacts, Survey
 from catalog.cube.layout import item_digest
@@ -106,6 +107,7 @@ def _examine(survey: Survey, key: str, content: bytes | None) -> None:
         document = parse_json(content or b"")
         (validate if parent else validate_item)(document)
         facts = None if parent else _facts(key, document)
+        check_place(survey, key, document)
     except (ValueError, KeyError, TypeError, AttributeError, CatalogError) as error:
         survey.note("schema", key, error if isinstance(error, CatalogError) else f"unreadable: {error}", mend=parent)
         return
@@ -118,6 +120,8 @@ def _examine(survey: Survey, key: str, content: bytes | None) -> None:
         target = resolve(key, href.split("#")[0])
         if urlsplit(href).scheme or link["rel"] == "self":
             continue
+        if link["rel"] == "predecessor-version":
+            survey.predecessors.add(target)
         if target not in survey.stats:
             survey.note("link", key, f"{link['rel']} leads to a missing object: {href}", mend=parent)
 
@@ -143,10 +147,13 @@ def _facts(key: str, document: Mapping[str, Any]) -> ItemFacts:
 
 def _check_parents(survey: Survey) -> None:
     """Every item and parent is linked from the object above it."""
-    linked = {
-        key: {resolve(key, link["href"]) for link in document["links"] if link["rel"] in _DOWN}
+    down = {
+        key: [resolve(key, link["href"]) for link in document["links"] if link["rel"] in _DOWN]
         for key, document in survey.parents.items()
     }
+    linked = {key: set(targets) for key, targets in down.items()}
+    for key in (key for key, targets in down.items() if len(targets) > len(linked[key])):
+        survey.note("link", key, "has a link twice", mend=True)
     known = [*survey.items, *survey.parents]
     above = {up for key in known for up in _ancestors(key)}
     for key in sorted(above - set(survey.parents)):
@@ -218,7 +225,8 @@ def _check_extents(survey: Survey) -> None:
             )
         box = document["extent"]["spatial"]["bbox"][0]
         if any(list(facts.bbox) != box for facts in facts_of):
-            survey.note("extent", key, f"box {box} does not match every item")
+            one = len({facts.bbox for facts in facts_of}) == 1
+            survey.note("extent", key, f"box {box} does not match every item", mend=one)
         simulated = sorted({facts.simulated for facts in facts_of})
         if document.get("summaries", {}).get("vadose:simulated") != simulated:
             survey.note("extent", key, f"summary of vadose:simulated is not {simulated}", mend=True)

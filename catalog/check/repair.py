@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from catalog.check.check import DAY, Progress, check
+from catalog.check.strays import LINKED
 from catalog.check.survey import ItemFacts, Survey
 from catalog.items.cube import cube_write
 from catalog.items.day import domain_of
@@ -19,6 +20,7 @@ from catalog.items.index import rebuild_index
 from catalog.items.parents import (
     KEPT,
     collection,
+    extensions_with,
     item_link,
     link_entry,
     month_document,
@@ -45,7 +47,8 @@ def repair(
     Arguments and errors are those of ``check``. Publications may go on meanwhile.
     """
     before = check(uri, metadata_only=metadata_only, min_age=min_age, progress=progress)
-    if any(finding.mend for finding in before.findings):
+    unseen = any(finding.what.startswith(LINKED) for finding in before.findings)  # days behind it would be unlinked
+    if any(finding.mend for finding in before.findings) and not unseen:
         _mend(before)
     return before, check(uri, metadata_only=metadata_only, min_age=min_age, progress=progress)
 
@@ -56,7 +59,7 @@ def _mend(survey: Survey) -> None:
     with store.staging() as staging:  # sweeps what dead processes left
         for name in sorted({finding.key.split("/", 1)[0] for finding in todo if finding.kind == "index"}):
             rebuild_index(store, name)
-        if any(finding.kind in ("link", "schema", "extent") for finding in todo):
+        if any(finding.kind in ("link", "schema", "extent", "layout") for finding in todo):
             for writes in [*_collections(survey), [_root(store)], _cubes_named(survey)]:
                 store.apply(writes, staging)
     for name in sorted({finding.key.split("/")[1] for finding in todo if finding.kind == "cube"}):
@@ -149,7 +152,10 @@ def _dated(store: Store, name: str, items: Mapping[str, ItemFacts]) -> list[Writ
             document = collection(domain, item, document)
         assert document is not None
         links = document.pop("links")
-        return document | {k: v for k, v in _parsed(before).items() if k in KEPT} | {"links": links}
+        stood = _parsed(before)
+        kept = {key: value for key, value in stood.items() if key in KEPT and stood.get("id") == name}
+        extensions = extensions_with(kept.get("assets", {}))
+        return document | {"stac_extensions": extensions} | kept | {"links": links}
 
     key = f"{name}/collection.json"
     return [*writes, Write(key=key, content=_rebuilding(whole, _folders_below(store, key, None)))]

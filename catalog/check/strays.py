@@ -15,6 +15,7 @@ from catalog.publish.claims import is_void
 from catalog.publish.failures import FOLDER as FAILURES
 from catalog.store.folder import STAGING, FolderStore
 
+LINKED = "is a symbolic link to a folder, whose files are not seen; until it is gone nothing is repaired"
 _BESIDE = (f"{FAILURES}/", f"{STAGING}/", f"{CUBES}/", f"{REPORTS}/")
 
 
@@ -33,6 +34,9 @@ def check_beside(survey: Survey, min_age: dt.timedelta) -> None:
             continue
         beside = key == DOWNLOAD_LOCK or key.startswith((*_BESIDE, index_prefix(key.split("/", 1)[0])))
         if beside or is_item_key(key) or is_parent_key(key) or is_archived_key(key):
+            continue
+        if isinstance(survey.store, FolderStore) and survey.store.leads_elsewhere(key):
+            survey.note("layout", key, f"{LINKED}: put its folder itself here, or mount the disk here")
             continue
         if DOWNLOAD_LOCK in survey.stats:
             survey.note("orphan", key, "belongs to an interrupted download, or to an earlier revision", fault=False)
@@ -54,7 +58,10 @@ def _never_published(key: str, newest: Mapping[str, int], survey: Survey) -> boo
 
 
 def _skipped(folder: str, number: int, survey: Survey) -> bool:
-    """Whether a revision was passed over: one later than it was published, and it has no archived item."""
-    item = f"{folder}/{folder.rsplit('/', 1)[-1]}.json"
+    """Whether a revision was passed over: one later than it was published, and it has no archived item, nor ever had.
+
+    One that a later revision names was published: its item is lost, and its files are all that is left of it.
+    """
+    item, archived = f"{folder}/{folder.rsplit('/', 1)[-1]}.json", f"{folder}/r{number:03d}/item.json"
     later = survey.items[item].revision > number
-    return later and f"{folder}/r{number:03d}/item.json" not in survey.stats
+    return later and archived not in survey.stats and archived not in survey.predecessors

@@ -42,13 +42,17 @@ class ItemFacts:
 
 @dataclass
 class Survey:
-    """What a check saw: objects by key, facts of items (archived revisions among them), parents, findings."""
+    """What a check saw: objects by key, facts of items (archived revisions among them), parents, findings.
+
+    ``predecessors`` are the keys of archived items that later revisions name, there or not.
+    """
 
     store: Store
     stats: dict[str, Stat]
     items: dict[str, ItemFacts] = field(default_factory=dict)
     archived: dict[str, ItemFacts] = field(default_factory=dict)
     parents: dict[str, Document] = field(default_factory=dict)
+    predecessors: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
 
     def note(self, kind: str, key: str, what: object, *, mend: bool = False, fault: bool = True) -> None:

@@ -85,6 +85,11 @@ class FolderStore:
                             found[entry.path[start:]] = _stat(entry)
         return dict(sorted(found.items()))
 
+    def leads_elsewhere(self, key: str) -> bool:
+        """Whether a listed file is a symbolic link to a folder, whose files are not listed."""
+        path = self.root / key
+        return path.is_symlink() and path.is_dir()
+
     def delete(self, keys: Sequence[str]) -> None:
         """Remove files and the folders that they leave empty."""
         with storage_errors(self.root):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,18 +15,24 @@ if TYPE_CHECKING:
     from downscaler.sources.smap import GranuleName, Offer, Supply
 
 
-def locate(date: dt.date, job: DayJob, offers: list[Offer] | None = None) -> list[Path]:
+def locate(
+    date: dt.date, job: DayJob, offers: list[Offer] | None = None, *, without: Collection[Path] = ()
+) -> list[Path]:
     """The day's granule files, brought here where they are not; raises GranuleMissingError without any.
 
-    ``offers`` is filled with what was on offer, also when fetching it fails.
+    ``offers`` is filled with what was on offer, also when fetching it fails. In the place of files ``without`` a folder
+    gives its older releases.
     """
-    found = on_offer(date, job)
+    found = on_offer(date, job, without=without)
     if offers is not None:
         offers[:] = found
-    return fetch(found, job)
+    paths = [path for path in fetch(found, job) if path not in without]
+    if not paths:
+        raise GranuleMissingError(f"No granule of {date} can be read")
+    return paths
 
 
-def on_offer(date: dt.date, job: DayJob) -> list[Offer]:
+def on_offer(date: dt.date, job: DayJob, *, without: Collection[Path] = ()) -> list[Offer]:
     """The granules that hold the day: those named, else what the folder or the archive has.
 
     Raises GranuleMissingError without any, and whatever stops a search.
@@ -41,7 +47,7 @@ def on_offer(date: dt.date, job: DayJob) -> list[Offer]:
             "fetched: set EARTHDATA_TOKEN.",
         )
     if job.folder is not None:
-        return _in_folder(date, job, job.folder)
+        return _in_folder(date, job, job.folder, without)
     found = place.offers(date, date).get(date)
     if not found:
         raise GranuleMissingError(f"Earthdata has no granule of {date}", remedy=place.missing(date))
@@ -123,10 +129,10 @@ def in_window(date: dt.date, job: DayJob, days: int) -> list[str]:
     return [offer.file for _, offers in sorted(offered.items()) for offer in offers]
 
 
-def _in_folder(date: dt.date, job: DayJob, folder: Path) -> list[Offer]:
+def _in_folder(date: dt.date, job: DayJob, folder: Path, without: Collection[Path]) -> list[Offer]:
     from downscaler.sources.smap import Offer, find_granules
 
-    paths = find_granules(folder, date, job.smap_product, near_real_time=job.near_real_time)
+    paths = find_granules(folder, date, job.smap_product, near_real_time=job.near_real_time, without=without)
     return [Offer(file=path.name, name=name_of(path), path=path) for path in paths]
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from downscaler.errors import ClaimedError, GranuleMissingError, NoRetrievalError, VadoseError
 from flows import light
@@ -21,6 +21,8 @@ from flows.day.reading import read
 from flows.logs import DAYS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from catalog.publish.claims import Claim
     from downscaler.day.inputs import Inputs
     from downscaler.day.reading import Reading
@@ -135,8 +137,14 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim:
         in_window(date, job, WINDOW) if job.is_analysis else []
     )  # before it is read: what comes meanwhile is late
     began, clock = dt.datetime.now(dt.UTC), time.monotonic()
-    reading = read(date, job, inputs, offers)  # locate, fetch, open, fill
-    run = run_record(reading, inputs, [*looked_at, *(offer.file for offer in offers)])
+    broken: set[Path] = set()
+    reading = read(date, job, inputs, offers, broken)  # locate, fetch, open, fill
+    unread = {path.name for path in broken}
+    if item and (lost := sorted(unread & set(_granules_of(item)))):
+        reason = f"published with {lost[0]}, which cannot be read any more; --force does without it"
+        return DayOutcome(date=date, status="current", reason=reason)
+    # What could not be read was not looked at: mended under the same name it makes the day anew.
+    run = run_record(reading, inputs, [*(f for f in looked_at if f not in unread), *(offer.file for offer in offers)])
     settled = None if job.force or claim.inherited else _settled(job, inputs, reading, run)
     if settled:  # a newer release of the same bytes, too, is looked at once
         read_now = (entry.name for entry in run.inputs if entry.kind == "granule")
@@ -144,6 +152,11 @@ def _run(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer], claim:
         return DayOutcome(date=date, status="current", reason=settled)
     stages = {**_before(run.observed[1], began, offers), "inputs": time.monotonic() - clock}
     return _publish(job, inputs, reading, run, claim, stages)
+
+
+def _granules_of(item: Mapping[str, Any]) -> list[str]:
+    """The names of the granules that a published day was made from."""
+    return [entry["name"] for entry in item["properties"]["vadose:inputs"] if entry["kind"] == "granule"]
 
 
 def _settled(job: DayJob, inputs: Inputs, reading: Reading, run: RunRecord) -> str | None:

@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +26,17 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(DAYS)
 
 
-def read(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None = None) -> Reading:
+def read(
+    date: dt.date,
+    job: DayJob,
+    inputs: Inputs,
+    offers: list[Offer] | None = None,
+    broken: set[Path] | None = None,
+) -> Reading:
     """The day from its granules; without a retrieval from the second source, where one is set.
 
-    ``offers`` is filled with the granules of the day itself that were on offer.
+    ``offers`` is filled with the granules of the day itself that were on offer, ``broken`` with files of the days
+    before that an analysis would draw on and that cannot be read.
 
     Raises:
         GranuleError: whatever is wrong with the day's own granules, and no second source in their stead.
@@ -40,7 +46,7 @@ def read(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None 
     from downscaler.sources.smap import read_day
 
     if job.is_analysis:
-        return _analysed(date, job, inputs, offers)
+        return _analysed(date, job, inputs, offers, set() if broken is None else broken)
     own, other = first_and_second(job)
     if other is None:
         day = read_day(locate(date, job, offers), inputs.domain, date=date)
@@ -60,7 +66,7 @@ def read(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None 
     return Reading(day=today)
 
 
-def _analysed(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None) -> Reading:
+def _analysed(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | None, broken: set[Path]) -> Reading:
     """The day's analysis, from its granules, if any, and those of the days before."""
     from downscaler.day.analysis import analyse_day
     from downscaler.method.coarse.analysis import WINDOW
@@ -69,7 +75,7 @@ def _analysed(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | 
     today, _ = _today(date, job, inputs, offers)
     keep = keeping(inputs.prior, inputs.domain)
     dates = [date - dt.timedelta(days=age) for age in range(WINDOW - 1, 0, -1)]
-    before = list(_seen(dates, earlier(job), inputs, keep.passes))
+    before = list(_seen(dates, earlier(job), inputs, keep.passes, broken))
     for day in (*before, *([today] if today is not None else ())):
         inputs.require(day.grid)
     weather = inputs.weather.upto(date) if inputs.weather is not None else None
@@ -107,13 +113,46 @@ def _modelled(date: dt.date, job: DayJob, inputs: Inputs, offers: list[Offer] | 
             offers += found
 
 
-def _seen(dates: Sequence[dt.date], job: DayJob, inputs: Inputs, shelf: Shelf | None) -> Iterator[CoarseDay]:
-    """Those of some days that can be read and have a retrieval."""
+def _seen(
+    dates: Sequence[dt.date], job: DayJob, inputs: Inputs, shelf: Shelf | None, broken: set[Path]
+) -> Iterator[CoarseDay]:
+    """Those of some days that can be read and have a retrieval; files that cannot be read go into ``broken``."""
     for date in dates:
-        with suppress(GranuleError):
-            paths = locate(date, job)
+        day = _readable(date, job, inputs, shelf, broken)
+        if day is not None:
+            yield day
+
+
+def _readable(date: dt.date, job: DayJob, inputs: Inputs, shelf: Shelf | None, broken: set[Path]) -> CoarseDay | None:
+    """A day by the newest of its files that can be read; None without a retrieval."""
+    paths: list[Path] = []
+    while True:
+        try:
+            paths = locate(date, job, without=broken)
             state = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
-            yield _read(state, inputs.domain, date, shelf)
+            return _read(state, inputs.domain, date, shelf)
+        except (GranuleMissingError, NoRetrievalError):
+            return None
+        except GranuleError as error:
+            _LOG.warning("left out of the analysis: %s", error)
+            if not set(paths) - broken:  # the search itself failed
+                return None
+            broken |= _at_fault(paths, inputs.domain, date)
+
+
+def _at_fault(paths: Sequence[Path], domain: Domain, date: dt.date) -> set[Path]:
+    """Those files of a day that cannot be read on their own; all where only together they are at fault."""
+    from downscaler.sources.smap import read_day
+
+    found = set()
+    for path in paths:
+        try:
+            read_day([path], domain, date=date, allow_empty=True)
+        except (GranuleMissingError, NoRetrievalError):
+            continue
+        except GranuleError:
+            found.add(path)
+    return found or set(paths)
 
 
 @lru_cache(maxsize=40)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -57,25 +57,34 @@ class Supply(Protocol):
         """A remedy for a day without granules, as a sentence."""
 
 
-def choose(offers: Iterable[Offer], short_name: str | None = None, *, near_real_time: bool = False) -> list[Offer]:
+def choose(
+    offers: Iterable[Offer],
+    short_name: str | None = None,
+    *,
+    near_real_time: bool = False,
+    without: Collection[Path] = (),
+) -> list[Offer]:
     """The granules to use: of the best product available, the newest release of each scene.
 
     Products are tried in the order SPL3SMP_E, SPL3SMP, then half orbits; ``short_name`` admits one alone. The
     near-real-time stream is never mixed with the others: ``near_real_time`` admits it and nothing else. SPL4SMGP is
-    taken only where ``short_name`` names it.
+    taken only where ``short_name`` names it. ``without`` are files not to use: older releases stand in for them, other
+    products do not.
     """
     streams = MODELLED if short_name in MODELLED else NEAR_REAL_TIME if near_real_time else STANDARD
     named = [(offer.name, offer) for offer in offers if offer.name is not None]
     for product in streams:
+        if short_name not in (None, product):
+            continue
         newest: dict[tuple[str, str, int, str], Offer] = {}
-        if short_name in (None, product):
-            for name, offer in sorted(
-                (pair for pair in named if pair[0].short_name == product), key=lambda pair: (pair[0], pair[1].file)
-            ):
-                if name.scene in newest:
-                    _LOG.info("%s is superseded by %s", newest[name.scene].file, offer.file)
-                newest[name.scene] = offer
-        if newest:
+        of_product = [pair for pair in named if pair[0].short_name == product]
+        for name, offer in sorted(of_product, key=lambda pair: (pair[0], pair[1].file)):
+            if offer.path in without:
+                continue
+            if name.scene in newest:
+                _LOG.info("%s is superseded by %s", newest[name.scene].file, offer.file)
+            newest[name.scene] = offer
+        if of_product:
             return list(newest.values())
     return []
 

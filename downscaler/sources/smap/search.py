@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,17 +56,22 @@ class FolderSupply:
 
 
 def find_granules(
-    folder: Path, date: dt.date, short_name: str | None = None, *, near_real_time: bool = False
+    folder: Path,
+    date: dt.date,
+    short_name: str | None = None,
+    *,
+    near_real_time: bool = False,
+    without: Collection[Path] = (),
 ) -> list[Path]:
     """Files below a folder that hold a UTC day, of the best product there: SPL3SMP_E, SPL3SMP, then half orbits.
 
     One file for a daily product, several for half orbits; superseded releases are left out and logged.
-    ``short_name`` admits one product only, ``near_real_time`` the near-real-time stream only. Raises
-    GranuleMissingError when there is none.
+    ``short_name`` admits one product only, ``near_real_time`` the near-real-time stream only; of files ``without``
+    older releases are taken. Raises GranuleMissingError when there is none.
     """
     found = _all(folder)
     of_day = [offer for offer in found if offer.name is not None and offer.name.covers(date)]
-    chosen = choose(of_day, short_name, near_real_time=near_real_time)
+    chosen = choose(of_day, short_name, near_real_time=near_real_time, without=without)
     if chosen:
         return list(dict.fromkeys(offer.path for offer in chosen if offer.path is not None))
     days = {

@@ -141,6 +141,14 @@ ATTRIBUTES = (
 
 
 def contents(path: Path) -> tuple[int, int]:
-    """Number and total size in bytes of a store's files, its root description apart; tells a store that lost some."""
-    sizes = [facts.st_size for file, facts in own_files(path) if file != path / "zarr.json"]
+    """Number and total size in bytes of a store's files, its root description apart; tells a store that lost some.
+
+    What file managers and NFS leave beside them (.DS_Store, Thumbs.db, .nfs...) is none of them.
+    """
+    sizes = [facts.st_size for file, facts in own_files(path) if file != path / "zarr.json" and _is_zarrs(file.name)]
     return len(sizes), sum(sizes)
+
+
+def _is_zarrs(name: str) -> bool:
+    """Whether a file's name is one that Zarr v3 gives: a description, a chunk, or the chunk of a scalar."""
+    return name in ("zarr.json", "c") or name.isdigit()

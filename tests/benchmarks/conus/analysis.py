@@ -34,6 +34,7 @@ from downscaler.ground.grid import Domain
 from downscaler.ground.prior import Prior
 from downscaler.method.coarse.analysis import WINDOW
 from downscaler.method.hybrid import Model
+from downscaler.method.tile import levels
 from downscaler.product import analysis_of
 from downscaler.stores.model import load_model
 from downscaler.stores.prior import kept, open_prior
@@ -76,7 +77,7 @@ class Bench:
 
     def coarse(self, date: dt.date, before: list[CoarseDay]) -> CoarseDay:
         """The analysis' coarse field, as a new process makes it."""
-        analysis._levels_of.cache_clear()
+        levels._levels_of.cache_clear()
         domain = analysis_of(self.domain)
         inputs = Inputs(domain=domain, records=(), prior=self.prior, model=self.model)
         today = replace(self.seen(date, whole=True), domain=domain)

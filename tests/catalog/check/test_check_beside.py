@@ -106,6 +106,10 @@ def test_a_collection_names_the_cube_that_is_there(own):
         assert repair(own, metadata_only=True)[1].findings == []
         assert cube_of(own) == cube
     assert damaged != whole
+    (own / COLLECTION).write_bytes(whole)
+    (own / NAME / "2015" / "catalog.json").unlink()
+    assert repair(own, metadata_only=True)[1].findings == []
+    assert json.loads((own / COLLECTION).read_bytes()) == json.loads(whole)  # with the extensions of its cube
     shutil.rmtree(own / "cubes")
     assert catalog_check(own, "--metadata-only") == (42, [("link", COLLECTION, True, True)])
     assert catalog_check(own, "--repair") == (0, [])

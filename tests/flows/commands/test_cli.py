@@ -220,6 +220,22 @@ def test_debug_shows_the_traceback_before_or_after_the_command(vadose: Any) -> N
     assert "Traceback" in vadose("run", "2024-05-20", "--debug").err
 
 
+def test_a_blank_argument_is_refused_and_a_tilde_is_the_home(
+    vadose: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for blank in (("--out", ""), ("--out", " "), ("--out=",)):
+        ended = vadose("run", "2024-05-20", *blank)
+        assert (ended.code, "An argument is blank" in ended.err) == (3, True)
+    assert "after check" in vadose("catalog", "check", "").err
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert str(tmp_path / "home" / "x") in vadose("info", "~/x").err
+    monkeypatch.setenv("VADOSE_PRIOR", "~/prior")
+    monkeypatch.setenv("VADOSE_MODEL", " ")
+    assert "VADOSE_MODEL" in vadose("run", "2024-05-20").err
+    monkeypatch.setenv("VADOSE_MODEL", "model")
+    assert f"{tmp_path}/home/prior" in vadose("run", "2024-05-20", "--granules=~/g").err
+
+
 def test_unexpected_error_exits_1_with_a_hint(vadose: Any) -> None:
     ended = vadose("info", "a" * 5000)  # no file system takes such a name
     assert ended.code == 1

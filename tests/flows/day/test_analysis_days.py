@@ -4,6 +4,7 @@ import datetime as dt
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,28 @@ def test_what_is_made_again_from_the_same_is_the_same(job: DayJob) -> None:
     assert run_day(last, analysis).status == "current"
     run_day(last, DayJob(**{**analysis.__dict__, "force": True}))
     assert checksums(items(job)[COLLECTIONS[1]][last]) == checksums(before)
+
+
+def test_a_cut_granule_of_a_day_before_takes_nothing_from_an_analysis(job: DayJob) -> None:
+    assert job.folder is not None
+    analysis = job.each()[1]
+    near, last = covered(job)[-2:]
+    [sound] = job.folder.glob(f"*_{near:%Y%m%d}_*_001.h5")
+    newer = sound.with_name(sound.name.replace("_001.h5", "_002.h5"))
+    content = sound.read_bytes()
+    run_day(last, analysis)
+    newer.write_bytes(content[: len(content) // 2])  # still being copied
+    assert "same inputs" in run_day(last, analysis).reason  # by the older release
+    [state] = survey(analysis, last, last)
+    assert (state.state, state.revision) == ("stale", 1)  # the newer one was not looked at
+    newer.write_bytes(content)
+    run_day(last, analysis)
+    assert survey(analysis, last, last)[0].state == "published"
+    newer.unlink()
+    sound.write_bytes(content[: len(content) // 2])
+    held = run_day(last, analysis)
+    assert (held.status, "cannot be read any more" in held.reason) == ("current", True)
+    run_day(last, replace(analysis, force=True))
+    assert sound.name not in items(job)[COLLECTIONS[1]][last].properties["vadose:granules_considered"]
+    sound.write_bytes(content)
+    assert "came later" in survey(analysis, last, last)[0].why

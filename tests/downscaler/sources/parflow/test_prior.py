@@ -233,6 +233,9 @@ def test_lost_changed_or_foreign_stores_are_refused(prior, tmp_path):
     with pytest.raises(PriorUnreadableError, match="missing or changed"):
         open_prior(prior.path)
     chunk.write_bytes(kept)
+    for left in (".DS_Store", "Thumbs.db", ".nfs0001"):
+        (chunk.parent / left).write_bytes(b"x")
+    open_prior(prior.path)
     root = prior.path / "zarr.json"
     metadata = json.loads(root.read_text())
     metadata["attributes"]["schema_version"] = "0"
