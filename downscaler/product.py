@@ -558,7 +558,17 @@ KINDS: tuple[Kind, ...] = (
         prefix=ANALYSIS,
         title="analysis",
         description=ANALYSED,
-        variables=(*VARIABLES, SMAP_AGE, SMAP_SHARE),
+        variables=(
+            replace(SOIL_MOISTURE, description=ANALYSED),
+            replace(
+                UNCERTAINTY,
+                description="Standard deviation of the error of soil_moisture at 1 km: of the cell's response to its "
+                "SMAP cell, of the SMAP cells' values, and of what both left in analyses of the prior's record.",
+            ),
+            *VARIABLES[2:],
+            SMAP_AGE,
+            SMAP_SHARE,
+        ),
         lineage="SMAP's passes of the last 30 days, joined in space and time with what weather and record of the "
         "ParFlow-CLM prior expect, and brought to 1 km by each cell's response in that record and the pattern that "
         "XGBoost learned from it. SMAP cells' means are not held to any retrieval.",
@@ -605,7 +615,9 @@ def cube_variables(domain_name: str) -> tuple[Variable, ...]:
     kind = kind_of(domain_name)
     if kind.length != "day":
         return ()
-    return VARIABLES if set(VARIABLES) <= set(kind.variables) else kind.variables
+    names = {variable.name for variable in VARIABLES}
+    of_a_day = tuple(variable for variable in kind.variables if variable.name in names)
+    return of_a_day if len(of_a_day) == len(names) else kind.variables
 
 
 def last_day(domain_name: str, first: dt.date) -> dt.date:

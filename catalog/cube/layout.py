@@ -154,8 +154,8 @@ def attributes(variable: Variable) -> dict[str, Any]:
     else:
         found["_FillValue"] = fill_of(variable)
         found["valid_range"] = [int(variable.valid_min), int(variable.valid_max)]
-    if variable is product.SOIL_MOISTURE:
-        found["ancillary_variables"] = " ".join(v.name for v in product.VARIABLES if v is not variable)
+    if variable.name == product.SOIL_MOISTURE.name:
+        found["ancillary_variables"] = " ".join(v.name for v in product.VARIABLES if v.name != variable.name)
     return found
 
 

@@ -254,7 +254,7 @@ def _relate(file: netCDF4.Dataset, variables: Sequence[Variable]) -> None:
     """Name, beside the first variable, those that tell of it: its uncertainty, interval, flags and origin."""
     first, *others = variables
     beside = [v.name for v in others if v.name in _BESIDE]
-    if beside and first is product.SOIL_MOISTURE:
+    if beside and first.name == product.SOIL_MOISTURE.name:
         file[first.name].ancillary_variables = " ".join(beside)
 
 

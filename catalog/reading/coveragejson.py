@@ -10,13 +10,15 @@ from catalog.reading.series import Reading
 from downscaler import product
 from downscaler.product import Variable
 
-_PARAMETERS = (product.SOIL_MOISTURE, product.UNCERTAINTY, product.LOWER, product.UPPER, product.QUALITY_FLAG)
+_PARAMETERS = ("soil_moisture", "uncertainty", "lower", "upper", "quality_flag")
 _WGS84 = {"type": "GeographicCRS", "id": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}
 _GREGORIAN = {"type": "TemporalRS", "calendar": "Gregorian"}
 
 
-def coverage(cell: Cell, readings: Sequence[Reading], *, simulated: bool | None = None) -> dict[str, Any]:
-    """The readings of a cell; days are times at 12:00 UTC, what is missing is null.
+def coverage(
+    domain_name: str, cell: Cell, readings: Sequence[Reading], *, simulated: bool | None = None
+) -> dict[str, Any]:
+    """The readings of a cell of a domain; days are times at 12:00 UTC, what is missing is null.
 
     ``simulated`` says whether any day is; then every parameter's description says so too, which clients show.
     """
@@ -29,12 +31,13 @@ def coverage(cell: Cell, readings: Sequence[Reading], *, simulated: bool | None 
         {"coordinates": ["x", "y"], "system": _WGS84},
         {"coordinates": ["t"], "system": _GREGORIAN},
     ]
+    told = [variable for variable in product.variables_of(domain_name) if variable.name in _PARAMETERS]
     return {
         "type": "Coverage",
         "domain": {"type": "Domain", "domainType": "PointSeries", "axes": axes, "referencing": referencing},
         "vadose:simulated": simulated,
-        "parameters": {variable.name: _parameter(variable, simulated=bool(simulated)) for variable in _PARAMETERS},
-        "ranges": {variable.name: _range(variable, readings) for variable in _PARAMETERS},
+        "parameters": {variable.name: _parameter(variable, simulated=bool(simulated)) for variable in told},
+        "ranges": {variable.name: _range(variable, readings) for variable in told},
     }
 
 

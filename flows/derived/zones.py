@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 READ = ("soil_moisture", "uncertainty")
 OTHERS = ("percentile", "rootzone")
-"""Kinds whose series have more columns and lie in a folder of their own, LAYER-KIND."""
+"""Kinds whose series have more columns."""
 _REACH = 1.6448536269514722  # standard deviations to either end of a 90 % interval
 Hear = Callable[[dt.date], None]
 
@@ -72,7 +72,8 @@ def make_zones(
         hear: told of each day that is made.
 
     Raises:
-        ZoneError: no polygon, or nothing of the mask in one, lies in the domain, or a file of the series is damaged.
+        ZoneError: no polygon, or nothing of the mask in one, lies in the domain, a file of the series is damaged, or
+            the folder holds the series of the analyses and these days are SMAP-conserving.
         OutputError: ``folder`` is a file, or may not be written.
         CatalogError: a day's files are missing or damaged; years written before stand.
     """
@@ -94,7 +95,7 @@ def make_zones(
         if not weights.matrix.sum():
             raise ZoneError("Nothing of the mask lies in the polygons", value=mask.name)
     named = series_name(layer.name, domain)
-    folder_to_write(folder / named)
+    _keep_analyses(folder_to_write(folder / named), domain)
     made: list[dt.date] = []
     removed: list[dt.date] = []
     for year in sorted(years):
@@ -111,9 +112,26 @@ def make_zones(
     )
 
 
+def _keep_analyses(folder: Path, domain: Domain) -> None:
+    """Raises ZoneError where SMAP-conserving days would replace analyses; these do take the place of those."""
+    from downscaler.product import analysis_of
+    from downscaler.stores.zones import describe_year
+
+    if any(
+        describe_year(file).parameters.get("domain") == analysis_of(domain).name for file in folder.glob("*.parquet")
+    ):
+        raise ZoneError(
+            "The folder holds the series of the analyses, which SMAP-conserving days would replace",
+            value=folder,
+            remedy="Name another folder with --out.",
+        )
+
+
 def series_name(layer: str, domain: Domain) -> str:
-    """What the folder of a layer's series is called: the layer, for other kinds than days and composites with it."""
-    other = next((name for name in OTHERS if domain.name.startswith(f"{name}_")), None)
+    """What the folder of a layer's series is called: the layer, for other kinds than days LAYER-KIND."""
+    from downscaler.product import COMPOSITES
+
+    other = next((name for name in (*OTHERS, *COMPOSITES) if domain.name.startswith(f"{name}_")), None)
     return f"{layer}-{other}" if other else layer
 
 

@@ -35,7 +35,7 @@ def require_passes(passes: ProductDays | None, job: ValidationJob, domain: Domai
         return passes
     raise ValidationError(
         "The catalogue has no SMAP-conserving day beside the analyses, so SMAP's retrievals are not known",
-        value=f"{job.catalog}, {domain.name}, {job.period or 'all days'}",
+        value=f"{job.catalog}, {domain.name}, {job.days_asked}",
         remedy="Judge the analyses alone: --every-day. Or make the others too: `products` with conserving, then "
         "vadose backfill.",
     )

@@ -35,7 +35,8 @@ def validate_every_day(job: ValidationJob, tell: Tell = lambda _done, _total, _w
     if not days:
         raise ValidationError(
             "The catalogue has no published analysis to validate",
-            value=f"{job.catalog}, {domain.name}, {job.period or 'all days'}",
+            value=f"{job.catalog}, {domain.name}, {job.days_asked}",
+            remedy="Check --catalog, --domain, --start and --end; `vadose run` or `vadose backfill` make days.",
         )
     sites, _ = read_sites(job, domain, days, tell)
     document = every_day(job, domain, days, sites, prior) | {

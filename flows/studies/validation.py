@@ -55,7 +55,8 @@ def run_validation(job: ValidationJob, tell: Tell = lambda _done, _total, _what:
     if not days:
         raise ValidationError(
             "The catalogue has no published day to validate",
-            value=f"{job.catalog}, {domain.name}, {job.period or 'all days'}",
+            value=f"{job.catalog}, {domain.name}, {job.days_asked}",
+            remedy="Check --catalog, --domain, --start and --end; `vadose run` or `vadose backfill` make days.",
         )
     sites, reports = read_sites(job, domain, days, tell)
     matchups = match_up(job, domain, days, sites, prior, tell)

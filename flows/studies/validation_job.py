@@ -40,6 +40,16 @@ class ValidationJob:
     seed: int = 0
     publish: bool = True
 
+    @property
+    def days_asked(self) -> str:
+        """The period as a message tells it."""
+        if self.period is None:
+            return "all days"
+        first, last = self.period
+        if last == dt.date.max:
+            return f"from {first} on"
+        return f"up to {last}" if first == dt.date.min else f"{first} to {last}"
+
 
 def job_of(settings: Settings, out: Path, **given: Any) -> ValidationJob:
     """The job that settings and options describe; raises ConfigError where no stations are given."""

@@ -17,6 +17,7 @@ from catalog.api.data.dates import CollectionQuery, chosen_collection, day_colle
 from catalog.api.requests import LatQuery, LonQuery, absent, bad, checked_period, checked_point, known_parameters
 from catalog.api.stac.holdings import Catalogue, Holdings
 from catalog.api.stac.shelves import Entry
+from catalog.naming import domain_name
 from catalog.reading.coveragejson import coverage
 from catalog.reading.rasters import Cell
 from catalog.reading.series import Reading, cell_at, read_series
@@ -140,7 +141,7 @@ def _written(form: Format, of: str, cell: Cell, readings: list[Reading], *, simu
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(as_csv(readings, simulated=simulated), media_type="text/csv; charset=utf-8", headers=headers)
     if form == "CoverageJSON":
-        content = coverage(cell, readings, simulated=simulated)
+        content = coverage(domain_name(of), cell, readings, simulated=simulated)
         return JSONResponse(content, media_type="application/prs.coverage+json")
     rows = [asdict(r) | {"date": r.date.isoformat(), "flags": list(r.flags)} for r in readings]
     units = product.SOIL_MOISTURE.units

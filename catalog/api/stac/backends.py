@@ -42,7 +42,10 @@ _SORT_1_0 = (
     "https://api.stacspec.org/v1.0.0-rc.1/item-search#sort",
 )
 """Clients of the extension's first version look for these; nothing changed in how a search is sorted."""
-DESCRIPTION = f"{product.SOIL_MOISTURE.description} {product.DEPTH_NOTE}"
+DESCRIPTION = (
+    "Soil moisture near the surface, of every 1 km² and day, and what is made of it: each collection tells its own. "
+    f"{product.DEPTH_NOTE}"
+)
 
 
 def add_stac(app: FastAPI, backend: str, dsn: str | None) -> None:

@@ -103,7 +103,8 @@ def _read(file: Path, *, domain: Domain | None, deepest: float) -> Iterator[Read
             hdf5.require_regular(file)
         reader = next((reader for reader in READERS if reader.claims(file)), None)
         if reader is None:
-            yield None, FileReport(file=file.name, problem="no station file of a known format")
+            problem = own_csv.nearly(file) or "no station file of a known format"
+            yield None, FileReport(file=file.name, problem=problem)
             return
         yield from reader.read(file, domain=domain, deepest=deepest)
     except StationError as error:

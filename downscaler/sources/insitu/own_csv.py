@@ -52,6 +52,7 @@ _FRACTIONS = ("", "m3m-3", "m3/m3", "cm3/cm3", "cm3cm-3", "fraction", "1", "-")
 _Key = tuple[str, str, str, float, float, float, float]  # network, site, sensor, depths, place
 _FARTHEST = 14.0  # hours from UTC
 _SUPERSCRIPTS = str.maketrans("³⁻", "3-")
+_MOST_LACKING = 2  # columns, beyond which a table is thought to be another thing
 _DEEPEST = 4.0  # m; a depth of 5 is of centimetres
 
 
@@ -83,8 +84,21 @@ class _Gathered:
 
 def claims(path: Path) -> bool:
     """Whether a file has the columns."""
+    return not _lacking(path)
+
+
+def nearly(path: Path) -> str:
+    """What keeps a CSV with most of the columns from being one of these; empty for any other file."""
+    lacking = _lacking(path)
+    if "value" in lacking or not 0 < len(lacking) <= _MOST_LACKING:
+        return ""
+    return f"a CSV of one's own has columns {', '.join((*NEEDED, 'depth'))}; this lacks {' and '.join(lacking)}"
+
+
+def _lacking(path: Path) -> list[str]:
     names = {_ALIASES.get(name, name) for name in header_of(path)}
-    return set(NEEDED) <= names and bool(names & set(_DEPTHS))
+    lacking = [name for name in NEEDED if name not in names]
+    return lacking if names & set(_DEPTHS) else [*lacking, "depth"]
 
 
 def read(path: Path, *, domain: Domain | None = None, deepest: float = np.inf) -> Iterator[Read]:
@@ -163,7 +177,9 @@ def _check(keys: Iterable[_Key], bad: list[str], path: Path) -> None:
     depths = [key[4] for key in keys]
     if not depths:
         raise StationError(
-            f"{path.name} holds no reading", value=bad[0] if bad else "no line", allowed=", ".join((*NEEDED, "depth"))
+            f"{path.name} holds no reading",
+            value=bad[0] if bad else "no line",
+            allowed="site; lat from -90 to 90 and lon from -180 to 180, decimal degrees; depth; time; value",
         )
     if max(depths) > _DEEPEST:
         raise StationError(

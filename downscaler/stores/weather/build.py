@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +56,8 @@ def build_weather(path: Path, domain: Domain, *, order: Sequence[str] = tuple(SO
     if path.exists() and any(path.iterdir()):
         raise WeatherUnreadableError(f"{path} is not a weather store", allowed="a new folder, or a weather store")
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    new = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    new.mkdir()  # by the umask, as other stores: one of tempfile's would stay closed to everyone else
     try:
         _create(new, domain, order)
         if path.exists():

@@ -19,7 +19,8 @@ def catalog_completeness(
     end: Annotated[dt.date, day_argument("END", "Last UTC day, included.")],
     inputs: Inputs,
     page: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the page here instead of into the catalogue.")
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="Write the page here instead of into the catalogue."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -65,14 +65,17 @@ def metadata(
 ) -> None:
     """Print a collection's metadata as DataCite's REST API takes it, or in Croissant 1.0."""
     import hashlib
+    import re
 
     from catalog.export.metadata import croissant, datacite
     from catalog.naming import collection_key
     from catalog.store.base import open_store
     from catalog.store.documents import parse_document
-    from downscaler.errors import CatalogError
+    from downscaler.errors import CatalogError, ConfigError
     from flows.settings import load_settings
 
+    if doi is not None and not re.fullmatch(r"10\.\d{4,9}/\S+", doi):
+        raise ConfigError("--doi is no DOI", value=doi, allowed="10.PREFIX/SUFFIX, such as 10.5281/zenodo.1234567")
     settings = load_settings(context.obj.config, domain=domain, catalog=catalog)
     store, target = open_store(settings.catalog), chosen(settings.catalog, settings.domain, of)
     key = collection_key(target.name)

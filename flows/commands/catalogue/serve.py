@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from downscaler.errors import ConfigError, MissingExtraError, StationError
+from downscaler.errors import ConfigError, MissingExtraError, StationError, ZoneError
 from flows import console
 from flows.commands.options import CatalogAddress
 
@@ -40,7 +40,8 @@ def serve(
     ] = None,
     public_url: Annotated[str | None, typer.Option(help="Public address of the service, behind a proxy.")] = None,
     zones: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of series made by `vadose zones`, to serve too.")
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Folder of series made by `vadose zones`, to serve too."),
     ] = None,
     places: Annotated[
         list[Path] | None,
@@ -75,6 +76,10 @@ def serve(
     named = [read_layer(file) for file in places or ()]
     if readings is not None and not table.claims(readings):
         raise StationError("This is no table of readings", value=readings, allowed="readings.parquet of `validate`")
+    if zones is not None and not empty and not zones.is_dir():
+        raise ZoneError(
+            "There is no folder of series of zones", value=zones, remedy="Make it first: vadose zones FILE."
+        )
     settings = load_settings(context.obj.config, catalog=catalog, weather=weather)
     if settings.weather is not None and not empty:
         open_weather(settings.weather)  # a store that is none is told now, not to whoever asks for rain

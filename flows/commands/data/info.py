@@ -48,6 +48,7 @@ def describe(path: Path) -> dict[str, Any]:
 def _of_file(path: Path) -> Callable[[Path], dict[str, Any]] | None:
     """By what the file holds, since services and people give every ending to everything; by its ending last."""
     from downscaler.sources import hdf5, insitu
+    from downscaler.sources.insitu import own_csv
 
     try:
         hdf5.require_regular(path)
@@ -68,7 +69,7 @@ def _of_file(path: Path) -> Callable[[Path], dict[str, Any]] | None:
         return _stac
     if suffix in {".tif", ".tiff"}:
         return _product
-    return insitu.describe if insitu.is_known(path) else None
+    return insitu.describe if insitu.is_known(path) or own_csv.nearly(path) else None
 
 
 def _hdf5(path: Path) -> Callable[[Path], dict[str, Any]]:

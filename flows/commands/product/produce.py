@@ -136,7 +136,7 @@ def backfill(
 
     An interrupted backfill resumes with the same command; several at once share the days. One failed day does not stop
     the others. Days without a granule or a recommended retrieval are reported and are not failures; the command fails
-    when a day fails, or when no day of the period has a granule.
+    when a day fails, or when no day of the period has a granule and no analysis, which needs none, is asked for.
     """
     from flows.day.jobs import job_of
     from flows.day.period import makeable

@@ -58,8 +58,8 @@ def zones(
 ) -> None:
     """Average the published days over polygons, with exact area weights, spread and uncertainty, as Parquet.
 
-    Of percentiles the share of each drought and wet class too, of root zones plant-available water: these series lie in
-    DIR/LAYER-percentile and DIR/LAYER-rootzone.
+    Of percentiles the share of each drought and wet class too, of root zones plant-available water. Series of these and
+    of composites lie in folders of their own, such as DIR/LAYER-percentile and DIR/LAYER-weekly.
 
     Only days that were published, replaced or withdrawn since the last run are worked on. Polygons may be counties,
     watersheds, fields or any others; those outside the domain get a cover of 0 and no value.

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ROWS_PER_DAY = 200  # fewer would be spread over so many days that reading them costs more than they teach
 UNDEFINED = "nearest has no within_block_r and no seam_index: it is constant inside SMAP cells."
 SHOWN = ("rmse", "ubrmsd", "r", "within_block_r", "seam_index", "coverage_90", "conservation")
+_OF_A_TRUTH: dict[str, Any] = {"footprint": 0.0, "smooth-share": 0.67, "smooth-km": 60.0, "revisit": "0,2"}
+"""What the options of --truth are unless given."""
 
 
 class SplitKind(StrEnum):
@@ -52,16 +54,18 @@ def evaluate(
             "on days with a pass.",
         ),
     ] = None,
-    footprint: Annotated[float, typer.Option(metavar="KM", help="With --truth: 3 dB width of SMAP's footprint.")] = 0.0,
+    footprint: Annotated[
+        float, typer.Option(metavar="KM", help="With --truth: 3 dB width of SMAP's footprint.")
+    ] = _OF_A_TRUTH["footprint"],
     smooth_share: Annotated[
         float, typer.Option(metavar="SHARE", help="With --truth: share of the noise's variance common to neighbours.")
-    ] = 0.67,
+    ] = _OF_A_TRUTH["smooth-share"],
     smooth_km: Annotated[
         float, typer.Option(metavar="KM", help="With --truth: distance over which that share is common.")
-    ] = 60.0,
+    ] = _OF_A_TRUTH["smooth-km"],
     revisit: Annotated[
         str, typer.Option(metavar="DAYS", help="With --truth: days of every five with a pass, such as 0,2.")
-    ] = "0,2",
+    ] = _OF_A_TRUTH["revisit"],
     weather: Annotated[
         Path | None,
         typer.Option(
@@ -85,6 +89,12 @@ def evaluate(
     from downscaler.stores.prior import open_prior
     from flows.settings import load_settings
 
+    asked = {"footprint": footprint, "smooth-share": smooth_share, "smooth-km": smooth_km, "revisit": revisit}
+    if truth is None and (asked != _OF_A_TRUTH or weather is not None):
+        given = [name for name, value in asked.items() if value != _OF_A_TRUTH[name]] + ["weather"] * bool(weather)
+        raise ConfigError(
+            "These options need --truth", value=", ".join(f"--{name}" for name in given), remedy="Give --truth TRUTH."
+        )
     settings = load_settings(context.obj.config, prior=prior, seed=seed)
     if settings.prior is None:
         raise ConfigError("The evaluation needs a prior", remedy="Give --prior PRIOR.")

@@ -195,5 +195,7 @@ def test_simulated_days_say_so_everywhere(tmp_path, domain, tiles, record):
 
 def test_only_conserving_days_are_said_to_keep_their_retrievals():
     assert "equals the retrieval" in product.CONSERVING.lineage
+    assert "equals the SMAP retrieval" in product.CONSERVING.variables[0].description
     for kind in product.KINDS:
-        assert "equals the retrieval" not in kind.lineage, kind.title
+        for text in (kind.lineage, kind.description, *(variable.description for variable in kind.variables)):
+            assert "equals the" not in text, kind.title

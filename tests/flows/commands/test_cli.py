@@ -194,6 +194,13 @@ def test_a_file_where_a_folder_is_to_be_written_is_refused_before_any_work(vados
     assert Path("notes.txt").read_text() == "kept"
 
 
+def test_a_doi_that_is_none_and_a_page_that_is_a_folder_are_refused(vadose: Any, tmp_path: Path) -> None:
+    named = vadose("export", "metadata", "datacite", "--doi", "abc", "--catalog", "absent")
+    assert named.code == 3
+    assert "10.PREFIX/SUFFIX" in named.err
+    assert vadose("catalog", "completeness", "2024-05-01", "2024-05-02", "--page", tmp_path).code == 2
+
+
 def test_config_file_and_environment_reach_the_command(
     vadose: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

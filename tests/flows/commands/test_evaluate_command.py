@@ -92,6 +92,9 @@ def test_bad_requests_end_with_their_own_codes(small, little, tmp_path):
     assert small("--prior", tmp_path).code == 21
     assert small("--prior", little.path, "--model", tmp_path).code == 31
     assert small("--prior", little.path, "--split", "space").code == 2
+    alone = small("--prior", little.path, "--footprint", 36, "--weather", tmp_path)
+    assert alone.code == 3
+    assert "--footprint, --weather" in alone.err
 
 
 def test_a_model_for_statics_that_the_prior_lacks_is_refused_by_name(small, chain, little, tmp_path):

@@ -81,3 +81,7 @@ def test_what_cannot_be_served_is_said(tmp_path: Path, vadose: Any) -> None:
     ended = vadose("serve", tmp_path, "--weather", tmp_path / "nowhere")
     assert ended.code == 26
     assert "weather store" in ended.err
+    ended = vadose("serve", tmp_path, "--zones", tmp_path / "nowhere")
+    assert ended.code == 97
+    assert "vadose zones FILE" in ended.err
+    assert vadose("serve", tmp_path, "--zones", tmp_path / "catalog.json").code == 2

@@ -295,7 +295,9 @@ def few(known, tmp_path_factory) -> Path:
     [
         ([], 3, "No station data"),
         (["--stations", "nowhere.zip"], 50, "not found"),
-        (["--stations", "{stations}", "--start", "2030-01-01"], 52, "no published day"),
+        (["--stations", "{stations}", "--start", "2016-01-01", "--end", "2016-02-01"], 52, "2016-01-01 to 2016-02-01"),
+        (["--stations", "{stations}", "--end", "2016-02-01"], 52, "up to 2016-02-01"),
+        (["--stations", "{stations}", "--start", "9999-01-01"], 6, "in the future"),
         (["--stations", "{stations}", "--start", "2024-06-01", "--end", "2024-05-01"], 6, "ends before"),
         (["--stations", "{stations}"], 52, "20 or more at one site"),
         (["--stations", "{stations}", "--depth", "0.01"], 52, "No sensor can be used"),

@@ -16,7 +16,7 @@ from downscaler.derived.zones import SpatialErrors, zone_statistics, zone_weight
 from downscaler.errors import OutputError, ZoneError
 from downscaler.sources.zones import read_layer
 from downscaler.stores.zones import describe_year, read_zone, write_year, year_file
-from flows.derived.zones import READ, make_zones
+from flows.derived.zones import READ, make_zones, series_name
 
 pytest.importorskip("exactextract", reason="zones need exactextract")
 DAYS = [dt.date(2023, 12, 30) + dt.timedelta(days=n) for n in range(4)]
@@ -85,3 +85,19 @@ def test_a_series_follows_its_days(tmp_path: Path) -> None:
     year_file(out, "fields", 2024).write_bytes(b"broken")
     with pytest.raises(ZoneError, match="damaged"):
         make_zones(str(root), PLACE, layer, out, DAYS)
+
+
+def test_series_of_another_kind_replace_none(tmp_path: Path) -> None:
+    root, out = str(tmp_path / "catalog"), tmp_path / "zones"
+    layer = read_layer(polygons(tmp_path / "fields.geojson", **SQUARES))
+    analysis = product.analysis_of(PLACE)
+    publish_day(tmp_path / "catalog", DAYS[1])
+    publish_day(tmp_path / "catalog", DAYS[2], analysis)
+    make_zones(root, PLACE, layer, out, DAYS)
+    assert make_zones(root, analysis, layer, out, DAYS).made == (DAYS[2],), "analyses take the place of such days"
+    held = year_file(out, "fields", 2024).read_bytes()
+    with pytest.raises(ZoneError, match=r"analyses, which SMAP-conserving days would replace.*--out"):
+        make_zones(root, PLACE, layer, out, DAYS)
+    assert year_file(out, "fields", 2024).read_bytes() == held
+    names = {kind: series_name("fields", product.under(product.COMPOSITES[kind], PLACE)) for kind in product.COMPOSITES}
+    assert names == {kind: f"fields-{kind}" for kind in ("3day", "weekly", "monthly")}

@@ -192,6 +192,21 @@ def test_depths_in_centimetres_under_a_name_for_metres_are_refused(tmp_path: Pat
     assert "depth_cm" in str(reports[0].problem)
 
 
+@pytest.mark.parametrize(
+    ("header", "line", "told"),
+    [
+        ("site,lat,lon,time,value", "A,34.5,-94.8,2024-05-01,0.2", "this lacks depth"),
+        ("lat,lon,depth,date,soil_moisture", "34.5,-94.8,0.05,2024-05-01,0.2", "this lacks site"),
+        ("site,lat,lon,depth,time,value", "A,-94.8,34.5,0.05,2024-05-01,0.2", "lat from -90 to 90"),
+        ("name,value", "A,0.2", "no station file of a known format"),
+    ],
+)
+def test_what_keeps_a_csv_from_being_read_is_told(tmp_path: Path, header: str, line: str, told: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{header}\n{line}\n")
+    _, reports = everything(tmp_path)
+    assert told in str(reports[0].problem)
+
+
 def ameriflux(folder: Path) -> Path:
     rows = [f"2015010100{m:02d},2015010100{m + 30:02d},{swc},-9999" for m, swc in ((0, 20.0), (30, 22.0))]
     text = (

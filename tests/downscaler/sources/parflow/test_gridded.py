@@ -124,6 +124,14 @@ def test_statics_of_another_grid_are_refused(tmp_path, netcdf, dataset):
         open_source("netcdf", netcdf(), tmp_path / "other.nc")
 
 
+def test_a_file_of_statics_that_holds_none_is_refused(tmp_path, netcdf, dataset):
+    days = netcdf(dataset.drop_vars("porosity_top"))
+    with pytest.raises(PriorSchemaError, match=r"--statics brings no static field.*porosity"):
+        open_source("netcdf", days, days)
+    dataset[["porosity_top", "crs"]].to_netcdf(tmp_path / "static.nc")
+    assert open_source("netcdf", days, tmp_path / "static.nc").statics == ("porosity",)
+
+
 def test_damaged_and_missing_files_are_refused(tmp_path, netcdf):
     path = netcdf()
     path.write_bytes(path.read_bytes()[:3000])

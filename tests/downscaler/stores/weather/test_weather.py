@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 import multiprocessing
+import os
+import stat
 from pathlib import Path
 
 import netCDF4
@@ -69,6 +71,16 @@ def test_three_products_of_one_field_agree(tmp_path: Path, hours: Path) -> None:
     warm = fields["nldas2"]["air_temperature"] - fields["nldas3"]["air_temperature"]
     assert np.abs(warm).max() < 0.02
     assert np.isnan(fields["imerg"]["air_temperature"]).all()
+
+
+def test_others_may_read_a_new_store_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        build_weather(tmp_path / "w", DOMAIN)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "w").stat().st_mode) == 0o755
+    assert [path.name for path in tmp_path.iterdir()] == ["w"]
 
 
 def test_packing_errs_by_half_a_step_and_keeps_gaps() -> None:
