@@ -157,7 +157,7 @@ def _expected(
 
 
 def _running(departures: Floats, days: Sequence[dt.date]) -> Floats:
-    """Running mean of departures [n, nyc, nxc] of some days, newest first, 0 where nothing is known."""
+    """Running mean of departures [n, ...] of some days, newest first, 0 where nothing is known."""
     back = np.array([(days[0] - day).days for day in days])
     weights = slow_weights(_PAST)[back]
     return np.asarray(np.tensordot(weights / weights.sum(), np.nan_to_num(departures), axes=1))
@@ -197,13 +197,17 @@ def _answer(
     if np.mean(known[HISTORY:]) < KNOWN_SHARE:  # what fell before matters less, and is taken to be usual
         return None
     rain, warmth = coarse_weather(inputs.prior, inputs.domain, grid, wanted, weather, shelf)
-    land, answers = np.isfinite(levels.level), np.zeros(rain.shape)
+    land = np.isfinite(levels.level)
+    answers = np.zeros((len(rain), int(land.sum())))
     usual = None if levels.warmth is None else levels.warmth[land]
     spread = memory.amplitude * levels.spread[land]
     for number, made in enumerate(wetting_by_day(rain[:, land], warmth[:, land], levels.rain[land], usual)):
-        answers[number, land] = np.nan_to_num(memory.answer(made, spread))
+        answers[number] = np.nan_to_num(memory.answer(made, spread))
     at = [(day - first).days for day in dates]
-    return answers[at], _running(answers[: at[-1] + 1][::-1][:_PAST], wanted[: at[-1] + 1][::-1][:_PAST])
+    days, slow = np.zeros((len(at), *land.shape)), np.zeros(land.shape)
+    days[:, land] = answers[at]
+    slow[land] = _running(answers[: at[-1] + 1][::-1][:_PAST], wanted[: at[-1] + 1][::-1][:_PAST])
+    return days, slow
 
 
 def _day(days: Sequence[CoarseDay], found: Analysed, inputs: Inputs) -> CoarseDay:

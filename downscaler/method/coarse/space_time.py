@@ -118,8 +118,11 @@ def log_likelihoods(
             return [0.0] * len(observations)
         geometry = geometry_of(components, sensors[0], cell_km, block)
         signal = _signal(data, use, geometry.between(chosen))
+        smooth = np.zeros_like(signal)
+        _add_smooth(smooth, use, geometry.smooth)
         for sensor in sensors:
-            factor = _factor(_with_errors(signal.copy(), data, use, geometry, sensor))
+            total = signal + signal.dtype.type(sensor.smooth_variance) * smooth
+            factor = _factor(_add_white(total, data.count[use], sensor))
             fit = _forward(factor, data.values[use][None])[0]
             found.append(-0.5 * float(fit @ fit) - float(np.log(np.diag(factor)).sum()))
     return found
@@ -155,16 +158,26 @@ def _with_errors(
     observation: Observation,
 ) -> NDArray[np.floating]:
     """``total`` with SMAP's errors added in its place."""
-    smooth = total.dtype.type(observation.smooth_variance) * geometry.smooth
-    last = 0
-    for seen in use:  # errors are independent from pass to pass
+    _add_smooth(total, use, total.dtype.type(observation.smooth_variance) * geometry.smooth)
+    return _add_white(total, data.count[use], observation)
+
+
+def _add_smooth(total: NDArray[np.floating], use: NDArray[np.bool_], smooth: NDArray[np.floating]) -> None:
+    """Add the covariance [g, g] of smooth errors, which are independent from pass to pass."""
+    last, made = 0, {}
+    for seen in use:
         first, last = last, last + int(np.count_nonzero(seen))
-        if last - first == len(seen):
-            total[first:last, first:last] += smooth
-        elif last > first:
-            of = np.flatnonzero(seen)
-            total[first:last, first:last] += smooth[of[:, None], of]
-    total.reshape(-1)[:: len(total) + 1] += (observation.white_variance / data.count[use] + _FLOOR).astype(total.dtype)
+        if last > first:
+            key = seen.tobytes()  # most passes see the same of a block
+            if key not in made:
+                of = np.flatnonzero(seen)
+                made[key] = smooth[of[:, None], of]
+            total[first:last, first:last] += made[key]
+
+
+def _add_white(total: NDArray[np.floating], count: Floats, observation: Observation) -> NDArray[np.floating]:
+    """``total`` with the variance of independent errors, of means of ``count`` [m] cells, added in its place."""
+    total.reshape(-1)[:: len(total) + 1] += (observation.white_variance / count + _FLOOR).astype(total.dtype)
     return total
 
 
