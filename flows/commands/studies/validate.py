@@ -103,6 +103,7 @@ def validate(
     from flows.studies.validation import run_validation
     from flows.studies.validation_job import job_of
 
+    _require_used(layer=layer, every_day=every_day, compare=compare, third=third, third_inputs=third_inputs)
     given = {"domain": domain, "catalog": catalog, "prior": prior, "stations": stations or None, "seed": seed}
     settings = load_settings(context.obj.config, **given, validation_pairs=min_pairs)
     job = job_of(
@@ -128,6 +129,20 @@ def validate(
     console.say(f"report: {done.out / 'report.html'}")
     if done.href:
         console.say(f"published: {done.href}")
+
+
+def _require_used(*, layer: str | None, every_day: bool, **beside: object) -> None:
+    """Raises ConfigError for options that would be passed over in silence."""
+    from downscaler.errors import ConfigError
+
+    kinds = ["--layer"] * (layer is not None) + ["--every-day"] * every_day
+    unused = [f"--{name.replace('_', '-')}" for name, value in beside.items() if value]
+    if len(kinds) > 1 or (kinds and unused):
+        raise ConfigError(
+            "These options do not go together",
+            value=", ".join(kinds + unused),
+            remedy="Give --layer or --every-day alone: neither compares with other products.",
+        )
 
 
 def _layer(job: ValidationJob, layer: str) -> None:

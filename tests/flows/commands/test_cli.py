@@ -273,3 +273,14 @@ def test_help_starts_fast() -> None:
     assert "HEAVY []" in done.stdout
     # computing, whatever else the machine does meanwhile; the list above is the sharp test
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 5.0
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [(("--layer", "layer2", "--every-day"), "--every-day"), (("--every-day", "--compare", "x.nc"), "--compare")],
+)
+def test_options_of_validate_that_would_be_passed_over_are_refused(vadose, tmp_path, options, named):
+    run = vadose("validate", *options, "--stations", "x", "--catalog", tmp_path, "--domain", "demo")
+    assert run.code == 3
+    assert "do not go together" in run.err
+    assert named in run.err
